@@ -1,0 +1,60 @@
+"""The command line. One file a command: parse, call one library function, print.
+
+Nothing heavy is imported at module level here or in the commands, so that `--help` stays instant. This is the only
+place that prints, and the only one that decides exit codes:
+
+    0  done
+    1  an explained failure (EdgekitError)
+    2  wrong usage
+    3  done in part: some of the measurements or checks failed
+    130  interrupted with Ctrl-C; nothing is left half-written
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from types import FrameType
+
+import typer
+
+from edgekit.cli import train
+from edgekit.errors import EdgekitError
+
+app = typer.Typer(
+    name="edgekit",
+    help="From a trained Keras model to the smallest int8 artifact that still passes, measured on the device.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for module in (train,):
+    app.command(module.NAME, help=module.HELP, epilog=module.EPILOG)(module.command)
+
+
+def main() -> None:
+    """Run the command line; the entry point of the `edgekit` script."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        app()
+    except EdgekitError as error:
+        typer.echo(f"edgekit: {error.message}", err=True)
+        if error.hint:
+            typer.echo(f"  hint: {error.hint}", err=True)
+        sys.exit(1)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    # As Ctrl-C: unwind, so that temporary folders go.
+    raise SystemExit(128 + number)
+
+
+@app.callback()
+def _root(version: bool = typer.Option(False, "--version", help="Print the version and exit.", is_eager=True)) -> None:
+    if version:
+        from edgekit import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit

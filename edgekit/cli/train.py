@@ -1,0 +1,58 @@
+"""`edgekit train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+NAME = "train"
+HELP = """Train a reference model: digits-cnn, mnist-cnn, cifar10-cnn, resnet8 or ds-cnn.
+
+Writes FILE.keras and FILE.keras.json (preprocessing, class names, history). The epoch with the best validation
+accuracy is kept; the test part of the data is not read."""
+EPILOG = """Examples: edgekit train digits-cnn --data digits -o digits.keras ·
+edgekit train resnet8 --data cifar10 --epochs 60 -o resnet8.keras ·
+edgekit train ds-cnn --width 0.5 --data my.npz -o small.keras"""
+
+
+def command(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="digits-cnn, mnist-cnn, cifar10-cnn, resnet8, ds-cnn")],
+    data: Annotated[str, typer.Option("--data", help="digits, mnist, fashion-mnist, cifar10, cifar100 or a .npz")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The .keras file to write.")],
+    epochs: Annotated[int | None, typer.Option(help="Passes over the data. [default: the model's own]")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Samples a step. [default: the model's own]")] = None,
+    learning_rate: Annotated[float, typer.Option(help="Of Adam.")] = 1e-3,
+    augment: Annotated[str | None, typer.Option(help="none, flip or flip-crop. [default: the model's own]")] = None,
+    schedule: Annotated[str | None, typer.Option(help="constant or cosine. [default: the model's own]")] = None,
+    width: Annotated[float, typer.Option(help="Factor on the number of channels.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="Of initial weights, shuffling, augmentation and dropout.")] = 0,
+    force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
+) -> None:
+    """Train a reference model."""
+    from edgekit.cli.console import Console
+    from edgekit.models.train_reference import train_reference
+
+    console = Console()
+    console.say(f"Training {name} on {data} (starting TensorFlow takes a few seconds)")
+    history = train_reference(
+        name,
+        data,
+        out,
+        overrides={
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "learning_rate": learning_rate,
+            "augment": augment,
+            "schedule": schedule,
+        },
+        width=width,
+        seed=seed,
+        force=force,
+        progress=console,
+    )
+    typer.echo(
+        f"{out}: kept epoch {history.best_epoch + 1} of {history.config.epochs}, "
+        f"validation accuracy {history.best_accuracy:.2%} (Keras model)"
+    )

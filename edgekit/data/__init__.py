@@ -1,0 +1,1 @@
+"""Data sets: named ones and `.npz` files, checked, and split into calibration, validation and test."""

@@ -1,0 +1,70 @@
+"""The errors edgekit raises on purpose.
+
+    EdgekitError               anything explained to the user: what happened, and what to do next
+    ├── InputError             a file, data set, recipe or option that cannot be used as given
+    ├── MissingExtraError      a command needs an optional part of edgekit that is not installed
+    ├── OutputError            a result could not be written (exists already, disk full, no permission)
+    ├── ConversionError        an exporter or a bridge could not express the model
+    └── RunnerError            the measuring child process failed
+        ├── RunnerCrashed      it was killed by a signal or left no answer
+        └── RunnerTimeout      it did not finish before its deadline
+
+Exit codes are chosen in `edgekit.cli` only.
+"""
+
+from __future__ import annotations
+
+
+class EdgekitError(Exception):
+    """An explained failure.
+
+    Args:
+        message: what happened, naming the file or option.
+        hint: the next step for the user, one sentence; empty when there is none.
+    """
+
+    transient = False
+    """Whether the same call may succeed when simply repeated (a dropped connection), so retrying makes sense."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class InputError(EdgekitError):
+    """A file, data set, recipe or option cannot be used as given."""
+
+
+class MissingExtraError(EdgekitError):
+    """The command needs an extra that is not installed."""
+
+    def __init__(self, what: str, extra: str, cause: str = "") -> None:
+        detail = f" ({cause})" if cause else ""
+        super().__init__(
+            f"{what} needs the `{extra}` extra, which is not installed{detail}",
+            f"install it with: pip install 'edgekit[{extra}]'",
+        )
+        self.extra = extra
+
+
+class OutputError(EdgekitError):
+    """A result could not be written."""
+
+
+class ConversionError(EdgekitError):
+    """A model could not be bridged, converted or exported."""
+
+
+class RunnerError(EdgekitError):
+    """The measuring child process failed."""
+
+
+class RunnerCrashed(RunnerError):
+    """The runner was killed by a signal or ended without an answer."""
+
+
+class RunnerTimeout(RunnerError):
+    """The runner did not finish before its deadline."""
+
+    transient = True

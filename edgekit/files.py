@@ -1,0 +1,181 @@
+"""Files on disk: digests, sizes, and outputs that appear whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from edgekit.errors import InputError, OutputError
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file as 64 hex digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def gzip_bytes(path: Path) -> int:
+    """Return the size of the file in bytes after `gzip -9` (without a file name or time in the header)."""
+    return len(gzip.compress(path.read_bytes(), compresslevel=9, mtime=0))
+
+
+def read_json(path: Path, what: str) -> Any:
+    """Read a JSON file.
+
+    Args:
+        path: the file.
+        what: what the file should be, for the message ("bundle manifest").
+
+    Raises:
+        InputError: the file is missing, unreadable or not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such {what}") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot read this {what}: {error.strerror}") from error
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise InputError(f"{path}: not a {what}: {error}") from error
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON, indented, through a temporary file."""
+    with atomic_file(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def explained_write_errors(target: Path) -> Iterator[None]:
+    """Turn operating system errors while writing `target` into an `OutputError` that says why."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise OutputError(
+                f"{target}: no space left to write it ({error.strerror}); nothing was left behind",
+                "free some space, or choose another place with --out / -o",
+            ) from error
+        if isinstance(error, PermissionError) or error.errno == errno.EROFS:
+            raise OutputError(f"{target}: not allowed to write here ({error.strerror})") from error
+        if isinstance(error, (NotADirectoryError, FileExistsError)):
+            raise OutputError(f"{target}: cannot be created, a file is in the way ({error.filename})") from error
+        raise
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on success it replaces `path`, on any exception it is removed."""
+    with explained_write_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=f".tmp{path.suffix}", dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path, *, force: bool = False, marker: str) -> Iterator[Path]:
+    """Yield a temporary folder beside `path`; on success it becomes `path`, on any exception it is removed.
+
+    Args:
+        path: the folder to create.
+        force: replace an existing folder, if it holds a file named `marker`.
+        marker: the file by which a folder is recognised as one that edgekit made (`manifest.json`).
+
+    Raises:
+        OutputError: `path` exists and `force` is not set, or `path` is something edgekit did not make.
+    """
+    check_free(path, force=force, marker=marker)
+    with explained_write_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path)
+        temporary = path.parent / f".{path.name}.tmp-{os.getpid()}"
+        temporary.mkdir()
+        retired = path.parent / f".{path.name}.old-{os.getpid()}"
+        try:
+            yield temporary
+            if path.exists():
+                path.rename(retired)
+            try:
+                temporary.rename(path)
+            except BaseException:
+                if retired.exists():
+                    retired.rename(path)
+                raise
+            shutil.rmtree(retired, ignore_errors=True)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_free(path: Path, *, force: bool, marker: str) -> None:
+    """Raise `OutputError` if `path` may not become a new output folder (see `atomic_folder`)."""
+    if not path.exists() and not path.is_symlink():
+        return
+    if path.is_symlink() or not path.is_dir():
+        raise OutputError(f"{path}: exists and is not a folder", "choose another place with -o")
+    if not any(path.iterdir()):
+        return
+    if not (path / marker).is_file():
+        raise OutputError(
+            f"{path}: exists and holds no {marker}, so edgekit did not make it and will not replace it",
+            "choose another place with -o",
+        )
+    if not force:
+        raise OutputError(f"{path}: exists already", "add --force to replace it, or choose another place with -o")
+
+
+def check_free_file(path: Path, *, force: bool) -> None:
+    """Raise `OutputError` if the file exists and `force` is not set, or if it is a folder."""
+    if path.is_dir():
+        raise OutputError(f"{path}: is a folder", "give the name of a file with -o")
+    if path.exists() and not force:
+        raise OutputError(f"{path}: exists already", "add --force to replace it, or choose another name with -o")
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _sweep(path: Path) -> None:
+    """Remove what a killed run left beside `path`; bring back a result that was caught mid-replacement."""
+    pattern = re.compile(rf"\.{re.escape(path.name)}\.(tmp|old)-(\d+)")
+    for entry in path.parent.iterdir():
+        match = pattern.fullmatch(entry.name)
+        if match and not _alive(int(match[2])):
+            if match[1] == "old" and not path.exists():
+                entry.rename(path)
+            else:
+                shutil.rmtree(entry, ignore_errors=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def walk_files(folder: Path, keep: Callable[[Path], bool] = lambda _: True) -> list[Path]:
+    """Return the regular files below `folder`, sorted, as paths relative to it."""
+    return sorted(p.relative_to(folder) for p in folder.rglob("*") if p.is_file() and keep(p))

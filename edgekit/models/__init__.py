@@ -1,0 +1,1 @@
+"""Keras models: the reference ones, training, and reading whatever the user has."""

@@ -1,0 +1,50 @@
+"""Random changes to training images, seeded, on stored samples (before preprocessing)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from edgekit.data.dataset import Array
+from edgekit.errors import InputError
+
+Augment = Callable[[Array, np.random.Generator], Array]
+PADDING = 4
+
+
+def _none(x: Array, rng: np.random.Generator) -> Array:
+    return x
+
+
+def _flip(x: Array, rng: np.random.Generator) -> Array:
+    flipped = rng.random(len(x)) < 0.5
+    out = x.copy()
+    out[flipped] = out[flipped, :, ::-1]
+    return out
+
+
+def _flip_crop(x: Array, rng: np.random.Generator) -> Array:
+    """Mirror half of the images and shift each by up to 4 pixels, zero-padded (He et al. 2015, section 4.2)."""
+    x = _flip(x, rng)
+    n, height, width, _ = x.shape
+    padded = np.pad(x, ((0, 0), (PADDING, PADDING), (PADDING, PADDING), (0, 0)))
+    rows = rng.integers(0, 2 * PADDING + 1, n)[:, None] + np.arange(height)
+    columns = rng.integers(0, 2 * PADDING + 1, n)[:, None] + np.arange(width)
+    return padded[np.arange(n)[:, None, None], rows[:, :, None], columns[:, None, :]]
+
+
+AUGMENTATIONS: dict[str, Augment] = {"none": _none, "flip": _flip, "flip-crop": _flip_crop}
+
+
+def augmentation(name: str, sample_shape: tuple[int, ...]) -> Augment:
+    """Return the augmentation `name` for batches of stored samples (n, height, width, channels).
+
+    Raises:
+        InputError: unknown name, or an image augmentation for samples that are not images.
+    """
+    if name not in AUGMENTATIONS:
+        raise InputError(f"unknown augmentation `{name}`", f"one of: {', '.join(AUGMENTATIONS)}")
+    if name != "none" and len(sample_shape) != 3:
+        raise InputError(f"augmentation `{name}` is for images, the samples have shape {sample_shape}")
+    return AUGMENTATIONS[name]

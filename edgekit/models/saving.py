@@ -1,0 +1,76 @@
+"""Saving a trained model with what it needs to be used again: `MODEL.keras` and, beside it, `MODEL.keras.json`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edgekit import __version__
+from edgekit.errors import InputError
+from edgekit.files import atomic_file, read_json, sha256, write_json
+from edgekit.preprocessing import Preprocessing
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What edgekit notes beside a model file.
+
+    Attributes:
+        preprocessing: what the model was trained with.
+        class_names: in the order of the outputs.
+        lineage: the steps that made the model, oldest first, JSON values.
+    """
+
+    preprocessing: Preprocessing
+    class_names: tuple[str, ...] = ()
+    lineage: list[dict[str, Any]] = field(default_factory=list)
+
+
+def card_path(model_path: Path) -> Path:
+    """Return where the card of a model file lies."""
+    return model_path.with_name(model_path.name + ".json")
+
+
+def save_model(model: Any, path: Path, card: ModelCard) -> None:
+    """Write a tf_keras model (`.keras`, the Keras 2 zip format) and its card."""
+    with atomic_file(path) as temporary:
+        model.save(temporary, save_format="keras")
+    write_json(
+        card_path(path),
+        {
+            "schema": SCHEMA,
+            "edgekit": __version__,
+            "model_sha256": sha256(path),
+            "preprocessing": card.preprocessing.to_dict(),
+            "class_names": list(card.class_names),
+            "lineage": card.lineage,
+        },
+    )
+
+
+def read_card(model_path: Path) -> ModelCard | None:
+    """Return the card of a model file, or None if there is none.
+
+    Raises:
+        InputError: there is one, but it is damaged or belongs to another version of the file.
+    """
+    path = card_path(model_path)
+    if not path.exists():
+        return None
+    value = read_json(path, "model card")
+    try:
+        if value["schema"] != SCHEMA:
+            raise InputError(f"{path}: schema {value['schema']}, this edgekit reads {SCHEMA}")
+        if value["model_sha256"] != sha256(model_path):
+            raise InputError(
+                f"{path}: describes another version of {model_path.name}",
+                "delete it, and give the preprocessing with --scale, --mean and --std",
+            )
+        return ModelCard(
+            Preprocessing.from_dict(value["preprocessing"]), tuple(value["class_names"]), list(value["lineage"])
+        )
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path}: not a model card: {error!r}") from error

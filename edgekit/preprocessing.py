@@ -1,0 +1,111 @@
+"""The one description of how stored samples become model inputs.
+
+It is declared once and travels with the model: training, calibration, evaluation and the device use the same
+numbers, and the bundle's manifest stores them. `edgekit/ondevice/runner.py` repeats the arithmetic of
+`Preprocessing.apply`, because it must not import edgekit; a test holds the two equal.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgekit.errors import InputError
+
+LAYOUTS = ("NHWC", "NCHW")
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """`(x * scale - mean) / std`, then a change of layout.
+
+    Attributes:
+        scale: factor on the stored values; 1/255 turns bytes into [0, 1].
+        mean: subtracted after scaling; one value, or one per channel (the last axis of the stored samples).
+        std: divided by after the mean; one value, or one per channel.
+        layout: what the model expects; samples are stored channels-last (`NHWC`), `NCHW` transposes 4-D batches.
+    """
+
+    scale: float = 1.0
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    layout: str = "NHWC"
+
+    def __post_init__(self) -> None:
+        values = (self.scale, *self.mean, *self.std)
+        if not all(math.isfinite(v) for v in values):
+            raise InputError(f"preprocessing holds a number that is not finite: {values}")
+        if self.scale == 0 or 0 in self.std:
+            raise InputError("preprocessing with a scale or std of zero would erase the data")
+        if not self.mean or not self.std:
+            raise InputError("preprocessing needs at least one value for mean and for std")
+        if self.layout not in LAYOUTS:
+            raise InputError(f"unknown layout `{self.layout}`", f"one of: {', '.join(LAYOUTS)}")
+
+    def apply(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Return model inputs as float32.
+
+        Args:
+            x: a batch of stored samples, any real dtype, shape (n, ...), channels last.
+
+        Raises:
+            InputError: mean or std do not fit the number of channels.
+        """
+        channels = x.shape[-1] if x.ndim > 1 else 1
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if len(values) not in (1, channels):
+                raise InputError(f"preprocessing has {len(values)} values for {name}, the data has {channels} channels")
+        out = x.astype(np.float32) * np.float32(self.scale)
+        out -= np.asarray(self.mean, np.float32)
+        out /= np.asarray(self.std, np.float32)
+        if self.layout == "NCHW" and out.ndim == 4:
+            out = np.ascontiguousarray(out.transpose(0, 3, 1, 2))
+        return out
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {"scale": self.scale, "mean": list(self.mean), "std": list(self.std), "layout": self.layout}
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Preprocessing:
+        """Read the JSON form.
+
+        Raises:
+            InputError: a key is missing, unknown or of the wrong type.
+        """
+        try:
+            unknown = set(value) - {"scale", "mean", "std", "layout"}
+            if unknown:
+                raise InputError(f"preprocessing has unknown keys: {', '.join(sorted(unknown))}")
+            return cls(
+                scale=float(value["scale"]),
+                mean=tuple(float(v) for v in value["mean"]),
+                std=tuple(float(v) for v in value["std"]),
+                layout=str(value["layout"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"cannot read preprocessing {value!r}: {error}") from error
+
+    def __str__(self) -> str:
+        """Return the formula a person would write, e.g. `x / 255` or `(x / 255 - 0.5) / 0.25`."""
+        reciprocal = 1 / self.scale
+        if self.scale == 1:
+            text = "x"
+        elif abs(reciprocal - round(reciprocal)) < 1e-6 * abs(reciprocal):
+            text = f"x / {round(reciprocal)}"
+        else:
+            text = f"x * {self.scale:g}"
+        if any(self.mean):
+            text = f"{text} - {_numbers(self.mean)}"
+        if any(v != 1 for v in self.std):
+            text = f"({text}) / {_numbers(self.std)}"
+        return text if self.layout == "NHWC" else f"{text}, transposed to {self.layout}"
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return f"{values[0]:g}" if len(values) == 1 else "[" + ", ".join(f"{v:g}" for v in values) + "]"

@@ -1,0 +1,50 @@
+"""How library code tells what it is doing, without printing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+
+class Task(Protocol):
+    """One piece of counted work."""
+
+    def advance(self, note: str = "") -> None:
+        """Say that one more unit is done; `note` is a short state such as `val accuracy 98.2 %`."""
+
+
+class Progress(Protocol):
+    """Receives what a library function is doing."""
+
+    def say(self, message: str) -> None:
+        """Report one finished or starting step, a sentence."""
+
+    def warn(self, message: str) -> None:
+        """Report something the user should know, but that does not stop the work."""
+
+    def task(self, label: str, total: int) -> _TaskContext:
+        """Start counted work of `total` units."""
+
+
+class _TaskContext(Protocol):
+    def __enter__(self) -> Task: ...
+    def __exit__(self, *exc: object) -> bool | None: ...
+
+
+class Silent:
+    """A `Progress` that shows nothing; the default for library calls."""
+
+    def say(self, message: str) -> None:
+        """Ignore."""
+
+    def warn(self, message: str) -> None:
+        """Ignore."""
+
+    @contextmanager
+    def task(self, label: str, total: int) -> Iterator[Task]:
+        """Ignore."""
+        yield self
+
+    def advance(self, note: str = "") -> None:
+        """Ignore."""
