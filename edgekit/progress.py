@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 
@@ -23,13 +23,8 @@ class Progress(Protocol):
     def warn(self, message: str) -> None:
         """Report something the user should know, but that does not stop the work."""
 
-    def task(self, label: str, total: int) -> _TaskContext:
+    def task(self, label: str, total: int) -> AbstractContextManager[Task]:
         """Start counted work of `total` units."""
-
-
-class _TaskContext(Protocol):
-    def __enter__(self) -> Task: ...
-    def __exit__(self, *exc: object) -> bool | None: ...
 
 
 class Silent:
@@ -48,3 +43,6 @@ class Silent:
 
     def advance(self, note: str = "") -> None:
         """Ignore."""
+
+
+SILENT = Silent()

@@ -18,7 +18,7 @@ from types import FrameType
 
 import typer
 
-from edgekit.cli import train
+from edgekit.cli import bench, compress, inspect, recipes, report, train
 from edgekit.errors import EdgekitError
 
 app = typer.Typer(
@@ -30,7 +30,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (train,):
+for module in (train, compress, bench, inspect, report, recipes):
     app.command(module.NAME, help=module.HELP, epilog=module.EPILOG)(module.command)
 
 

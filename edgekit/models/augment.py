@@ -29,9 +29,10 @@ def _flip_crop(x: Array, rng: np.random.Generator) -> Array:
     x = _flip(x, rng)
     n, height, width, _ = x.shape
     padded = np.pad(x, ((0, 0), (PADDING, PADDING), (PADDING, PADDING), (0, 0)))
-    rows = rng.integers(0, 2 * PADDING + 1, n)[:, None] + np.arange(height)
-    columns = rng.integers(0, 2 * PADDING + 1, n)[:, None] + np.arange(width)
-    return padded[np.arange(n)[:, None, None], rows[:, :, None], columns[:, None, :]]
+    rows = rng.integers(0, 2 * PADDING + 1, (n, 1)) + np.arange(height)
+    columns = rng.integers(0, 2 * PADDING + 1, (n, 1)) + np.arange(width)
+    out: Array = padded[np.arange(n)[:, None, None], rows[:, :, None], columns[:, None, :]]
+    return out
 
 
 AUGMENTATIONS: dict[str, Augment] = {"none": _none, "flip": _flip, "flip-crop": _flip_crop}

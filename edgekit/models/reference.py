@@ -103,7 +103,7 @@ def _cifar10_cnn(shape: Shape, classes: int, width: float) -> Any:
 
 
 def _resnet8(shape: Shape, classes: int, width: float) -> Any:
-    """The MLPerf Tiny image classification topology (Banbury et al. 2021, arXiv 2106.07597)."""
+    """Build the MLPerf Tiny image classifier (Banbury et al. 2021, arXiv 2106.07597)."""
     layers, l2 = tf_keras().layers, tf_keras().regularizers.l2(1e-4)
 
     def conv(x: Any, channels: int, kernel: int, stride: int, name: str) -> Any:

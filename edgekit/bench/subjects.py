@@ -1,0 +1,135 @@
+"""From the command line to the files to measure: bundles are opened, single files are described."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgekit.devices.jobs import RUNTIMES
+from edgekit.errors import InputError
+from edgekit.files import gzip_bytes, sha256
+from edgekit.inspect.reading import inspect_file
+from edgekit.manifest import EVAL, MANIFEST, Artifact, read_bundle
+from edgekit.preprocessing import Preprocessing
+from edgekit.records import Subject
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A file to measure, with what is needed to feed it.
+
+    Attributes:
+        subject: as the record lists it.
+        path: the file.
+        preprocessing: from stored samples to its input; None where unknown.
+        quantization: scale and zero_point of its input, for runtimes that do not know them.
+        samples: evaluation samples that came with it (`eval.npz` of its bundle), or None.
+    """
+
+    subject: Subject
+    path: Path
+    preprocessing: Preprocessing | None
+    quantization: dict[str, Any] | None
+    samples: Path | None
+
+
+def candidates(paths: Sequence[Path], only: Sequence[str] = (), runtime: str | None = None) -> list[Candidate]:
+    """Describe every file to measure, in the order of the command line.
+
+    Args:
+        paths: bundles, `.tflite` and `.onnx` files. A file inside a bundle is fed as the bundle says.
+        only: keep the artifacts of bundles whose format or scheme is named here; empty keeps all.
+        runtime: use this runtime for `.tflite` files in place of ai-edge-litert.
+
+    Raises:
+        InputError: nothing to measure, or a file is missing, damaged or of another kind.
+    """
+    found: list[Candidate] = []
+    for path in paths:
+        if path.is_dir():
+            found += _from_bundle(path, only, runtime)
+        elif (path.parent / MANIFEST).is_file() and path.is_file():
+            found.append(_from_bundle_file(path, runtime))
+        else:
+            found.append(_from_file(path, runtime))
+    if not found:
+        raise InputError("nothing to measure", "give a bundle, a .tflite or an .onnx file")
+    return _distinct(found)
+
+
+def _from_bundle(path: Path, only: Sequence[str], runtime: str | None) -> list[Candidate]:
+    bundle = read_bundle(path)
+    runnable = [a for a in bundle.manifest.artifacts if a.format in RUNTIMES]
+    unknown = set(only) - {a.format for a in runnable} - {a.scheme for a in runnable}
+    if unknown:
+        raise InputError(
+            f"{path}: holds nothing for --only {', '.join(sorted(unknown))}",
+            "it holds: " + ", ".join(f"{a.scheme} {a.format}" for a in runnable),
+        )
+    formats, schemes = set(only) & set(RUNTIMES), set(only) - set(RUNTIMES)
+    kept = [a for a in runnable if (not formats or a.format in formats) and (not schemes or a.scheme in schemes)]
+    if not kept:
+        raise InputError(f"{path}: holds nothing for --only {', '.join(only)}")
+    return [_from_artifact(path, a, bundle.manifest.preprocessing, bundle.manifest.name, runtime) for a in kept]
+
+
+def _from_bundle_file(path: Path, runtime: str | None) -> Candidate:
+    bundle = read_bundle(path.parent)
+    for artifact in bundle.manifest.artifacts:
+        if artifact.file == path.name and artifact.format in RUNTIMES:
+            return _from_artifact(path.parent, artifact, bundle.manifest.preprocessing, bundle.manifest.name, runtime)
+    return _from_file(path, runtime)
+
+
+def _from_artifact(
+    folder: Path, artifact: Artifact, preprocessing: Preprocessing, model: str, runtime: str | None
+) -> Candidate:
+    subject = Subject(
+        name=artifact.file,
+        path=str(folder / artifact.file),
+        format=artifact.format,
+        runtime=_runtime(artifact.format, runtime),
+        sha256=artifact.sha256,
+        bytes=artifact.bytes,
+        gzip_bytes=artifact.gzip_bytes,
+        model=model,
+        scheme=artifact.scheme,
+    )
+    return Candidate(subject, folder / artifact.file, preprocessing, artifact.inputs[0].quantization(), folder / EVAL)
+
+
+def _from_file(path: Path, runtime: str | None) -> Candidate:
+    info = inspect_file(path)
+    quantization = info.inputs[0].quantization if info.inputs else None
+    subject = Subject(
+        name=path.name,
+        path=str(path),
+        format=info.format,
+        runtime=_runtime(info.format, runtime),
+        sha256=sha256(path),
+        bytes=path.stat().st_size,
+        gzip_bytes=gzip_bytes(path),
+    )
+    feed = {"scale": quantization.scale[0], "zero_point": quantization.zero_point[0]} if quantization else None
+    return Candidate(subject, path, None, feed, None)
+
+
+def _runtime(format_: str, asked: str | None) -> str:
+    return asked if asked and format_ == "tflite" else RUNTIMES[format_]
+
+
+def _distinct(found: list[Candidate]) -> list[Candidate]:
+    """Name files that share a name by their path, so that the table stays readable and unambiguous."""
+    names = [c.subject.name for c in found]
+    renamed: list[Candidate] = []
+    for candidate in found:
+        subject = candidate.subject
+        if names.count(subject.name) > 1:
+            subject = dataclasses.replace(subject, name=subject.path)
+        if any(subject.name == other.subject.name for other in renamed):
+            raise InputError(f"{subject.path}: given twice")
+        renamed.append(dataclasses.replace(candidate, subject=subject))
+    return renamed

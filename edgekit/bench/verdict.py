@@ -1,0 +1,104 @@
+"""Is this measurement worth anything? `valid`, `suspect` or `invalid`, always with reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from edgekit.records import Measurement, Record
+from edgekit.stats import percentile
+
+SPREAD_LIMIT = 0.10  # between the medians of the processes, relative
+DRIFT_LIMIT = 0.10  # of the CPU frequency during a process, relative
+STEAL_LIMIT = 0.02  # share of the time for which a virtual machine got no CPU
+MIN_PROCESSES = 3
+MIN_SAMPLES = 50
+TICKS_PER_SECOND = 100
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`word` is valid, suspect or invalid; `reasons` is empty only for valid."""
+
+    word: str
+    reasons: tuple[str, ...] = ()
+
+
+def judge(measurement: Measurement, record: Record) -> Verdict:
+    """Judge the measurement of one file with one number of threads."""
+    invalid = list(_faults(measurement, record))
+    if invalid:
+        return Verdict("invalid", tuple(invalid))
+    suspect = list(_doubts(measurement, record))
+    return Verdict("suspect", tuple(suspect)) if suspect else Verdict("valid")
+
+
+def _faults(measurement: Measurement, record: Record) -> Iterator[str]:
+    yield from measurement.failures
+    if record.plan["latency"] and not measurement.latency and not measurement.failures:
+        yield "no latency was measured"
+
+
+def _doubts(measurement: Measurement, record: Record) -> Iterator[str]:
+    runs = measurement.latency
+    if not runs:
+        return
+    if len(runs) < MIN_PROCESSES:
+        yield f"{len(runs)} process{'es' * (len(runs) > 1)}, {MIN_PROCESSES} are needed for an interval"
+    fewest = min(len(run["samples_ns"]) for run in runs)
+    if fewest < MIN_SAMPLES:
+        yield f"only {fewest} samples in a process"
+    medians = [process_median_ns(run) for run in runs]
+    spread = (max(medians) - min(medians)) / percentile(medians, 50)
+    if spread > SPREAD_LIMIT:
+        yield f"processes differ by {spread:.0%}"
+    if not all(run["plateau"] for run in runs):
+        yield "warm-up did not become level"
+    yield from _machine(runs, measurement.threads, record.host)
+
+
+def _machine(runs: list[dict[str, Any]], threads: int, host: Mapping[str, Any]) -> Iterator[str]:
+    governor = host.get("governor")
+    if isinstance(governor, str) and governor != "performance":
+        yield f"governor is {governor}"
+    cores = host.get("cores")
+    if isinstance(cores, int) and threads > cores:
+        yield f"{threads} threads on {cores} cores"
+    # The load average counts the runner itself; what is above its own threads is somebody else's.
+    loads = [run["state_before"]["load_1min"] for run in runs if run["state_before"]["load_1min"] is not None]
+    if loads and isinstance(cores, int) and percentile(loads, 50) > threads + 0.5 * cores:
+        yield f"other load on the machine ({percentile(loads, 50):.1f} on {cores} cores)"
+    if any(_changed(run, "swap_pages") for run in runs):
+        yield "the machine swapped"
+    drift = max((_frequency_drift(run) for run in runs), default=0.0)
+    if drift > DRIFT_LIMIT:
+        yield f"CPU frequency moved by {drift:.0%}"
+    steal = max(_steal(run, cores) for run in runs) if isinstance(cores, int) else 0.0
+    if steal > STEAL_LIMIT:
+        yield f"the virtual machine waited {steal:.0%} of the time for a CPU"
+
+
+def process_median_ns(run: Mapping[str, Any]) -> float:
+    """Return the median latency of one inference in one process, in ns."""
+    return percentile(run["samples_ns"], 50) / float(run["calls_per_sample"])
+
+
+def _changed(run: Mapping[str, Any], key: str) -> bool:
+    before, after = run["state_before"][key], run["state_after"][key]
+    return before is not None and after is not None and before != after
+
+
+def _frequency_drift(run: Mapping[str, Any]) -> float:
+    before, after = run["state_before"]["frequencies_khz"], run["state_after"]["frequencies_khz"]
+    if not before or not after:
+        return 0.0
+    return float(abs(max(after) - max(before)) / max(before))
+
+
+def _steal(run: Mapping[str, Any], cores: int) -> float:
+    if not _changed(run, "steal_ticks"):
+        return 0.0
+    seconds = (sum(run["samples_ns"]) + sum(run["warmup_ns"])) / 1e9
+    ticks = run["state_after"]["steal_ticks"] - run["state_before"]["steal_ticks"]
+    return float(ticks / TICKS_PER_SECOND / max(seconds, 0.1) / cores)

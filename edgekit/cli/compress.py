@@ -1,0 +1,80 @@
+"""`edgekit compress`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgekit.cli.options import DATA_HELP, preprocessing
+
+NAME = "compress"
+HELP = """Compress a Keras model into a bundle of TFLite and ONNX files.
+
+MODEL is a .keras or .h5 file of Keras 2 or Keras 3; without it the demo model is trained and compressed. Every file is
+run and compared with the float model on validation samples before the bundle appears."""
+EPILOG = """Examples: edgekit compress --data digits -o demo ·
+edgekit compress resnet8.keras --data cifar10 --recipe all-schemes -o resnet8-ptq ·
+edgekit compress model.h5 --data my.npz --scale 1 -o out. Recipes: edgekit recipes"""
+
+
+def command(
+    model: Annotated[Path | None, typer.Argument(metavar="[MODEL]", help="A .keras or .h5 file.")] = None,
+    data: Annotated[str, typer.Option("--data", help=DATA_HELP)] = "digits",
+    recipe: Annotated[str, typer.Option("--recipe", help="A recipe's name or a .toml file.")] = "int8",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The folder to create. [default: MODEL-RECIPE]")
+    ] = None,
+    scale: Annotated[
+        str | None, typer.Option(help="Inputs are (x * SCALE - MEAN) / STD; e.g. 1/255. [default: as trained]")
+    ] = None,
+    mean: Annotated[str | None, typer.Option(help="One number, or one per channel: 0.49,0.48,0.45.")] = None,
+    std: Annotated[str | None, typer.Option(help="As --mean.")] = None,
+    layout: Annotated[str | None, typer.Option(help="NHWC or NCHW, what the model expects.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Governs everything random. [default: the recipe's]")] = None,
+    eval_samples: Annotated[
+        int | None, typer.Option(min=0, help="Test samples in the bundle; 0: all. [default: the recipe's]")
+    ] = None,
+    calibration_samples: Annotated[
+        int | None, typer.Option(min=1, help="Samples that set quantization ranges. [default: the recipe's]")
+    ] = None,
+    allow_unsafe: Annotated[
+        bool, typer.Option("--allow-unsafe", help="Load Lambda layers: they run code from the model file.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the bundle at --out.")] = False,
+) -> None:
+    """Compress a model."""
+    import dataclasses
+
+    from edgekit.cli.console import Console
+    from edgekit.config import load_recipe
+
+    chosen = load_recipe(recipe)
+    chosen = dataclasses.replace(
+        chosen,
+        seed=chosen.seed if seed is None else seed,
+        eval_samples=chosen.eval_samples if eval_samples is None else eval_samples,
+        calibration_samples=calibration_samples or chosen.calibration_samples,
+    )
+    how = preprocessing(scale, mean, std, layout)
+    folder = out or Path(f"{model.stem if model else 'digits-cnn'}-{chosen.name}")
+    console = Console()
+    console.say(f"Compressing {model or 'the demo model'} with {chosen.name}: {chosen.description}")
+    console.say("(starting TensorFlow takes a few seconds)")
+
+    from edgekit.pipeline import compress
+    from edgekit.report.bundle_table import bundle_table
+
+    bundle = compress(
+        model,
+        data,
+        chosen,
+        folder,
+        preprocessing=how,
+        allow_unsafe=allow_unsafe,
+        force=force,
+        progress=console,
+    )
+    typer.echo(bundle_table(bundle))
+    typer.echo(f"\nbundle: {bundle.path}\nnext:   edgekit bench {bundle.path}")

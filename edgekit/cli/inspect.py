@@ -1,0 +1,33 @@
+"""`edgekit inspect`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+NAME = "inspect"
+HELP = """Show what .tflite and .onnx files hold: inputs, outputs, operators, parameters, MACs, weights.
+
+For every weight tensor: shape, type, bytes, share of zeros, distinct values and quantization. Size is given as it is
+and after gzip -9. Needs no TensorFlow."""
+EPILOG = """Examples: edgekit inspect model.tflite ·
+edgekit inspect a.tflite b.onnx --json > facts.json"""
+
+
+def command(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="One or more .tflite or .onnx files.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list, one object a file.")] = False,
+) -> None:
+    """Show what model files hold."""
+    import json
+
+    from edgekit.inspect.reading import inspect_file
+    from edgekit.inspect.render import render
+
+    infos = [inspect_file(path) for path in files]
+    if as_json:
+        typer.echo(json.dumps([info.to_dict() for info in infos], indent=2))
+    else:
+        typer.echo("\n\n".join(render(info) for info in infos))

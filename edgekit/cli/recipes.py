@@ -1,0 +1,24 @@
+"""`edgekit recipes`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+NAME = "recipes"
+HELP = """List the named recipes, or print one as TOML to start your own from."""
+EPILOG = """Example: edgekit recipes int8 > mine.toml"""
+
+
+def command(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Print this recipe, resolved.")] = None,
+) -> None:
+    """List or print recipes."""
+    from edgekit.config import load_recipe, named_recipes
+
+    if name:
+        typer.echo(load_recipe(name).to_toml(), nl=False)
+        return
+    for known in named_recipes():
+        typer.echo(f"{known:<14}{load_recipe(known).description}")

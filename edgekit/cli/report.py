@@ -1,0 +1,27 @@
+"""`edgekit report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+NAME = "report"
+HELP = """Print the table of run records again. Statistics are computed from the raw samples in the records."""
+EPILOG = """Example: edgekit report edgekit-records/*.json"""
+
+
+def command(
+    records: Annotated[list[Path], typer.Argument(metavar="RECORD...", help="JSON files that edgekit bench wrote.")],
+) -> None:
+    """Print records."""
+    from edgekit.records import read_record
+    from edgekit.report.bench_table import bench_table
+
+    for index, path in enumerate(records):
+        if index:
+            typer.echo()
+        if len(records) > 1:
+            typer.echo(f"{path}\n")
+        typer.echo(bench_table(read_record(path)))

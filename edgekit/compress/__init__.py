@@ -1,0 +1,1 @@
+"""Compression techniques that train: one module each, listed in `registry`."""

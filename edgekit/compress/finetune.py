@@ -1,0 +1,36 @@
+"""`finetune`: plain training, between or after other stages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from edgekit.compress.stage import StageContext
+from edgekit.models.training import TrainConfig, train
+
+
+@dataclass(frozen=True)
+class Finetune:
+    """Train on with Adam and keep the best epoch; the fields are those of `TrainConfig`."""
+
+    epochs: int = 3
+    batch_size: int = 64
+    learning_rate: float = 1e-4
+    augment: str = "none"
+    schedule: str = "cosine"
+
+    def __post_init__(self) -> None:
+        self._config(0)
+
+    @property
+    def expectation(self) -> str:
+        """See `Stage`."""
+        return f"fine-tuning, {self.epochs} epochs: accuracy may rise, size and speed stay"
+
+    def run(self, model: Any, context: StageContext) -> tuple[Any, dict[str, Any]]:
+        """See `Stage`."""
+        history = train(model, context.splits, context.preprocessing, self._config(context.seed), context.progress)
+        return model, history.to_dict()
+
+    def _config(self, seed: int) -> TrainConfig:
+        return TrainConfig(self.epochs, self.batch_size, self.learning_rate, self.augment, self.schedule, seed)

@@ -1,0 +1,205 @@
+"""Recipes: what `edgekit compress` does, as TOML.
+
+schema = 1
+description = "one line"
+seed = 0                                  # governs everything random
+
+[[stage]]                                 # in order; none for post-training schemes
+use = "finetune"
+epochs = 3
+
+[export]
+schemes = ["float32", "int8"]             # float32 float16 dynamic int8 int16x8
+formats = ["tflite", "onnx", "c"]
+
+[calibration]
+samples = 500                             # set the quantization ranges
+
+[check]
+samples = 1000                            # validation samples on which the files are compared
+
+[eval]
+samples = 1000                            # test samples in the bundle, for measuring on devices; 0: all
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from edgekit.errors import InputError
+
+SCHEMA = 1
+SCHEMES = ("float32", "float16", "dynamic", "int8", "int16x8")
+FORMATS = ("tflite", "onnx", "c")
+DEFAULT_RECIPE = "int8"
+
+
+@dataclass(frozen=True)
+class StageSpec:
+    """One training stage of a recipe: its registered name and its options as written, not yet checked."""
+
+    use: str
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A resolved recipe: every key has a value."""
+
+    name: str
+    description: str = ""
+    seed: int = 0
+    stages: tuple[StageSpec, ...] = ()
+    schemes: tuple[str, ...] = ("float32", "int8")
+    formats: tuple[str, ...] = FORMATS
+    calibration_samples: int = 500
+    check_samples: int = 1000
+    eval_samples: int = 1000
+
+    def to_toml(self) -> str:
+        """Return the recipe as TOML that `load_recipe` reads back to an equal recipe (but for its name)."""
+        lines = [
+            f"schema = {SCHEMA}",
+            f"description = {_toml(self.description)}",
+            f"seed = {self.seed}",
+        ]
+        for stage in self.stages:
+            lines += ["", "[[stage]]", f"use = {_toml(stage.use)}"]
+            lines += [f"{key} = {_toml(value)}" for key, value in stage.options.items()]
+        lines += ["", "[export]", f"schemes = {_toml(list(self.schemes))}", f"formats = {_toml(list(self.formats))}"]
+        for table, samples in (
+            ("calibration", self.calibration_samples),
+            ("check", self.check_samples),
+            ("eval", self.eval_samples),
+        ):
+            lines += ["", f"[{table}]", f"samples = {samples}"]
+        return "\n".join(lines) + "\n"
+
+
+def named_recipes() -> list[str]:
+    """Return the names of the recipes in the package, sorted."""
+    return sorted(p.name.removesuffix(".toml") for p in _folder().iterdir() if p.name.endswith(".toml"))
+
+
+def load_recipe(name_or_path: str) -> Recipe:
+    """Read a recipe: a name from the package, or the path of a TOML file.
+
+    Raises:
+        InputError: no such recipe, or something in it is wrong; said with file, key path and nearest valid name.
+    """
+    if name_or_path in named_recipes():
+        return parse(_folder().joinpath(f"{name_or_path}.toml").read_text(encoding="utf-8"), name_or_path, name_or_path)
+    path = Path(name_or_path).expanduser()
+    if path.suffix != ".toml" and not path.exists():
+        raise InputError(f"no recipe `{name_or_path}`", _nearest(name_or_path, named_recipes()) + "; or give a .toml")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise InputError(f"{path}: cannot read this recipe: {reason}") from error
+    return parse(text, path.stem, str(path))
+
+
+def parse(text: str, name: str, source: str) -> Recipe:
+    """Read a recipe from TOML text; `source` names it in messages.
+
+    Raises:
+        InputError: as for `load_recipe`.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{source}: not TOML: {error}") from error
+    top = _Table(document, source, "")
+    top.allow("schema", "description", "seed", "stage", "export", "calibration", "check", "eval")
+    if top.get("schema", int, None) != SCHEMA:
+        raise InputError(f"{source}: `schema` must be {SCHEMA}", f"begin the file with: schema = {SCHEMA}")
+    export, calibration, check, evaluation = (top.table(key) for key in ("export", "calibration", "check", "eval"))
+    export.allow("schemes", "formats")
+    for table in (calibration, check, evaluation):
+        table.allow("samples")
+    usual = Recipe(name)
+    return Recipe(
+        name=name,
+        description=top.get("description", str, ""),
+        seed=top.get("seed", int, 0, lambda v: 0 <= v < 2**32, "0 to 4294967295"),
+        stages=tuple(_stage(value, source, index) for index, value in enumerate(top.get("stage", list, []))),
+        schemes=export.choices("schemes", SCHEMES, usual.schemes),
+        formats=export.choices("formats", FORMATS, usual.formats),
+        calibration_samples=calibration.get("samples", int, usual.calibration_samples, _positive, "at least 1"),
+        check_samples=check.get("samples", int, usual.check_samples, _positive, "at least 1"),
+        eval_samples=evaluation.get("samples", int, usual.eval_samples, lambda v: v >= 0, "at least 0"),
+    )
+
+
+def _stage(value: Any, source: str, index: int) -> StageSpec:
+    if not isinstance(value, dict) or not isinstance(value.get("use"), str):
+        raise InputError(f"{source}: stage[{index}] needs a key `use` that names the technique")
+    return StageSpec(value["use"], {key: v for key, v in value.items() if key != "use"})
+
+
+class _Table:
+    """A TOML table whose keys are read with a type, a default and a check."""
+
+    def __init__(self, values: Mapping[str, Any], source: str, path: str) -> None:
+        self._values, self._source, self._path = values, source, path
+
+    def allow(self, *keys: str) -> None:
+        for key in self._values:
+            if key not in keys:
+                raise InputError(f"{self._source}: unknown key `{self._path}{key}`", _nearest(key, keys))
+
+    def get(
+        self,
+        key: str,
+        kind: type,
+        default: Any,
+        valid: Callable[[Any], bool] = lambda _: True,
+        expected: str = "",
+    ) -> Any:
+        value = self._values.get(key, default)
+        if value is not default and (not isinstance(value, kind) or isinstance(value, bool) or not valid(value)):
+            wanted = expected or kind.__name__
+            raise InputError(f"{self._source}: `{self._path}{key}` is {value!r}, expected {wanted}")
+        return value
+
+    def table(self, key: str) -> _Table:
+        return _Table(self.get(key, dict, {}), self._source, f"{self._path}{key}.")
+
+    def choices(self, key: str, allowed: tuple[str, ...], default: tuple[str, ...]) -> tuple[str, ...]:
+        values = self.get(key, list, list(default), lambda v: bool(v), "a list with at least one entry")
+        for value in values:
+            if value not in allowed:
+                raise InputError(f"{self._source}: `{self._path}{key}` holds {value!r}", _nearest(str(value), allowed))
+        return tuple(dict.fromkeys(values))
+
+
+def _positive(value: int) -> bool:
+    return value >= 1
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    known = list(known)
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean `{close[0]}`?" if close else f"known: {', '.join(known)}"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        escaped = "".join(c if c.isprintable() and c not in '"\\' else f"\\U{ord(c):08x}" for c in value)
+        return f'"{escaped}"'
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(_toml(v) for v in value) + "]"
+    return repr(value)
+
+
+def _folder() -> Any:
+    return resources.files("edgekit.recipes")

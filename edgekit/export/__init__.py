@@ -1,0 +1,1 @@
+"""From a tf_keras model to files that run elsewhere, and the proof that they compute the same."""

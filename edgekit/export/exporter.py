@@ -1,0 +1,101 @@
+"""Write every artifact a recipe asks for into a folder."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgekit.config import Recipe
+from edgekit.errors import ConversionError
+from edgekit.export import c_header, onnx, tflite
+from edgekit.export.signature import Signature
+from edgekit.export.tflite import Calibration
+from edgekit.progress import Progress
+
+HEADER = "model_data.h"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A file just written: its format (`tflite`, `onnx`, `c`), its scheme, and how it was made."""
+
+    path: Path
+    format: str
+    scheme: str
+    made_by: str
+
+
+def export(
+    model: Any, recipe: Recipe, calibration: Calibration, folder: Path, name: str, progress: Progress
+) -> list[Exported]:
+    """Export a tf_keras model.
+
+    TFLite files come first, in the order of the recipe's schemes, then ONNX (float32 and int8, where the recipe has
+    those schemes), then the C header of the int8 TFLite.
+
+    Args:
+        model: a tf_keras model.
+        recipe: its `schemes` and `formats` are used.
+        calibration: preprocessed samples, float32 (n, ...).
+        folder: where to write.
+        name: the files are called `NAME-SCHEME.tflite` and `NAME-SCHEME.onnx`.
+        progress: told of every file.
+
+    Raises:
+        ConversionError: a file cannot be made.
+    """
+    signature = Signature(model)
+    with tempfile.TemporaryDirectory(prefix="edgekit-export-") as scratch:
+        workshop = _Workshop(signature, calibration, Path(scratch), name)
+        signature.save(workshop.saved_model)
+        wanted = [("tflite", s) for s in recipe.schemes if "tflite" in recipe.formats]
+        wanted += [("onnx", s) for s in ("float32", "int8") if s in recipe.schemes and "onnx" in recipe.formats]
+        wanted += [("c", "int8")] if "c" in recipe.formats and "int8" in recipe.schemes else []
+        if not wanted:
+            raise ConversionError(
+                f"nothing to export: formats {', '.join(recipe.formats)} with schemes {', '.join(recipe.schemes)}",
+                "ONNX is written for float32 and int8, the C header for int8",
+            )
+        made = []
+        with progress.task("exporting", len(wanted)) as task:
+            for format_, scheme in wanted:
+                made.append(workshop.make(format_, scheme, folder))
+                task.advance(made[-1].path.name)
+    return made
+
+
+class _Workshop:
+    """Makes single artifacts; what one needs of another (ONNX int8 of TFLite int8) is made once, here."""
+
+    def __init__(self, signature: Signature, calibration: Calibration, scratch: Path, name: str) -> None:
+        self.saved_model = scratch / "saved_model"
+        self._signature, self._calibration, self._scratch, self._name = signature, calibration, scratch, name
+        self._flatbuffers: dict[str, Path] = {}
+
+    def make(self, format_: str, scheme: str, folder: Path) -> Exported:
+        if format_ == "tflite":
+            path = folder / f"{self._name}-{scheme}.tflite"
+            path.write_bytes(self._tflite(scheme).read_bytes())
+            return Exported(path, format_, scheme, "TFLiteConverter")
+        if format_ == "c":
+            path = folder / HEADER
+            c_header.write_header(path, self._tflite(scheme), self._name)
+            return Exported(path, format_, scheme, f"the bytes of {self._name}-{scheme}.tflite")
+        path = folder / f"{self._name}-{scheme}.onnx"
+        if scheme == "float32":
+            return Exported(path, format_, scheme, onnx.write_float(path, self._signature))
+        return Exported(path, format_, scheme, self._int8_onnx(path))
+
+    def _tflite(self, scheme: str) -> Path:
+        if scheme not in self._flatbuffers:
+            path = self._scratch / f"{self._name}-{scheme}.tflite"
+            path.write_bytes(tflite.convert(self.saved_model, self._signature, scheme, self._calibration))
+            self._flatbuffers[scheme] = path
+        return self._flatbuffers[scheme]
+
+    def _int8_onnx(self, path: Path) -> str:
+        float_onnx = self._scratch / "float.onnx"
+        onnx.write_float(float_onnx, self._signature)
+        return onnx.write_int8(path, self._signature, self._tflite("int8"), float_onnx, self._calibration)

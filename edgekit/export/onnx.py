@@ -1,0 +1,142 @@
+"""ONNX files: float through tf2onnx, int8 (QDQ) from the int8 TFLite or, where that fails, by static calibration."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from edgekit.backend import quiet_stderr
+from edgekit.errors import ConversionError, MissingExtraError
+from edgekit.export.signature import Signature
+from edgekit.export.tflite import Calibration
+
+OPSET = 17
+FROM_TFLITE = "tf2onnx from the int8 TFLite: the same scales and weights"
+STATIC = "onnxruntime static calibration of the float ONNX"
+
+
+def write_float(path: Path, signature: Signature) -> str:
+    """Write a float32 ONNX file and return how it was made.
+
+    Raises:
+        ConversionError: tf2onnx cannot express the model.
+    """
+    with _explained("float32"), _quiet():
+        import tf2onnx
+
+        model, _ = tf2onnx.convert.from_function(signature.function, input_signature=signature.inputs, opset=OPSET)
+        _save(model, path, signature)
+    return "tf2onnx from the Keras model"
+
+
+def write_int8(path: Path, signature: Signature, tflite: Path, float_onnx: Path, calibration: Calibration) -> str:
+    """Write an int8 ONNX file (QDQ, int8 weights) and return how it was made.
+
+    Args:
+        path: the file to write.
+        signature: of the model, for the names.
+        tflite: the int8 TFLite of the same model.
+        float_onnx: the float ONNX of the same model, for the second way.
+        calibration: preprocessed samples, for the second way.
+
+    Raises:
+        ConversionError: neither way works; both reasons are given.
+    """
+    try:
+        _from_tflite(path, signature, tflite)
+        return FROM_TFLITE
+    except ConversionError as first:
+        try:
+            _static(path, float_onnx, signature.inputs[0].name, calibration)
+        except ConversionError as second:
+            raise ConversionError(f"{first.message}; {second.message}") from second
+        return f"{STATIC} ({first.message})"
+
+
+def _from_tflite(path: Path, signature: Signature, tflite: Path) -> None:
+    with _explained("int8 from TFLite"), _quiet():
+        import onnxruntime
+        import tf2onnx
+
+        model, _ = tf2onnx.convert.from_tflite(str(tflite), opset=OPSET)
+        _save(model, path, signature)
+        onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+
+
+def _static(path: Path, float_onnx: Path, input_name: str, calibration: Calibration) -> None:
+    with _explained("int8 by static calibration"), _quiet():
+        from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+
+        class Reader(CalibrationDataReader):  # type: ignore[misc]
+            def __init__(self) -> None:
+                self._rows = iter(range(len(calibration)))
+
+            def get_next(self) -> dict[str, Calibration] | None:
+                row = next(self._rows, None)
+                return None if row is None else {input_name: calibration[row : row + 1]}
+
+        quantize_static(
+            str(float_onnx),
+            str(path),
+            Reader(),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            activation_type=QuantType.QInt8,
+            weight_type=QuantType.QInt8,
+        )
+
+
+def _save(model: Any, path: Path, signature: Signature) -> None:
+    """Give inputs and outputs the model's own names, check the graph, and write it."""
+    import onnx
+
+    renamed = dict(zip([i.name for i in model.graph.input], [i.name for i in signature.inputs], strict=True))
+    renamed |= dict(zip([o.name for o in model.graph.output], _output_names(model, signature), strict=True))
+    taken = {name for node in model.graph.node for name in (*node.input, *node.output)} - set(renamed)
+    if len(set(renamed.values())) == len(renamed) and not taken & set(renamed.values()):
+        for value in (*model.graph.input, *model.graph.output):
+            value.name = renamed[value.name]
+        for node in model.graph.node:
+            for names in (node.input, node.output):
+                for index, name in enumerate(names):
+                    names[index] = renamed.get(name, name)
+    onnx.checker.check_model(model, full_check=True)
+    path.write_bytes(model.SerializeToString())
+
+
+def _output_names(model: Any, signature: Signature) -> list[str]:
+    """tf2onnx keeps dictionary keys, sorted; a TFLite file lists outputs in its own order, known only if single."""
+    found = [o.name for o in model.graph.output]
+    return signature.output_names if len(found) == 1 else found
+
+
+@contextmanager
+def _explained(what: str) -> Iterator[None]:
+    try:
+        yield
+    except ImportError as error:
+        raise MissingExtraError("exporting ONNX", "compress", str(error)) from error
+    except ConversionError:
+        raise
+    except Exception as error:  # tf2onnx, onnx and onnxruntime raise types of their own, many private
+        reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise ConversionError(f"ONNX {what} failed: {reason.strip()[:300]}") from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    loggers = [logging.getLogger(name) for name in ("tf2onnx", "root", "onnxruntime")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), quiet_stderr():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,155 @@
+"""The bundle's README.txt: how to feed the model, with its own numbers, from Python, Kotlin and C++."""
+
+from __future__ import annotations
+
+import math
+
+from edgekit.manifest import EVAL, MANIFEST, Artifact, Manifest, TensorSpec
+from edgekit.preprocessing import Preprocessing
+
+
+def readme(manifest: Manifest) -> str:
+    """Return the text."""
+    runnable = [a for a in manifest.artifacts if a.format != "c"]
+    chosen = next((a for a in runnable if (a.format, a.scheme) == ("tflite", "int8")), runnable[0])
+    source, target = chosen.inputs[0], chosen.outputs[0]
+    parts = [
+        f"{manifest.name}, compressed by edgekit {manifest.edgekit} with the recipe `{manifest.recipe}`",
+        _files(manifest),
+        _feeding(chosen, source, target, manifest.preprocessing),
+        _python(chosen, source, target, manifest.preprocessing),
+    ]
+    if chosen.format == "tflite":
+        parts += [_kotlin(chosen, source, target, manifest.preprocessing), _cpp(chosen, source, target)]
+    classes = ", ".join(f"{i} {name}" for i, name in enumerate(manifest.class_names[:20]))
+    more = ", ..." if len(manifest.class_names) > 20 else ""
+    parts.append(f"Classes: {classes}{more}\n\nAll numbers, digests and the lineage: {MANIFEST}")
+    return "\n\n".join(parts) + "\n"
+
+
+def _files(manifest: Manifest) -> str:
+    lines = [f"  {a.file:<28} {a.bytes:>9,} bytes  {a.scheme}" for a in manifest.artifacts]
+    count = manifest.data["eval"]["samples"]
+    return "\n".join(["Files", *lines, f"  {EVAL:<28} {count:>9,} test samples (x, y), as stored"])
+
+
+def pixel_formula(source: TensorSpec, preprocessing: Preprocessing) -> str:
+    """Return the shortest formula from a stored value `x` to what the input tensor holds."""
+    if source.scale is None or source.zero_point is None:
+        return f"{preprocessing}, as {source.dtype}"
+    plain = preprocessing.mean == (0.0,) and preprocessing.std == (1.0,)
+    # scale and zero_point are exact up to float32: x / 255 with an int8 scale of 1/255 is x - 128
+    if plain and math.isclose(preprocessing.scale / source.scale, 1.0, rel_tol=1e-5):
+        return f"x{_plus(source.zero_point)}"
+    return f"round(({preprocessing}) / {source.scale:.9g}){_plus(source.zero_point)}, clipped to {source.dtype}"
+
+
+def _plus(zero_point: int | None) -> str:
+    return "" if not zero_point else f" {'-' if zero_point < 0 else '+'} {abs(zero_point)}"
+
+
+def _feeding(artifact: Artifact, source: TensorSpec, target: TensorSpec, preprocessing: Preprocessing) -> str:
+    lines = [
+        f"Feeding {artifact.file}",
+        f"  input   {source.name}: {source.dtype} {list(source.shape)}" + _quantization(source),
+        f"          value = {pixel_formula(source, preprocessing)}, where x is a stored sample ({EVAL})",
+        f"  output  {target.name}: {target.dtype} {list(target.shape)}" + _quantization(target),
+    ]
+    if target.scale is not None:
+        lines.append(f"          real = (value - {_signed(target.zero_point)}) * {target.scale:.9g}")
+    return "\n".join(lines)
+
+
+def _quantization(spec: TensorSpec) -> str:
+    return "" if spec.scale is None else f", scale {spec.scale:.9g}, zero_point {spec.zero_point}"
+
+
+def _signed(value: int | None) -> str:
+    return f"({value})" if (value or 0) < 0 else str(value)
+
+
+def _python(artifact: Artifact, source: TensorSpec, target: TensorSpec, preprocessing: Preprocessing) -> str:
+    steps = [f"x = np.load('{EVAL}')['x'][:1].astype(np.float32)"]
+    steps.append(f"x = (x * {preprocessing.scale!r} - np.float32({list(preprocessing.mean)!r}))")
+    steps[-1] += f" / np.float32({list(preprocessing.std)!r})"
+    if preprocessing.layout == "NCHW":
+        steps.append("x = x.transpose(0, 3, 1, 2)")
+    if source.scale is not None:
+        steps.append(
+            f"x = np.clip(np.round(x / {source.scale!r}){_plus(source.zero_point)}, "
+            f"*{_limits(source.dtype)}).astype(np.{source.dtype})"
+        )
+    if artifact.format == "tflite":
+        head = "import numpy as np\nfrom ai_edge_litert.interpreter import Interpreter"
+        steps += [
+            f"model = Interpreter('{artifact.file}', num_threads=1)",
+            "model.allocate_tensors()",
+            "model.set_tensor(model.get_input_details()[0]['index'], x)",
+            "model.invoke()",
+            "y = model.get_tensor(model.get_output_details()[0]['index'])[0]",
+        ]
+    else:
+        head = "import numpy as np\nimport onnxruntime"
+        steps += [
+            f"model = onnxruntime.InferenceSession('{artifact.file}')",
+            f"y = model.run(None, {{'{source.name}': x}})[0][0]",
+        ]
+    if target.scale is not None:
+        steps.append(f"y = (y.astype(np.float32) - {_signed(target.zero_point)}) * {target.scale!r}")
+    steps.append("print(y.argmax(), y.max())")
+    return "Python\n\n" + _indent(head + "\n\n" + "\n".join(steps))
+
+
+def _limits(dtype: str) -> tuple[int, int]:
+    bits = int(dtype.removeprefix("u").removeprefix("int"))
+    return (0, 2**bits - 1) if dtype.startswith("u") else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+
+
+def _kotlin(artifact: Artifact, source: TensorSpec, target: TensorSpec, preprocessing: Preprocessing) -> str:
+    count, classes = math.prod(source.shape), target.shape[-1]
+    width = {"float32": 4, "int16": 2}.get(source.dtype, 1)
+    put = {"float32": "putFloat", "int16": "putShort"}.get(source.dtype, "put")
+    out = {"float32": "FloatArray", "int16": "ShortArray"}.get(target.dtype, "ByteArray")
+    convert = {"float32": "", "int16": ".toShort()"}.get(source.dtype, ".toByte()")
+    code = f"""// implementation("com.google.ai.edge.litert:litert:1.4.0") or newer; {artifact.file} in assets/
+val mean = floatArrayOf({_floats(preprocessing.mean)})
+val std = floatArrayOf({_floats(preprocessing.std)})
+val input = ByteBuffer.allocateDirect({count * width}).order(ByteOrder.nativeOrder())
+sample.forEachIndexed {{ i, x ->          // {count} stored values, {list(source.shape[1:])}, last axis fastest
+    val real = (x * {preprocessing.scale:.9g}f - mean[i % mean.size]) / std[i % std.size]
+    input.{put}({_kotlin_value(source)}{convert})
+}}
+val output = arrayOf({out}({classes}))
+Interpreter(FileUtil.loadMappedFile(context, "{artifact.file}")).run(input.rewind(), output)
+val best = output[0].indices.maxByOrNull {{ output[0][it] }}"""
+    return "Kotlin (Android)\n\n" + _indent(code)
+
+
+def _floats(values: tuple[float, ...]) -> str:
+    return ", ".join(f"{v:.9g}f" for v in values)
+
+
+def _kotlin_value(source: TensorSpec) -> str:
+    if source.scale is None:
+        return "real"
+    low, high = _limits(source.dtype)
+    return f"((real / {source.scale:.9g}f).roundToInt(){_plus(source.zero_point)}).coerceIn({low}, {high})"
+
+
+def _cpp(artifact: Artifact, source: TensorSpec, target: TensorSpec) -> str:
+    kinds = {"float32": "float", "int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t"}
+    code = f"""auto model = tflite::FlatBufferModel::BuildFromFile("{artifact.file}");
+tflite::ops::builtin::BuiltinOpResolver resolver;
+std::unique_ptr<tflite::Interpreter> interpreter;
+tflite::InterpreterBuilder(*model, resolver)(&interpreter);
+interpreter->AllocateTensors();
+auto* input = interpreter->typed_input_tensor<{kinds.get(source.dtype, source.dtype)}>(0);
+// fill {math.prod(source.shape)} values by the formula above
+interpreter->Invoke();
+auto* output = interpreter->typed_output_tensor<{kinds.get(target.dtype, target.dtype)}>(0);
+int best = std::max_element(output, output + {target.shape[-1]}) - output;"""
+    return "C++ (TensorFlow Lite; on a microcontroller include model_data.h instead)\n\n" + _indent(code)
+
+
+def _indent(code: str) -> str:
+    return "\n".join(f"    {line}" if line else "" for line in code.splitlines())

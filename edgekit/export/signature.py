@@ -1,0 +1,67 @@
+"""The model as a function of one sample, saved for the exporters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from edgekit.backend import quiet_stderr, tensorflow
+from edgekit.errors import ConversionError
+
+
+class Signature:
+    """A tf_keras model as a `tf.function` with named inputs and outputs and a batch of exactly one.
+
+    The fixed batch keeps shape arithmetic out of the files: every dimension is a constant, which is what
+    microcontrollers and NPU compilers need.
+
+    Attributes:
+        inputs: tf.TensorSpec of every input, in the model's order.
+        output_names: in the model's order.
+        function: maps the inputs to a dict of outputs.
+    """
+
+    def __init__(self, model: Any) -> None:
+        tf = tensorflow()
+        names = _identifiers(model.input_names)
+        self.inputs = []
+        for name, tensor in zip(names, model.inputs, strict=True):
+            shape = (1, *tensor.shape[1:])
+            if None in shape:
+                raise ConversionError(
+                    f"input {name} has shape {tuple(tensor.shape)}: only the batch may be unknown",
+                    "build the model with a fixed input shape",
+                )
+            self.inputs.append(tf.TensorSpec(shape, tensor.dtype, name=name))
+        self.output_names = _identifiers(model.output_names)
+        self._model = model
+        self.function: Callable[..., Any] = tf.function(self._call, input_signature=self.inputs)
+
+    def _call(self, *inputs: Any) -> dict[str, Any]:
+        outputs = self._model(list(inputs) if len(inputs) > 1 else inputs[0], training=False)
+        return dict(zip(self.output_names, tensorflow().nest.flatten(outputs), strict=True))
+
+    def save(self, folder: Path) -> None:
+        """Write a SavedModel with the signature `serving_default`."""
+        tf = tensorflow()
+        module = tf.Module()
+        module.model = self._model
+        concrete = self.function.get_concrete_function(*self.inputs)  # type: ignore[attr-defined]
+        with quiet_stderr():
+            tf.saved_model.save(module, str(folder), signatures={"serving_default": concrete})
+
+
+def _identifiers(names: list[str]) -> list[str]:
+    """Make the names usable in every format, keeping them apart."""
+    made: list[str] = []
+    for name in names:
+        base = re.sub(r"\W", "_", name).lstrip("_") or "tensor"
+        base = f"t_{base}" if base[0].isdigit() else base
+        unique, number = base, 1
+        while unique in made:
+            number += 1
+            unique = f"{base}_{number}"
+        made.append(unique)
+    return made

@@ -1,0 +1,111 @@
+"""What is known about a model file, whatever its format."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """`real = scale * (stored - zero_point)`.
+
+    Attributes:
+        scale: one value, or one a channel; empty where the file keeps the scale apart (ONNX MatMulInteger).
+        zero_point: as many values as `scale`, at least one.
+        axis: the axis of the channels; None for one pair of values for the whole tensor.
+    """
+
+    scale: tuple[float, ...]
+    zero_point: tuple[int, ...]
+    axis: int | None
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """A tensor.
+
+    Attributes:
+        name: the signature's name for it where there is one, else the tensor's own.
+        shape: sizes; -1 is dynamic.
+        dtype: the NumPy name (`float32`, `int8`), also for types NumPy lacks (`int4`, `bfloat16`).
+        quantization: None for a tensor of plain numbers.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    quantization: Quantization | None
+
+
+@dataclass(frozen=True)
+class WeightInfo(TensorInfo):
+    """A constant tensor that counts as parameters.
+
+    Attributes:
+        bytes: bytes of the stored values; a sparse tensor's index is not in it.
+        elements: values of the whole, dense tensor.
+        zeros: values that mean zero (equal to the zero point, channel by channel); None when it cannot be told.
+        unique: distinct values among those stored; None for what is not numeric or not in this file.
+        sparse: whether only a part of the values is stored.
+    """
+
+    bytes: int
+    elements: int
+    zeros: int | None
+    unique: int | None
+    sparse: bool
+
+
+@dataclass(frozen=True)
+class FileInfo:
+    """A model file.
+
+    Attributes:
+        path: the file.
+        format: `tflite` or `onnx`.
+        bytes: size of the file.
+        gzip_bytes: size after `gzip -9`.
+        inputs, outputs: of the main graph, in the order of the file.
+        operators: operator name -> how often, over all graphs, most frequent first; `CUSTOM:name` for custom ones.
+        parameters: sum of `elements` over `weights`.
+        macs: multiply-accumulates of one inference of one sample; None when none of the operators that have some
+            could be counted.
+        macs_note: the operators that `macs` leaves out; empty when it is complete.
+        weights: constant tensors, biases included; without shapes, axes, paddings and such, and without the scales
+            and zero points that are tensors in ONNX.
+        description: producer, schema version or opset, signatures and other facts, as text.
+    """
+
+    path: Path
+    format: str
+    bytes: int
+    gzip_bytes: int
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+    operators: dict[str, int]
+    parameters: int
+    macs: int | None
+    macs_note: str
+    weights: tuple[WeightInfo, ...]
+    description: dict[str, str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON values; a scale that is not finite becomes text, since JSON has no number for it."""
+        value: dict[str, Any] = _json(dataclasses.asdict(self))
+        return value
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value

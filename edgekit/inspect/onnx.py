@@ -1,0 +1,157 @@
+"""Reading .onnx files."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from edgekit.errors import InputError, MissingExtraError
+from edgekit.files import gzip_bytes
+from edgekit.inspect import values
+from edgekit.inspect.info import FileInfo, Quantization, TensorInfo, WeightInfo
+from edgekit.inspect.onnx_graph import DTYPES, BadModel, Constant, Index, index, operator_name, sizes
+from edgekit.inspect.onnx_macs import count_macs
+from edgekit.inspect.onnx_quantization import Scales
+from edgekit.inspect.onnx_values import Store
+from edgekit.inspect.source import damaged, load
+
+_QLINEAR, _QLINEAR_UNARY = {1, 2, 4, 5, 6, 7}, {1, 2, 3, 4}
+_NOT_WEIGHTS: dict[str, set[int]] = {
+    # Operator -> places of its inputs that are scales, zero points, limits and sizes.
+    "QuantizeLinear": {1, 2},
+    "DequantizeLinear": {1, 2},
+    "QLinearConv": _QLINEAR,
+    "QLinearMatMul": _QLINEAR,
+    "ConvInteger": {2, 3},
+    "MatMulInteger": {2, 3},
+    "QLinearAdd": _QLINEAR,
+    "QLinearMul": _QLINEAR,
+    "QGemm": {1, 2, 4, 5, 7, 8},
+    "QLinearGlobalAveragePool": _QLINEAR_UNARY,
+    "QLinearAveragePool": _QLINEAR_UNARY,
+    "QLinearSigmoid": _QLINEAR_UNARY,
+    "QLinearLeakyRelu": _QLINEAR_UNARY,
+    "QLinearSoftmax": _QLINEAR_UNARY,
+    "Clip": {1, 2},
+    "Dropout": {1, 2},
+    "OneHot": {1, 2},
+    "Resize": {1, 2, 3},
+    "Pad": {1, 2, 3},
+    "Upsample": {1},
+    "Range": {0, 1, 2},
+}
+_INDEX_TYPES = ("int32", "int64", "uint32", "uint64", "bool", "string")
+"""Constants of these types are shapes, axes, indices and the like, unless one of `_WEIGHTS` uses them."""
+_WEIGHTS = {("DequantizeLinear", 0), ("QLinearConv", 8), ("QGemm", 6)}
+
+
+def read_onnx(path: Path) -> FileInfo:
+    """Read what a .onnx file holds.
+
+    Args:
+        path: the file; it may be damaged or hostile.
+
+    Raises:
+        InputError: it cannot be read, is not an ONNX model, its parts do not fit together, or it wants external data
+            that is missing or lies outside its folder.
+        MissingExtraError: the `onnx` package is not installed.
+    """
+    data = load(path)
+    try:
+        import onnx
+        from google.protobuf.message import DecodeError  # type: ignore[import-untyped,unused-ignore]
+    except ImportError as error:
+        raise MissingExtraError("inspecting an ONNX file", "onnx", str(error)) from error
+    model = onnx.ModelProto()
+    try:
+        model.ParseFromString(data)
+    except DecodeError as error:
+        raise damaged(path, "ONNX", "it is not a whole protobuf message") from error
+    if not model.HasField("graph") or not model.ir_version:
+        raise InputError(f"{path}: not an ONNX model: it has no graph or no IR version")
+    try:
+        return _describe(path, len(data), model)
+    except BadModel as error:
+        raise damaged(path, "ONNX", str(error)) from error
+
+
+def _describe(path: Path, size: int, model: Any) -> FileInfo:
+    graph = index(model)
+    store = Store(path)
+    store.check(graph.constants)
+    scales = Scales(graph, store)
+    constants = {t.name for t in model.graph.initializer}
+    inputs = tuple(_end(v, scales, is_input=True) for v in model.graph.input if v.name not in constants)
+    outputs = tuple(_end(v, scales, is_input=False) for v in model.graph.output)
+    weights = tuple(_weight(c, scales, store) for c in graph.constants if _is_weight(c, graph))
+    macs, note, batch = count_macs(model, graph)
+    return FileInfo(
+        path=path,
+        format="onnx",
+        bytes=size,
+        gzip_bytes=gzip_bytes(path),
+        inputs=inputs,
+        outputs=outputs,
+        operators=dict(Counter(operator_name(node) for node, _ in graph.nodes).most_common()),
+        parameters=sum(w.elements for w in weights),
+        macs=macs,
+        macs_note=note,
+        weights=weights,
+        description=_description(model, store, batch),
+    )
+
+
+def _end(value: Any, scales: Scales, *, is_input: bool) -> TensorInfo:
+    kind = value.type.WhichOneof("value")
+    if kind != "tensor_type":
+        return TensorInfo(value.name, (), (kind or "unknown").removesuffix("_type"), None)
+    tensor = value.type.tensor_type
+    dtype, shape = _dtype(tensor.elem_type), sizes(tensor.shape)
+    quantization: Quantization | None = None
+    if "int" in dtype or dtype.startswith("float8"):
+        quantization = scales.of_input(value.name, shape) if is_input else scales.of_output(value.name)
+    return TensorInfo(value.name, shape, dtype, quantization)
+
+
+def _is_weight(constant: Constant, graph: Index) -> bool:
+    uses = graph.consumers.get(constant.name, {})
+    dtype = _dtype(constant.tensor.data_type)
+    if dtype in _INDEX_TYPES:
+        return any(use in uses for use in _WEIGHTS)
+    return not uses or any(place not in _NOT_WEIGHTS.get(operator, ()) for operator, place in uses)
+
+
+def _weight(constant: Constant, scales: Scales, store: Store) -> WeightInfo:
+    dtype, shape = _dtype(constant.tensor.data_type), constant.shape
+    elements = math.prod(shape)
+    raw = store.raw(constant)
+    quantization = scales.of_input(constant.name, shape)
+    zeros = unique = None
+    if raw is not None:
+        stored = tuple(constant.tensor.dims) if constant.sparse else shape
+        zeros, unique = values.count(raw, dtype, stored, quantization)
+    if constant.sparse and zeros is not None:
+        stored_elements = constant.tensor.dims[0]
+        if stored_elements > elements:
+            raise BadModel(f"the sparse constant `{constant.name}` stores {stored_elements} of {elements} values")
+        zeros += elements - stored_elements
+    size = len(raw if raw is not None else constant.tensor.raw_data)
+    return WeightInfo(constant.name, shape, dtype, quantization, size, elements, zeros, unique, constant.sparse)
+
+
+def _dtype(number: int) -> str:
+    return DTYPES.get(number, f"type{number}")
+
+
+def _description(model: Any, store: Store, batch: int) -> dict[str, str]:
+    facts = {
+        "IR version": str(model.ir_version),
+        "opset": ", ".join(f"{o.domain or 'ai.onnx'} {o.version}" for o in model.opset_import),
+        "producer": f"{model.producer_name} {model.producer_version}".strip(),
+        "functions": str(len(model.functions)) if model.functions else "",
+        "fixed batch": f"{batch}; MACs are for one sample" if batch > 1 else "",
+        "external data": ", ".join(f"{name} ({size:,} bytes)" for name, size in store.external.items()),
+    }
+    return {key: text for key, text in facts.items() if text}

@@ -1,0 +1,101 @@
+"""Multiply-accumulates of an ONNX model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from edgekit.inspect import macs
+from edgekit.inspect.macs import Tally
+from edgekit.inspect.onnx_graph import BadModel, Index, attribute, operator_name, sizes
+
+Shape = tuple[int, ...]
+
+_COUNTED: dict[str, Callable[[Any, list[Shape], Shape], int]] = {
+    # Operator -> (node, input shapes, output shape) -> MACs. Windows are (out, in / groups, spatial...).
+    "Conv": lambda n, x, y: macs.conv(y, x[1][2:], x[1][1]),
+    "ConvInteger": lambda n, x, y: macs.conv(y, x[1][2:], x[1][1]),
+    "QLinearConv": lambda n, x, y: macs.conv(y, x[3][2:], x[3][1]),
+    "ConvTranspose": lambda n, x, y: macs.transpose_conv(x[0], x[1][2:], x[1][1]),  # (in, out / groups, ...)
+    "Gemm": lambda n, x, y: macs.matmul(y, x[0][0 if attribute(n, "transA", 0) else 1]),
+    "MatMul": lambda n, x, y: macs.matmul(y, x[0][-1]),
+    "MatMulInteger": lambda n, x, y: macs.matmul(y, x[0][-1]),
+    "QLinearMatMul": lambda n, x, y: macs.matmul(y, x[0][-1]),
+}
+_MISSED = ("LSTM", "GRU", "RNN", "Einsum", "Attention", "DeformConv")
+_LARGE = 1 << 14
+
+
+def count_macs(model: Any, graph: Index) -> tuple[int | None, str, int]:
+    """Return MACs of one sample through the main graph, what they leave out, and the fixed batch size.
+
+    Args:
+        model: the ModelProto.
+        graph: its index.
+    """
+    tally = Tally()
+    shapes = _shapes(model, graph)
+    for node, main in graph.nodes:
+        name = operator_name(node)
+        if not main and (name in _COUNTED or name in _MISSED):
+            tally.miss(name, "inside another operator")
+        elif main and name in _COUNTED:
+            _count(node, name, shapes, tally)
+        elif name in _MISSED or name.startswith("CUSTOM:"):
+            tally.miss(name)
+    constants = {t.name for t in model.graph.initializer}
+    inputs = [_declared(v) for v in model.graph.input if v.name not in constants]
+    batch = macs.batch_size(inputs, [_declared(v) for v in model.graph.output])
+    total, note = tally.result(batch, dynamic=macs.dynamic_inside(inputs))
+    return total, note, batch
+
+
+def _count(node: Any, name: str, shapes: Mapping[str, Shape], tally: Tally) -> None:
+    try:
+        output = shapes[node.output[0]]
+        inputs = [shapes.get(i, ()) for i in node.input]
+        tally.add(_COUNTED[name](node, inputs, output))
+    except (KeyError, IndexError):  # an operand, an axis or a shape is missing
+        tally.miss(name, "unknown shape")
+
+
+def _shapes(model: Any, graph: Index) -> dict[str, Shape]:
+    """Return the shape of every value that shape inference can tell, dynamic sizes of inputs taken as 1."""
+    import onnx
+
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    for tensor in copy.graph.initializer:
+        if tensor.ByteSize() > _LARGE:  # weights: only their shapes matter
+            tensor.CopyFrom(onnx.TensorProto(name=tensor.name, dims=tensor.dims, data_type=tensor.data_type))
+    # Local functions stay opaque: nested ones could expand without end.
+    del copy.functions[:]
+    for value in copy.graph.input:
+        for dim in value.type.tensor_type.shape.dim:
+            if not dim.HasField("dim_value") or dim.dim_value < 0:
+                dim.dim_value = 1
+    # Shapes with symbols were made for other sizes of the inputs; they are told anew.
+    known = [v for v in copy.graph.value_info if -1 not in _declared(v)]
+    del copy.graph.value_info[:]
+    copy.graph.value_info.extend(known)
+    for value in copy.graph.output:
+        if -1 in _declared(value):
+            value.type.tensor_type.ClearField("shape")
+    try:
+        inferred = onnx.shape_inference.infer_shapes(copy, data_prop=True).graph
+    except Exception:  # native code, with many kinds of errors; a model it rejects only loses its MACs
+        inferred = copy.graph
+    shapes = {c.name: c.shape for c in graph.constants}
+    for value in (*inferred.value_info, *inferred.input, *inferred.output):
+        if value.type.tensor_type.HasField("shape"):
+            try:
+                shape = _declared(value)
+            except BadModel:
+                continue
+            if -1 not in shape:
+                shapes[value.name] = shape
+    return shapes
+
+
+def _declared(value: Any) -> Shape:
+    return sizes(value.type.tensor_type.shape)

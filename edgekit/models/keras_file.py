@@ -1,0 +1,255 @@
+"""What a Keras model file is, read from its content before any Keras code sees it.
+
+    .keras   a zip with `metadata.json`, `config.json` and `model.weights.h5`; Keras 2.12 and later write it
+    .h5      HDF5 with the architecture in the attribute `model_config`
+
+Both exist in two generations that cannot read each other's files: Keras 2 (`tf_keras`) and Keras 3 (`keras`).
+"""
+
+from __future__ import annotations
+
+import builtins
+import json
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from edgekit.errors import InputError, MissingExtraError
+
+Container = Literal["zip", "hdf5"]
+
+MAX_CONFIG_BYTES = 64 << 20
+MAX_EXPANSION = 200
+"""A zip that grows by more than this, to more than `EXPANSION_FLOOR` bytes, is refused as a bomb."""
+EXPANSION_FLOOR = 256 << 20
+
+SUFFIXES: dict[Container, tuple[str, ...]] = {"zip": (".keras",), "hdf5": (".h5", ".hdf5")}
+KNOWN = (".keras", ".h5", ".hdf5", ".zip", ".hdf")
+WEIGHTS = ("model.weights.h5", "model.weights.npz")
+SAVE_WHOLE = "save the whole model where it was trained, with model.save('model.keras'), and give that file"
+
+CODE_LAYERS = ("Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "TensorFlowOpLayer")
+FILE_OPS = ("io.", "raw_ops.", "train.", "saved_model.", "load_", "py_function", "numpy_function", "summary.")
+"""TensorFlow functions that a Keras 2 `TFOpLambda` layer may name and that reach outside the model."""
+
+
+@dataclass(frozen=True)
+class KerasFile:
+    """A model file that was looked at, not loaded.
+
+    Attributes:
+        path: the file.
+        container: `zip` or `hdf5`.
+        generation: of Keras, 2 or 3.
+        keras_version: as written in the file, `unknown` if the file does not say.
+        config: the model's serialized form, `{"class_name": ..., "config": {...}}`.
+    """
+
+    path: Path
+    container: Container
+    generation: Literal[2, 3]
+    keras_version: str
+    config: dict[str, Any]
+
+
+def read_keras_file(path: Path) -> KerasFile:
+    """Find out what a model file is.
+
+    Raises:
+        InputError: it is not a whole Keras 2 or Keras 3 model; the message says what it is instead.
+        MissingExtraError: it is HDF5, and h5py is not installed.
+    """
+    container = _container(path)
+    version, config = _read_zip(path) if container == "zip" else _read_hdf5(path)
+    if not isinstance(config, dict) or not isinstance(config.get("class_name"), str) or "config" not in config:
+        raise InputError(f"{path}: its configuration does not describe a Keras model", SAVE_WHOLE)
+    file = KerasFile(path, container, _generation(path, version, config), version, config)
+    if path.suffix not in SUFFIXES[container]:
+        right = SUFFIXES[container][0]
+        raise InputError(
+            f"{path}: holds a Keras {file.generation} model in the {right} format, under another extension",
+            f"rename it: mv '{path}' '{path.with_suffix(right) if path.suffix in KNOWN else f'{path}{right}'}'",
+        )
+    return file
+
+
+def unsafe_layers(config: dict[str, Any]) -> list[str]:
+    """Name the layers that would run Python code from the file, or reach outside the model, when it is loaded.
+
+    These are Lambda layers, wrappers and other layers with a serialized function, layers that load a foreign module
+    or SavedModel, and TensorFlow operations on files; at any depth, in nested models and wrappers.
+    """
+    found: dict[str, None] = {}
+    for layer, value in _objects(config):
+        kind, inner = value.get("class_name"), value.get("config")
+        if (
+            kind in CODE_LAYERS
+            or kind == "__lambda__"
+            or value.get("function_type") == "lambda"
+            or (kind == "TFOpLambda" and isinstance(inner, dict) and str(inner.get("function")).startswith(FILE_OPS))
+            or (kind == "function" and value.get("module") == "builtins" and hasattr(builtins, str(inner)))
+        ):
+            found[layer or str(kind)] = None
+    return list(found)
+
+
+def custom_objects(config: dict[str, Any]) -> list[str]:
+    """Name the classes and functions that are not Keras's own, as `Class (module)` or `package>Class`.
+
+    Loading such a file imports the modules it names, so this is asked before loading. Custom objects that a file
+    does not mark (HDF5 without a package) are not found here.
+    """
+    found: dict[str, None] = {}
+    for _, value in _objects(config):
+        kind = value.get("class_name")
+        if not isinstance(kind, str) or "config" not in value or kind.startswith("__"):
+            continue
+        name = str(value["config"]) if kind == "function" else kind
+        registered = value.get("registered_name")
+        module = value.get("module", "keras")
+        if isinstance(registered, str) and ">" in registered:
+            found[registered] = None
+        elif module is None or ">" in name:
+            found[name] = None
+        elif str(module).split(".")[0] not in ("keras", "tf_keras", "builtins"):
+            found[f"{name} ({module})"] = None
+    return list(found)
+
+
+def _objects(config: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every dict in the configuration with the name of the layer it belongs to, outermost first.
+
+    What only matters to training (`compile_config` of the model itself) is left out.
+    """
+    top = {key: value for key, value in config.items() if key != "compile_config"}
+    stack: list[tuple[str, Any]] = [("", top)]
+    while stack:
+        layer, value = stack.pop()
+        if isinstance(value, dict):
+            inner = value.get("config")
+            if "class_name" in value and isinstance(inner, dict) and isinstance(inner.get("name"), str):
+                layer = inner["name"]
+            yield layer, value
+            value = list(value.values())
+        if isinstance(value, list):
+            stack.extend((layer, item) for item in reversed(value))
+
+
+def _container(path: Path) -> Container:
+    if path.is_dir():
+        what = "a folder, not a model file"
+        if (path / "saved_model.pb").exists():
+            what = "a SavedModel folder; those are not read yet"
+        elif (path / "config.json").exists():
+            what = "an unzipped Keras model; edgekit reads it as one file"
+        raise InputError(f"{path}: is {what}", SAVE_WHOLE)
+    if not path.exists():
+        raise InputError(f"{path}: no such model file")
+    if not path.is_file():
+        raise InputError(f"{path}: is not a regular file")
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(512)
+    except OSError as error:
+        raise InputError(f"{path}: cannot read it: {error.strerror}") from error
+    if not head:
+        raise InputError(f"{path}: is an empty file", "copy or save the model again")
+    if head.startswith(b"PK"):
+        return "zip"
+    if head.startswith(b"\x89HDF\r\n\x1a\n"):
+        return "hdf5"
+    what, hint = _foreign(path, head)
+    raise InputError(f"{path}: is {what}, not a Keras model", hint)
+
+
+def _foreign(path: Path, head: bytes) -> tuple[str, str]:
+    """Say what a file that is neither zip nor HDF5 probably is, and what to do about it."""
+    converted = "it is converted already; give the Keras model it was made from, or measure it with `edgekit bench`"
+    if head[4:8] == b"TFL3":
+        return "a TFLite model", converted
+    if head.startswith(b"version https://git-lfs"):
+        return "a Git LFS pointer", "fetch the real file with: git lfs pull"
+    if head.lstrip()[:14].lower().startswith((b"<!doctype html", b"<html")):
+        return "a web page", "the download went wrong; fetch the file itself"
+    if path.suffix == ".pb":
+        return "a TensorFlow graph", f"SavedModel folders are not read yet; {SAVE_WHOLE}"
+    if path.suffix == ".onnx" or (head[0] == 0x08 and head[1:2] < b"\x20" and head[2:3] in (b"\x12", b"\x1a", b":")):
+        return "an ONNX model", converted
+    if path.suffix in (".pt", ".pth", ".ckpt", ".pkl", ".pickle") or head.startswith((b"\x80\x02", b"\x80\x04")):
+        return "a pickle or a checkpoint", SAVE_WHOLE
+    return "neither a zip (.keras) nor HDF5 (.h5)", f"it may be damaged; {SAVE_WHOLE}"
+
+
+def _read_zip(path: Path) -> tuple[str, Any]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = set(archive.namelist())
+            if "config.json" not in names or "metadata.json" not in names:
+                what = "a NumPy .npz" if any(n.endswith(".npy") for n in names) else "a zip"
+                what = "a PyTorch file" if any(n.endswith("data.pkl") for n in names) else what
+                missing = " and ".join(sorted({"config.json", "metadata.json"} - names))
+                raise InputError(f"{path}: is {what}, not a Keras model: it holds no {missing}", SAVE_WHOLE)
+            if not names.intersection(WEIGHTS):
+                raise InputError(f"{path}: holds the architecture of a model, but no weights", SAVE_WHOLE)
+            expanded = sum(member.file_size for member in archive.infolist())
+            if expanded > max(EXPANSION_FLOOR, MAX_EXPANSION * path.stat().st_size):
+                raise InputError(f"{path}: would grow to {expanded >> 20} MiB when unpacked, so it is not opened")
+            metadata = _json(path, "metadata.json", _member(archive, path, "metadata.json"))
+            version = metadata.get("keras_version") if isinstance(metadata, dict) else None
+            return str(version or "unknown"), _json(path, "config.json", _member(archive, path, "config.json"))
+    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError, zlib.error) as error:
+        raise InputError(f"{path}: is a damaged or incomplete zip: {error}", "copy or save the model again") from error
+
+
+def _member(archive: zipfile.ZipFile, path: Path, name: str) -> bytes:
+    with archive.open(name) as stream:
+        content = stream.read(MAX_CONFIG_BYTES + 1)
+    if len(content) > MAX_CONFIG_BYTES:
+        raise InputError(f"{path}: its {name} is larger than {MAX_CONFIG_BYTES >> 20} MiB, so it is not read")
+    return content
+
+
+def _read_hdf5(path: Path) -> tuple[str, Any]:
+    try:
+        import h5py
+    except ImportError as error:
+        raise MissingExtraError("reading an .h5 file", "compress", str(error)) from error
+    try:
+        with h5py.File(path, "r") as file:
+            if "model_config" not in file.attrs:
+                kind = "the weights of a model" if "layer_names" in file.attrs or "layers" in file else "HDF5 data"
+                raise InputError(f"{path}: holds {kind}, but no architecture", SAVE_WHOLE)
+            if "model_weights" not in file:
+                raise InputError(f"{path}: holds the architecture of a model, but no weights", SAVE_WHOLE)
+            size = file.attrs.get_id("model_config").get_storage_size()
+            if size > MAX_CONFIG_BYTES:
+                raise InputError(f"{path}: its model_config is {size >> 20} MiB large, so it is not read")
+            version, config = file.attrs.get("keras_version", "unknown"), file.attrs["model_config"]
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        raise InputError(f"{path}: is a damaged or incomplete HDF5: {error}", "copy or save the model again") from error
+    text = version.decode("utf-8", "replace") if isinstance(version, bytes) else str(version)
+    return text, _json(path, "model_config", config if isinstance(config, (bytes, str)) else str(config))
+
+
+def _json(path: Path, name: str, content: bytes | str) -> Any:
+    try:
+        return json.loads(content)
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise InputError(f"{path}: its {name} is not JSON: {error}", "copy or save the model again") from error
+
+
+def _generation(path: Path, version: str, config: dict[str, Any]) -> Literal[2, 3]:
+    major = version.split(".")[0]
+    if major == "2":
+        return 2
+    if major == "3":
+        return 3
+    if major == "unknown":  # files made by converters; only Keras 3 writes dtype policies as objects
+        return 3 if any(value.get("class_name") == "DTypePolicy" for _, value in _objects(config)) else 2
+    raise InputError(
+        f"{path}: was written by Keras {version}; edgekit reads Keras 2 and Keras 3",
+        "open it with that version and save it again with a supported one, or update edgekit",
+    )

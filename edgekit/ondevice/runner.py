@@ -1,0 +1,531 @@
+"""Measure one model file in one fresh process, and write what was seen as JSON.
+
+    python runner.py JOB.json RESULT.json
+
+This file is self-contained: the standard library, numpy and one of ai_edge_litert, tflite_runtime, onnxruntime. The
+same file runs on the desktop, over SSH and over adb, on Python 3.7 and later. It decides nothing and computes no
+statistics: it returns raw samples, and edgekit does the rest. stdout and stderr are a log, the answer is the file.
+
+JOB.json:
+    schema          1
+    mode            "latency" | "memory" | "accuracy"
+    runtime         "ai-edge-litert" | "tflite-runtime" | "onnxruntime"
+    model           path of the .tflite or .onnx
+    threads         int
+    samples         path of an .npz with x (stored samples) and, for accuracy, y (labels); or null: seeded random inputs
+    preprocessing   {scale, mean, std, layout} from stored samples to model inputs, or null
+    quantization    {scale, zero_point} of an integer input of an ONNX file, or null (a TFLite file knows its own)
+    outputs         accuracy: path of an .npy to write the raw outputs to, or null
+    min_samples, max_samples, min_seconds, warmup_seconds    latency only
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import platform
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Array = npt.NDArray[Any]
+    Details = dict[str, Any]
+
+SCHEMA = 1
+CHUNK = 256  # samples preprocessed at a time, to bound memory
+RESOLUTION_FACTOR = 100  # a timed interval is at least this many clock ticks
+MAX_CALLS_PER_SAMPLE = 10000
+MAX_WARMUP_SECONDS = 5.0
+PLATEAU = 0.02  # relative difference between successive warm-up windows that counts as level
+
+
+class JobError(Exception):
+    """The job cannot be done as asked; the message goes into the result."""
+
+
+def stage(name: str) -> None:
+    """Leave a mark in the log, so that the parent can say where a crash happened."""
+    sys.stderr.write("edgekit-runner: %s\n" % name)
+    sys.stderr.flush()
+
+
+# ---------------------------------------------------------------------------------------------- runtimes
+
+
+class TFLite:
+    """A .tflite file under ai_edge_litert or tflite_runtime."""
+
+    def __init__(self, runtime: str) -> None:
+        if runtime == "ai-edge-litert":
+            import ai_edge_litert as package
+            from ai_edge_litert.interpreter import Interpreter
+        else:
+            import tflite_runtime as package
+            from tflite_runtime.interpreter import Interpreter
+        self._make = Interpreter
+        self.version = version_of(package, runtime)
+        self._interpreter: Any = None
+
+    def load(self, path: str, threads: int) -> None:
+        """Read the file, apply the default delegate, and allocate tensors."""
+        self._interpreter = self._make(model_path=path, num_threads=threads)
+        self._interpreter.allocate_tensors()
+        self.inputs = [tensor_details(d) for d in self._interpreter.get_input_details()]
+        self.outputs = [tensor_details(d) for d in self._interpreter.get_output_details()]
+
+    def delegate(self) -> str:
+        """Return which delegate took how much of the graph, or why that is unknown."""
+        try:
+            names = [op["op_name"] for op in self._interpreter._get_ops_details()]
+        except Exception as error:  # a private method of the interpreter
+            return "unavailable: %s" % error
+        delegates = names.count("DELEGATE")
+        return "XNNPACK (%d partition%s)" % (delegates, "s" * (delegates != 1)) if delegates else "none"
+
+    def set(self, arrays: list[Array]) -> None:
+        """Copy the inputs in."""
+        for details, array in zip(self.inputs, arrays):
+            self._interpreter.set_tensor(details["index"], array)
+
+    def invoke(self) -> None:
+        """Run the model once."""
+        self._interpreter.invoke()
+
+    def get(self, index: int) -> Array:
+        """Return a copy of an output."""
+        output: Array = self._interpreter.get_tensor(self.outputs[index]["index"])
+        return output
+
+
+class Onnx:
+    """An .onnx file under onnxruntime, with inputs and outputs bound so that only the run is timed."""
+
+    def __init__(self, runtime: str) -> None:
+        import onnxruntime
+
+        self._module = onnxruntime
+        self.version = version_of(onnxruntime, runtime)
+
+    def load(self, path: str, threads: int) -> None:
+        """Read the file and create the session on the CPU."""
+        ort = self._module
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        self._session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        self.inputs = [onnx_details(d) for d in self._session.get_inputs()]
+        self.outputs = [onnx_details(d) for d in self._session.get_outputs()]
+        self._binding = self._session.io_binding()
+
+    def delegate(self) -> str:
+        """Return the execution providers."""
+        return ", ".join(self._session.get_providers())
+
+    def set(self, arrays: list[Array]) -> None:
+        """Bind the inputs, and the outputs to fresh buffers."""
+        for details, array in zip(self.inputs, arrays):
+            self._binding.bind_cpu_input(details["name"], array)
+        for details in self.outputs:
+            self._binding.bind_output(details["name"], "cpu")
+
+    def invoke(self) -> None:
+        """Run the model once."""
+        self._session.run_with_iobinding(self._binding)
+
+    def get(self, index: int) -> Array:
+        """Return a copy of an output."""
+        output: Array = self._binding.copy_outputs_to_cpu()[index]
+        return output
+
+
+RUNTIMES: dict[str, Any] = {"ai-edge-litert": TFLite, "tflite-runtime": TFLite, "onnxruntime": Onnx}
+
+
+def version_of(package: Any, distribution: str) -> str:
+    """Return the installed version of a runtime."""
+    version = getattr(package, "__version__", None)
+    if version:
+        return str(version)
+    try:
+        from importlib.metadata import version as installed
+
+        return installed(distribution)
+    except Exception as error:  # Python 3.7, or unpacked wheels without metadata
+        return "unavailable: %s" % error
+
+
+def tensor_details(details: Details) -> Details:
+    """Reduce the interpreter's description of a tensor to what is used here."""
+    scale, zero_point = details["quantization"]
+    return {
+        "index": details["index"],
+        "name": details["name"],
+        "shape": [int(n) for n in details["shape"]],
+        "dtype": np.dtype(details["dtype"]).name,
+        "quantization": {"scale": float(scale), "zero_point": int(zero_point)} if scale else None,
+    }
+
+
+def onnx_details(argument: Any) -> Details:
+    """Describe an input or output of an ONNX session in the same way; symbolic dimensions become 1."""
+    kinds = {"float": "float32", "double": "float64"}
+    kind = argument.type[len("tensor(") : -1]
+    return {
+        "name": argument.name,
+        "shape": [n if isinstance(n, int) and n > 0 else 1 for n in argument.shape],
+        "dtype": kinds.get(kind, kind),
+        "quantization": None,
+    }
+
+
+# ---------------------------------------------------------------------------------------------- inputs
+
+
+def preprocess(x: Array, how: dict[str, Any] | None) -> Array:
+    """Turn stored samples into model inputs: (x * scale - mean) / std, then the layout."""
+    if how is None:
+        return x
+    out = x.astype(np.float32) * np.float32(how["scale"])
+    out -= np.asarray(how["mean"], np.float32)
+    out /= np.asarray(how["std"], np.float32)
+    if how["layout"] == "NCHW" and out.ndim == 4:
+        out = np.ascontiguousarray(out.transpose(0, 3, 1, 2))
+    return out
+
+
+def to_input(x: Array, details: Details) -> Array:
+    """Quantize (where the input is an integer with a scale) and cast to the dtype of the input."""
+    dtype: Any = np.dtype(details["dtype"])
+    quantization = details["quantization"]
+    if dtype.kind in "iu" and quantization:
+        limits = np.iinfo(dtype)
+        scaled = np.round(x / np.float32(quantization["scale"])) + quantization["zero_point"]
+        quantized: Array = np.clip(scaled, limits.min, limits.max).astype(dtype)
+        return quantized
+    return np.ascontiguousarray(x, dtype=dtype)
+
+
+def random_inputs(details: list[Details]) -> list[Array]:
+    """Return one seeded random sample an input: [0, 1) for floats, the whole range for small integers."""
+    rng = np.random.RandomState(0)
+    arrays = []
+    for d in details:
+        dtype: Any = np.dtype(d["dtype"])
+        shape = [max(1, n) for n in d["shape"]]
+        if dtype.kind == "f":
+            arrays.append(rng.random_sample(shape).astype(dtype))
+        elif dtype.kind in "iu":
+            limits = np.iinfo(dtype)
+            low, high = (limits.min, limits.max + 1) if dtype.itemsize == 1 else (0, 2)
+            arrays.append(rng.randint(low, high, size=shape).astype(dtype))
+        elif dtype.kind == "b":
+            arrays.append(rng.randint(0, 2, size=shape).astype(dtype))
+        else:
+            raise JobError("no random input can be made for dtype %s of input %s" % (d["dtype"], d["name"]))
+    return arrays
+
+
+def check_shape(x: Array, details: Details) -> None:
+    """Raise unless a batch of one sample of `x` fits the input."""
+    expected = details["shape"]
+    if list(x.shape[1:]) != expected[1:] or expected[:1] not in ([1], [-1]):
+        raise JobError(
+            "the samples have shape %s, the model's input %s expects %s"
+            % (list(x.shape[1:]), details["name"], expected)
+        )
+
+
+def read_samples(job: dict[str, Any]) -> tuple[Array, Array | None]:
+    """Return x and y (or None) of the job's samples; never unpickles."""
+    with np.load(job["samples"], allow_pickle=False) as archive:
+        x = archive["x"]
+        y = archive["y"] if "y" in archive.files else None
+    if not len(x):
+        raise JobError("there are no samples in %s" % job["samples"])
+    return x, y
+
+
+def first_inputs(job: dict[str, Any], model: TFLite | Onnx) -> list[Array]:
+    """Return the inputs of the timed calls: the first stored sample, or seeded random values."""
+    if job.get("samples") is None:
+        return random_inputs(model.inputs)
+    if len(model.inputs) != 1:
+        raise JobError("samples for a model with %d inputs are not supported" % len(model.inputs))
+    x = preprocess(read_samples(job)[0][:1], job.get("preprocessing"))
+    check_shape(x, model.inputs[0])
+    return [to_input(x, model.inputs[0])]
+
+
+# ---------------------------------------------------------------------------------------------- machine state
+
+
+def read_text(path: str) -> str | None:
+    """Return the stripped text of a file, or None."""
+    try:
+        with open(path) as stream:
+            return stream.read().strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def frequencies_khz() -> list[int]:
+    """Return the current frequency of every CPU in kHz, from sysfs, else from /proc/cpuinfo; may be empty."""
+    found = []
+    for cpu in range(os.cpu_count() or 1):
+        text = read_text("/sys/devices/system/cpu/cpu%d/cpufreq/scaling_cur_freq" % cpu)
+        if text and text.isdigit():
+            found.append(int(text))
+    if not found:
+        for line in (read_text("/proc/cpuinfo") or "").splitlines():
+            if line.startswith("cpu MHz"):
+                found.append(int(float(line.split(":")[1]) * 1000))
+    return found
+
+
+def temperatures_c() -> dict[str, float]:
+    """Return the temperature of every thermal zone in degrees Celsius; may be empty."""
+    found = {}
+    for zone in range(32):
+        base = "/sys/class/thermal/thermal_zone%d/" % zone
+        text = read_text(base + "temp")
+        if text and text.lstrip("-").isdigit():
+            found[read_text(base + "type") or "zone%d" % zone] = int(text) / 1000.0
+    return found
+
+
+def swap_pages() -> int | None:
+    """Return pages swapped in and out since boot, or None."""
+    counts = dict(line.split() for line in (read_text("/proc/vmstat") or "").splitlines() if line.startswith("pswp"))
+    return sum(int(v) for v in counts.values()) if counts else None
+
+
+def steal_ticks() -> int | None:
+    """Return the clock ticks this virtual machine waited for a CPU since boot, or None."""
+    fields = (read_text("/proc/stat") or "").splitlines()[:1]
+    fields = fields[0].split() if fields else []
+    return int(fields[8]) if len(fields) > 8 else None
+
+
+def machine_state() -> dict[str, Any]:
+    """Read what changes: load, frequency, temperature, swap and steal counters. Unavailable values are None."""
+    try:
+        load = os.getloadavg()[0]
+    except (OSError, AttributeError):
+        load = None
+    return {
+        "load_1min": load,
+        "frequencies_khz": frequencies_khz() or None,
+        "temperatures_c": temperatures_c() or None,
+        "swap_pages": swap_pages(),
+        "steal_ticks": steal_ticks(),
+    }
+
+
+def memory_kib(key: str) -> int | None:
+    """Return VmRSS or VmHWM of this process in KiB, or None where /proc is not Linux's."""
+    for line in (read_text("/proc/self/status") or "").splitlines():
+        if line.startswith(key + ":"):
+            return int(line.split()[1])
+    return None
+
+
+def reset_peak() -> bool:
+    """Ask the kernel to forget the peak RSS so far; False where that is not allowed."""
+    try:
+        with open("/proc/self/clear_refs", "w") as stream:
+            stream.write("5")
+        return True
+    except OSError:
+        return False
+
+
+# ---------------------------------------------------------------------------------------------- the three passes
+
+
+def clock_resolution_ns() -> int:
+    """Return the smallest step of the clock that was seen, in ns."""
+    best = 0
+    for _ in range(200):
+        start = now = time.perf_counter_ns()
+        while now == start:
+            now = time.perf_counter_ns()
+        best = min(best or now - start, now - start)
+    return best
+
+
+def median(values: list[int]) -> float:
+    """Return the middle of a non-empty list."""
+    ordered = sorted(values)
+    middle = len(ordered) // 2
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2.0
+
+
+def timed(model: TFLite | Onnx, inputs: list[Array], calls: int) -> int:
+    """Return how long `calls` runs took in ns; copying the inputs in is not timed."""
+    model.set(inputs)
+    start = time.perf_counter_ns()
+    for _ in range(calls):
+        model.invoke()
+    return time.perf_counter_ns() - start
+
+
+def warm_up(model: TFLite | Onnx, inputs: list[Array], seconds: float) -> tuple[list[int], bool]:
+    """Run until two successive windows agree within 2 %, for at least `seconds` in all.
+
+    Returns the ns of every call, and whether the plateau was reached.
+    """
+    samples: list[int] = []
+    previous, started = math.inf, time.perf_counter()
+    while True:
+        window: list[int] = []
+        opened = time.perf_counter()
+        while len(window) < 5 or time.perf_counter() - opened < seconds / 4:
+            window.append(timed(model, inputs, 1))
+        samples += window
+        level = median(window)
+        elapsed = time.perf_counter() - started
+        plateau = abs(level - previous) <= PLATEAU * level
+        if (plateau and elapsed >= seconds) or elapsed >= MAX_WARMUP_SECONDS:
+            return samples, plateau
+        previous = level
+
+
+def measure_latency(job: dict[str, Any], model: TFLite | Onnx, result: dict[str, Any]) -> None:
+    """Time single runs; where one is too short for the clock or the budget, several runs share a sample."""
+    inputs = first_inputs(job, model)
+    stage("first inference")
+    result["first_ns"] = timed(model, inputs, 1)
+    stage("warm-up")
+    result["state_before"] = machine_state()
+    result["warmup_ns"], result["plateau"] = warm_up(model, inputs, job["warmup_seconds"])
+    level = max(1.0, median(result["warmup_ns"][-50:]))
+    resolution = clock_resolution_ns()
+    calls = max(
+        math.ceil(RESOLUTION_FACTOR * resolution / level),
+        math.ceil(job["min_seconds"] * 1e9 / level / job["max_samples"]),
+    )
+    calls = int(min(max(1, calls), MAX_CALLS_PER_SAMPLE))
+    stage("timing")
+    samples: list[int] = []
+    started = time.perf_counter()
+    while len(samples) < job["min_samples"] or time.perf_counter() - started < job["min_seconds"]:
+        samples.append(timed(model, inputs, calls))
+    result["clock_resolution_ns"] = resolution
+    result["calls_per_sample"] = calls
+    result["samples_ns"] = samples
+    result["state_after"] = machine_state()
+
+
+def measure_memory(job: dict[str, Any], model: TFLite | Onnx, result: dict[str, Any]) -> None:
+    """Note the resident set at each stage; `model` is loaded here, after the baseline."""
+    np.random.RandomState(0)  # numpy loads its generators on first use: before the baseline
+    baseline = memory_kib("VmRSS")
+    if baseline is None:
+        raise JobError("memory cannot be read: no VmRSS in /proc/self/status")
+    result["peak_was_reset"] = reset_peak()
+    stage("load")
+    model.load(job["model"], job["threads"])
+    loaded = memory_kib("VmRSS")
+    inputs = random_inputs([dict(d, quantization=None) for d in model.inputs])
+    stage("first inference")
+    timed(model, inputs, 1)
+    first = memory_kib("VmRSS")
+    for _ in range(10):
+        timed(model, inputs, 1)
+    result["rss_kib"] = {
+        "after_imports": baseline,
+        "after_load": loaded,
+        "after_first": first,
+        "peak": memory_kib("VmHWM"),
+    }
+
+
+def measure_accuracy(job: dict[str, Any], model: TFLite | Onnx, result: dict[str, Any]) -> None:
+    """Run every sample once; return predictions as a hash, the number of right ones, and optionally raw outputs."""
+    if len(model.inputs) != 1:
+        raise JobError("accuracy of a model with %d inputs is not supported" % len(model.inputs))
+    x, y = read_samples(job)
+    found: list[int] = []
+    raw: list[Array] = []
+    stage("evaluation")
+    for start in range(0, len(x), CHUNK):
+        batch = preprocess(x[start : start + CHUNK], job.get("preprocessing"))
+        check_shape(batch, model.inputs[0])
+        batch = to_input(batch, model.inputs[0])
+        for row in range(len(batch)):
+            model.set([batch[row : row + 1]])
+            model.invoke()
+            output = model.get(0)[0]
+            found.append(int(np.argmax(output)))
+            if job.get("outputs"):
+                raw.append(output)
+    predictions = np.asarray(found, "<i4")
+    result["samples"] = len(predictions)
+    result["predictions_sha256"] = hashlib.sha256(predictions.tobytes()).hexdigest()
+    if y is not None:
+        if len(y) != len(predictions):
+            raise JobError("%d labels for %d samples" % (len(y), len(predictions)))
+        result["correct"] = int(np.sum(predictions == y))
+    if job.get("outputs"):
+        np.save(job["outputs"], np.asarray(raw))
+
+
+def run(job: dict[str, Any]) -> dict[str, Any]:
+    """Do the job and return the result."""
+    result: dict[str, Any] = {"mode": job["mode"], "threads": job["threads"]}
+    result["python"] = platform.python_version()
+    stage("import")
+    started = time.perf_counter_ns()
+    if job["runtime"] not in RUNTIMES:
+        raise JobError("unknown runtime %s" % job["runtime"])
+    model: TFLite | Onnx = RUNTIMES[job["runtime"]](job["runtime"])
+    result["import_ns"] = time.perf_counter_ns() - started
+    result["numpy"] = np.__version__
+    result["runtime"] = {"name": job["runtime"], "version": model.version}
+    if job["mode"] == "memory":
+        measure_memory(job, model, result)
+    else:
+        stage("load")
+        started = time.perf_counter_ns()
+        model.load(job["model"], job["threads"])
+        result["init_ns"] = time.perf_counter_ns() - started
+        if job.get("quantization"):
+            model.inputs[0]["quantization"] = job["quantization"]
+        {"latency": measure_latency, "accuracy": measure_accuracy}[job["mode"]](job, model, result)
+    result["runtime"]["delegate"] = model.delegate()
+    return result
+
+
+def main(argv: list[str]) -> int:
+    """Read the job, run it, and write the result whole or not at all."""
+    job_path, result_path = argv
+    with open(job_path) as stream:
+        job = json.load(stream)
+    if job["schema"] != SCHEMA:
+        raise SystemExit("this runner speaks job schema %d, not %r" % (SCHEMA, job["schema"]))
+    try:
+        result, status = dict(run(job), ok=True), 0
+    except Exception as error:  # everything goes into the answer: this is the process's last frame
+        cause = type(error).__name__
+        result, status = {"ok": False, "error": cause, "message": str(error)}, 1
+        import traceback
+
+        traceback.print_exc()
+    result["schema"] = SCHEMA
+    with open(result_path + ".part", "w") as stream:
+        json.dump(result, stream, separators=(",", ":"))
+    os.replace(result_path + ".part", result_path)
+    stage("done")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

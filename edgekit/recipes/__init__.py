@@ -1,0 +1,1 @@
+"""The named recipes that ship with edgekit, one TOML file each."""

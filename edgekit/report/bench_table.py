@@ -1,0 +1,163 @@
+"""The table of a run record, computed from its raw samples. A new metric is a line in `COLUMNS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from edgekit.bench.verdict import judge, process_median_ns
+from edgekit.records import Measurement, Record, Subject
+from edgekit.report.text import (
+    duration,
+    duration_with_interval,
+    ratio_with_interval,
+    share_with_interval,
+    table,
+)
+from edgekit.stats import between_processes, efficiency, paired_ratio, percentile, wilson
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a column may use: a measurement, its file, and the first file's measurement with as many threads."""
+
+    record: Record
+    measurement: Measurement
+    first: Measurement
+
+    @property
+    def subject(self) -> Subject:
+        """The file."""
+        return self.record.subjects[self.measurement.subject]
+
+    @property
+    def baseline(self) -> Subject:
+        """The first file."""
+        return self.record.subjects[self.first.subject]
+
+    def samples_ns(self) -> list[float]:
+        """Every timed sample of every process, ns per inference."""
+        return [s / r["calls_per_sample"] for r in self.measurement.latency for s in r["samples_ns"]]
+
+
+def _median(row: Row) -> str:
+    runs = row.measurement.latency
+    return duration_with_interval(between_processes([process_median_ns(r) for r in runs])) if runs else "-"
+
+
+def _percentile(q: float) -> Callable[[Row], str]:
+    return lambda row: duration(percentile(samples, q)) if (samples := row.samples_ns()) else "-"
+
+
+def _ratio(row: Row) -> str:
+    """Latency against the first file, round by round; where a round is missing the rounds do not pair."""
+    own, other = row.measurement.latency, row.first.latency
+    if not own or len(own) != len(other):
+        return "-"
+    return ratio_with_interval(paired_ratio([process_median_ns(r) for r in own], [process_median_ns(r) for r in other]))
+
+
+def _median_of(key: str) -> Callable[[Row], str]:
+    def text(row: Row) -> str:
+        values = [r[key] for r in row.measurement.latency]
+        return duration(percentile(values, 50)) if values else "-"
+
+    return text
+
+
+def _memory(row: Row) -> str:
+    """Peak RSS over the RSS after imports, in MiB: what the model and the runtime's buffers take."""
+    found = row.measurement.memory
+    if not found or found["rss_kib"]["peak"] is None:
+        return "-"
+    return f"{(found['rss_kib']['peak'] - found['rss_kib']['after_imports']) / 1024:.1f} MiB"
+
+
+def _accuracy(row: Row) -> str:
+    found = row.measurement.accuracy
+    if not found or "correct" not in found:
+        return "-"
+    return share_with_interval(wilson(found["correct"], found["samples"]))
+
+
+def _efficiency(row: Row) -> str:
+    found = row.measurement.accuracy
+    if not found or "correct" not in found:
+        return "-"
+    return f"{efficiency(found['correct'] / found['samples'], row.subject.bytes):.2f}"
+
+
+COLUMNS: dict[str, Callable[[Row], str]] = {
+    "file": lambda row: row.subject.name,
+    "thr": lambda row: str(row.measurement.threads),
+    "bytes": lambda row: f"{row.subject.bytes:,}",
+    "x": lambda row: f"{row.subject.bytes / row.baseline.bytes:.2f}x",
+    "gzip -9": lambda row: f"{row.subject.gzip_bytes:,}",
+    "median [95 %]": _median,
+    "vs first [95 %]": _ratio,
+    "p90": _percentile(90),
+    "p99": _percentile(99),
+    "init": _median_of("init_ns"),
+    "1st run": _median_of("first_ns"),
+    "memory": _memory,
+    "accuracy [95 %]": _accuracy,
+    "%/KiB": _efficiency,
+    "verdict": lambda row: judge(row.measurement, row.record).word,
+}
+
+
+def bench_table(record: Record) -> str:
+    """Return the table, the reasons of the verdicts, and the conditions."""
+    firsts = {m.threads: m for m in reversed(record.measurements) if m.subject == 0}
+    rows = [Row(record, m, firsts[m.threads]) for m in record.measurements]
+    parts = [table(list(COLUMNS), [[column(row) for column in COLUMNS.values()] for row in rows])]
+    reasons = [line for row in rows if (line := _reasons(row))]
+    if reasons:
+        parts.append("\n".join(reasons))
+    parts.append(conditions(record))
+    return "\n\n".join(parts)
+
+
+def failed(record: Record) -> bool:
+    """Return whether any pass of any file failed."""
+    return any(m.failures for m in record.measurements)
+
+
+def _reasons(row: Row) -> str:
+    verdict = judge(row.measurement, row.record)
+    if not verdict.reasons:
+        return ""
+    return f"{row.subject.name}, {row.measurement.threads} thr: {verdict.word}: {'; '.join(verdict.reasons)}"
+
+
+def conditions(record: Record) -> str:
+    """Return under which conditions the numbers were taken, in two or three lines."""
+    host, plan = record.host, record.plan
+    runtimes = sorted({f"{r['name']} {r['version']} ({r['delegate']})" for r in _runtimes(record)})
+    lines = [
+        f"{record.target}: {_fact(host, 'cpu_model')}, {_fact(host, 'cores')} cores, {_fact(host, 'os')}, "
+        f"governor {_fact(host, 'governor')}, virtualization {_fact(host, 'virtualization')}",
+        f"{'; '.join(runtimes) or 'no runtime answered'}; {record.created}",
+    ]
+    if plan["latency"]:
+        lines.append(
+            f"latency: {plan['processes']} interleaved processes a row, each at least {plan['min_samples']} samples "
+            f"and {plan['min_seconds']:g} s after warm-up; memory: peak RSS over the RSS after imports"
+        )
+    if record.evaluation:
+        lines.append(f"accuracy: {record.evaluation['samples']:,} samples, {record.evaluation['source']}")
+    return "\n".join(lines)
+
+
+def _runtimes(record: Record) -> list[dict[str, Any]]:
+    found = []
+    for m in record.measurements:
+        answers = [*m.latency, m.memory, m.accuracy]
+        found += [a["runtime"] for a in answers if a]
+    return found
+
+
+def _fact(host: dict[str, Any], name: str) -> str:
+    value = host.get(name, {"unavailable": "not read"})
+    return "unknown" if isinstance(value, dict) else str(value)

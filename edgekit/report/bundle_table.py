@@ -1,0 +1,46 @@
+"""The table of a fresh bundle: sizes, accuracy on validation samples, and agreement."""
+
+from __future__ import annotations
+
+from edgekit.manifest import Agreement, Artifact, Bundle
+from edgekit.report.text import share_with_interval, table
+from edgekit.stats import wilson
+
+HEADER = ("file", "bytes", "x", "gzip -9", "val accuracy [95 %]", "top-1 = float", "max steps", "SQNR dB", "made by")
+
+
+def bundle_table(bundle: Bundle) -> str:
+    """Return the table; `x` is the size against the first file, agreement is with the float Keras model."""
+    manifest = bundle.manifest
+    against_float = {a.other: a for a in manifest.agreement if a.reference == "float model"}
+    first = manifest.artifacts[0].bytes
+    rows = [_row(artifact, against_float.get(artifact.file), first) for artifact in manifest.artifacts]
+    pairs = [_pair(a) for a in manifest.agreement if a.reference != "float model"]
+    samples = next((a.samples for a in manifest.agreement), 0)
+    notes = [f"accuracy and agreement: the files themselves, on {samples} validation samples"]
+    return "\n".join([table(HEADER, rows), "", *pairs, *notes])
+
+
+def _row(artifact: Artifact, agreement: Agreement | None, first: int) -> tuple[str, ...]:
+    sizes = (artifact.file, f"{artifact.bytes:,}", f"{artifact.bytes / first:.2f}x", f"{artifact.gzip_bytes:,}")
+    if agreement is None or artifact.validation is None:
+        return (*sizes, "", "", "", "", artifact.made_by)
+    accuracy = wilson(artifact.validation["correct"], artifact.validation["samples"])
+    return (
+        *sizes,
+        share_with_interval(accuracy),
+        f"{agreement.top1:.1%}",
+        "-" if agreement.max_steps is None else f"{agreement.max_steps:.1f}",
+        "equal" if agreement.sqnr_db is None else f"{agreement.sqnr_db:.1f}",
+        artifact.made_by,
+    )
+
+
+def _pair(agreement: Agreement) -> str:
+    if agreement.max_abs == 0:
+        return f"{agreement.other} = {agreement.reference}: every output equal"
+    steps = "" if agreement.max_steps is None else f" = {agreement.max_steps:.1f} steps"
+    return (
+        f"{agreement.other} ~ {agreement.reference}: same class on {agreement.top1:.1%}, "
+        f"largest difference {agreement.max_abs:.2g}{steps}"
+    )

@@ -1,0 +1,87 @@
+"""Pure statistics on raw samples. No clock, no files."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+import numpy.typing as npt
+
+CONFIDENCE = 0.95
+RESAMPLES = 10_000
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its 95 % interval, in the unit of the data."""
+
+    value: float
+    low: float
+    high: float
+
+
+def wilson(correct: int, total: int) -> Interval:
+    """Return a proportion with its Wilson score interval (Wilson 1927), each in [0, 1].
+
+    Raises:
+        ValueError: no trials, or more hits than trials.
+    """
+    if not 0 <= correct <= total or total == 0:
+        raise ValueError(f"{correct} of {total} is no proportion")
+    z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+    p = correct / total
+    centre = (p + z * z / (2 * total)) / (1 + z * z / total)
+    half = z * math.sqrt(p * (1 - p) / total + z * z / (4 * total * total)) / (1 + z * z / total)
+    return Interval(p, max(0.0, centre - half), min(1.0, centre + half))
+
+
+def percentile(values: Sequence[float], q: float) -> float:
+    """Return the q-th percentile (0 to 100), interpolating between samples."""
+    return float(np.percentile(np.asarray(values, float), q))
+
+
+def between_processes(medians: Sequence[float], seed: int = 0) -> Interval:
+    """Return the median of per-process medians, with a bootstrap interval over the processes.
+
+    Samples inside one process share its memory layout and are not independent, so whole processes are resampled
+    (percentile bootstrap, Efron 1979). With one process there is no interval: low and high are NaN.
+    """
+    values = np.asarray(medians, float)
+    centre = float(np.median(values))
+    if len(values) < 2:
+        return Interval(centre, math.nan, math.nan)
+    rng = np.random.default_rng(seed)
+    resampled = np.median(rng.choice(values, size=(RESAMPLES, len(values))), axis=1)
+    low, high = np.percentile(resampled, [100 * (1 - CONFIDENCE) / 2, 100 * (1 + CONFIDENCE) / 2])
+    return Interval(centre, float(low), float(high))
+
+
+def paired_ratio(numerators: Sequence[float], denominators: Sequence[float], seed: int = 0) -> Interval:
+    """Return the median of the ratios round by round, with a bootstrap interval over the rounds.
+
+    Measurements of one interleaved round saw the machine in nearly the same state, so drift cancels in their ratio.
+
+    Raises:
+        ValueError: different numbers of rounds.
+    """
+    return between_processes([a / b for a, b in zip(numerators, denominators, strict=True)], seed)
+
+
+def sqnr_db(reference: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> float:
+    """Return the signal-to-quantization-noise ratio in dB: 10 log10(sum(ref^2) / sum((ref - other)^2)).
+
+    Infinite where the two are equal.
+    """
+    noise = float(np.sum((reference - other) ** 2))
+    signal = float(np.sum(reference**2))
+    if noise == 0:
+        return math.inf
+    return 10 * math.log10(signal / noise) if signal else -math.inf
+
+
+def efficiency(accuracy: float, size_bytes: int) -> float:
+    """Return accuracy in percent per KiB of file: the study's metric (arXiv 2305.08075), accuracy / size."""
+    return 100 * accuracy / (size_bytes / 1024)

@@ -1,0 +1,1 @@
+"""How a program is started and files are moved, on this machine or another."""
