@@ -34,8 +34,7 @@ def tensorflow() -> Any:
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     try:
-        with warnings.catch_warnings(), quiet_stderr():
-            warnings.simplefilter("ignore")
+        with quiet():
             import tensorflow as tf
     except ImportError as error:
         raise MissingExtraError("this command", "compress", str(error)) from error
@@ -54,8 +53,7 @@ def tf_keras() -> Any:
     """Import Keras 2 (`tf_keras`)."""
     tensorflow()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet():
             import tf_keras as module
     except ImportError as error:
         raise MissingExtraError("this command", "compress", str(error)) from error
@@ -67,8 +65,7 @@ def keras3() -> Any:
     """Import Keras 3 (`keras`) on the TensorFlow backend; it lives beside `tf_keras` in one process."""
     tensorflow()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet():
             import keras as module
     except ImportError as error:
         raise MissingExtraError("reading a Keras 3 file", "compress", str(error)) from error
@@ -82,8 +79,8 @@ def seed_everything(seed: int) -> None:
 
 
 @contextmanager
-def quiet_stderr() -> Iterator[None]:
-    """Swallow what native code writes to file descriptor 2; if the block raises, attach the tail as a note.
+def quiet() -> Iterator[None]:
+    """Swallow warnings and native output to file descriptor 2; if the block raises, attach the tail as a note.
 
     TensorFlow's converter prints dozens of lines that no user can act on, past Python's logging.
     """
@@ -92,7 +89,9 @@ def quiet_stderr() -> Iterator[None]:
     with tempfile.TemporaryFile() as sink:
         os.dup2(sink.fileno(), 2)
         try:
-            yield
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                yield
         except Exception as error:
             sink.seek(0)
             tail = sink.read().decode("utf-8", "replace").strip()[-2000:]

@@ -35,7 +35,9 @@ def wilson(correct: int, total: int) -> Interval:
     p = correct / total
     centre = (p + z * z / (2 * total)) / (1 + z * z / total)
     half = z * math.sqrt(p * (1 - p) / total + z * z / (4 * total * total)) / (1 + z * z / total)
-    return Interval(p, max(0.0, centre - half), min(1.0, centre + half))
+    low = 0.0 if correct == 0 else centre - half
+    high = 1.0 if correct == total else centre + half
+    return Interval(p, low, high)
 
 
 def percentile(values: Sequence[float], q: float) -> float:

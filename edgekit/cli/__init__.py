@@ -15,10 +15,12 @@ from __future__ import annotations
 import signal
 import sys
 from types import FrameType
+from typing import Annotated
 
 import typer
 
-from edgekit.cli import bench, compress, inspect, recipes, report, train
+from edgekit.cli import bench, compress, recipes, report, train
+from edgekit.cli import inspect as inspect_
 from edgekit.errors import EdgekitError
 
 app = typer.Typer(
@@ -30,7 +32,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (train, compress, bench, inspect, report, recipes):
+for module in (train, compress, bench, inspect_, report, recipes):
     app.command(module.NAME, help=module.HELP, epilog=module.EPILOG)(module.command)
 
 
@@ -51,10 +53,18 @@ def _terminate(number: int, frame: FrameType | None) -> None:
     raise SystemExit(128 + number)
 
 
-@app.callback()
-def _root(version: bool = typer.Option(False, "--version", help="Print the version and exit.", is_eager=True)) -> None:
-    if version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         from edgekit import __version__
 
         typer.echo(__version__)
         raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Hold the options that stand before a command."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 import time
@@ -19,12 +20,13 @@ if TYPE_CHECKING:
 class Console:
     """A `Progress` on stderr: bars on a terminal, a plain line now and then elsewhere.
 
-    It writes to a copy of file descriptor 2, so that it still shows while `quiet_stderr` silences native code.
+    It writes to a copy of file descriptor 2, so that it still shows while `quiet` silences native code.
     """
 
     def __init__(self) -> None:
         try:
             self._out: TextIO = os.fdopen(os.dup(sys.stderr.fileno()), "w", buffering=1)
+            atexit.register(self._out.close)
         except (OSError, ValueError):  # stderr is not a file, as under a test runner
             self._out = sys.stderr
         self._bar: RichProgress | None = None

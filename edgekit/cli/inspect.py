@@ -17,7 +17,7 @@ edgekit inspect a.tflite b.onnx --json > facts.json"""
 
 
 def command(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="One or more .tflite or .onnx files.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="One or more .tflite or .onnx files.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list, one object a file.")] = False,
 ) -> None:
     """Show what model files hold."""

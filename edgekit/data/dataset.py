@@ -83,14 +83,14 @@ def build(
     if x_train.shape[1:] != x_test.shape[1:]:
         raise InputError(f"{source}: a sample of x_train has shape {x_train.shape[1:]}, of x_test {x_test.shape[1:]}")
     classes = len(class_names) or int(y_train.max()) + 1
+    if classes < 2:
+        raise InputError(f"{source}: y_train holds one class only")
     for key, y in (("y_train", y_train), ("y_test", y_test)):
         if y.min() < 0 or y.max() >= classes:
             raise InputError(
                 f"{source}: {key} holds labels from {y.min()} to {y.max()}, expected 0 to {classes - 1}",
                 "number the classes from 0; every class must occur in y_train",
             )
-    if classes < 2:
-        raise InputError(f"{source}: y_train holds one class only")
     if preprocessing is None:
         preprocessing = Preprocessing(scale=1 / 255) if x_train.dtype == np.uint8 else Preprocessing()
     names = class_names or tuple(str(c) for c in range(classes))

@@ -22,7 +22,9 @@ def read(path: Path, keys: Sequence[str] = KEYS) -> dict[str, Array]:
         InputError: the file is missing, is no `.npz`, lacks a key, is damaged, or holds Python objects.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # NumPy leaves a file open that it cannot read; this block closes it.
+        with path.open("rb") as stream:
+            archive = np.load(stream, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise InputError(f"{path}: holds a single array", f"expected an .npz with {', '.join(keys)}")
             missing = [key for key in keys if key not in archive.files]

@@ -137,7 +137,7 @@ def _last_words(done: Completed) -> str:
 
 
 def _explain(answer: Mapping[str, Any], job: Job) -> str:
-    message = str(answer["message"])
+    message = " ".join(str(answer["message"]).split())[:500]
     if answer["error"] in ("ModuleNotFoundError", "ImportError"):
         return f"{job.runtime} cannot be imported on the device: {message}"
     return message if answer["error"] == "JobError" else f"{job.runtime} refused it: {message}"

@@ -53,10 +53,10 @@ def export(
         wanted = [("tflite", s) for s in recipe.schemes if "tflite" in recipe.formats]
         wanted += [("onnx", s) for s in ("float32", "int8") if s in recipe.schemes and "onnx" in recipe.formats]
         wanted += [("c", "int8")] if "c" in recipe.formats and "int8" in recipe.schemes else []
-        if not wanted:
+        if all(format_ == "c" for format_, _ in wanted):
             raise ConversionError(
-                f"nothing to export: formats {', '.join(recipe.formats)} with schemes {', '.join(recipe.schemes)}",
-                "ONNX is written for float32 and int8, the C header for int8",
+                f"nothing to run in formats {', '.join(recipe.formats)} with schemes {', '.join(recipe.schemes)}",
+                "ONNX is written for float32 and int8; a C header alone could not be checked, add tflite",
             )
         made = []
         with progress.task("exporting", len(wanted)) as task:

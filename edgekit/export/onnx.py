@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import warnings
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from edgekit.backend import quiet_stderr
+from edgekit.backend import quiet
 from edgekit.errors import ConversionError, MissingExtraError
 from edgekit.export.signature import Signature
 from edgekit.export.tflite import Calibration
@@ -25,7 +25,7 @@ def write_float(path: Path, signature: Signature) -> str:
     Raises:
         ConversionError: tf2onnx cannot express the model.
     """
-    with _explained("float32"), _quiet():
+    with _explained("float32"), _silenced():
         import tf2onnx
 
         model, _ = tf2onnx.convert.from_function(signature.function, input_signature=signature.inputs, opset=OPSET)
@@ -58,7 +58,7 @@ def write_int8(path: Path, signature: Signature, tflite: Path, float_onnx: Path,
 
 
 def _from_tflite(path: Path, signature: Signature, tflite: Path) -> None:
-    with _explained("int8 from TFLite"), _quiet():
+    with _explained("int8 from TFLite"), _silenced():
         import onnxruntime
         import tf2onnx
 
@@ -68,7 +68,7 @@ def _from_tflite(path: Path, signature: Signature, tflite: Path) -> None:
 
 
 def _static(path: Path, float_onnx: Path, input_name: str, calibration: Calibration) -> None:
-    with _explained("int8 by static calibration"), _quiet():
+    with _explained("int8 by static calibration"), _silenced():
         from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
         class Reader(CalibrationDataReader):  # type: ignore[misc]
@@ -91,21 +91,51 @@ def _static(path: Path, float_onnx: Path, input_name: str, calibration: Calibrat
 
 
 def _save(model: Any, path: Path, signature: Signature) -> None:
-    """Give inputs and outputs the model's own names, check the graph, and write it."""
+    """Give the graph its final names, check it, and write it."""
     import onnx
 
-    renamed = dict(zip([i.name for i in model.graph.input], [i.name for i in signature.inputs], strict=True))
-    renamed |= dict(zip([o.name for o in model.graph.output], _output_names(model, signature), strict=True))
-    taken = {name for node in model.graph.node for name in (*node.input, *node.output)} - set(renamed)
-    if len(set(renamed.values())) == len(renamed) and not taken & set(renamed.values()):
-        for value in (*model.graph.input, *model.graph.output):
-            value.name = renamed[value.name]
-        for node in model.graph.node:
-            for names in (node.input, node.output):
-                for index, name in enumerate(names):
-                    names[index] = renamed.get(name, name)
+    inputs = dict(zip([i.name for i in model.graph.input], [i.name for i in signature.inputs], strict=True))
+    outputs = dict(zip([o.name for o in model.graph.output], _output_names(model, signature), strict=True))
+    _rename(model.graph, {**inputs, **outputs})
+    model.graph.doc_string = ""  # holds a counter
     onnx.checker.check_model(model, full_check=True)
     path.write_bytes(model.SerializeToString())
+
+
+def _rename(graph: Any, fixed: dict[str, str]) -> None:
+    """Name every value and node by its first use, and order the initializers so.
+
+    tf2onnx numbers names from a global counter and merges equal constants in the order of a set, so that the same
+    model would give other bytes each time.
+
+    Args:
+        graph: an onnx.GraphProto without subgraphs.
+        fixed: the names of inputs and outputs, old to new; they stay free for nothing else.
+    """
+    new, taken = dict(fixed), set(fixed.values())
+
+    def name_for(old: str) -> str:
+        if old and old not in new:
+            stem = re.sub(r"__\d+", "", old)
+            name, number = stem, 1
+            while name in taken:
+                number += 1
+                name = f"{stem}_{number}"
+            new[old] = name
+            taken.add(name)
+        return new.get(old, old)
+
+    for index, node in enumerate(graph.node):
+        for names in (node.input, node.output):
+            for position, old in enumerate(names):
+                names[position] = name_for(old)
+        node.name = f"{node.op_type}_{index}"
+    for value in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        value.name = name_for(value.name)
+    order = {name: index for index, name in enumerate(new.values())}
+    initializers = sorted(graph.initializer, key=lambda i: order[i.name])
+    del graph.initializer[:]
+    graph.initializer.extend(initializers)
 
 
 def _output_names(model: Any, signature: Signature) -> list[str]:
@@ -120,7 +150,7 @@ def _explained(what: str) -> Iterator[None]:
         yield
     except ImportError as error:
         raise MissingExtraError("exporting ONNX", "compress", str(error)) from error
-    except ConversionError:
+    except (ConversionError, OSError):  # a full disk is explained by whoever opened the folder
         raise
     except Exception as error:  # tf2onnx, onnx and onnxruntime raise types of their own, many private
         reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
@@ -128,14 +158,13 @@ def _explained(what: str) -> Iterator[None]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _silenced() -> Iterator[None]:
     loggers = [logging.getLogger(name) for name in ("tf2onnx", "root", "onnxruntime")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings(), quiet_stderr():
-            warnings.simplefilter("ignore")
+        with quiet():
             yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from edgekit.backend import quiet_stderr, tensorflow
+from edgekit.backend import quiet, tensorflow
 from edgekit.errors import ConversionError
 
 
@@ -49,7 +49,7 @@ class Signature:
         module = tf.Module()
         module.model = self._model
         concrete = self.function.get_concrete_function(*self.inputs)  # type: ignore[attr-defined]
-        with quiet_stderr():
+        with quiet():
             tf.saved_model.save(module, str(folder), signatures={"serving_default": concrete})
 
 

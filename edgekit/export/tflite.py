@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.backend import quiet_stderr, tensorflow
+from edgekit.backend import quiet, tensorflow
 from edgekit.errors import ConversionError
 from edgekit.export.signature import Signature
 
@@ -78,8 +78,10 @@ def convert(saved_model: Path, signature: Signature, scheme: str, calibration: C
             raise ConversionError(f"{scheme} of a model with {len(signature.inputs)} inputs is not supported yet")
         converter.representative_dataset = lambda: _feed(signature.inputs[0].name, calibration)
     try:
-        with quiet_stderr():
+        with quiet():
             flatbuffer: bytes = converter.convert()
+    except OSError:  # a full disk is explained by whoever opened the folder
+        raise
     except Exception as error:  # the converter raises many types, its own among them
         reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise ConversionError(f"TFLite {scheme}: the TensorFlow converter failed: {reason.strip()[:300]}") from error

@@ -11,8 +11,8 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-MAX_TABLES = 400_000
-"""More than any model has (a large language model: 30 000); at some 10 µs each, a few seconds."""
+MAX_TABLES = 200_000
+"""More than any model has (a large language model: 30 000); at some 30 µs each, a few seconds."""
 
 _SLACK = 1 << 16
 

@@ -11,7 +11,7 @@ from edgekit.errors import InputError, MissingExtraError
 from edgekit.files import gzip_bytes
 from edgekit.inspect import values
 from edgekit.inspect.info import FileInfo, Quantization, TensorInfo, WeightInfo
-from edgekit.inspect.onnx_graph import DTYPES, BadModel, Constant, Index, index, operator_name, sizes
+from edgekit.inspect.onnx_graph import DTYPES, BadModel, Constant, Index, index, operator_name, sizes, text
 from edgekit.inspect.onnx_macs import count_macs
 from edgekit.inspect.onnx_quantization import Scales
 from edgekit.inspect.onnx_values import Store
@@ -106,13 +106,13 @@ def _describe(path: Path, size: int, model: Any) -> FileInfo:
 def _end(value: Any, scales: Scales, *, is_input: bool) -> TensorInfo:
     kind = value.type.WhichOneof("value")
     if kind != "tensor_type":
-        return TensorInfo(value.name, (), (kind or "unknown").removesuffix("_type"), None)
+        return TensorInfo(text(value.name), (), (kind or "unknown").removesuffix("_type"), None)
     tensor = value.type.tensor_type
     dtype, shape = _dtype(tensor.elem_type), sizes(tensor.shape)
     quantization: Quantization | None = None
     if "int" in dtype or dtype.startswith("float8"):
         quantization = scales.of_input(value.name, shape) if is_input else scales.of_output(value.name)
-    return TensorInfo(value.name, shape, dtype, quantization)
+    return TensorInfo(text(value.name), shape, dtype, quantization)
 
 
 def _is_weight(constant: Constant, graph: Index) -> bool:
@@ -135,10 +135,10 @@ def _weight(constant: Constant, scales: Scales, store: Store) -> WeightInfo:
     if constant.sparse and zeros is not None:
         stored_elements = constant.tensor.dims[0]
         if stored_elements > elements:
-            raise BadModel(f"the sparse constant `{constant.name}` stores {stored_elements} of {elements} values")
+            raise BadModel(f"the sparse constant `{text(constant.name)}` stores {stored_elements} of {elements} values")
         zeros += elements - stored_elements
     size = len(raw if raw is not None else constant.tensor.raw_data)
-    return WeightInfo(constant.name, shape, dtype, quantization, size, elements, zeros, unique, constant.sparse)
+    return WeightInfo(text(constant.name), shape, dtype, quantization, size, elements, zeros, unique, constant.sparse)
 
 
 def _dtype(number: int) -> str:
@@ -148,10 +148,10 @@ def _dtype(number: int) -> str:
 def _description(model: Any, store: Store, batch: int) -> dict[str, str]:
     facts = {
         "IR version": str(model.ir_version),
-        "opset": ", ".join(f"{o.domain or 'ai.onnx'} {o.version}" for o in model.opset_import),
-        "producer": f"{model.producer_name} {model.producer_version}".strip(),
+        "opset": ", ".join(f"{text(o.domain) or 'ai.onnx'} {o.version}" for o in model.opset_import),
+        "producer": f"{text(model.producer_name)} {text(model.producer_version)}".strip(),
         "functions": str(len(model.functions)) if model.functions else "",
         "fixed batch": f"{batch}; MACs are for one sample" if batch > 1 else "",
         "external data": ", ".join(f"{name} ({size:,} bytes)" for name, size in store.external.items()),
     }
-    return {key: text for key, text in facts.items() if text}
+    return {key: fact for key, fact in facts.items() if fact}

@@ -77,7 +77,13 @@ def index(model: Any) -> Index:
 
 def operator_name(node: Any) -> str:
     """Return `Conv`, or `CUSTOM:com.microsoft.QGemm` for an operator outside the ONNX standard."""
-    return str(node.op_type) if node.domain in _STANDARD else f"CUSTOM:{node.domain}.{node.op_type}"
+    operator = text(node.op_type)
+    return operator if node.domain in _STANDARD else f"CUSTOM:{text(node.domain)}.{operator}"
+
+
+def text(value: str | bytes) -> str:
+    """Return a string field as text: protobuf hands out bytes where a damaged one is not UTF-8."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
 def attribute(node: Any, name: str, default: int) -> int:
@@ -133,11 +139,11 @@ def _constants(node: Any) -> Iterator[Constant]:
 
 def _sparse(name: str, sparse: Any) -> Constant:
     if len(sparse.values.dims) != 1:
-        raise BadModel(f"the sparse constant `{name}` has values of shape {list(sparse.values.dims)[:MAX_RANK]}")
+        raise BadModel(f"the sparse constant `{text(name)}` has values of shape {list(sparse.values.dims)[:MAX_RANK]}")
     return Constant(name, sparse.values, _dims(sparse), sparse=True)
 
 
 def _dims(tensor: Any) -> tuple[int, ...]:
     if len(tensor.dims) > MAX_RANK or any(size < 0 for size in tensor.dims):
-        raise BadModel(f"the constant `{getattr(tensor, 'name', '')}` has an impossible shape")
+        raise BadModel(f"the constant `{text(getattr(tensor, 'name', ''))}` has an impossible shape")
     return tuple(tensor.dims)

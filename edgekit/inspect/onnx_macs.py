@@ -8,6 +8,7 @@ from typing import Any
 from edgekit.inspect import macs
 from edgekit.inspect.macs import Tally
 from edgekit.inspect.onnx_graph import BadModel, Index, attribute, operator_name, sizes
+from edgekit.inspect.source import MAX_RANK
 
 Shape = tuple[int, ...]
 
@@ -24,6 +25,7 @@ _COUNTED: dict[str, Callable[[Any, list[Shape], Shape], int]] = {
 }
 _MISSED = ("LSTM", "GRU", "RNN", "Einsum", "Attention", "DeformConv")
 _LARGE = 1 << 14
+_MAX_VALUES = 1 << 20
 
 
 def count_macs(model: Any, graph: Index) -> tuple[int | None, str, int]:
@@ -82,7 +84,7 @@ def _shapes(model: Any, graph: Index) -> dict[str, Shape]:
         if -1 in _declared(value):
             value.type.tensor_type.ClearField("shape")
     try:
-        inferred = onnx.shape_inference.infer_shapes(copy, data_prop=True).graph
+        inferred = onnx.shape_inference.infer_shapes(copy, data_prop=_small_values(graph)).graph
     except Exception:  # native code, with many kinds of errors; a model it rejects only loses its MACs
         inferred = copy.graph
     shapes = {c.name: c.shape for c in graph.constants}
@@ -95,6 +97,34 @@ def _shapes(model: Any, graph: Index) -> dict[str, Shape]:
             if -1 not in shape:
                 shapes[value.name] = shape
     return shapes
+
+
+def _small_values(graph: Index) -> bool:
+    """Whether the values that shape inference would compute itself (`data_prop`) are few.
+
+    It works out the shapes that a model computes (Shape, Gather, Concat, Reshape), and takes any amount of memory for
+    it: one ConstantOfShape of 2**40, or forty times Concat(s, s), would eat the machine.
+    """
+    made = {c.name: macs.elements(c.shape) for c in graph.constants if len(c.shape) < 2}
+    total = 0
+    for node, _ in graph.nodes:
+        sizes_in = [made.get(name, 0) for name in node.input]
+        if node.op_type == "ConstantOfShape":
+            return False
+        if node.op_type in ("Shape", "Size"):
+            size = MAX_RANK
+        elif node.op_type == "Concat":
+            size = sum(sizes_in)
+        elif node.op_type in ("Reshape", "Squeeze", "Unsqueeze", "Slice"):
+            size = sizes_in[0] if sizes_in else 0
+        else:
+            size = max(sizes_in, default=0)
+        for name in node.output:
+            made[name] = max(size, made.get(name, 0))
+        total += size
+        if total > _MAX_VALUES:
+            return False
+    return True
 
 
 def _declared(value: Any) -> Shape:

@@ -10,7 +10,8 @@ import numpy as np
 
 from edgekit.errors import InputError
 from edgekit.inspect import values
-from edgekit.inspect.onnx_graph import DTYPES, BadModel, Constant
+from edgekit.inspect.onnx_graph import DTYPES, BadModel, Constant, text
+from edgekit.inspect.source import printable
 
 _EXTERNAL = 1
 """`TensorProto.data_location` of a tensor whose bytes stand in another file."""
@@ -36,7 +37,7 @@ class Store:
             InputError: it is missing or outside the model's folder.
         """
         tensors = [c.tensor for c in constants if c.tensor.data_location == _EXTERNAL]
-        for location in sorted({e.value for t in tensors for e in t.external_data if e.key == "location"}):
+        for location in sorted({text(e.value) for t in tensors for e in t.external_data if e.key == "location"}):
             self._safe(location)
 
     def raw(self, constant: Constant) -> bytes | None:
@@ -57,23 +58,24 @@ class Store:
         else:
             raw = tensor.raw_data if tensor.HasField("raw_data") else _typed(tensor, dtype)
         if expected is not None and len(raw) != expected:
-            raise BadModel(f"the constant `{constant.name}` has {len(raw)} bytes, its shape needs {expected}")
+            raise BadModel(f"the constant `{text(constant.name)}` has {len(raw)} bytes, its shape needs {expected}")
         return raw if expected is not None else None
 
     def _external(self, tensor: Any, expected: int | None) -> bytes:
-        entries = {e.key: e.value for e in tensor.external_data}
+        entries = {text(e.key): text(e.value) for e in tensor.external_data}
         location = entries.get("location", "")
         try:
             offset, length = int(entries.get("offset", 0)), int(entries.get("length", expected or 0))
         except ValueError:
-            raise BadModel(f"the constant `{tensor.name}` has a bad offset or length in `{location}`") from None
+            raise BadModel(f"the constant `{text(tensor.name)}` has a bad offset or length in `{location}`") from None
         path = self._safe(location)
         try:
             size = path.stat().st_size
             self.external[location] = size
             if offset < 0 or length < 0 or offset + length > size:
+                name = printable(text(tensor.name))
                 raise InputError(
-                    f"{path}: too short: `{tensor.name}` needs bytes {offset} to {offset + length} of {size}",
+                    f"{path}: too short: `{name}` needs bytes {offset} to {offset + length} of {size}",
                     "the model and this file do not belong together; export them again",
                 )
             # The same bytes may be listed a thousand times by a hostile model, but need not be read so often.
@@ -97,7 +99,7 @@ class Store:
             raise self._unsafe(location)
         if not path.is_file():
             raise InputError(
-                f"{self._path}: its weights are in `{location}`, and there is no such file beside it",
+                f"{self._path}: its weights are in `{printable(location)}`, and there is no such file beside it",
                 "copy it along with the model",
             )
         return path

@@ -11,7 +11,7 @@ from edgekit.inspect.source import check_file, damaged
 from edgekit.inspect.tflite_graph import IDENTIFIER
 
 _SUFFIXES = {"tflite": (".tflite", ".lite"), "onnx": (".onnx",)}
-_TITLES = {"tflite": "TFLite", "onnx": "ONNX"}
+_TITLES = {"tflite": "a TFLite", "onnx": "an ONNX"}
 _TAKEN = {".tflite": "tflite", ".lite": "tflite", ".onnx": "onnx", ".keras": "keras", ".h5": "keras", ".hdf5": "keras"}
 
 _GRAPH_FIELD = 7
@@ -43,7 +43,7 @@ def inspect_file(path: Path) -> FileInfo:
     suffix = path.suffix.lower()
     if _TAKEN.get(suffix, kind) != kind:
         right = path.with_suffix(_SUFFIXES[kind][0])
-        raise InputError(f"{path}: is a {_TITLES[kind]} file with the suffix {path.suffix}", f"rename it to {right}")
+        raise InputError(f"{path}: is {_TITLES[kind]} file with the suffix {path.suffix}", f"rename it to {right}")
     if kind == "tflite":
         from edgekit.inspect.tflite import read_tflite
 

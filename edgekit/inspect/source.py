@@ -10,6 +10,11 @@ MAX_RANK = 64
 """More axes than any runtime takes: a longer shape is damage, and its product may be a number of megabytes."""
 
 
+def printable(text: str) -> str:
+    """Return text from a file with all that could move the cursor of a terminal replaced."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
 def check_file(path: Path) -> None:
     """Check that the path is a regular file with something in it.
 
@@ -50,7 +55,7 @@ def damaged(path: Path, kind: str, why: str) -> InputError:
         kind: what it should be (`TFLite`, `ONNX`).
         why: the first thing that does not fit.
     """
-    return InputError(f"{path}: this {kind} file is cut off or damaged: {why}", "copy or export it again")
+    return InputError(f"{path}: this {kind} file is cut off or damaged: {printable(why)}", "copy or export it again")
 
 
 def _folder_hint(path: Path) -> str:

@@ -146,5 +146,5 @@ def _description(model: Model, batch: int) -> dict[str, str]:
         facts["external data"] = f"weights in {', '.join(model.external) or 'other files'}; their values were not read"
     blockwise = sum(bool(t.aux) for graph in model.graphs for t in graph.tensors)
     if blockwise:
-        facts["blockwise quantization"] = f"{blockwise} tensors; their scales are tensors of their own, not shown"
+        facts["blockwise quantization"] = f"{blockwise} weights; their scales are tensors of their own, not shown"
     return {key: text for key, text in facts.items() if text}

@@ -15,7 +15,10 @@ Step = Callable[[Any], Any]
 """Takes and returns a symbolic Keras 2 tensor."""
 
 SAME = frozenset(
-    ("elu", "exponential", "gelu", "linear", "mish", "relu", "selu", "sigmoid", "softmax", "softplus", "softsign", "tanh")
+    (
+        *("elu", "exponential", "gelu", "linear", "mish", "relu", "selu"),
+        *("sigmoid", "softmax", "softplus", "softsign", "tanh"),
+    )
 )
 """Activations with the same name and meaning in both."""
 
@@ -76,7 +79,7 @@ def step(activation: str, name: str) -> Step:
         last = layers.Activation("linear", name=name)
         return lambda x: last(getattr(keras3().activations, activation)(x))
     recipe = RECIPES[activation]
-    names = [f"{name}_{index + 1}" for index in range(len(recipe.steps))]
+    names = [f"{name.removesuffix(f'_{activation}')}_{activation}_{index + 1}" for index in range(len(recipe.steps))]
     if not recipe.combine:
         names[-1] = name
     chain = [getattr(layers, kind)(**kwargs, name=n) for (kind, kwargs), n in zip(recipe.steps, names, strict=True)]

@@ -14,10 +14,11 @@ import numpy as np
 
 from edgekit.backend import keras3, tf_keras
 from edgekit.models.bridge_activations import RENAMED, Step, known, step
+from edgekit.models.bridge_graph import reason
 
 Config = dict[str, Any]
-Nested = Callable[[Any], Any]
-"""Turns a layer or model inside a wrapper into its Keras 2 form."""
+Nested = Callable[[Any, str], Any]
+"""Turns a layer or model inside another layer into its Keras 2 form, under the given name."""
 
 
 class Unsupported(Exception):
@@ -74,14 +75,19 @@ def _normalization(source: Any, cls: Any, config: Config, _: Nested) -> Any:
 
 
 def _bidirectional(source: Any, cls: Any, config: Config, nested: Nested) -> Any:
-    forward, backward = nested(source.forward_layer), nested(source.backward_layer)
-    for layer in (forward, backward):  # Keras 2 puts these words before the names again
-        layer._name = layer.name.removeprefix("forward_").removeprefix("backward_")
+    """Pass both directions; Keras 2 puts the words `forward_` and `backward_` before their names again."""
+    forward = nested(source.forward_layer, source.forward_layer.name.removeprefix("forward_"))
+    backward = nested(source.backward_layer, source.backward_layer.name.removeprefix("backward_"))
     return cls(forward, merge_mode=config["merge_mode"], backward_layer=backward, name=config["name"])
 
 
 def _wrapper(source: Any, cls: Any, config: Config, nested: Nested) -> Any:
-    return cls(nested(source.layer), name=config["name"])
+    return cls(nested(source.layer, source.layer.name), name=config["name"])
+
+
+def _attention(source: Any, cls: Any, config: Config, _: Nested) -> Any:
+    """Build it from its arguments; Keras 2's `from_config` wants the shapes of an earlier call."""
+    return cls(**config)
 
 
 def _lambda(source: Any, cls: Any, config: Config, _: Nested) -> Any:
@@ -115,7 +121,8 @@ LAYERS: dict[str, Line] = {
     **dict.fromkeys(("LSTM", "GRU", "SimpleRNN"), RECURRENT),
     "Bidirectional": Line(build=_bidirectional),
     "TimeDistributed": Line(build=_wrapper),
-    **dict.fromkeys(("Attention", "AdditiveAttention", "MultiHeadAttention"), UNSEEDED),
+    **dict.fromkeys(("Attention", "AdditiveAttention"), UNSEEDED),
+    "MultiHeadAttention": Line(ignore=("seed",), build=_attention),
     "Lambda": Line(build=_lambda),
 }
 
@@ -162,14 +169,16 @@ def translate(source: Any, name: str, nested: Nested) -> Translated:
     try:
         layer = line.build(source, cls, config, nested) if line.build else cls.from_config(config)
     except (TypeError, ValueError) as error:
-        raise Unsupported(f"Keras 2 says: {str(error).splitlines()[0]}") from error
+        raise Unsupported(f"Keras 2 says: {reason(error)}") from error
     return Translated(layer, then, line.copy_weights)
 
 
 def _activation(function: Any, value: Any, name: str, alone: bool, nested: Nested) -> tuple[str, Step | None]:
     """Return what the Keras 2 layer gets as its activation, and the step that follows it, if any."""
     if isinstance(function, keras3().layers.Layer):
-        return "linear", nested(function)
+        if function.weights or type(function).__name__ == "PReLU":
+            raise Unsupported(f"its activation {type(function).__name__} has weights; make it a layer of its own")
+        return "linear", nested(function, name if alone else f"{name}_{function.name}")
     value = value or "linear"
     if not isinstance(value, str) or not known(value):
         raise Unsupported(f"its activation {_shown(value)} is not one of Keras's named activations")

@@ -12,7 +12,7 @@ import builtins
 import json
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -96,11 +96,17 @@ def unsafe_layers(config: dict[str, Any]) -> list[str]:
     return list(found)
 
 
-def custom_objects(config: dict[str, Any]) -> list[str]:
-    """Name the classes and functions that are not Keras's own, as `Class (module)` or `package>Class`.
+def custom_objects(config: dict[str, Any], known: Callable[[str], bool]) -> list[str]:
+    """Name the classes and functions that are not Keras's own, as `package>Class`, `Class` or `Class (module)`.
 
-    Loading such a file imports the modules it names, so this is asked before loading. Custom objects that a file
-    does not mark (HDF5 without a package) are not found here.
+    Loading such a file imports the modules it names, so this is asked before loading.
+
+    Args:
+        config: of a model file.
+        known: whether an object is registered with Keras, or one of its own functions, by name.
+
+    Returns:
+        What is not known, each once. A class in HDF5 without a package carries no mark and is not found here.
     """
     found: dict[str, None] = {}
     for _, value in _objects(config):
@@ -111,11 +117,11 @@ def custom_objects(config: dict[str, Any]) -> list[str]:
         registered = value.get("registered_name")
         module = value.get("module", "keras")
         if isinstance(registered, str) and ">" in registered:
-            found[registered] = None
-        elif module is None or ">" in name:
-            found[name] = None
-        elif str(module).split(".")[0] not in ("keras", "tf_keras", "builtins"):
-            found[f"{name} ({module})"] = None
+            name = registered
+        root = "custom" if module is None or ">" in name else str(module).split(".")[0]
+        if root in ("keras", "tf_keras") or (root == "builtins" and kind != "function") or known(name):
+            continue
+        found[name if root in ("custom", "builtins") else f"{name} ({module})"] = None
     return list(found)
 
 

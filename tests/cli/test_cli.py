@@ -1,0 +1,249 @@
+"""The command line in processes of its own: what it says, its exit codes, and what an interruption leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgekit import __version__
+from tests.conftest import Edgekit
+from tests.tiny_onnx import tiny_onnx
+from tests.tiny_tflite import tiny_tflite
+
+QUICK = ("--processes", "2", "--min-samples", "20", "--min-seconds", "0.01")
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def files_below(folder: Path) -> set[str]:
+    return {str(p.relative_to(folder)) for p in folder.rglob("*")}
+
+
+def test_version_and_help(edgekit: Edgekit) -> None:
+    assert edgekit("--version").stdout.strip() == __version__
+    for command in ("train", "compress", "bench", "inspect", "report", "recipes"):
+        text = edgekit(command, "--help").stdout
+        assert "Example" in text, command
+        assert command in edgekit("--help").stdout
+
+
+@pytest.mark.parametrize("args", [("compres",), ("bench",), ("bench", "x", "--threads"), ("train", "a", "b")])
+def test_wrong_usage_is_exit_code_2(edgekit: Edgekit, args: tuple[str, ...]) -> None:
+    edgekit(*args, check=2)
+
+
+def test_recipes(edgekit: Edgekit, tmp_path: Path) -> None:
+    assert "int8" in edgekit("recipes").stdout
+    (tmp_path / "mine.toml").write_text(edgekit("recipes", "int8").stdout)
+    from edgekit.config import load_recipe
+
+    assert load_recipe(str(tmp_path / "mine.toml")).schemes == ("float32", "int8")
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("compress", "none.keras"), "none.keras"),
+        (("compress", "--recipe", "itn8"), "no recipe `itn8`"),
+        (("compress", "--data", "mist"), "neither a known data set"),
+        (("compress", "--data", "none.npz"), "none.npz: no such file"),
+        (("compress", "--scale", "a/b"), "--scale a/b: expected a number"),
+        (("compress", "--scale", "1/0"), "--scale 1/0: expected a number"),
+        (("compress", "--layout", "HWCN"), "unknown layout"),
+        (("bench", "none"), "none"),
+        (("bench", ".", "--target", "desktop"), "not an edgekit bundle"),
+        (("bench", "x.tflite", "--threads", "one"), "--threads one: expected integers"),
+        (("inspect", "none.tflite"), "none.tflite"),
+        (("report", "none.json"), "none.json: no such record"),
+        (("train", "resnet", "--data", "digits", "-o", "m.keras"), "did you mean `resnet8`"),
+        (("train", "digits-cnn", "--data", "digits", "-o", "m.h5"), "m.keras"),
+        (("train", "digits-cnn", "--data", "digits", "-o", "m.keras", "--epochs", "0"), "at least 1"),
+    ],
+)
+def test_explained_failures_are_exit_code_1(edgekit: Edgekit, args: tuple[str, ...], message: str) -> None:
+    done = edgekit(*args, check=1)
+    assert message in done.stderr
+    assert "edgekit: " in done.stderr
+    assert done.stdout == ""
+    assert list(edgekit.cwd.iterdir()) == []
+
+
+def test_refusals_that_need_no_tensorflow_do_not_load_it(edgekit: Edgekit, tmp_path: Path) -> None:
+    stub = tmp_path / "stubs" / "tensorflow"
+    stub.mkdir(parents=True)
+    (stub / "__init__.py").write_text("raise SystemExit('TensorFlow was imported')")
+    edgekit.env["PYTHONPATH"] = str(stub.parent)
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "thesis").write_text("x")
+    done = edgekit("compress", "-o", "taken", check=1)
+    assert "did not make it" in done.stderr
+    edgekit("compress", "--data", "none.npz", check=1)
+
+
+def test_without_the_compress_extra(edgekit: Edgekit, tmp_path: Path) -> None:
+    stub = tmp_path / "stubs" / "tensorflow"
+    stub.mkdir(parents=True)
+    (stub / "__init__.py").write_text("raise ImportError('not here')")
+    edgekit.env["PYTHONPATH"] = str(stub.parent)
+    for args in (("compress",), ("train", "digits-cnn", "--data", "digits", "-o", "m.keras")):
+        done = edgekit(*args, check=1)
+        assert "hint: install it with: pip install 'edgekit[compress]'" in done.stderr
+
+
+def test_bench_and_report(edgekit: Edgekit, tmp_path: Path) -> None:
+    tiny_tflite(tmp_path / "a.tflite")
+    tiny_onnx(tmp_path / "b.onnx")
+    done = edgekit("bench", "a.tflite", "b.onnx", "--threads", "1,2", *QUICK, "--out", "records")
+    [record] = (tmp_path / "records").iterdir()
+    assert f"record: {record.relative_to(tmp_path)}" in done.stdout
+    table = done.stdout.rpartition("\nrecord:")[0].strip()
+    assert edgekit("report", record).stdout.strip() == table
+    rows = table.splitlines()[2:6]
+    assert [row.split()[:2] for row in rows] == [
+        ["a.tflite", "1"], ["b.onnx", "1"], ["a.tflite", "2"], ["b.onnx", "2"],
+    ]  # fmt: skip
+    value = json.loads(record.read_text())
+    assert value["schema"] == 1
+    assert value["command"][:3] == ["bench", "a.tflite", "b.onnx"]
+    assert all(len(m["latency"]) == 2 for m in value["measurements"])
+
+
+def test_bench_on_a_test_set(edgekit: Edgekit, tmp_path: Path) -> None:
+    x, y = np.random.default_rng(0).integers(0, 256, (60, 4, 4), dtype=np.uint8), np.arange(60) % 3
+    np.savez(tmp_path / "d.npz", x_train=x, y_train=y, x_test=x[:30], y_test=y[:30])
+    tiny_tflite(tmp_path / "a.tflite")
+    done = edgekit("bench", "a.tflite", "--data", "d.npz", "--scale", "0.1", "--no-latency", "--no-memory")
+    assert "accuracy: 30 samples, d, the whole test part" in done.stdout
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", b"\x1c\0\0\0TFL3\xff\xff\xff\xff"])
+def test_files_that_are_no_models(edgekit: Edgekit, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "bad.tflite").write_bytes(content)
+    for command in ("bench", "inspect"):
+        assert "bad.tflite" in edgekit(command, "bad.tflite", check=1).stderr
+
+
+def test_a_runner_that_crashes_is_a_failed_record_and_exit_code_3(edgekit: Edgekit, tmp_path: Path) -> None:
+    tiny_tflite(tmp_path / "a.tflite")
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho 'edgekit-runner: load' >&2\nkill -ILL $$\n")
+    python.chmod(0o755)
+    done = edgekit("bench", "a.tflite", "--python", python, *QUICK, check=3)
+    assert "invalid" in done.stdout
+    assert "the runner died of SIGILL during load" in done.stdout
+    [record] = (tmp_path / "edgekit-records").iterdir()
+    assert json.loads(record.read_text())["measurements"][0]["failures"]
+
+
+def test_a_runner_that_hangs(edgekit: Edgekit, tmp_path: Path) -> None:
+    tiny_tflite(tmp_path / "a.tflite")
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\nexec sleep 60\n")
+    python.chmod(0o755)
+    done = edgekit("bench", "a.tflite", "--python", python, "--timeout", "0.2", "--processes", "1", check=3)
+    assert "was stopped after 0.2 s without an answer" in done.stdout
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_bench_leaves_nothing(edgekit: Edgekit, tmp_path: Path, number: int, code: int) -> None:
+    tiny_tflite(tmp_path / "a.tflite")
+    edgekit.env["TMPDIR"] = str(tmp_path / "temp")
+    (tmp_path / "temp").mkdir()
+    running = edgekit.start("bench", "a.tflite", "--min-seconds", "60", "--no-memory", "--out", "records")
+    wait_for(lambda: any("edgekit-job-" in name for name in files_below(tmp_path / "temp")))
+    time.sleep(1)
+    running.send_signal(number)
+    _, stderr = running.communicate(timeout=30)
+    assert running.returncode == code
+    assert "Traceback" not in stderr
+    assert files_below(tmp_path) == {"a.tflite", "temp"}
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+def test_an_interrupted_compress_leaves_no_bundle(edgekit: Edgekit, tmp_path: Path, number: int, code: int) -> None:
+    model = small_model(tmp_path)
+    running = edgekit.start("compress", model, "--data", "digits", "-o", "out")
+    wait_for(lambda: any(name.startswith(".out.tmp-") for name in files_below(tmp_path)))
+    running.send_signal(number)
+    _, stderr = running.communicate(timeout=60)
+    assert running.returncode == code
+    assert "Traceback" not in stderr
+    assert not (tmp_path / "out").exists()
+    if number != signal.SIGKILL:
+        assert {p.name for p in tmp_path.iterdir()} == {model.name}
+    else:  # nobody could clean up; the next run does
+        edgekit("compress", model, "--data", "digits", "-o", "out", "--recipe", "float32")
+        assert {p.name for p in tmp_path.iterdir()} == {model.name, "out"}
+
+
+@pytest.mark.tensorflow
+@pytest.mark.root
+def test_a_full_disk_during_compress(edgekit: Edgekit, tmp_path: Path) -> None:
+    if os.geteuid() != 0 or shutil.which("mount") is None:
+        pytest.skip("mounting a small file system needs root")
+    model, disk = small_model(tmp_path), tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", disk], capture_output=True)
+    if mounted.returncode != 0:
+        pytest.skip(f"mount is not permitted here: {mounted.stderr.decode()}")
+    try:
+        done = edgekit("compress", model, "--data", "digits", "-o", "disk/out", check=1)
+        assert "no space left" in done.stderr
+        assert "hint: free some space" in done.stderr
+        assert list(disk.iterdir()) == []
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+def small_model(folder: Path) -> Path:
+    """An untrained digits model, made in a process of its own so that this one stays light."""
+    script = (
+        "import sys; from edgekit.models.reference import build\n"
+        "build('digits-cnn', (8, 8, 1), 10, 0.25).save(sys.argv[1])"
+    )
+    path = folder / "small.keras"
+    subprocess.run([sys.executable, "-c", script, path], check=True, capture_output=True)
+    return path
+
+
+@pytest.mark.e2e
+@pytest.mark.tensorflow
+def test_the_main_job(edgekit: Edgekit, tmp_path: Path) -> None:
+    """Train, compress, bench, as the README says, with the numbers read back from what was written."""
+    edgekit("train", "digits-cnn", "--data", "digits", "--epochs", 8, "-o", "my model.keras")
+    card = json.loads((tmp_path / "my model.keras.json").read_text())
+    assert card["preprocessing"]["scale"] == 1 / 16
+    assert len(card["lineage"][0]["epochs"]["val_accuracy"]) == 8
+    assert edgekit("train", "digits-cnn", "--data", "digits", "-o", "my model.keras", check=1).stdout == ""
+    text = edgekit("compress", "my model.keras", "--data", "digits", "-o", "a bundle", "--eval-samples", 0).stdout
+    assert "my-model-int8.tflite" in text
+    manifest = json.loads((tmp_path / "a bundle" / "manifest.json").read_text())
+    assert [step["step"] for step in manifest["lineage"]] == ["train", "load"]
+    done = edgekit("bench", "a bundle", "--only", "int8", *QUICK)
+    assert "accuracy: 355 samples" in done.stdout
+    [record] = (tmp_path / "edgekit-records").iterdir()
+    found = json.loads(record.read_text())
+    assert [s["name"] for s in found["subjects"]] == ["my-model-int8.tflite", "my-model-int8.onnx"]
+    for m in found["measurements"]:
+        assert m["accuracy"]["correct"] / 355 > 0.8
+    assert len({m["accuracy"]["predictions_sha256"] for m in found["measurements"]}) == 1
+    page = edgekit("inspect", "a bundle/my-model-int8.tflite", "a bundle/my-model-int8.onnx").stdout
+    assert page.count("MACs") >= 2
+    assert tempfile.gettempdir() not in page

@@ -1,0 +1,76 @@
+"""Shared fixtures, and the rule that CI turns skips into failures."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+NO_SKIPS = os.environ.get("EDGEKIT_NO_SKIPS") == "1"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    report = yield
+    if NO_SKIPS and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped where EDGEKIT_NO_SKIPS=1 forbids it: {report.longrepr}"
+    return report
+
+
+class Edgekit:
+    """The command line in a process of its own, as a user runs it."""
+
+    def __init__(self, cwd: Path, env: dict[str, str]) -> None:
+        self.cwd = cwd
+        self.env = {**os.environ, "PYTHONWARNINGS": "default", **env}
+
+    def __call__(self, *args: object, check: int = 0, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+        argv = [sys.executable, "-m", "edgekit", *map(str, args)]
+        done = subprocess.run(argv, cwd=self.cwd, env=self.env, capture_output=True, text=True, timeout=timeout)
+        assert done.returncode == check, f"{argv} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stderr, done.stderr
+        return done
+
+    def start(self, *args: object) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "edgekit", *map(str, args)],
+            cwd=self.cwd,
+            env=self.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+
+@pytest.fixture
+def edgekit(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Edgekit:
+    empty = str(tmp_path_factory.mktemp("empty"))
+    return Edgekit(tmp_path, {"EDGEKIT_DATA": empty, "KERAS_HOME": empty})
+
+
+@pytest.fixture
+def arrays() -> dict[str, np.ndarray]:
+    """A small learnable data set: class c is bright in row c of a 6x6 image."""
+    rng = np.random.default_rng(7)
+
+    def part(n: int) -> tuple[np.ndarray, np.ndarray]:
+        y = np.arange(n) % 3
+        x = rng.integers(0, 60, (n, 6, 6, 1))
+        x[np.arange(n), y * 2] += 180
+        return x.astype(np.uint8), y.astype(np.int64)
+
+    (x_train, y_train), (x_test, y_test) = part(150), part(60)
+    return {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}
+
+
+@pytest.fixture
+def npz(tmp_path: Path, arrays: dict[str, np.ndarray]) -> Path:
+    path = tmp_path / "rows.npz"
+    np.savez(path, **arrays)
+    return path

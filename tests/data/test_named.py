@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgekit.data import named
+from edgekit.errors import InputError, MissingExtraError
+
+
+def write(path: Path, shape: tuple[int, ...], value: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    y = np.arange(20, dtype=np.uint8) % 10
+    x = np.full((20, *shape), value, np.uint8)
+    np.savez(path, x_train=x, y_train=y, x_test=x[:10], y_test=y[:10])
+
+
+def test_digits_are_split_by_class() -> None:
+    data = named.load("digits")
+    assert data.sample_shape == (8, 8, 1)
+    assert len(data.y_train) + len(data.y_test) == 1797
+    assert np.bincount(data.y_test).min() >= 34
+    assert data.x_train.max() == 16
+    assert data.preprocessing.apply(data.x_train).max() == 1
+    assert data.fingerprint() == named.load("digits").fingerprint()
+
+
+def test_the_users_folder_goes_before_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "keras" / "datasets" / "mnist.npz", (28, 28), 1)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.setenv("EDGEKIT_DATA", str(tmp_path / "mine"))
+    assert named.load("mnist").x_train[0, 0, 0, 0] == 1
+    write(tmp_path / "mine" / "mnist.npz", (28, 28), 2)
+    assert named.load("mnist").x_train[0, 0, 0, 0] == 2
+
+
+def test_a_file_of_another_data_set_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "cifar10.npz", (28, 28), 1)
+    monkeypatch.setenv("EDGEKIT_DATA", str(tmp_path))
+    with pytest.raises(InputError, match=r"samples have shape \(28, 28, 1\), cifar10 has \(32, 32, 3\)"):
+        named.load("cifar10")
+
+
+def test_offline_and_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Datasets:
+        class mnist:
+            @staticmethod
+            def load_data() -> None:
+                raise OSError("URL fetch failure: no route to host")
+
+    class Keras:
+        datasets = Datasets
+
+    monkeypatch.setenv("EDGEKIT_DATA", str(tmp_path))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr("edgekit.backend.keras3", lambda: Keras)
+    with pytest.raises(InputError, match="could not be downloaded: URL fetch failure") as caught:
+        named.load("mnist")
+    assert "put mnist.npz" in caught.value.hint
+    assert "EDGEKIT_DATA" in caught.value.hint
+
+
+def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    with pytest.raises(MissingExtraError, match="`compress` extra") as caught:
+        named.load("digits")
+    assert "pip install 'edgekit[compress]'" in caught.value.hint

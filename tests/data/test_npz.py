@@ -1,0 +1,127 @@
+"""Bad `.npz` files and arrays, one by one."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgekit.data import npz
+from edgekit.data.dataset import build
+from edgekit.data.loading import load_data
+from edgekit.errors import InputError
+
+Arrays = dict[str, np.ndarray]
+
+
+class Bomb:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return pytest.fail, ("the pickle was loaded",)
+
+
+def test_a_good_file(npz: Path, arrays: Arrays) -> None:
+    data = load_data(str(npz))
+    assert data.name == "rows"
+    assert data.sample_shape == (6, 6, 1)
+    assert data.classes == 3
+    assert data.preprocessing.scale == 1 / 255
+    np.testing.assert_array_equal(data.x_train, arrays["x_train"])
+
+
+def test_missing_folder_and_unknown_names(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        load_data(str(tmp_path / "none.npz"))
+    with pytest.raises(InputError, match="is a folder"):
+        load_data(str(tmp_path))
+    with pytest.raises(InputError, match="neither a known data set") as caught:
+        load_data("cifar1O")
+    assert "did you mean `cifar10`" in caught.value.hint
+
+
+def test_missing_keys_are_named(tmp_path: Path, arrays: Arrays) -> None:
+    del arrays["y_test"], arrays["x_test"]
+    np.savez(tmp_path / "a.npz", **arrays)
+    with pytest.raises(InputError, match=r"a\.npz: has no x_test, y_test") as caught:
+        npz.read(tmp_path / "a.npz")
+    assert "x_train" in caught.value.hint
+
+
+def test_objects_are_never_unpickled(tmp_path: Path, arrays: Arrays) -> None:
+    arrays["x_test"] = np.array([Bomb(), None], dtype=object)
+    np.savez(tmp_path / "a.npz", **arrays)
+    with pytest.raises(InputError, match="x_test holds Python objects, which edgekit never unpickles"):
+        npz.read(tmp_path / "a.npz")
+    (tmp_path / "b.npz").write_bytes(pickle.dumps(Bomb()))
+    with pytest.raises(InputError, match="not a readable"):
+        npz.read(tmp_path / "b.npz")
+
+
+def test_a_single_array_is_no_npz(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros(3))
+    (tmp_path / "a.npy").rename(tmp_path / "a.npz")
+    with pytest.raises(InputError, match="single array"):
+        npz.read(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("cut", [0, 1, 30, 0.3, 0.7, -30])
+def test_truncated_files(tmp_path: Path, npz_bytes: bytes, cut: float) -> None:
+    size = int(cut * len(npz_bytes)) if isinstance(cut, float) else cut
+    (tmp_path / "a.npz").write_bytes(npz_bytes[:size])
+    with pytest.raises(InputError, match=r"a\.npz"):
+        npz.read(tmp_path / "a.npz")
+
+
+def test_flipped_bytes_never_crash(tmp_path: Path, npz_bytes: bytes) -> None:
+    rng = np.random.default_rng(0)
+    for position in rng.integers(0, len(npz_bytes), 60):
+        damaged = bytearray(npz_bytes)
+        damaged[position] ^= 0xFF
+        (tmp_path / "a.npz").write_bytes(damaged)
+        try:
+            build("a", npz.read(tmp_path / "a.npz"), "a.npz")
+        except InputError as error:
+            assert "a.npz" in error.message
+
+
+@pytest.fixture
+def npz_bytes(npz: Path) -> bytes:
+    return npz.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("x_train", np.zeros((0, 6, 6, 1), np.uint8), "x_train is empty"),
+        ("x_train", np.zeros((150, 6, 0, 1), np.uint8), "x_train is empty"),
+        ("x_train", np.array(5), "x_train is empty"),
+        ("x_train", np.zeros(150, np.uint8), r"x_train has shape \(150,\)"),
+        ("x_train", np.zeros((149, 6, 6, 1), np.uint8), "149 samples, y_train has 150 labels"),
+        ("x_test", np.zeros((60, 6, 7, 1), np.uint8), r"x_train has shape \(6, 6, 1\), of x_test \(6, 7, 1\)"),
+        ("x_train", np.full((150, 6, 6, 1), np.nan, np.float32), "x_train holds NaN or infinity, first in sample 0"),
+        ("x_test", np.full((60, 6, 6, 1), np.inf, np.float32), "x_test holds NaN or infinity"),
+        ("x_train", np.zeros((150, 6, 6, 1), complex), "dtype complex128"),
+        ("x_train", np.full((150, 6, 6, 1), "a"), "dtype <U1"),
+        ("y_train", np.zeros((150, 3), np.int64), "has shape .* and dtype"),
+        ("y_train", np.zeros(150, np.float32), "has shape .* and dtype"),
+        ("y_train", np.zeros(150, np.int64), "one class only"),
+        ("y_train", np.arange(150) - 1, "labels from -1"),
+        ("y_test", np.full(60, 3), "y_test holds labels from 3 to 3, expected 0 to 2"),
+        ("y_test", np.zeros(0, np.int64), "y_test is empty"),
+    ],
+)
+def test_bad_arrays(arrays: Arrays, key: str, value: np.ndarray, message: str) -> None:
+    arrays[key] = value
+    with pytest.raises(InputError, match=message) as caught:
+        build("mine", arrays, "mine.npz")
+    assert "mine.npz" in caught.value.message
+
+
+def test_forgiven_shapes(arrays: Arrays) -> None:
+    arrays["x_train"], arrays["x_test"] = arrays["x_train"][..., 0], arrays["x_test"][..., 0]
+    arrays["y_train"] = arrays["y_train"][:, np.newaxis].astype(np.uint8)
+    data = build("mine", arrays, "mine.npz")
+    assert data.x_test.shape == (60, 6, 6, 1)
+    assert data.y_train.shape == (150,)
+    assert data.y_train.dtype == np.int64

@@ -1,0 +1,59 @@
+"""Facts are parsed from what real machines print."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from edgekit.devices.device import Device
+from edgekit.devices.facts import FACTS, read_facts
+from edgekit.transports.base import Completed
+from edgekit.transports.local import LocalTransport
+
+CASES = json.loads(Path(__file__).with_name("facts.json").read_text())
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['fact']}: {case['machine']}")
+def test_parse(case: dict[str, object]) -> None:
+    text = "\n".join(case["stdout"])  # type: ignore[arg-type]
+    fact = FACTS[str(case["fact"])]
+    if "error" in case:
+        with pytest.raises(ValueError, match=str(case["error"])):
+            fact.parse(text)
+    else:
+        assert fact.parse(text) == case["value"]
+
+
+class Scripted(LocalTransport):
+    def __init__(self, answer: Completed | Exception) -> None:
+        super().__init__()
+        self.answer = answer
+
+    def run(self, argv: Sequence[str], **_: object) -> Completed:
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (Completed((), 1, "", "cat: nothing there"), "nothing there"),
+        (Completed((), 127, "", ""), "exit code 127"),
+        (TimeoutError("did not end within 10 s"), "did not end"),
+    ],
+)
+def test_unreadable_facts_say_why(answer: Completed | Exception, why: str) -> None:
+    found = read_facts(Device("x", Scripted(answer), "python3"))
+    assert set(found) == set(FACTS)
+    assert all(why in value["unavailable"] for value in found.values())
+
+
+def test_this_machine() -> None:
+    found = read_facts(Device("desktop", LocalTransport(), "python3"))
+    assert found["cores"] >= 1
+    assert found["memory_kib"] > 100_000
+    assert found["kernel"].startswith("Linux")

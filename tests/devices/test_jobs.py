@@ -1,0 +1,222 @@
+"""The runner in a real process: answers, refusals, crashes, hangs."""
+
+from __future__ import annotations
+
+import json
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgekit.devices.device import Device, open_device
+from edgekit.devices.jobs import Job, run_job
+from edgekit.errors import EdgekitError, InputError, RunnerCrashed, RunnerError, RunnerTimeout
+from edgekit.preprocessing import Preprocessing
+from tests.tiny_onnx import tiny_onnx
+from tests.tiny_tflite import tiny_tflite
+
+SETTINGS = {"min_samples": 30, "max_samples": 10_000, "min_seconds": 0.02, "warmup_seconds": 0.02}
+
+
+@pytest.fixture
+def desktop() -> Iterator[Device]:
+    with open_device() as device:
+        yield device
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return tiny_tflite(tmp_path / "tiny.tflite")
+
+
+@pytest.fixture
+def samples(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(3)
+    path = tmp_path / "samples.npz"
+    np.savez(path, x=rng.integers(0, 256, (300, 4, 4, 1), dtype=np.uint8), y=np.arange(300) % 3)
+    return path
+
+
+def pretend_python(tmp_path: Path, script: str) -> str:
+    """A program that takes the interpreter's place."""
+    path = tmp_path / "python"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return str(path)
+
+
+@pytest.mark.parametrize("kind", ["tflite", "onnx"])
+def test_latency_keeps_every_sample(desktop: Device, tmp_path: Path, kind: str) -> None:
+    path = tiny_tflite(tmp_path / "m.tflite") if kind == "tflite" else tiny_onnx(tmp_path / "m.onnx")
+    runtime = "ai-edge-litert" if kind == "tflite" else "onnxruntime"
+    answer = run_job(desktop, Job("latency", runtime, path, 2, settings=SETTINGS), timeout=60)
+    assert len(answer["samples_ns"]) >= 30
+    assert len(answer["warmup_ns"]) >= 5
+    assert min(answer["samples_ns"]) >= 100 * answer["clock_resolution_ns"] / 2
+    assert sum(answer["samples_ns"]) >= 0.005e9
+    assert answer["init_ns"] > 0 < answer["first_ns"]
+    assert (answer["mode"], answer["threads"], answer["runtime"]["name"]) == ("latency", 2, runtime)
+    assert answer["runtime"]["version"][0].isdigit()
+    assert set(answer["state_before"]) == set(answer["state_after"])
+
+
+def test_max_samples_bounds_the_answer(desktop: Device, model: Path) -> None:
+    settings = {**SETTINGS, "min_samples": 10, "max_samples": 20, "min_seconds": 0.2}
+    answer = run_job(desktop, Job("latency", "ai-edge-litert", model, settings=settings), timeout=60)
+    assert len(answer["samples_ns"]) <= 60  # the latency seen in warm-up is an estimate
+    assert answer["calls_per_sample"] > 1
+
+
+def test_memory_stages_grow(desktop: Device, model: Path) -> None:
+    rss = run_job(desktop, Job("memory", "ai-edge-litert", model), timeout=60)["rss_kib"]
+    assert 0 < rss["after_imports"] <= rss["after_load"] <= rss["after_first"] <= rss["peak"]
+
+
+def test_accuracy_against_the_interpreter_by_hand(desktop: Device, model: Path, samples: Path, tmp_path: Path) -> None:
+    from ai_edge_litert.interpreter import Interpreter
+
+    how = Preprocessing(1 / 255, (0.5,), (0.01,))
+    job = Job("accuracy", "ai-edge-litert", model, samples=samples, preprocessing=how)
+    answer = run_job(desktop, job, timeout=60, outputs=tmp_path / "out.npy")
+    data = np.load(samples)
+    interpreter = Interpreter(str(model), num_threads=1)
+    interpreter.allocate_tensors()
+    expected = []
+    for x in how.apply(data["x"]):
+        quantized = np.clip(np.round(x / 0.5) - 3, -128, 127).astype(np.int8)
+        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], quantized[np.newaxis])
+        interpreter.invoke()
+        expected.append(interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[0])
+    np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), expected)
+    assert answer["correct"] == (np.argmax(expected, axis=1) == data["y"]).sum()
+    assert answer["samples"] == 300
+    assert len(set(np.argmax(expected, axis=1))) > 1
+    assert answer["predictions_sha256"] == run_job(desktop, job, timeout=60)["predictions_sha256"]
+
+
+def test_an_onnx_input_is_quantized_as_the_job_says(desktop: Device, tmp_path: Path, samples: Path) -> None:
+    from edgekit.inspect.reading import inspect_file
+
+    path = tiny_onnx(tmp_path / "m.onnx")
+    source = inspect_file(path).inputs[0]
+    shape = source.shape[1:]
+    x = np.random.default_rng(1).normal(0, 20, (50, *shape)).astype(np.float32)
+    np.savez(samples, x=x, y=np.zeros(50, np.int64))
+    feed = {"scale": source.quantization.scale[0], "zero_point": source.quantization.zero_point[0]}
+    job = Job("accuracy", "onnxruntime", path, samples=samples, preprocessing=Preprocessing(), quantization=feed)
+    run_job(desktop, job, timeout=60, outputs=tmp_path / "out.npy")
+
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path))
+    limits = np.iinfo(source.dtype)
+    q = np.clip(np.round(x / feed["scale"]) + feed["zero_point"], limits.min, limits.max).astype(source.dtype)
+    name = session.get_inputs()[0].name
+    expected = [session.run(None, {name: row[np.newaxis]})[0][0] for row in q]
+    np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), expected)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"", "refused"), (b"not a model at all", "refused"), (b"\x1c\0\0\0TFL3" + bytes(64), "tiny.tflite")],
+)
+def test_damaged_models_are_a_sentence(desktop: Device, model: Path, content: bytes, message: str) -> None:
+    model.write_bytes(content)
+    with pytest.raises(RunnerError, match=message) as caught:
+        run_job(desktop, Job("latency", "ai-edge-litert", model, settings=SETTINGS), timeout=60)
+    assert "tiny.tflite" in caught.value.message
+    assert "\n" not in caught.value.message
+
+
+def test_samples_of_the_wrong_shape(desktop: Device, model: Path, samples: Path) -> None:
+    np.savez(samples, x=np.zeros((5, 3, 3, 1)), y=np.zeros(5, int))
+    job = Job("accuracy", "ai-edge-litert", model, samples=samples, preprocessing=Preprocessing())
+    with pytest.raises(RunnerError, match=r"the samples have shape \[3, 3, 1\], the model's input .* expects"):
+        run_job(desktop, job, timeout=60)
+
+
+def test_samples_with_objects_are_not_unpickled(desktop: Device, model: Path, samples: Path) -> None:
+    np.savez(samples, x=np.array([{}], dtype=object), y=np.zeros(1, int))
+    job = Job("accuracy", "ai-edge-litert", model, samples=samples, preprocessing=Preprocessing())
+    with pytest.raises(RunnerError, match="allow_pickle"):
+        run_job(desktop, job, timeout=60)
+
+
+def test_empty_samples(desktop: Device, model: Path, samples: Path) -> None:
+    np.savez(samples, x=np.zeros((0, 4, 4, 1)), y=np.zeros(0, int))
+    with pytest.raises(RunnerError, match="no samples"):
+        run_job(desktop, Job("accuracy", "ai-edge-litert", model, samples=samples), timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("SEGV", "read memory that is not its own"),
+        ("ILL", "an instruction this CPU does not have"),
+        ("KILL", "for want of memory"),
+        ("ABRT", "aborted"),
+        ("USR1", "was killed"),
+    ],
+)
+def test_signals_become_sentences(desktop: Device, tmp_path: Path, model: Path, name: str, why: str) -> None:
+    python = pretend_python(tmp_path, f"echo 'edgekit-runner: load' >&2; echo ouch >&2; kill -{name} $$")
+    device = Device("desktop", desktop.transport, python)
+    with pytest.raises(RunnerCrashed) as caught:
+        run_job(device, Job("latency", "ai-edge-litert", model, settings=SETTINGS), timeout=60)
+    assert caught.value.message.startswith(
+        f"tiny.tflite: the runner died of SIG{name} during load under ai-edge-litert"
+    )
+    assert why in caught.value.message
+    assert caught.value.hint == "its last words: ouch"
+
+
+def test_the_real_runner_killed_while_it_measures(desktop: Device, tmp_path: Path, model: Path) -> None:
+    # exec keeps the process number: the watcher kills the very process that edgekit waits for, once it is timing.
+    log = tmp_path / "log"
+    script = f"""exec 2>{log}
+(until grep -q timing {log}; do sleep 0.05; done; kill -KILL $$) &
+exec {sys.executable} "$@\""""
+    python = pretend_python(tmp_path, script)
+    device = Device("desktop", desktop.transport, python)
+    settings = {**SETTINGS, "min_seconds": 30, "max_samples": 10**9}
+    with pytest.raises(RunnerCrashed, match="died of SIGKILL"):
+        run_job(device, Job("latency", "ai-edge-litert", model, settings=settings), timeout=60)
+
+
+def test_a_hanging_runner_is_stopped(desktop: Device, tmp_path: Path, model: Path) -> None:
+    device = Device("desktop", desktop.transport, pretend_python(tmp_path, "exec sleep 60"))
+    with pytest.raises(RunnerTimeout, match=r"tiny\.tflite: the runner was stopped after 0\.3 s"):
+        run_job(device, Job("latency", "ai-edge-litert", model, settings=SETTINGS), timeout=0.3)
+
+
+def test_no_answer_and_half_an_answer(desktop: Device, tmp_path: Path, model: Path) -> None:
+    for script, code in (("exit 7", 7), ('printf "{" > "$3"; exit 0', 0)):
+        device = Device("desktop", desktop.transport, pretend_python(tmp_path, script))
+        with pytest.raises(RunnerCrashed, match=f"ended with exit code {code} and left no answer"):
+            run_job(device, Job("latency", "ai-edge-litert", model, settings=SETTINGS), timeout=60)
+
+
+def test_a_python_that_does_not_exist(desktop: Device, tmp_path: Path, model: Path) -> None:
+    device = Device("desktop", desktop.transport, str(tmp_path / "nothing"))
+    with pytest.raises(EdgekitError, match=r"cannot start .*nothing: No such file"):
+        run_job(device, Job("latency", "ai-edge-litert", model, settings=SETTINGS), timeout=60)
+
+
+def test_a_runtime_that_is_not_installed(desktop: Device, model: Path) -> None:
+    with pytest.raises(RunnerError, match="tflite-runtime cannot be imported on the device"):
+        run_job(desktop, Job("latency", "tflite-runtime", model, settings=SETTINGS), timeout=60)
+
+
+def test_unknown_targets() -> None:
+    with pytest.raises(InputError, match="unknown target `rpi4`"), open_device("rpi4"):
+        pytest.fail("must not open")
+
+
+def test_the_scratch_folder_goes() -> None:
+    with open_device() as device:
+        path = Path(device.transport.scratch("x"))
+        path.write_text(json.dumps(1))
+    assert not path.parent.exists()

@@ -1,0 +1,53 @@
+"""The same runner under tflite-runtime, which needs NumPy 1 and so lives in a folder of its own.
+
+Make one with:  pip install --target DIR 'tflite-runtime==2.14.0' 'numpy<2'
+and set EDGEKIT_TFLITE_RUNTIME=DIR. `.ci/run` does.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgekit.devices.device import Device, open_device
+from edgekit.devices.jobs import Job, run_job
+from edgekit.preprocessing import Preprocessing
+from tests.tiny_tflite import tiny_tflite
+
+pytestmark = pytest.mark.tflite_runtime
+SETTINGS = {"min_samples": 30, "max_samples": 10_000, "min_seconds": 0.02, "warmup_seconds": 0.02}
+
+
+@pytest.fixture
+def python(tmp_path: Path) -> str:
+    folder = os.environ.get("EDGEKIT_TFLITE_RUNTIME")
+    if not folder:
+        pytest.skip("EDGEKIT_TFLITE_RUNTIME names no folder with tflite-runtime")
+    path = tmp_path / "python"
+    path.write_text(f'#!/bin/sh\nPYTHONPATH="{folder}" exec "{sys.executable}" "$@"\n')
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_both_interpreters_answer_alike(python: str, tmp_path: Path) -> None:
+    model = tiny_tflite(tmp_path / "m.tflite")
+    x = np.random.default_rng(0).integers(0, 256, (200, 4, 4, 1), dtype=np.uint8)
+    np.savez(tmp_path / "s.npz", x=x, y=np.arange(200) % 3)
+    answers = {}
+    with open_device() as desktop:
+        for runtime, where in (
+            ("ai-edge-litert", desktop),
+            ("tflite-runtime", Device("old", desktop.transport, python)),
+        ):
+            job = Job("accuracy", runtime, model, samples=tmp_path / "s.npz", preprocessing=Preprocessing(0.1))
+            answers[runtime] = run_job(where, job, timeout=60, outputs=tmp_path / f"{runtime}.npy")
+            run_job(where, Job("latency", runtime, model, settings=SETTINGS), timeout=60)
+            run_job(where, Job("memory", runtime, model), timeout=60)
+    assert answers["tflite-runtime"]["runtime"]["version"].startswith("2.14")
+    assert answers["tflite-runtime"]["numpy"].startswith("1.")
+    new, old = (np.load(tmp_path / f"{name}.npy").astype(int) for name in answers)
+    assert np.abs(new - old).max() <= 1  # one step of the output: kernels may round differently
