@@ -113,6 +113,9 @@ class _Work:
         """Make the layer of one call."""
         operation = node.operation
         name = self.valid(operation.name)
+        default = inspect.signature(operation.call).parameters.get("training")
+        if node.arguments.kwargs.get("training") is True and default is not None and default.default is not True:
+            raise Unsupported("it is called with training=True, so it would act at random, or on batches, at inference")
         if is_model(operation):
             self.translate_model(operation, f"{path}{operation.name}/")
             inside = [self.layers.get(id(n.operation)) for n in self.graphs[id(operation)].nodes]

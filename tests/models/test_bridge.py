@@ -487,6 +487,12 @@ def test_stateful_quantized_and_lora_layers_are_refused() -> None:
     assert "its weights are quantized or LoRA" in refused(lora)
 
 
+def test_layers_that_train_at_inference_are_refused() -> None:
+    layers = keras3().layers
+    message = refused(called([(4,)], lambda x: layers.Dense(2)(layers.Dropout(0.5, name="always")(x, training=True))))
+    assert "always (Dropout): it is called with training=True" in message
+
+
 def test_subclassed_and_unbuilt_models_are_refused() -> None:
     keras = keras3()
 
