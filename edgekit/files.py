@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -174,8 +174,3 @@ def _alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def walk_files(folder: Path, keep: Callable[[Path], bool] = lambda _: True) -> list[Path]:
-    """Return the regular files below `folder`, sorted, as paths relative to it."""
-    return sorted(p.relative_to(folder) for p in folder.rglob("*") if p.is_file() and keep(p))

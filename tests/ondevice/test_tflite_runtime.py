@@ -50,4 +50,7 @@ def test_both_interpreters_answer_alike(python: str, tmp_path: Path) -> None:
     assert answers["tflite-runtime"]["runtime"]["version"].startswith("2.14")
     assert answers["tflite-runtime"]["numpy"].startswith("1.")
     new, old = (np.load(tmp_path / f"{name}.npy").astype(int) for name in answers)
-    assert np.abs(new - old).max() <= 1  # one step of the output: kernels may round differently
+    # The two round the convolution differently by one step (0.25), which the dense weights (up to 3.8) carry into up to
+    # a few steps (0.75) of the output.
+    assert np.abs(new - old).max() <= 4
+    assert (new.argmax(axis=1) == old.argmax(axis=1)).mean() > 0.95

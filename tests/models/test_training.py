@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgekit.backend import seed_everything, tf_keras
+from edgekit.data.dataset import Dataset, build
+from edgekit.data.split import split
+from edgekit.errors import InputError
+from edgekit.models import reference
+from edgekit.models.augment import augmentation
+from edgekit.models.training import TrainConfig, train
+from edgekit.progress import SILENT
+
+pytestmark = pytest.mark.tensorflow
+
+
+@pytest.fixture
+def rows(arrays: dict[str, np.ndarray]) -> Dataset:
+    return build("rows", arrays, "rows")
+
+
+def small(seed: int = 0) -> Any:
+    seed_everything(seed)
+    keras = tf_keras()
+    return keras.Sequential(
+        [keras.Input((6, 6, 1)), keras.layers.Flatten(), keras.layers.Dense(3, activation="softmax")]
+    )
+
+
+def test_training_learns_and_keeps_the_best_epoch(rows: Dataset) -> None:
+    splits, model = split(rows, 10), small()
+    history = train(model, splits, rows.preprocessing, TrainConfig(8, 16, 0.05), SILENT)
+    scores = history.epochs["val_accuracy"]
+    assert len(scores) == 8
+    assert history.best_accuracy == max(scores) > 0.9
+    predicted = model.predict(rows.preprocessing.apply(splits.x_validation), verbose=0).argmax(axis=1)
+    assert (predicted == splits.y_validation).mean() == pytest.approx(history.best_accuracy)
+
+
+def test_the_best_epoch_is_not_simply_the_last(rows: Dataset) -> None:
+    splits, model = split(rows, 10), small()
+    history = train(model, splits, rows.preprocessing, TrainConfig(3, 16, 50.0), SILENT)
+    worst_to_best = np.argsort(history.epochs["val_accuracy"], kind="stable")
+    assert history.epochs["val_accuracy"][history.best_epoch] == history.epochs["val_accuracy"][worst_to_best[-1]]
+
+
+@pytest.mark.parametrize("augment", ["none", "flip-crop"])
+def test_same_seed_same_weights(rows: Dataset, augment: str) -> None:
+    weights = []
+    for seed in (1, 1, 2):
+        model = small(seed)
+        train(model, split(rows, 10), rows.preprocessing, TrainConfig(2, 16, augment=augment, seed=seed), SILENT)
+        weights.append(np.concatenate([w.ravel() for w in model.get_weights()]))
+    np.testing.assert_array_equal(weights[0], weights[1])
+    assert np.abs(weights[0] - weights[2]).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"epochs": 0}, {"batch_size": 0}, {"learning_rate": 0.0}, {"learning_rate": float("nan")}, {"schedule": "step"}],
+)
+def test_impossible_configurations(fields: dict[str, Any]) -> None:
+    with pytest.raises(InputError):
+        TrainConfig(**{"epochs": 1, **fields})
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "parameters"),
+    # resnet8: what the public MLPerf Tiny Keras model counts
+    [("resnet8", (32, 32, 3), 78_666), ("mnist-cnn", (28, 28, 1), 225_034), ("digits-cnn", (8, 8, 1), 13_706)],
+)
+def test_reference_models(name: str, shape: tuple[int, ...], parameters: int) -> None:
+    model = reference.build(name, shape, 10)
+    assert model.count_params() == parameters
+    assert model.output_shape == (None, 10)
+    assert model.layers[-2].name == "logits"
+
+
+@pytest.mark.parametrize("name", list(reference.REFERENCE))
+def test_width_scales_every_reference_model(name: str) -> None:
+    half, whole = (reference.build(name, (32, 32, 3), 7, width).count_params() for width in (0.5, 1.0))
+    assert 0.2 < half / whole < 0.6
+
+
+@pytest.mark.parametrize(
+    ("shape", "width", "message"),
+    [((10,), 1, "takes images"), ((3, 3, 1), 1, "cannot take"), ((28, 28, 1), 0, "width")],
+)
+def test_reference_models_refuse(shape: tuple[int, ...], width: float, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        reference.build("mnist-cnn", shape, 10, width)
+
+
+def test_flip_crop_shifts_and_mirrors() -> None:
+    x = np.zeros((200, 9, 9, 1), np.uint8)
+    x[:, 4, 5] = 7
+    out = augmentation("flip-crop", (9, 9, 1))(x, np.random.default_rng(0))
+    assert out.shape == x.shape
+    assert set(out.reshape(200, -1).sum(axis=1)) <= {0, 7}  # at the edge the pixel may be shifted out
+    positions = {tuple(p) for p in np.argwhere(out[..., 0])[:, 1:]}
+    assert len(positions) > 40
+    assert x[0, 4, 5] == 7
+
+
+def test_augmentations_refuse() -> None:
+    with pytest.raises(InputError, match="unknown augmentation"):
+        augmentation("cutmix", (8, 8, 1))
+    with pytest.raises(InputError, match="for images"):
+        augmentation("flip", (10,))
+
+
+def test_saved_models_load_again(tmp_path: Path, rows: Dataset) -> None:
+    from edgekit.models.loader import load_model
+    from edgekit.models.saving import ModelCard, read_card, save_model
+
+    model = small()
+    save_model(model, tmp_path / "m.keras", ModelCard(rows.preprocessing))
+    loaded = load_model(tmp_path / "m.keras", progress=SILENT).model
+    x = rows.preprocessing.apply(rows.x_test)
+    np.testing.assert_array_equal(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
+    card = read_card(tmp_path / "m.keras")
+    assert card is not None
+    assert card.preprocessing == rows.preprocessing
