@@ -1,6 +1,6 @@
 """How each Keras 3 layer is written in Keras 2: one line in `LAYERS`, a function where a line is not enough.
 
-A new layer is a line here and a line in tests/models/test_bridge.py.
+A new layer is a line here and a line in tests/models/bridge_cases.py.
 """
 
 from __future__ import annotations
