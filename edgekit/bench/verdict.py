@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgekit.records import Measurement, Record
-from edgekit.stats import percentile
+from edgekit.stats import between_processes, percentile
 
-SPREAD_LIMIT = 0.10  # between the medians of the processes, relative
+WIDTH_LIMIT = 0.10  # of the interval of the median between processes, relative to the median
 DRIFT_LIMIT = 0.10  # of the CPU frequency during a process, relative
 STEAL_LIMIT = 0.02  # share of the time for which a virtual machine got no CPU
 MIN_PROCESSES = 3
@@ -49,10 +49,10 @@ def _doubts(measurement: Measurement, record: Record) -> Iterator[str]:
     fewest = min(len(run["samples_ns"]) for run in runs)
     if fewest < MIN_SAMPLES:
         yield f"only {fewest} samples in a process"
-    medians = [process_median_ns(run) for run in runs]
-    spread = (max(medians) - min(medians)) / percentile(medians, 50)
-    if spread > SPREAD_LIMIT:
-        yield f"processes differ by {spread:.0%}"
+    interval = between_processes([process_median_ns(run) for run in runs])
+    width = (interval.high - interval.low) / interval.value
+    if width > WIDTH_LIMIT:
+        yield f"the processes disagree: the interval of the median spans {width:.0%}"
     if not all(run["plateau"] for run in runs):
         yield "warm-up did not become level"
     yield from _machine(runs, measurement.threads, record.host)

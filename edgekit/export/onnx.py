@@ -96,17 +96,38 @@ def _save(model: Any, path: Path, signature: Signature) -> None:
 
     inputs = dict(zip([i.name for i in model.graph.input], [i.name for i in signature.inputs], strict=True))
     outputs = dict(zip([o.name for o in model.graph.output], _output_names(model, signature), strict=True))
+    _sort(model.graph)
     _rename(model.graph, {**inputs, **outputs})
     model.graph.doc_string = ""  # holds a counter
     onnx.checker.check_model(model, full_check=True)
     path.write_bytes(model.SerializeToString())
 
 
+def _sort(graph: Any) -> None:
+    """Order the nodes depth first from the outputs: an order that the graph's structure alone decides."""
+    makers = {output: node for node in graph.node for output in node.output}
+    ordered: dict[int, Any] = {}
+    stack = [(value.name, False) for value in reversed(graph.output)]
+    while stack:
+        name, done = stack.pop()
+        node = makers.get(name)
+        if node is None or id(node) in ordered:
+            continue
+        if done:
+            ordered[id(node)] = node
+        else:
+            stack.append((name, True))
+            stack += [(source, False) for source in reversed(node.input)]
+    nodes = [type(node).FromString(node.SerializeToString()) for node in ordered.values()]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
 def _rename(graph: Any, fixed: dict[str, str]) -> None:
     """Name every value and node by its first use, and order the initializers so.
 
-    tf2onnx numbers names from a global counter and merges equal constants in the order of a set, so that the same
-    model would give other bytes each time.
+    tf2onnx numbers names from a global counter and walks sets, so that the same model would give other bytes each
+    time.
 
     Args:
         graph: an onnx.GraphProto without subgraphs.
