@@ -17,7 +17,7 @@ import numpy as np
 
 from edgekit import __version__
 from edgekit.compress.registry import resolve
-from edgekit.compress.stage import Stage, StageContext
+from edgekit.compress.stage import ModelState, Stage, StageContext
 from edgekit.config import Recipe
 from edgekit.data.dataset import Dataset
 from edgekit.data.loading import load_data
@@ -170,18 +170,21 @@ def _check_fit(source: Source, dataset: Dataset) -> None:
 def _run_stages(
     source: Source, stages: list[Stage], splits: Splits, recipe: Recipe, progress: Progress
 ) -> tuple[Any, list[dict[str, Any]]]:
-    model, lineage = source.model, list(source.card.lineage)
+    state, lineage = ModelState(source.model), list(source.card.lineage)
     if stages:
         from edgekit.backend import seed_everything
 
         for stage in stages:
             progress.say(f"Expect: {stage.expectation}")
         seed_everything(recipe.seed)
-    context = StageContext(splits, source.card.preprocessing, recipe.seed, progress)
-    for spec, stage in zip(recipe.stages, stages, strict=True):
-        model, note = stage.run(model, context)
-        lineage.append({"step": spec.use, "options": dict(spec.options), "seed": recipe.seed, **note})
-    return model, lineage
+    with tempfile.TemporaryDirectory(prefix="edgekit-stages-") as work:
+        for index, (spec, stage) in enumerate(zip(recipe.stages, stages, strict=True)):
+            folder = Path(work) / f"{index}-{spec.use}"
+            folder.mkdir()
+            context = StageContext(splits, source.card.preprocessing, recipe.seed, progress, folder)
+            state, note = stage.run(state, context)
+            lineage.append({"step": spec.use, "options": dict(spec.options), "seed": recipe.seed, **note})
+    return state.model, lineage
 
 
 def _check(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from edgekit.compress.stage import StageContext
+from edgekit.compress.stage import ModelState, StageContext
 from edgekit.models.training import TrainConfig, train
 
 
@@ -27,10 +27,11 @@ class Finetune:
         """See `Stage`."""
         return f"fine-tuning, {self.epochs} epochs: accuracy may rise, size and speed stay"
 
-    def run(self, model: Any, context: StageContext) -> tuple[Any, dict[str, Any]]:
+    def run(self, state: ModelState, context: StageContext) -> tuple[ModelState, dict[str, Any]]:
         """See `Stage`."""
-        history = train(model, context.splits, context.preprocessing, self._config(context.seed), context.progress)
-        return model, history.to_dict()
+        config = self._config(context.seed)
+        history = train(state.model, context.splits, context.preprocessing, config, context.progress)
+        return state, history.to_dict()
 
     def _config(self, seed: int) -> TrainConfig:
         return TrainConfig(self.epochs, self.batch_size, self.learning_rate, self.augment, self.schedule, seed)

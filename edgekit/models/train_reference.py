@@ -13,7 +13,7 @@ from edgekit.data.split import Splits, split
 from edgekit.errors import InputError
 from edgekit.files import check_free_file
 from edgekit.models import reference
-from edgekit.models.saving import ModelCard, save_model
+from edgekit.models.saving import ModelCard, card_path, save_model
 from edgekit.models.training import History, TrainConfig, train
 from edgekit.progress import Progress
 
@@ -61,7 +61,8 @@ def train_reference(
     usual = find(name)
     if out.suffix != ".keras":
         raise InputError(f"{out}: a model is saved as .keras", f"use -o {out.with_suffix('.keras')}")
-    check_free_file(out, force=force)
+    for path in (out, card_path(out)):
+        check_free_file(path, force=force)
     config = _config(usual, overrides, seed)
     dataset = load_data(data)
     splits = split(dataset, calibration_samples=1)

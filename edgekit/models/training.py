@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -66,7 +67,16 @@ class History:
         return asdict(self)
 
 
-def train(model: Any, splits: Splits, preprocessing: Preprocessing, config: TrainConfig, progress: Progress) -> History:
+def train(
+    model: Any,
+    splits: Splits,
+    preprocessing: Preprocessing,
+    config: TrainConfig,
+    progress: Progress,
+    *,
+    callbacks: Sequence[Any] = (),
+    keep_from: int = 0,
+) -> History:
     """Train `model` in place with Adam on cross-entropy and leave the weights of its best epoch in it.
 
     The best epoch has the highest validation accuracy; among equals the lowest validation loss.
@@ -77,6 +87,8 @@ def train(model: Any, splits: Splits, preprocessing: Preprocessing, config: Trai
         preprocessing: applied to every batch, after augmentation.
         config: see `TrainConfig`.
         progress: told of every epoch.
+        callbacks: further tf_keras callbacks.
+        keep_from: the first epoch (from 0) that may be kept, for schedules that reach their goal late.
     """
     keras = tf_keras()
     batches = _batches(splits, preprocessing, config)
@@ -90,16 +102,21 @@ def train(model: Any, splits: Splits, preprocessing: Preprocessing, config: Trai
     )
     validation = (preprocessing.apply(splits.x_validation), splits.y_validation)
     with progress.task(f"training {model.name}", config.epochs) as task:
-        keep = _keep_best(task)
+        keep = _keep_best(task, min(keep_from, config.epochs - 1))
         fitted = model.fit(
-            batches, validation_data=validation, epochs=config.epochs, shuffle=False, verbose=0, callbacks=[keep]
+            batches,
+            validation_data=validation,
+            epochs=config.epochs,
+            shuffle=False,
+            verbose=0,
+            callbacks=[*callbacks, keep],
         )
     model.set_weights(keep.weights)
     epochs = {key: [float(v) for v in values] for key, values in fitted.history.items() if key != "lr"}
     return History(config, epochs, keep.epoch)
 
 
-def _keep_best(task: Task) -> Any:
+def _keep_best(task: Task, keep_from: int) -> Any:
     class KeepBest(tf_keras().callbacks.Callback):  # type: ignore[misc]
         """Remember the weights of the best epoch in memory, and report every epoch."""
 
@@ -114,9 +131,9 @@ def _keep_best(task: Task) -> Any:
             if not math.isfinite(logs["loss"]):
                 raise InputError(f"the loss became {logs['loss']} in epoch {epoch + 1}", "lower the learning rate")
             score = (logs["val_accuracy"], -logs["val_loss"])
-            if score > self.best or not self.weights:
+            if epoch >= keep_from and (score > self.best or not self.weights):
                 self.best, self.epoch, self.weights = score, epoch, self.model.get_weights()
-            task.advance(f"val accuracy {logs['val_accuracy']:.2%}, best {self.best[0]:.2%}")
+            task.advance(f"val accuracy {logs['val_accuracy']:.2%}, best {max(0.0, self.best[0]):.2%}")
 
     return KeepBest()
 
