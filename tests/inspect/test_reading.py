@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -62,11 +63,20 @@ def test_no_file_at_all(tmp_path: Path) -> None:
     refuse(tmp_path / "pipe", "not a regular file")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_no_permission(tmp_path: Path) -> None:
-    path = tiny_tflite(tmp_path / "a.tflite")
-    path.chmod(0)
-    refuse(path, "cannot read this file: Permission denied")
+def test_no_permission() -> None:
+    # Not in tmp_path: its parents are closed to the unprivileged user that root becomes here.
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        path = tiny_tflite(Path(folder) / "a.tflite")
+        path.chmod(0)
+        root = os.geteuid() == 0
+        if root:
+            os.seteuid(65534)
+        try:
+            refuse(path, "cannot read this file: Permission denied")
+        finally:
+            if root:
+                os.seteuid(0)
 
 
 @pytest.mark.parametrize(
