@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -77,4 +78,4 @@ def command(
         progress=console,
     )
     typer.echo(bundle_table(bundle))
-    typer.echo(f"\nbundle: {bundle.path}\nnext:   edgekit bench {bundle.path}")
+    typer.echo(f"\nbundle: {bundle.path}\nnext:   edgekit bench {shlex.quote(str(bundle.path))}")
