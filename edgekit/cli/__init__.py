@@ -38,19 +38,28 @@ for module in (train, compress, bench, inspect_, report, recipes):
 
 def main() -> None:
     """Run the command line; the entry point of the `edgekit` script."""
-    signal.signal(signal.SIGTERM, _terminate)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     try:
         app()
-    except EdgekitError as error:
+    except Exception as error:
+        if _interrupted:  # in the middle of native code, which made an error of its own out of it
+            sys.exit(128 + _interrupted[0])
+        if not isinstance(error, EdgekitError):
+            raise
         typer.echo(f"edgekit: {error.message}", err=True)
         if error.hint:
             typer.echo(f"  hint: {error.hint}", err=True)
         sys.exit(1)
 
 
-def _terminate(number: int, frame: FrameType | None) -> None:
-    # As Ctrl-C: unwind, so that temporary folders go.
-    raise SystemExit(128 + number)
+_interrupted: list[int] = []
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Unwind, so that temporary folders go."""
+    _interrupted.append(number)
+    raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
 
 def _print_version(wanted: bool) -> None:
