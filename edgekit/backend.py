@@ -57,6 +57,8 @@ def tf_keras() -> Any:
             import tf_keras as module
     except ImportError as error:
         raise MissingExtraError("this command", "compress", str(error)) from error
+    # Random layers with a state of their own, which training sets for every epoch.
+    module.backend.experimental.enable_tf_random_generator()
     return module
 
 
@@ -69,6 +71,18 @@ def keras3() -> Any:
             import keras as module
     except ImportError as error:
         raise MissingExtraError("reading a Keras 3 file", "compress", str(error)) from error
+    return module
+
+
+@cache
+def tfmot() -> Any:
+    """Import TensorFlow Model Optimization, which works on `tf_keras` models."""
+    tf_keras()
+    try:
+        with quiet():
+            import tensorflow_model_optimization as module
+    except ImportError as error:
+        raise MissingExtraError("this stage", "compress", str(error)) from error
     return module
 
 

@@ -10,8 +10,8 @@ from typing import Protocol
 class Task(Protocol):
     """One piece of counted work."""
 
-    def advance(self, note: str = "") -> None:
-        """Say that one more unit is done; `note` is a short state such as `val accuracy 98.2 %`."""
+    def advance(self, note: str = "", units: int = 1) -> None:
+        """Say that more units are done; `note` is a short state such as `val accuracy 98.2 %`."""
 
 
 class Progress(Protocol):
@@ -41,7 +41,7 @@ class Silent:
         """Ignore."""
         yield self
 
-    def advance(self, note: str = "") -> None:
+    def advance(self, note: str = "", units: int = 1) -> None:
         """Ignore."""
 
 

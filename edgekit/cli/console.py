@@ -73,8 +73,8 @@ class _Bar:
     def __init__(self, bar: RichProgress, task: TaskID) -> None:
         self._bar, self._task = bar, task
 
-    def advance(self, note: str = "") -> None:
-        self._bar.update(self._task, advance=1, note=note)
+    def advance(self, note: str = "", units: int = 1) -> None:
+        self._bar.update(self._task, advance=units, note=note)
 
 
 class _Lines:
@@ -84,8 +84,8 @@ class _Lines:
         self._label, self._total, self._console = label, total, console
         self._done, self._last = 0, time.monotonic()
 
-    def advance(self, note: str = "") -> None:
-        self._done += 1
+    def advance(self, note: str = "", units: int = 1) -> None:
+        self._done += units
         if self._done == self._total or time.monotonic() - self._last >= 5:
             self._last = time.monotonic()
             self._console.say(f"  {self._label} {self._done}/{self._total}{'  ' + note if note else ''}")

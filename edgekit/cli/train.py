@@ -24,7 +24,9 @@ def command(
     epochs: Annotated[int | None, typer.Option(help="Passes over the data. [default: the model's own]")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Samples a step. [default: the model's own]")] = None,
     learning_rate: Annotated[float, typer.Option(help="Of Adam.")] = 1e-3,
-    augment: Annotated[str | None, typer.Option(help="none, flip or flip-crop. [default: the model's own]")] = None,
+    augment: Annotated[
+        str | None, typer.Option(help="none, flip, crop or flip-crop. [default: the model's own]")
+    ] = None,
     schedule: Annotated[str | None, typer.Option(help="constant or cosine. [default: the model's own]")] = None,
     width: Annotated[float, typer.Option(help="Factor on the number of channels.")] = 1.0,
     seed: Annotated[int, typer.Option(help="Of initial weights, shuffling, augmentation and dropout.")] = 0,

@@ -24,9 +24,8 @@ def _flip(x: Array, rng: np.random.Generator) -> Array:
     return out
 
 
-def _flip_crop(x: Array, rng: np.random.Generator) -> Array:
-    """Mirror half of the images and shift each by up to 4 pixels, zero-padded (He et al. 2015, section 4.2)."""
-    x = _flip(x, rng)
+def _crop(x: Array, rng: np.random.Generator) -> Array:
+    """Shift each image by up to 4 pixels, zero-padded."""
     n, height, width, _ = x.shape
     padded = np.pad(x, ((0, 0), (PADDING, PADDING), (PADDING, PADDING), (0, 0)))
     rows = rng.integers(0, 2 * PADDING + 1, (n, 1)) + np.arange(height)
@@ -35,7 +34,12 @@ def _flip_crop(x: Array, rng: np.random.Generator) -> Array:
     return out
 
 
-AUGMENTATIONS: dict[str, Augment] = {"none": _none, "flip": _flip, "flip-crop": _flip_crop}
+def _flip_crop(x: Array, rng: np.random.Generator) -> Array:
+    """Mirror half of the images and shift all (He et al. 2015, section 4.2)."""
+    return _crop(_flip(x, rng), rng)
+
+
+AUGMENTATIONS: dict[str, Augment] = {"none": _none, "flip": _flip, "crop": _crop, "flip-crop": _flip_crop}
 
 
 def augmentation(name: str, sample_shape: tuple[int, ...]) -> Augment:

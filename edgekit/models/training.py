@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from edgekit.data.dataset import Array
 from edgekit.data.split import Splits
 from edgekit.errors import InputError
 from edgekit.models.augment import Augment, augmentation
+from edgekit.models.checkpoint import Checkpoint, Finished
+from edgekit.models.targets import Labels, Targets
 from edgekit.preprocessing import Preprocessing
 from edgekit.progress import Progress, Task
 
@@ -28,7 +31,7 @@ class TrainConfig:
         epochs: passes over the training samples, at least 1.
         batch_size: samples a step.
         learning_rate: of Adam; the starting value when the schedule is `cosine`.
-        augment: `none`, `flip` or `flip-crop`.
+        augment: `none`, `flip`, `crop` (shifts by up to 4 pixels) or `flip-crop`.
         schedule: `constant`, or `cosine` down to zero over all epochs (Loshchilov and Hutter 2016).
         seed: of the shuffling and the augmentation.
     """
@@ -74,12 +77,15 @@ def train(
     config: TrainConfig,
     progress: Progress,
     *,
+    targets: Targets | None = None,
     callbacks: Sequence[Any] = (),
     keep_from: int = 0,
+    checkpoint: Path | None = None,
 ) -> History:
-    """Train `model` in place with Adam on cross-entropy and leave the weights of its best epoch in it.
+    """Train `model` in place with Adam and leave the weights of its best epoch in it.
 
-    The best epoch has the highest validation accuracy; among equals the lowest validation loss.
+    The best epoch has the highest validation accuracy; among equals the lowest validation loss. Epoch e of seed s is
+    always the same, so a training that goes on from a checkpoint ends with the weights of one that was not interrupted.
 
     Args:
         model: a tf_keras classifier that ends in a softmax.
@@ -87,65 +93,86 @@ def train(
         preprocessing: applied to every batch, after augmentation.
         config: see `TrainConfig`.
         progress: told of every epoch.
+        targets: what to train towards; by default the labels, with cross-entropy.
         callbacks: further tf_keras callbacks.
         keep_from: the first epoch (from 0) that may be kept, for schedules that reach their goal late.
+        checkpoint: the `.npz` file in which the state is kept after every epoch, and from which it is taken.
+
+    Raises:
+        InputError: the loss is no longer finite.
     """
     keras = tf_keras()
-    batches = _batches(splits, preprocessing, config)
+    targets = targets or Labels(splits)
+    batches = _batches(splits, preprocessing, config, targets)
     rate: Any = config.learning_rate
     if config.schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(config.learning_rate, config.epochs * len(batches))
     model.compile(
         optimizer=keras.optimizers.Adam(rate),
-        loss=keras.losses.SparseCategoricalCrossentropy(),
-        metrics=["accuracy"],
+        loss=targets.loss(),
+        metrics=[targets.accuracy()],
     )
-    validation = (preprocessing.apply(splits.x_validation), splits.y_validation)
+    validation = (preprocessing.apply(splits.x_validation), targets.validation())
+    saved = Checkpoint(checkpoint, asdict(config)) if checkpoint else None
+    finished = saved.restore(model) if saved else Finished()
+    batches.start(finished.epochs)
     with progress.task(f"training {model.name}", config.epochs) as task:
-        keep = _keep_best(task, min(keep_from, config.epochs - 1))
-        fitted = model.fit(
+        if finished.epochs:
+            task.advance("as an earlier run left it", units=finished.epochs)
+        keep = _keep(finished, saved, config.seed, min(keep_from, config.epochs - 1), task)
+        model.fit(
             batches,
             validation_data=validation,
+            initial_epoch=finished.epochs,
             epochs=config.epochs,
             shuffle=False,
             verbose=0,
             callbacks=[*callbacks, keep],
         )
-    model.set_weights(keep.weights)
-    epochs = {key: [float(v) for v in values] for key, values in fitted.history.items() if key != "lr"}
-    return History(config, epochs, keep.epoch)
+    model.set_weights(finished.best.weights)
+    return History(config, finished.history, finished.best.epoch)
 
 
-def _keep_best(task: Task, keep_from: int) -> Any:
-    class KeepBest(tf_keras().callbacks.Callback):  # type: ignore[misc]
-        """Remember the weights of the best epoch in memory, and report every epoch."""
+def _keep(finished: Finished, saved: Checkpoint | None, seed: int, keep_from: int, task: Task) -> Any:
+    class Keep(tf_keras().callbacks.Callback):  # type: ignore[misc]
+        """Follow every epoch in `finished`, the best weights included, and write it down."""
 
-        def __init__(self) -> None:
-            super().__init__()
-            self.best = (-math.inf, -math.inf)
-            self.epoch = 0
-            self.weights: list[Array] = []
+        def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+            _reseed(self.model, seed, epoch)
 
         def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
             logs = logs or {}
             if not math.isfinite(logs["loss"]):
                 raise InputError(f"the loss became {logs['loss']} in epoch {epoch + 1}", "lower the learning rate")
-            score = (logs["val_accuracy"], -logs["val_loss"])
-            if epoch >= keep_from and (score > self.best or not self.weights):
-                self.best, self.epoch, self.weights = score, epoch, self.model.get_weights()
-            task.advance(f"val accuracy {logs['val_accuracy']:.2%}, best {max(0.0, self.best[0]):.2%}")
+            best, score = finished.best, (logs["val_accuracy"], -logs["val_loss"])
+            if epoch >= keep_from and (score > best.score or not best.weights):
+                best.score, best.epoch, best.weights = score, epoch, self.model.get_weights()
+            finished.epochs = epoch + 1
+            for key in ("loss", "accuracy", "val_loss", "val_accuracy"):
+                finished.history.setdefault(key, []).append(float(logs[key]))
+            if saved is not None:
+                saved.save(self.model, finished)
+            task.advance(f"val accuracy {logs['val_accuracy']:.2%}, best {max(0.0, best.score[0]):.2%}")
 
-    return KeepBest()
+    return Keep()
 
 
-def _batches(splits: Splits, preprocessing: Preprocessing, config: TrainConfig) -> Any:
+def _reseed(model: Any, seed: int, epoch: int) -> None:
+    """Give dropout and other random layers the random numbers of this epoch, whatever ran before it."""
+    for index, module in enumerate(model.submodules):
+        random = getattr(getattr(module, "_random_generator", None), "_generator", None)
+        if random is not None:
+            random.reset_from_seed(int(np.random.default_rng((seed, epoch, index)).integers(2**31)))
+
+
+def _batches(splits: Splits, preprocessing: Preprocessing, config: TrainConfig, targets: Targets) -> Any:
     augment: Augment = augmentation(config.augment, splits.x_train.shape[1:])
 
     class Batches(tf_keras().utils.Sequence):  # type: ignore[misc]
         """Shuffled, augmented, preprocessed batches; epoch e of seed s is always the same."""
 
-        def __init__(self) -> None:
-            self.epoch = 0
+        def start(self, epoch: int) -> None:
+            self.epoch = epoch
             self._shuffle()
 
         def __len__(self) -> int:
@@ -154,7 +181,8 @@ def _batches(splits: Splits, preprocessing: Preprocessing, config: TrainConfig) 
         def __getitem__(self, index: int) -> tuple[Array, Array]:
             rows = self.order[index * config.batch_size : (index + 1) * config.batch_size]
             rng = np.random.default_rng((config.seed, self.epoch, index))
-            return preprocessing.apply(augment(splits.x_train[rows], rng)), splits.y_train[rows]
+            x = preprocessing.apply(augment(splits.x_train[rows], rng))
+            return x, targets.batch(rows, x)
 
         def on_epoch_end(self) -> None:
             self.epoch += 1

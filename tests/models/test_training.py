@@ -125,3 +125,62 @@ def test_saved_models_load_again(tmp_path: Path, rows: Dataset) -> None:
     card = read_card(tmp_path / "m.keras")
     assert card is not None
     assert card.preprocessing == rows.preprocessing
+
+
+class Killed(BaseException):
+    pass
+
+
+def with_dropout() -> Any:
+    seed_everything(3)
+    layers = tf_keras().layers
+    stack = [layers.Flatten(), layers.Dense(12, activation="relu"), layers.BatchNormalization(), layers.Dropout(0.5)]
+    return tf_keras().Sequential([tf_keras().Input((6, 6, 1)), *stack, layers.Dense(3, activation="softmax")])
+
+
+def killer(epoch: int) -> Any:
+    class Killer(tf_keras().callbacks.Callback):  # type: ignore[misc]
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            if self.model.optimizer.iterations.numpy() > epoch * self.params["steps"] + 1:
+                raise Killed
+
+    return Killer()
+
+
+@pytest.mark.parametrize("killed_in", [0, 2])
+def test_a_killed_training_goes_on_and_ends_the_same(rows: Dataset, tmp_path: Path, killed_in: int) -> None:
+    splits, config = split(rows, 10), TrainConfig(4, 16, 0.01, "flip", "cosine", seed=5)
+    straight, path = with_dropout(), tmp_path / "state.npz"
+    history = train(straight, splits, rows.preprocessing, config, SILENT)
+    with pytest.raises(Killed):
+        train(
+            with_dropout(), splits, rows.preprocessing, config, SILENT, checkpoint=path, callbacks=[killer(killed_in)]
+        )
+    assert path.exists() == (killed_in > 0)
+    ran = []
+    count = tf_keras().callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: ran.append(epoch))
+    resumed = with_dropout()
+    again = train(resumed, splits, rows.preprocessing, config, SILENT, checkpoint=path, callbacks=[count])
+    assert ran == list(range(killed_in, 4))
+    assert again == history
+    for one, other in zip(resumed.get_weights(), straight.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    finished = with_dropout()
+    assert train(finished, splits, rows.preprocessing, config, SILENT, checkpoint=path, callbacks=[count]) == history
+    assert len(ran) == 4 - killed_in
+    np.testing.assert_array_equal(finished.get_weights()[0], straight.get_weights()[0])
+
+
+@pytest.mark.parametrize("damage", ["other config", "truncated", "empty", "other model"])
+def test_a_checkpoint_that_does_not_fit_is_ignored(rows: Dataset, tmp_path: Path, damage: str) -> None:
+    splits, path = split(rows, 10), tmp_path / "state.npz"
+    train(with_dropout(), splits, rows.preprocessing, TrainConfig(1, 16, seed=1), SILENT, checkpoint=path)
+    config, model = TrainConfig(1, 16, seed=2 if damage == "other config" else 1), with_dropout()
+    if damage == "other model":
+        model = small(1)
+    elif damage != "other config":
+        path.write_bytes(path.read_bytes()[: 2000 if damage == "truncated" else 0])
+    ran = []
+    count = tf_keras().callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: ran.append(epoch))
+    train(model, splits, rows.preprocessing, config, SILENT, checkpoint=path, callbacks=[count])
+    assert ran == [0]
