@@ -9,7 +9,7 @@ use = "finetune"
 epochs = 3
 
 [export]
-schemes = ["float32", "int8"]             # float32 float16 dynamic int8 int16x8
+schemes = ["float32", "int8"]             # float32 float16 dynamic int8 int16x8 int4-dense int4
 formats = ["tflite", "onnx", "c"]
 
 [calibration]
@@ -25,6 +25,7 @@ samples = 1000                            # test samples in the bundle, for meas
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ from typing import Any
 from edgekit.errors import InputError
 
 SCHEMA = 1
-SCHEMES = ("float32", "float16", "dynamic", "int8", "int16x8")
+SCHEMES = ("float32", "float16", "dynamic", "int8", "int16x8", "int4-dense", "int4")
 FORMATS = ("tflite", "onnx", "c")
 DEFAULT_RECIPE = "int8"
 
@@ -136,6 +137,27 @@ def parse(text: str, name: str, source: str) -> Recipe:
         check_samples=check.get("samples", int, usual.check_samples, _positive, "at least 1"),
         eval_samples=evaluation.get("samples", int, usual.eval_samples, lambda v: v >= 0, "at least 0"),
     )
+
+
+def parse_stage(text: str) -> StageSpec:
+    """Read `--stage NAME:key=value,key=value`; values are TOML, and bare words are strings.
+
+    Raises:
+        InputError: the text is not of this form.
+    """
+    use, _, options = text.partition(":")
+    found: dict[str, Any] = {}
+    for part in re.split(r",(?![^\[]*\])", options) if options else []:
+        key, equals, value = part.partition("=")
+        if not equals or not key.strip() or not value.strip():
+            raise InputError(f"--stage {text}: `{part}` is not key=value", "e.g. --stage prune:amount=0.5,epochs=3")
+        try:
+            found[key.strip()] = tomllib.loads(f"v = {value}")["v"]
+        except tomllib.TOMLDecodeError:
+            found[key.strip()] = value.strip()
+    if not use.strip():
+        raise InputError(f"--stage {text}: names no stage", "e.g. --stage prune:amount=0.5,epochs=3")
+    return StageSpec(use.strip(), found)
 
 
 def _stage(value: Any, source: str, index: int) -> StageSpec:

@@ -9,7 +9,7 @@ from typing import Any
 
 from edgekit.config import Recipe
 from edgekit.errors import ConversionError
-from edgekit.export import c_header, onnx, tflite
+from edgekit.export import c_header, int4, onnx, tflite
 from edgekit.export.signature import Signature
 from edgekit.export.tflite import Calibration
 from edgekit.progress import Progress
@@ -28,7 +28,13 @@ class Exported:
 
 
 def export(
-    model: Any, recipe: Recipe, calibration: Calibration, folder: Path, name: str, progress: Progress
+    model: Any,
+    recipe: Recipe,
+    calibration: Calibration,
+    folder: Path,
+    name: str,
+    progress: Progress,
+    float_model: Any = None,
 ) -> list[Exported]:
     """Export a tf_keras model.
 
@@ -42,14 +48,14 @@ def export(
         folder: where to write.
         name: the files are called `NAME-SCHEME.tflite` and `NAME-SCHEME.onnx`.
         progress: told of every file.
+        float_model: for a model trained with fake quantization, the same weights without it: every scheme but int8 is
+            made from this one.
 
     Raises:
         ConversionError: a file cannot be made.
     """
-    signature = Signature(model)
     with tempfile.TemporaryDirectory(prefix="edgekit-export-") as scratch:
-        workshop = _Workshop(signature, calibration, Path(scratch), name)
-        signature.save(workshop.saved_model)
+        workshop = _Workshop(model, float_model, calibration, Path(scratch), name)
         wanted = [("tflite", s) for s in recipe.schemes if "tflite" in recipe.formats]
         wanted += [("onnx", s) for s in ("float32", "int8") if s in recipe.schemes and "onnx" in recipe.formats]
         wanted += [("c", "int8")] if "c" in recipe.formats and "int8" in recipe.schemes else []
@@ -69,33 +75,55 @@ def export(
 class _Workshop:
     """Makes single artifacts; what one needs of another (ONNX int8 of TFLite int8) is made once, here."""
 
-    def __init__(self, signature: Signature, calibration: Calibration, scratch: Path, name: str) -> None:
-        self.saved_model = scratch / "saved_model"
-        self._signature, self._calibration, self._scratch, self._name = signature, calibration, scratch, name
+    def __init__(self, model: Any, float_model: Any, calibration: Calibration, scratch: Path, name: str) -> None:
+        self._calibration, self._scratch, self._name = calibration, scratch, name
+        self._int8 = _Saved(model, scratch / "int8")
+        self._float = self._int8 if float_model is None else _Saved(float_model, scratch / "float")
+        self._trained = float_model is not None
         self._flatbuffers: dict[str, Path] = {}
 
     def make(self, format_: str, scheme: str, folder: Path) -> Exported:
         if format_ == "tflite":
             path = folder / f"{self._name}-{scheme}.tflite"
             path.write_bytes(self._tflite(scheme).read_bytes())
-            return Exported(path, format_, scheme, "TFLiteConverter")
+            trained = self._trained and (scheme == "int8" or scheme in int4.SCHEMES)
+            how = "TFLiteConverter, trained with fake quantization" if trained else "TFLiteConverter"
+            narrowed = ", then int4 weights where the outputs tolerate them" if scheme in int4.SCHEMES else ""
+            return Exported(path, format_, scheme, how + narrowed)
         if format_ == "c":
             path = folder / HEADER
             c_header.write_header(path, self._tflite(scheme), self._name)
             return Exported(path, format_, scheme, f"the bytes of {self._name}-{scheme}.tflite")
         path = folder / f"{self._name}-{scheme}.onnx"
         if scheme == "float32":
-            return Exported(path, format_, scheme, onnx.write_float(path, self._signature))
+            return Exported(path, format_, scheme, onnx.write_float(path, self._float.signature))
         return Exported(path, format_, scheme, self._int8_onnx(path))
 
     def _tflite(self, scheme: str) -> Path:
         if scheme not in self._flatbuffers:
             path = self._scratch / f"{self._name}-{scheme}.tflite"
-            path.write_bytes(tflite.convert(self.saved_model, self._signature, scheme, self._calibration))
+            if scheme in int4.SCHEMES:
+                path.write_bytes(int4.narrow(self._tflite("int8").read_bytes(), scheme, self._calibration))
+            else:
+                saved = self._int8 if scheme == "int8" else self._float
+                path.write_bytes(tflite.convert(saved.folder(), saved.signature, scheme, self._calibration))
             self._flatbuffers[scheme] = path
         return self._flatbuffers[scheme]
 
     def _int8_onnx(self, path: Path) -> str:
         float_onnx = self._scratch / "float.onnx"
-        onnx.write_float(float_onnx, self._signature)
-        return onnx.write_int8(path, self._signature, self._tflite("int8"), float_onnx, self._calibration)
+        onnx.write_float(float_onnx, self._float.signature)
+        return onnx.write_int8(path, self._int8.signature, self._tflite("int8"), float_onnx, self._calibration)
+
+
+class _Saved:
+    """A model's signature, and its SavedModel, written when it is first needed."""
+
+    def __init__(self, model: Any, path: Path) -> None:
+        self.signature = Signature(model)
+        self._path = path
+
+    def folder(self) -> Path:
+        if not self._path.exists():
+            self.signature.save(self._path)
+        return self._path

@@ -47,7 +47,7 @@ class Signature:
         """Write a SavedModel with the signature `serving_default`."""
         tf = tensorflow()
         module = tf.Module()
-        module.model = self._model
+        module.variables_of_model = self._model.variables
         concrete = self.function.get_concrete_function(*self.inputs)  # type: ignore[attr-defined]
         with quiet():
             tf.saved_model.save(module, str(folder), signatures={"serving_default": concrete})

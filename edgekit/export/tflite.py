@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from edgekit.backend import quiet, tensorflow
 from edgekit.errors import ConversionError
+from edgekit.export.pack import pack
 from edgekit.export.signature import Signature
 
 Calibration = npt.NDArray[np.float32]
@@ -59,7 +60,7 @@ CALIBRATED = frozenset({"int8", "int16x8"})
 
 
 def convert(saved_model: Path, signature: Signature, scheme: str, calibration: Calibration) -> bytes:
-    """Return a TFLite flatbuffer.
+    """Return a TFLite flatbuffer, packed.
 
     Args:
         saved_model: what `Signature.save` wrote.
@@ -85,7 +86,7 @@ def convert(saved_model: Path, signature: Signature, scheme: str, calibration: C
     except Exception as error:  # the converter raises many types, its own among them
         reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise ConversionError(f"TFLite {scheme}: the TensorFlow converter failed: {reason.strip()[:300]}") from error
-    return flatbuffer
+    return pack(flatbuffer)
 
 
 def _feed(name: str, calibration: Calibration) -> Iterator[dict[str, Calibration]]:

@@ -1,0 +1,110 @@
+"""Measure a model as it would ship: the numbers of a ledger entry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit.config import Recipe
+from edgekit.data.split import Splits, stratified
+from edgekit.devices.device import Device
+from edgekit.devices.jobs import Job, run_job
+from edgekit.export.exporter import export
+from edgekit.files import gzip_bytes, sha256
+from edgekit.inspect.reading import inspect_file
+from edgekit.ledger import Entry
+from edgekit.preprocessing import Preprocessing
+from edgekit.progress import SILENT
+from edgekit.stats import paired_ratio, percentile
+
+ROUNDS = 3
+LATENCY = {"min_samples": 50, "max_samples": 5000, "min_seconds": 0.1, "warmup_seconds": 0.1}
+TIMEOUT = 600.0
+
+
+class EffectMeter:
+    """Makes ledger entries; keeps the source's file to compare latencies with."""
+
+    def __init__(
+        self,
+        device: Device,
+        source: Any,
+        recipe: Recipe,
+        splits: Splits,
+        preprocessing: Preprocessing,
+        folder: Path,
+    ) -> None:
+        self._device, self._recipe, self._preprocessing, self._folder = device, recipe, preprocessing, folder
+        self._calibration = preprocessing.apply(splits.x_calibration)
+        rows = stratified(splits.y_validation, min(recipe.check_samples, len(splits.y_validation)))
+        self._samples, self._first = folder / "validation.npz", folder / "first.npz"
+        np.savez(self._samples, x=splits.x_validation[rows], y=splits.y_validation[rows])
+        np.savez(self._first, x=splits.x_validation[rows[:1]])
+        self._source = self._export(source, "source")
+
+    def source(self) -> Entry:
+        """Return the entry of the source itself."""
+        return self._entry("source", self._source, None, 0.0)
+
+    def measure(self, stage: str, model: Any, seconds: float) -> Entry:
+        """Export a model as it would ship, and measure the file.
+
+        Args:
+            stage: what made the model.
+            model: a tf_keras model.
+            seconds: that the stage took.
+
+        Raises:
+            ConversionError: it cannot be exported.
+            RunnerError: the file cannot be run.
+        """
+        path = self._export(model, "model")
+        return self._entry(stage, path, self._compare(path), seconds)
+
+    def _export(self, model: Any, name: str) -> Path:
+        recipe = Recipe("ledger", schemes=self._recipe.schemes[-1:], formats=("tflite",))
+        [made] = export(model, recipe, self._calibration, self._folder, name, SILENT)
+        return made.path
+
+    def _entry(self, stage: str, path: Path, latency: list[float] | None, seconds: float) -> Entry:
+        info = inspect_file(path)
+        answer = run_job(self._device, self._job("accuracy", path, self._samples), timeout=TIMEOUT)
+        large = [w for w in info.weights if w.elements >= 32 and w.unique is not None]
+        elements = sum(w.elements for w in large)
+        return Entry(
+            stage=stage,
+            scheme=self._recipe.schemes[-1],
+            sha256=sha256(path),
+            correct=answer["correct"],
+            samples=answer["samples"],
+            bytes=path.stat().st_size,
+            gzip_bytes=gzip_bytes(path),
+            parameters=info.parameters,
+            macs=info.macs,
+            zeros=sum(w.zeros or 0 for w in large) / elements if elements else 0.0,
+            unique={w.name: w.unique for w in large if w.unique is not None},
+            latency=latency,
+            seconds=round(seconds, 3),
+        )
+
+    def _compare(self, path: Path) -> list[float]:
+        """Time the file and the source's in turns; each round is two fresh processes."""
+        times: dict[Path, list[float]] = {path: [], self._source: []}
+        for _ in range(ROUNDS):
+            for file, medians in times.items():
+                answer = run_job(self._device, self._job("latency", file, self._first), timeout=TIMEOUT)
+                medians.append(percentile(answer["samples_ns"], 50) / answer["calls_per_sample"])
+        ratio = paired_ratio(times[path], times[self._source])
+        return [ratio.value, ratio.low, ratio.high]
+
+    def _job(self, mode: str, path: Path, samples: Path) -> Job:
+        return Job(
+            mode,
+            "ai-edge-litert",
+            path,
+            samples=samples,
+            preprocessing=self._preprocessing,
+            settings=LATENCY if mode == "latency" else {},
+        )
