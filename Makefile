@@ -5,7 +5,7 @@ STAMP := .venv/installed
 
 .PHONY: demo test check clean
 demo: $(STAMP)
-	$(BIN)/edgekit compress --data digits --recipe all-schemes -o demo/bundle --force
+	$(BIN)/edgekit compress --data digits --recipe distill-channels-qat -o demo/bundle --force
 	$(BIN)/edgekit bench demo/bundle --processes 3 --min-seconds 0.3 --out demo/records
 
 test: $(STAMP)

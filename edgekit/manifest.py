@@ -64,7 +64,8 @@ class Agreement:
     """How far two realisations of the model differ on the same validation samples.
 
     Attributes:
-        reference, other: a file of the bundle, or `float model` for the Keras model in memory.
+        reference, other: a file of the bundle, or the Keras model in memory: `float model`, or `fake-quant model` for
+            int8 files of models trained with fake quantization.
         samples: how many.
         top1: share of samples with the same class, 0 to 1.
         max_abs: largest difference of any output, in real units.
@@ -94,6 +95,8 @@ class Manifest:
     class_names: tuple[str, ...]
     data: dict[str, Any]
     lineage: list[dict[str, Any]]
+    ledger: list[dict[str, Any]]
+    """The effect ledger (`edgekit.ledger.Entry`), empty for recipes without training stages."""
     artifacts: tuple[Artifact, ...]
     agreement: tuple[Agreement, ...]
     files: dict[str, dict[str, Any]]

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
+import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +20,7 @@ import numpy as np
 
 from edgekit import __version__
 from edgekit.compress.registry import resolve
-from edgekit.compress.stage import ModelState, Stage, StageContext
+from edgekit.compress.stage import Stage
 from edgekit.config import Recipe
 from edgekit.data.dataset import Dataset
 from edgekit.data.loading import load_data
@@ -25,6 +28,7 @@ from edgekit.data.split import Splits, split, stratified
 from edgekit.devices.device import Device, open_device
 from edgekit.errors import InputError
 from edgekit.export.check import Outputs, compare, doubts, run_file
+from edgekit.export.effect import EffectMeter
 from edgekit.export.exporter import Exported, export
 from edgekit.export.readme import readme
 from edgekit.files import atomic_folder, check_free
@@ -44,13 +48,15 @@ from edgekit.manifest import (
     describe_file,
     write_manifest,
 )
-from edgekit.models.saving import ModelCard, read_card
+from edgekit.models.saving import ModelCard, card_path, read_card, save_model
 from edgekit.preprocessing import Preprocessing
 from edgekit.progress import SILENT, Progress
+from edgekit.stages import Outcome, check_order, run_stages, work_folder
 from edgekit.stats import wilson
 
 DEMO_MODEL = "digits-cnn"
 FLOAT_MODEL = "float model"
+FAKE_QUANT_MODEL = "fake-quant model"
 PACKAGES = ("tensorflow", "tf_keras", "keras", "tf2onnx", "onnx", "onnxruntime", "ai-edge-litert", "numpy")
 
 
@@ -61,6 +67,8 @@ class Source:
     name: str
     model: Any
     card: ModelCard
+    key: str
+    """The same for the same model: the file's SHA-256, or the name of the demo model."""
 
 
 def compress(
@@ -72,6 +80,7 @@ def compress(
     preprocessing: Preprocessing | None = None,
     allow_unsafe: bool = False,
     force: bool = False,
+    fresh: bool = False,
     progress: Progress = SILENT,
 ) -> Bundle:
     """Compress a model into a bundle.
@@ -84,6 +93,7 @@ def compress(
         preprocessing: how the model is fed; by default what its card says, else what is usual for the data.
         allow_unsafe: load Lambda layers, which run code from the model file.
         force: replace an existing bundle at `out`.
+        fresh: start over, in place of going on where an interrupted run of the same job stopped.
         progress: told of every step.
 
     Raises:
@@ -93,18 +103,31 @@ def compress(
     """
     check_free(out, force=force, marker=MANIFEST)
     stages = [resolve(spec, f"recipe {recipe.name}: stage[{i}]") for i, spec in enumerate(recipe.stages)]
+    check_order(stages)
     dataset = load_data(data)
     splits = split(dataset, min(recipe.calibration_samples, len(dataset.y_train) // 2))
     source = _load(model, dataset, splits, recipe, preprocessing, allow_unsafe, progress)
     _check_fit(source, dataset)
-    final, lineage = _run_stages(source, stages, splits, recipe, progress)
-    with atomic_folder(out, force=force, marker=MANIFEST) as folder, open_device() as desktop:
-        calibration = source.card.preprocessing.apply(splits.x_calibration)
-        exported = export(final, recipe, calibration, folder, source.name, progress)
-        artifacts, agreement = _check(desktop, final, exported, source, splits, recipe, progress)
-        manifest = _manifest(source, dataset, splits, recipe, lineage, artifacts, agreement, folder)
-        write_manifest(folder, manifest)
+    with open_device() as desktop, _job_folder(source, dataset, recipe, fresh) as work:
+        outcome = _run_stages(desktop, source, stages, splits, recipe, work, progress)
+        with atomic_folder(out, force=force, marker=MANIFEST) as folder:
+            calibration = source.card.preprocessing.apply(splits.x_calibration)
+            exported = export(outcome.model, recipe, calibration, folder, source.name, progress, outcome.float_model)
+            artifacts, agreement = _check(desktop, outcome, exported, source, splits, recipe, progress)
+            kept = _keep_model(source, outcome, folder) if stages else ()
+            manifest = _manifest(source, dataset, splits, recipe, outcome, artifacts, agreement, folder, kept)
+            write_manifest(folder, manifest)
     return Bundle(out, manifest)
+
+
+@contextmanager
+def _job_folder(source: Source, dataset: Dataset, recipe: Recipe, fresh: bool) -> Iterator[Path]:
+    """Yield the folder in which stages are kept; it goes when the job is done, and stays when it is interrupted."""
+    path = work_folder(recipe, source.key, dataset.fingerprint(), source.card.preprocessing)
+    if fresh:
+        shutil.rmtree(path, ignore_errors=True)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def _load(
@@ -125,7 +148,9 @@ def _load(
     used = preprocessing or (card.preprocessing if card else dataset.preprocessing)
     progress.say(f"{path.name}: {loaded.model.count_params():,} parameters; inputs are {used}")
     lineage = [*(card.lineage if card else []), loaded.source]
-    return Source(_file_name(path.stem), loaded.model, ModelCard(used, dataset.class_names, lineage))
+    return Source(
+        _file_name(path.stem), loaded.model, ModelCard(used, dataset.class_names, lineage), loaded.source["sha256"]
+    )
 
 
 def _demo(dataset: Dataset, splits: Splits, seed: int, progress: Progress) -> Source:
@@ -137,7 +162,7 @@ def _demo(dataset: Dataset, splits: Splits, seed: int, progress: Progress) -> So
     config = TrainConfig(usual.epochs, usual.batch_size, augment=usual.augment, schedule=usual.schedule, seed=seed)
     model, history = train_in_memory(DEMO_MODEL, dataset, splits, config, 1.0, progress)
     step = {"step": "train", "model": DEMO_MODEL, "data": dataset.name, **history.to_dict()}
-    return Source(DEMO_MODEL, model, ModelCard(dataset.preprocessing, dataset.class_names, [step]))
+    return Source(DEMO_MODEL, model, ModelCard(dataset.preprocessing, dataset.class_names, [step]), DEMO_MODEL)
 
 
 def _file_name(stem: str) -> str:
@@ -168,39 +193,38 @@ def _check_fit(source: Source, dataset: Dataset) -> None:
 
 
 def _run_stages(
-    source: Source, stages: list[Stage], splits: Splits, recipe: Recipe, progress: Progress
-) -> tuple[Any, list[dict[str, Any]]]:
-    state, lineage = ModelState(source.model), list(source.card.lineage)
-    if stages:
-        from edgekit.backend import seed_everything
-
-        for stage in stages:
-            progress.say(f"Expect: {stage.expectation}")
-        seed_everything(recipe.seed)
-    with tempfile.TemporaryDirectory(prefix="edgekit-stages-") as work:
-        for index, (spec, stage) in enumerate(zip(recipe.stages, stages, strict=True)):
-            folder = Path(work) / f"{index}-{spec.use}"
-            folder.mkdir()
-            context = StageContext(splits, source.card.preprocessing, recipe.seed, progress, folder)
-            state, note = stage.run(state, context)
-            lineage.append({"step": spec.use, "options": dict(spec.options), "seed": recipe.seed, **note})
-    return state.model, lineage
+    device: Device,
+    source: Source,
+    stages: list[Stage],
+    splits: Splits,
+    recipe: Recipe,
+    work: Path,
+    progress: Progress,
+) -> Outcome:
+    if not stages:
+        return Outcome(source.model, None, [], [])
+    with tempfile.TemporaryDirectory(prefix="edgekit-effect-") as folder:
+        preprocessing = source.card.preprocessing
+        meter = EffectMeter(device, source.model, recipe, splits, preprocessing, Path(folder))
+        return run_stages(source.model, stages, recipe, splits, preprocessing, meter, work, progress)
 
 
 def _check(
     device: Device,
-    model: Any,
+    outcome: Outcome,
     exported: list[Exported],
     source: Source,
     splits: Splits,
     recipe: Recipe,
     progress: Progress,
 ) -> tuple[list[Artifact], list[Agreement]]:
-    """Run every file over the same validation samples; compare each with the float model, and ONNX with TFLite."""
+    """Run every file over the same validation samples; compare each with its Keras model, and ONNX with TFLite."""
     rows = stratified(splits.y_validation, min(recipe.check_samples, len(splits.y_validation)))
     x, y = splits.x_validation[rows], splits.y_validation[rows]
     preprocessing = source.card.preprocessing
-    reference = Outputs(FLOAT_MODEL, model.predict(preprocessing.apply(x), verbose=0).astype(np.float64), None)
+    inputs = preprocessing.apply(x)
+    reference = _outputs(FLOAT_MODEL, outcome.float_model or outcome.model, inputs)
+    trained = _outputs(FAKE_QUANT_MODEL, outcome.model, inputs) if outcome.float_model else reference
     _warn_if_blind(reference, y, preprocessing, progress)
     artifacts, agreement, outputs = [], [], dict[tuple[str, str], Outputs]()
     with (
@@ -214,11 +238,11 @@ def _check(
                 artifacts.append(_artifact(item, (), (), None))
             else:
                 info = inspect_file(item.path)
-                inputs, outs = _specs(info.inputs), _specs(info.outputs)
-                result = run_file(device, item.path, inputs[0], outs[0], samples, preprocessing, Path(scratch))
+                ins, outs = _specs(info.inputs), _specs(info.outputs)
+                result = run_file(device, item.path, ins[0], outs[0], samples, preprocessing, Path(scratch))
                 outputs[item.format, item.scheme] = result
-                agreement.append(compare(reference, result))
-                artifacts.append(_artifact(item, inputs, outs, {"correct": result.correct, "samples": len(y)}))
+                agreement.append(compare(trained if item.scheme == "int8" else reference, result))
+                artifacts.append(_artifact(item, ins, outs, {"correct": result.correct, "samples": len(y)}))
             task.advance(item.path.name)
     for (format_, scheme), result in outputs.items():
         if format_ == "onnx" and ("tflite", scheme) in outputs:
@@ -226,6 +250,10 @@ def _check(
     for found in filter(None, map(doubts, agreement)):
         progress.warn(found)
     return artifacts, agreement
+
+
+def _outputs(name: str, model: Any, inputs: Any) -> Outputs:
+    return Outputs(name, model.predict(inputs, verbose=0).astype(np.float64), None)
 
 
 def _warn_if_blind(reference: Outputs, y: Any, preprocessing: Preprocessing, progress: Progress) -> None:
@@ -264,15 +292,24 @@ def _specs(tensors: tuple[TensorInfo, ...]) -> tuple[TensorSpec, ...]:
     return tuple(specs)
 
 
+def _keep_model(source: Source, outcome: Outcome, folder: Path) -> tuple[str, str]:
+    """Save the compressed float model, to train on or to teach another, with its card; return the names of both."""
+    path = folder / f"{source.name}.keras"
+    card = replace(source.card, lineage=[*source.card.lineage, *outcome.lineage])
+    save_model(outcome.float_model or outcome.model, path, card)
+    return path.name, card_path(path).name
+
+
 def _manifest(
     source: Source,
     dataset: Dataset,
     splits: Splits,
     recipe: Recipe,
-    lineage: list[dict[str, Any]],
+    outcome: Outcome,
     artifacts: list[Artifact],
     agreement: list[Agreement],
     folder: Path,
+    kept: tuple[str, ...],
 ) -> Manifest:
     """Write the evaluation samples, the recipe and the README, and describe everything. The test set is read here."""
     chosen = stratified(dataset.y_test, recipe.eval_samples or len(dataset.y_test))
@@ -293,14 +330,15 @@ def _manifest(
             "validation": {"samples": len(splits.y_validation)},
             "eval": {"samples": len(chosen), "of": len(dataset.y_test), "split": "test"},
         },
-        lineage=lineage,
+        lineage=[*source.card.lineage, *outcome.lineage],
+        ledger=[entry.to_dict() for entry in outcome.ledger],
         artifacts=tuple(artifacts),
         agreement=tuple(agreement),
         files={},
         packages=_packages(),
     )
     (folder / README).write_text(readme(manifest), encoding="utf-8")
-    return replace(manifest, files={name: describe_file(folder / name) for name in (EVAL, RECIPE, README)})
+    return replace(manifest, files={name: describe_file(folder / name) for name in (EVAL, RECIPE, README, *kept)})
 
 
 def _packages() -> dict[str, str]:

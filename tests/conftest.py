@@ -23,6 +23,14 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     return report
 
 
+@pytest.fixture(autouse=True)
+def work_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Unfinished jobs are kept here, not in the user's cache."""
+    path = tmp_path_factory.mktemp("work")
+    monkeypatch.setenv("EDGEKIT_WORK", str(path))
+    return path
+
+
 class Edgekit:
     """The command line in a process of its own, as a user runs it."""
 

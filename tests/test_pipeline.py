@@ -224,7 +224,7 @@ def test_a_training_stage_runs_and_is_in_the_lineage(model_file: Path, learnable
     assert [step["step"] for step in manifest.lineage] == ["load", "finetune"]
     assert manifest.lineage[-1]["seed"] == 5
     assert len(manifest.lineage[-1]["epochs"]["loss"]) == 1
-    assert any(line.startswith("Expect: fine-tuning, 1 epochs") for line in log.lines)
+    assert any(line.startswith("expect: fine-tuning, 1 epochs") for line in log.lines)
     again = compress(model_file, str(learnable), recipe, tmp_path / "again").manifest
     assert [a.sha256 for a in again.artifacts] == [a.sha256 for a in manifest.artifacts]
 

@@ -24,6 +24,10 @@ def command(
     model: Annotated[Path | None, typer.Argument(metavar="[MODEL]", help="A .keras or .h5 file.")] = None,
     data: Annotated[str, typer.Option("--data", help=DATA_HELP)] = "digits",
     recipe: Annotated[str, typer.Option("--recipe", help="A recipe's name or a .toml file.")] = "int8",
+    stage: Annotated[
+        list[str] | None,
+        typer.Option("--stage", help="Add a stage: NAME:key=value,... after the recipe's; may be repeated."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The folder to create. [default: MODEL-RECIPE]")
     ] = None,
@@ -43,17 +47,21 @@ def command(
     allow_unsafe: Annotated[
         bool, typer.Option("--allow-unsafe", help="Load Lambda layers: they run code from the model file.")
     ] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Start over, in place of going on where an interrupted run stopped.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the bundle at --out.")] = False,
 ) -> None:
     """Compress a model."""
     import dataclasses
 
     from edgekit.cli.console import Console
-    from edgekit.config import load_recipe
+    from edgekit.config import load_recipe, parse_stage
 
     chosen = load_recipe(recipe)
     chosen = dataclasses.replace(
         chosen,
+        stages=(*chosen.stages, *map(parse_stage, stage or ())),
         seed=chosen.seed if seed is None else seed,
         eval_samples=chosen.eval_samples if eval_samples is None else eval_samples,
         calibration_samples=calibration_samples or chosen.calibration_samples,
@@ -64,8 +72,10 @@ def command(
     console.say(f"Compressing {model or 'the demo model'} with {chosen.name}: {chosen.description}")
     console.say("(starting TensorFlow takes a few seconds)")
 
+    from edgekit.ledger import Entry
     from edgekit.pipeline import compress
     from edgekit.report.bundle_table import bundle_table
+    from edgekit.report.ledger_table import ledger_table
 
     bundle = compress(
         model,
@@ -75,7 +85,10 @@ def command(
         preprocessing=how,
         allow_unsafe=allow_unsafe,
         force=force,
+        fresh=fresh,
         progress=console,
     )
+    if bundle.manifest.ledger:
+        typer.echo(ledger_table([Entry.from_dict(e) for e in bundle.manifest.ledger]) + "\n")
     typer.echo(bundle_table(bundle))
     typer.echo(f"\nbundle: {bundle.path}\nnext:   edgekit bench {shlex.quote(str(bundle.path))}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from edgekit.compress.stage import ModelState, StageContext
+from edgekit.compress.masks import keep_zeros
+from edgekit.compress.stage import SPARSE, ModelState, StageContext, refuse_after_clustering
 from edgekit.models.training import TrainConfig, train
 
 
@@ -27,10 +28,24 @@ class Finetune:
         """See `Stage`."""
         return f"fine-tuning, {self.epochs} epochs: accuracy may rise, size and speed stay"
 
+    def follow(self, traits: frozenset[str]) -> frozenset[str]:
+        """See `Stage`."""
+        refuse_after_clustering("finetune", traits)
+        return traits
+
     def run(self, state: ModelState, context: StageContext) -> tuple[ModelState, dict[str, Any]]:
         """See `Stage`."""
         config = self._config(context.seed)
-        history = train(state.model, context.splits, context.preprocessing, config, context.progress)
+        callbacks = keep_zeros(state.model) if SPARSE in state.traits else []
+        history = train(
+            state.model,
+            context.splits,
+            context.preprocessing,
+            config,
+            context.progress,
+            callbacks=callbacks,
+            checkpoint=context.work / "training.npz",
+        )
         return state, history.to_dict()
 
     def _config(self, seed: int) -> TrainConfig:

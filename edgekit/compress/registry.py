@@ -6,13 +6,17 @@ import dataclasses
 import difflib
 import importlib
 import typing
-from typing import cast
+from typing import Any, cast
 
 from edgekit.compress.stage import Stage
 from edgekit.config import StageSpec
 from edgekit.errors import InputError
 
 STAGES = {
+    "distill": "edgekit.compress.distill:Distill",
+    "prune": "edgekit.compress.prune:Prune",
+    "cluster": "edgekit.compress.cluster:Cluster",
+    "quantize": "edgekit.compress.qat:Quantize",
     "finetune": "edgekit.compress.finetune:Finetune",
 }
 
@@ -33,18 +37,27 @@ def resolve(spec: StageSpec, where: str) -> Stage:
     kind = getattr(importlib.import_module(module), name)
     types = typing.get_type_hints(kind)
     options = {f.name: types[f.name] for f in dataclasses.fields(kind)}
+    given = {}
     for key, value in spec.options.items():
         if key not in options:
             raise InputError(f"{where}: stage `{spec.use}` has no option `{key}`", _nearest(key, list(options)))
-        wanted = options[key]
-        if isinstance(value, bool) is not (wanted is bool) or not isinstance(
-            value, (int, float) if wanted is float else wanted
-        ):
-            raise InputError(f"{where}.{key} is {value!r}, expected {wanted.__name__}")
+        given[key] = _typed(value, options[key], f"{where}.{key}")
     try:
-        return cast(Stage, kind(**spec.options))
+        return cast(Stage, kind(**given))
     except InputError as error:
         raise InputError(f"{where}: {error.message}", error.hint) from error
+
+
+def _typed(value: Any, wanted: Any, where: str) -> Any:
+    """Return the value as the field holds it: lists become tuples, integers may stand for floats."""
+    if typing.get_origin(wanted) is tuple and isinstance(value, list):
+        return tuple(_typed(item, typing.get_args(wanted)[0], where) for item in value)
+    accepted = (int, float) if wanted is float else wanted
+    plain = isinstance(wanted, type) and typing.get_origin(wanted) is None
+    if not plain or isinstance(value, bool) is not (wanted is bool) or not isinstance(value, accepted):
+        name = wanted.__name__ if plain else "a list of numbers"
+        raise InputError(f"{where} is {value!r}, expected {name}")
+    return value
 
 
 def _nearest(word: str, known: list[str]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from edgekit.data.split import Splits
+from edgekit.errors import InputError
 from edgekit.preprocessing import Preprocessing
 from edgekit.progress import Progress
 
@@ -38,6 +39,7 @@ class StageContext:
         seed: of everything random.
         progress: told of every step.
         work: a folder of this stage's own, for caches and checkpoints.
+        original: the tf_keras model as it came, before any stage.
     """
 
     splits: Splits
@@ -45,6 +47,7 @@ class StageContext:
     seed: int
     progress: Progress
     work: Path
+    original: Any
 
 
 class Stage(Protocol):
@@ -54,5 +57,21 @@ class Stage(Protocol):
     def expectation(self) -> str:
         """One sentence, said before the work: what this stage will and will not bring."""
 
+    def follow(self, traits: frozenset[str]) -> frozenset[str]:
+        """Return the traits after this stage, given those before; called for all stages before any work.
+
+        Raises:
+            InputError: the stage would destroy what an earlier one did; with the order that works.
+        """
+
     def run(self, state: ModelState, context: StageContext) -> tuple[ModelState, dict[str, Any]]:
         """Return the next model and what to note in the lineage (JSON values)."""
+
+
+def refuse_after_clustering(stage: str, traits: frozenset[str]) -> None:
+    """Raise if plain training would move the weights off their clusters."""
+    if CLUSTERED in traits:
+        raise InputError(
+            f"`{stage}` after `cluster` trains every weight by itself and destroys the clusters",
+            f"put `{stage}` before `cluster`; `quantize` keeps clusters, and learns from a teacher with alpha > 0",
+        )

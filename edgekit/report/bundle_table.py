@@ -6,16 +6,16 @@ from edgekit.manifest import Agreement, Artifact, Bundle
 from edgekit.report.text import share_with_interval, table
 from edgekit.stats import wilson
 
-HEADER = ("file", "bytes", "x", "gzip -9", "val accuracy [95 %]", "top-1 = float", "max steps", "SQNR dB", "made by")
+HEADER = ("file", "bytes", "x", "gzip -9", "val accuracy [95 %]", "top-1 = Keras", "max steps", "SQNR dB", "made by")
 
 
 def bundle_table(bundle: Bundle) -> str:
-    """Return the table; `x` is the size against the first file, agreement is with the float Keras model."""
+    """Return the table; `x` is the size against the first file, agreement is with the Keras model behind a file."""
     manifest = bundle.manifest
-    against_float = {a.other: a for a in manifest.agreement if a.reference == "float model"}
+    against_float = {a.other: a for a in manifest.agreement if a.reference.endswith("model")}
     first = manifest.artifacts[0].bytes
     rows = [_row(artifact, against_float.get(artifact.file), first) for artifact in manifest.artifacts]
-    pairs = [_pair(a) for a in manifest.agreement if a.reference != "float model"]
+    pairs = [_pair(a) for a in manifest.agreement if not a.reference.endswith("model")]
     samples = next((a.samples for a in manifest.agreement), 0)
     notes = [f"accuracy and agreement: the files themselves, on {samples} validation samples"]
     return "\n".join([table(HEADER, rows), "", *pairs, *notes])

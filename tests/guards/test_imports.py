@@ -21,12 +21,13 @@ COMMANDS = ["", "train", "compress", "bench", "inspect", "report", "recipes"]
 FLOORS = {
     "edgekit": 0, "edgekit.errors": 0, "edgekit.files": 0, "edgekit.progress": 0,
     "edgekit.preprocessing": 1, "edgekit.stats": 1, "edgekit.config": 1, "edgekit.manifest": 1, "edgekit.records": 1,
+    "edgekit.ledger": 1,
     "edgekit.recipes": 1, "edgekit.ondevice": 1,
     "edgekit.backend": 2, "edgekit.transports": 2, "edgekit.inspect": 2,
     "edgekit.devices": 3, "edgekit.data": 3,
     "edgekit.models": 4,
     "edgekit.compress": 5, "edgekit.export": 5,
-    "edgekit.bench": 6, "edgekit.report": 7, "edgekit.pipeline": 7,
+    "edgekit.bench": 6, "edgekit.report": 7, "edgekit.stages": 7, "edgekit.pipeline": 7,
     "edgekit.cli": 8, "edgekit.__main__": 9,
 }  # fmt: skip
 TENSORFLOW_ROOMS = ("edgekit.backend", "edgekit.models", "edgekit.data", "edgekit.compress", "edgekit.export")

@@ -1,0 +1,168 @@
+"""Run the stages of a recipe one after the other, measure each, and pick up where a killed run stopped.
+
+The work folder holds, per finished stage, the model and then a JSON file that says so: what is named there is whole.
+For the stage under way it holds the stage's own folder: teachers' outputs, and the trainings' checkpoints.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgekit import __version__
+from edgekit.backend import seed_everything, tf_keras
+from edgekit.compress.qat_finish import for_converter, load_quantized, save_quantized, strip_quantization
+from edgekit.compress.stage import QUANTIZED, ModelState, Stage, StageContext
+from edgekit.config import Recipe
+from edgekit.data.split import Splits
+from edgekit.export.effect import EffectMeter
+from edgekit.files import atomic_file, read_json, sha256, write_json
+from edgekit.ledger import Entry
+from edgekit.preprocessing import Preprocessing
+from edgekit.progress import Progress
+from edgekit.report.ledger_table import ledger_line
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the stages made.
+
+    Attributes:
+        model: the last tf_keras model, ready for the converter.
+        float_model: the same weights without fake quantization; None unless the model was trained with it.
+        lineage: one step a stage, JSON values.
+        ledger: one entry for the source and one a stage; empty for recipes without stages.
+    """
+
+    model: Any
+    float_model: Any
+    lineage: list[dict[str, Any]]
+    ledger: list[Entry]
+
+
+def work_folder(recipe: Recipe, model_key: str, data_key: str, preprocessing: Preprocessing) -> Path:
+    """Return the folder of this very job: same recipe, seed, model, data, named files and edgekit, same folder."""
+    named = [Path(value).expanduser() for spec in recipe.stages for value in spec.options.values() if _is_text(value)]
+    files = [sha256(path) for path in named if path.is_file()]
+    parts = (__version__, recipe.to_toml(), model_key, data_key, json.dumps(preprocessing.to_dict()), *files)
+    key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+    base = os.environ.get("EDGEKIT_WORK") or Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "edgekit"
+    return Path(base) / "work" / key
+
+
+def check_order(stages: Sequence[Stage]) -> None:
+    """Raise `InputError` if a stage would destroy what an earlier one did."""
+    traits: frozenset[str] = frozenset()
+    for stage in stages:
+        traits = stage.follow(traits)
+
+
+def run_stages(
+    model: Any,
+    stages: Sequence[Stage],
+    recipe: Recipe,
+    splits: Splits,
+    preprocessing: Preprocessing,
+    meter: EffectMeter,
+    work: Path,
+    progress: Progress,
+) -> Outcome:
+    """Run all stages, or those that an earlier, interrupted run has not finished.
+
+    Args:
+        model: the tf_keras source model.
+        stages: resolved, in the recipe's order.
+        recipe: their options and the seed.
+        splits: stored samples.
+        preprocessing: from stored samples to model inputs.
+        meter: measures the exported file after each stage.
+        work: this job's folder (`work_folder`), kept until the job is done.
+        progress: told of every stage.
+    """
+    for stage in stages:
+        progress.say(f"expect: {stage.expectation}")
+    working = tf_keras().models.clone_model(model)  # stages train in place; the original stays as it came
+    working.set_weights(model.get_weights())
+    state, lineage, entries = ModelState(working), list[dict[str, Any]](), list[Entry]()
+    done = _Finished(work)
+    first = done.read("source") or {"entry": meter.source().to_dict()}
+    done.write("source", first)
+    entries.append(Entry.from_dict(first["entry"]))
+    progress.say(ledger_line(entries[0], entries[0]))
+    for index, (spec, stage) in enumerate(zip(recipe.stages, stages, strict=True)):
+        name = f"{index}-{spec.use}"
+        note = done.read(name)
+        if note is not None:
+            progress.say(f"{spec.use}: finished by an earlier run, taken from {work}")
+            state = done.model(name, frozenset(note["traits"]))
+        else:
+            seed_everything((recipe.seed + 1000003 * (index + 1)) % 2**32)
+            context = StageContext(splits, preprocessing, recipe.seed, progress, done.scratch(name), model)
+            started = time.monotonic()
+            state, told = stage.run(state, context)
+            seconds = time.monotonic() - started
+            entry = meter.measure(spec.use, _for_converter(state), seconds)
+            step = {"step": spec.use, "options": dict(spec.options), "seed": recipe.seed, **told}
+            note = {"traits": sorted(state.traits), "entry": entry.to_dict(), "lineage": step}
+            done.save(name, state, note)
+        lineage.append(note["lineage"])
+        entries.append(Entry.from_dict(note["entry"]))
+        progress.say(ledger_line(entries[-1], entries[0]))
+    float_model = strip_quantization(state.model) if QUANTIZED in state.traits else None
+    return Outcome(_for_converter(state), float_model, lineage, entries)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _for_converter(state: ModelState) -> Any:
+    return for_converter(state.model) if QUANTIZED in state.traits else state.model
+
+
+class _Finished:
+    """What is done, on disk."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def read(self, name: str) -> dict[str, Any] | None:
+        path = self._folder / f"{name}.json"
+        if not path.exists():
+            return None
+        note: dict[str, Any] = read_json(path, "note of a finished stage")
+        return note
+
+    def write(self, name: str, note: dict[str, Any]) -> None:
+        write_json(self._folder / f"{name}.json", note)
+
+    def save(self, name: str, state: ModelState, note: dict[str, Any]) -> None:
+        """Write the model, then the note that makes it count; the stage's scratch files go."""
+        if QUANTIZED in state.traits:
+            with atomic_file(self._folder / f"{name}.h5") as temporary:
+                save_quantized(state.model, temporary)
+        else:
+            with atomic_file(self._folder / f"{name}.keras") as temporary:
+                state.model.save(temporary, save_format="keras")
+        self.write(name, note)
+        shutil.rmtree(self._folder / name, ignore_errors=True)
+
+    def model(self, name: str, traits: frozenset[str]) -> ModelState:
+        if QUANTIZED in traits:
+            return ModelState(load_quantized(self._folder / f"{name}.h5"), traits)
+        path = str(self._folder / f"{name}.keras")
+        return ModelState(tf_keras().models.load_model(path, compile=False, safe_mode=False), traits)
+
+    def scratch(self, name: str) -> Path:
+        """Return the stage's folder for caches and checkpoints; what an interrupted run left there is used."""
+        folder = self._folder / name
+        folder.mkdir(exist_ok=True)
+        return folder
