@@ -1,0 +1,9 @@
+"""The command line of the study."""
+
+from __future__ import annotations
+
+import sys
+
+from .cli import main
+
+sys.exit(main())

@@ -1,0 +1,87 @@
+"""Differences between rows, paired by seed and by test sample. Pure: records in, intervals out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist, fmean, stdev
+
+import numpy as np
+
+from edgekit.data.dataset import Array
+from edgekit.stats import CONFIDENCE, Interval, wilson
+
+from .records import File, Record
+
+T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+"""97.5 % points of Student's t with 1, 2, ... 9 degrees of freedom."""
+
+Name = tuple[str, str]
+"""Row and scheme."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """All files, by row and scheme, then by seed."""
+
+    files: Mapping[Name, Mapping[int, File]]
+
+    @classmethod
+    def of(cls, records: Iterable[Record]) -> Study:
+        """Sort records."""
+        files: dict[Name, dict[int, File]] = {}
+        for record in records:
+            for file in record.files:
+                files.setdefault((record.row, file.scheme), {})[record.seed] = file
+        return cls(files)
+
+    def missing(self, names: Iterable[Name]) -> list[str]:
+        """Return those that have no file yet, as text."""
+        return [f"{row} {scheme}" for row, scheme in dict.fromkeys(names) if not self.files.get((row, scheme))]
+
+    def bytes(self, name: Name) -> float:
+        """Return the mean size over the seeds."""
+        return fmean(file.bytes for file in self.files[name].values())
+
+    def accuracy(self, name: Name) -> Interval:
+        """Return the accuracy: over seeds (t interval), with one seed over samples (Wilson)."""
+        found = list(self.files[name].values())
+        return over_seeds([f.accuracy for f in found]) if len(found) > 1 else wilson(found[0].correct, found[0].samples)
+
+    def difference(self, pairs: Sequence[tuple[Name, Name]]) -> Interval:
+        """Return by how much the first of a pair is more accurate than the second, the mean of several pairs.
+
+        With two and more seeds: one mean a seed, t interval over the seeds that all files have. With one seed: the mean
+        difference of every test sample, normal interval over the samples (of one pair: McNemar's without continuity
+        correction, as an interval).
+
+        Args:
+            pairs: (first, second); every name has files.
+        """
+        seeds = set.intersection(*(set(self.files[name]) for pair in pairs for name in pair))
+        each = [self._sample_differences(pairs, seed) for seed in sorted(seeds)]
+        if len(each) > 1:
+            return over_seeds([float(d.mean()) for d in each])
+        if not each:
+            return Interval(math.nan, -math.inf, math.inf)
+        half = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * float(each[0].std()) / math.sqrt(len(each[0]))
+        mean = float(each[0].mean())
+        return Interval(mean, mean - half, mean + half)
+
+    def _sample_differences(self, pairs: Sequence[tuple[Name, Name]], seed: int) -> Array:
+        found = [
+            self.files[a][seed].bits().astype(np.float64) - self.files[b][seed].bits().astype(np.float64)
+            for a, b in pairs
+        ]
+        mean: Array = np.mean(found, axis=0)
+        return mean
+
+
+def over_seeds(values: Sequence[float]) -> Interval:
+    """Return the mean with its t interval (Student 1908); without an interval for a single value."""
+    mean = fmean(values)
+    if len(values) < 2:
+        return Interval(mean, math.nan, math.nan)
+    half = T_975[len(values) - 2] * stdev(values) / math.sqrt(len(values))
+    return Interval(mean, mean - half, mean + half)

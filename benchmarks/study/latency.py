@@ -1,0 +1,97 @@
+"""The last step: every file of the first seed against the baseline's float32 file, in interleaved rounds."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit.data.dataset import Dataset
+from edgekit.devices.device import Device, open_device
+from edgekit.devices.jobs import Job, run_job
+from edgekit.errors import InputError
+from edgekit.files import sha256, write_json
+from edgekit.progress import Progress
+from edgekit.stats import paired_ratio, percentile
+
+from .records import File
+from .rows import BASELINE
+from .run import Item, collect
+
+SETTINGS = {"min_samples": 50, "max_samples": 5000, "min_seconds": 0.1, "warmup_seconds": 0.1}
+TIMEOUT = 600.0
+QUIET_LOAD = 0.5
+
+
+def time_files(first_seed: Sequence[Item], dataset: Dataset, work: Path, rounds: int, progress: Progress) -> None:
+    """Time the files that have no latency yet, and write it into their records.
+
+    A latency is `ratio` (median over the rounds of the file's time over the baseline's) with `low` and `high`
+    (bootstrap over the rounds), the medians of every process `file_ns` and `baseline_ns`, and `load`, the machine's
+    load average when it was measured.
+
+    Args:
+        first_seed: what the study consists of, seed 0.
+        dataset: one test sample is fed.
+        work: the study's folder.
+        rounds: of the file and the baseline in turns, each in a fresh process; at least 2.
+        progress: told of every file.
+
+    Raises:
+        InputError: there is no baseline yet, a file is gone or was changed, or one round only is asked for.
+    """
+    if rounds < 2:
+        raise InputError(f"--rounds {rounds}: expected at least 2, else there is no interval")
+    records = {record.key: record for record in collect(first_seed)}
+    baseline = next((r.files[0] for r in records.values() if r.row == BASELINE and r.files), None)
+    if baseline is None:
+        raise InputError("there is no baseline to compare with", "run the study first")
+    if os.getloadavg()[0] > QUIET_LOAD:
+        progress.warn(f"the load is {os.getloadavg()[0]:.1f}: latencies are worth little unless the machine is quiet")
+    sample = work / "first.npz"
+    np.savez(sample, x=dataset.x_test[:1])
+    timer = _Timer(work / "rows" / baseline.name, sample, dataset, rounds)
+    left = [i for i in first_seed if i.key in records and any(f.latency is None for f in records[i.key].files)]
+    with progress.task("timing", len(left)) as task, open_device() as device:
+        for item in left:
+            record = records[item.key]
+            timed = tuple(timer.time(device, item.path.parent / file.name, file) for file in record.files)
+            write_json(item.path, dataclasses.replace(record, files=timed).to_dict())
+            task.advance(item.row.id)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Timer:
+    baseline: Path
+    sample: Path
+    dataset: Dataset
+    rounds: int
+
+    def time(self, device: Device, path: Path, file: File) -> File:
+        """Return the file with its latency."""
+        if not path.is_file() or sha256(path) != file.sha256:
+            raise InputError(f"{path}: is gone or was changed", "delete its record (.json), and the row runs again")
+        load = os.getloadavg()[0]
+        times: dict[str, list[float]] = {"file_ns": [], "baseline_ns": []}
+        for _ in range(self.rounds):
+            for name, subject in (("file_ns", path), ("baseline_ns", self.baseline)):
+                times[name].append(self._median(device, subject))
+        ratio = paired_ratio(times["file_ns"], times["baseline_ns"])
+        found: dict[str, Any] = {"ratio": ratio.value, "low": ratio.low, "high": ratio.high, **times, "load": load}
+        return dataclasses.replace(file, latency=found)
+
+    def _median(self, device: Device, path: Path) -> float:
+        job = Job(
+            "latency",
+            "ai-edge-litert",
+            path,
+            samples=self.sample,
+            preprocessing=self.dataset.preprocessing,
+            settings=SETTINGS,
+        )
+        answer = run_job(device, job, timeout=TIMEOUT)
+        return percentile(answer["samples_ns"], 50) / float(answer["calls_per_sample"])

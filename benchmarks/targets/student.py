@@ -1,0 +1,63 @@
+"""Build an untrained student from a short description, for `edgekit compress --stage distill:student=FILE`.
+
+    python benchmarks/targets/student.py 32x32x3 10 c16-b32/2-b40/2 student.keras
+
+Blocks, separated by `-`, each followed by batch normalization and ReLU: `cN` a 3x3 convolution of N channels, `bN` a
+residual block of two (He et al. 2015), `bN.M` with M channels inside; `/2` halves the resolution with the block's first
+convolution; `p` is 2x2 max pooling. At the end: average over the image, and a dense layer.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from edgekit.backend import seed_everything, tf_keras
+from edgekit.errors import InputError
+
+BLOCK = re.compile(r"(?P<kind>[cb])(?P<channels>\d+)(\.(?P<inner>\d+))?(/(?P<stride>\d))?")
+
+
+def build(shape: tuple[int, ...], classes: int, description: str) -> Any:
+    """Return the tf_keras model."""
+    layers = tf_keras().layers
+    inputs = x = layers.Input(shape, name="image")
+    for number, text in enumerate(description.split("-"), 1):
+        if text == "p":
+            x = layers.MaxPooling2D(name=f"pool{number}")(x)
+            continue
+        match = BLOCK.fullmatch(text)
+        if match is None:
+            raise InputError(f"`{text}` is no block", "e.g. c16, b32/2, b32.24, p")
+        channels, stride = int(match["channels"]), int(match["stride"] or 1)
+        if match["kind"] == "c":
+            x = layers.ReLU(name=f"relu{number}")(_convolution(x, channels, 3, stride, f"conv{number}"))
+            continue
+        y = _convolution(x, int(match["inner"] or channels), 3, stride, f"conv{number}a")
+        y = _convolution(layers.ReLU(name=f"relu{number}a")(y), channels, 3, 1, f"conv{number}b")
+        if stride != 1 or x.shape[-1] != channels:
+            x = _convolution(x, channels, 1, stride, f"shortcut{number}")
+        x = layers.ReLU(name=f"relu{number}b")(layers.Add(name=f"add{number}")([x, y]))
+    x = layers.GlobalAveragePooling2D(name="average")(x)
+    x = layers.Dense(classes, name="logits")(x)
+    return tf_keras().Model(inputs, layers.Softmax(name="probabilities")(x), name="student")
+
+
+def _convolution(x: Any, channels: int, size: int, stride: int, name: str) -> Any:
+    layers = tf_keras().layers
+    x = layers.Conv2D(channels, size, stride, padding="same", use_bias=False, name=name)(x)
+    return layers.BatchNormalization(name=f"{name}_bn")(x)
+
+
+def main(shape: str, classes: int, description: str, out: Path) -> None:
+    seed_everything(0)
+    model = build(tuple(map(int, shape.split("x"))), classes, description)
+    model.save(out)
+    print(f"{out}: {model.count_params():,} parameters")
+
+
+if __name__ == "__main__":
+    typer.run(main)
