@@ -28,7 +28,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,16 @@ class Recipe:
     calibration_samples: int = 500
     check_samples: int = 1000
     eval_samples: int = 1000
+
+    def with_stages(self, added: Iterable[StageSpec]) -> Recipe:
+        """Return the recipe with more stages behind its own, named and described accordingly."""
+        added = tuple(added)
+        if not added:
+            return self
+        stages = (*self.stages, *added)
+        order = ", ".join(stage.use for stage in stages)
+        name = "+".join([self.name, *(stage.use for stage in added)])
+        return replace(self, name=name, description=f"{order}; then {', '.join(self.schemes)} files", stages=stages)
 
     def to_toml(self) -> str:
         """Return the recipe as TOML that `load_recipe` reads back to an equal recipe (but for its name)."""

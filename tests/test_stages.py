@@ -165,6 +165,13 @@ def test_orders_that_work(stages: list[str]) -> None:
     check_order([resolve(parse_stage(s), "x") for s in stages])
 
 
+def test_added_stages_name_the_recipe() -> None:
+    assert RECIPE.with_stages([]) is RECIPE
+    added = RECIPE.with_stages([parse_stage("prune:amount=0.5")])
+    assert (added.name, added.description) == ("two+prune", "finetune, distill, prune; then int8 files")
+    assert [stage.use for stage in added.stages] == ["finetune", "distill", "prune"]
+
+
 def test_stages_on_the_command_line() -> None:
     found = parse_stage("distill:student=resnet8,width=0.5,assistant_widths=[0.8, 0.6],epochs=3")
     assert found == StageSpec(

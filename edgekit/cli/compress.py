@@ -58,10 +58,9 @@ def command(
     from edgekit.cli.console import Console
     from edgekit.config import load_recipe, parse_stage
 
-    chosen = load_recipe(recipe)
+    chosen = load_recipe(recipe).with_stages(map(parse_stage, stage or ()))
     chosen = dataclasses.replace(
         chosen,
-        stages=(*chosen.stages, *map(parse_stage, stage or ())),
         seed=chosen.seed if seed is None else seed,
         eval_samples=chosen.eval_samples if eval_samples is None else eval_samples,
         calibration_samples=calibration_samples or chosen.calibration_samples,

@@ -14,6 +14,7 @@ from edgekit.models.targets import Distilled, check_soft
 from edgekit.models.training import History, TrainConfig, train
 
 SCALED, CURRENT = "scaled", "current"
+STUDENTS = (SCALED, CURRENT, *REFERENCE)
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,12 @@ class Distill:
         widths = self.assistant_widths
         if any(not 0 < w <= 1 for w in widths) or list(widths) != sorted(widths, reverse=True):
             raise InputError(f"assistant_widths {list(widths)}: expected factors from 1 down to 0, largest first")
+        for role, name, known in (("student", self.student, STUDENTS), ("teacher", self.teacher, ("",))):
+            if name not in known and not Path(name).expanduser().exists():
+                hint = (
+                    f"give a model file, or one of: {', '.join(known)}" if any(known) else "give a .keras or .h5 file"
+                )
+                raise InputError(f"{role} {name}: no such file", hint)
         if self.student == CURRENT and (self.assistants or widths):
             raise InputError("assistants make no sense for the student `current`, which is as large as it is")
 
@@ -103,7 +110,7 @@ class Distill:
         """Return the model from the `teacher` file if there is one, else `usual`."""
         if not self.teacher:
             return usual
-        teacher = _from_file(Path(self.teacher).expanduser(), "teacher", context)
+        teacher = _from_file(self.teacher, context)
         _check_shapes(teacher, f"teacher {self.teacher}", usual)
         return teacher
 
@@ -115,7 +122,7 @@ class Distill:
 
             student = reference.build(self.student, teacher.input_shape[1:], teacher.output_shape[-1], self.width)
         else:
-            student = _from_file(Path(self.student).expanduser(), "student", context)
+            student = _from_file(self.student, context)
         _check_shapes(student, f"student {self.student}", teacher)
         if student.count_params() >= teacher.count_params():
             context.progress.warn(
@@ -180,14 +187,10 @@ def _check_shapes(model: Any, what: str, other: Any) -> None:
             )
 
 
-def _from_file(path: Path, role: str, context: StageContext) -> Any:
-    if not path.exists():
-        known = (SCALED, CURRENT, *REFERENCE) if role == "student" else ()
-        hint = f"known students: {', '.join(known)}" if known else "give the path of a .keras or .h5 file"
-        raise InputError(f"{role} {path}: no such file", hint)
+def _from_file(name: str, context: StageContext) -> Any:
     from edgekit.models.loader import load_model
 
-    return load_model(path, progress=context.progress).model
+    return load_model(Path(name).expanduser(), progress=context.progress).model
 
 
 def _note(name: str, model: Any, history: History) -> dict[str, Any]:

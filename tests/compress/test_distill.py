@@ -121,7 +121,7 @@ def test_a_teacher_from_a_file(
     with pytest.raises(InputError, match=r"teacher .*output shape"):
         Distill(teacher=str(tmp_path / "other.keras")).run(ModelState(trained), context)
     with pytest.raises(InputError, match=r"teacher .*no such file"):
-        Distill(teacher="resnet8").run(ModelState(trained), context)
+        Distill(teacher="resnet8")
 
 
 def test_the_assistants_are_spaced_evenly_on_a_log_scale() -> None:
@@ -153,9 +153,9 @@ def test_a_student_that_does_not_fit(
         Distill(student=str(tmp_path / "s.keras")).run(ModelState(trained), context)
 
 
-def test_a_student_that_does_not_exist(trained: Any, context: StageContext) -> None:
+def test_a_student_that_does_not_exist() -> None:
     with pytest.raises(InputError, match=r"student .*no such file") as caught:
-        Distill(student="resnet9").run(ModelState(trained), context)
+        Distill(student="resnet9")
     assert "resnet8" in caught.value.hint
 
 
