@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.compress.stage import SPARSE, ModelState, StageContext, refuse_after_clustering
-from edgekit.compress.teacher import teacher_of
+from edgekit.compress.teacher import doubt, teacher_of
 from edgekit.errors import InputError
 from edgekit.models.reference import REFERENCE
 from edgekit.models.targets import Distilled, check_soft
@@ -146,6 +146,8 @@ class Distill:
     ) -> History:
         folder = context.work / name
         folder.mkdir(parents=True, exist_ok=True)
+        if warning := doubt(teacher, context.splits, context.preprocessing, self.augment):
+            context.progress.warn(f"distill: {warning}")
         source = teacher_of(teacher, context.splits, context.preprocessing, self.augment, folder)
         callbacks = []
         if SPARSE in traits:

@@ -18,7 +18,7 @@ from edgekit.compress.qat_preflight import Prepared, prepare
 from edgekit.compress.qat_ranges import calibrate
 from edgekit.compress.qat_scheme import Handling, apply, forms
 from edgekit.compress.stage import QUANTIZED, SPARSE, ModelState, StageContext
-from edgekit.compress.teacher import teacher_of
+from edgekit.compress.teacher import doubt, teacher_of
 from edgekit.data.dataset import Array
 from edgekit.errors import ConversionError, InputError
 from edgekit.export import tflite
@@ -105,6 +105,8 @@ class Quantize:
         teacher = entering if self.teacher == FLOAT else context.original
         folder = context.work / "teacher"
         folder.mkdir(parents=True, exist_ok=True)
+        if warning := doubt(teacher, context.splits, context.preprocessing, self.augment):
+            context.progress.warn(f"quantize: {warning}")
         source = teacher_of(teacher, context.splits, context.preprocessing, self.augment, folder)
         return Distilled(context.splits, source, self.temperature, self.alpha)
 

@@ -12,10 +12,14 @@ from edgekit.backend import tensorflow
 from edgekit.data.dataset import Array
 from edgekit.data.split import Splits
 from edgekit.files import atomic_file
+from edgekit.models.augment import augmentation
 from edgekit.models.targets import Teacher, log_probabilities
 from edgekit.preprocessing import Preprocessing
 
 CHUNK = 512
+PROBE = 1000
+MOST_LOST = 0.1
+"""Accuracy that a teacher may lose by augmentation without a warning: 10 points."""
 
 
 def teacher_of(model: Any, splits: Splits, preprocessing: Preprocessing, augment: str, folder: Path) -> Teacher:
@@ -65,6 +69,26 @@ class LiveTeacher:
     def validation(self) -> Array:
         """See `Teacher`."""
         return self._validation
+
+
+def doubt(model: Any, splits: Splits, preprocessing: Preprocessing, augment: str) -> str:
+    """Return a warning if the model answers augmented samples much worse than plain ones, else an empty string.
+
+    A student learns such answers faithfully: the teacher should have been trained with the same augmentation.
+    """
+    if augment == "none":
+        return ""
+    x, y = splits.x_train[:PROBE], splits.y_train[:PROBE]
+    changed = augmentation(augment, x.shape[1:])(x, np.random.default_rng(0))
+    outputs = outputs_of(model)
+    plain, augmented = ((outputs(preprocessing.apply(v)).argmax(axis=1) == y).mean() for v in (x, changed))
+    if plain - augmented <= MOST_LOST:
+        return ""
+    return (
+        f"the teacher is right on {plain:.1%} of {len(y)} training samples, but on {augmented:.1%} of them after "
+        f"augmentation `{augment}`, and the student learns its mistakes: train the teacher with that augmentation, or "
+        "use another"
+    )
 
 
 def outputs_of(model: Any) -> Callable[[Array], Array]:

@@ -10,7 +10,7 @@ import pytest
 from edgekit.backend import seed_everything, tf_keras
 from edgekit.compress.distill import Distill, spaced
 from edgekit.compress.stage import CLUSTERED, QUANTIZED, SPARSE, ModelState, StageContext
-from edgekit.compress.teacher import CachedTeacher, LiveTeacher, teacher_of
+from edgekit.compress.teacher import CachedTeacher, LiveTeacher, doubt, teacher_of
 from edgekit.data.dataset import build
 from edgekit.data.split import split
 from edgekit.errors import InputError
@@ -75,6 +75,23 @@ def test_cached_outputs_equal_uncached(trained: Any, context: StageContext) -> N
     np.testing.assert_allclose(cached.training(rows, x), live.training(rows, x), atol=1e-6)
     np.testing.assert_array_equal(cached.validation(), live.validation())
     np.testing.assert_allclose(np.exp(cached.training(rows, x)).sum(axis=1), 1, atol=1e-5)
+
+
+def test_a_teacher_that_never_saw_the_augmentation_is_doubted(context: StageContext) -> None:
+    """It knows the class by the column that is bright, so mirrored samples mislead it."""
+    x = np.zeros((90, 6, 6, 1), np.uint8)
+    y = np.arange(90) % 2
+    x[y == 0, :, 0], x[y == 1, :, 5] = 255, 255
+    sides = build("sides", {"x_train": x, "y_train": y, "x_test": x[:20], "y_test": y[:20]}, "sides")
+    splits, model = split(sides, 10), network(classes=2)
+    train(model, splits, HOW, TrainConfig(5, 16, 0.02), SILENT)
+    assert "after augmentation `flip`" in doubt(model, splits, HOW, "flip")
+    assert doubt(model, splits, HOW, "none") == ""
+    x[:, :, 0], x[:, :, 5], x[:, :, 2:4] = 0, 0, 40
+    x[y == 1, :, 2:4] = 255
+    even = split(build("even", {"x_train": x, "y_train": y, "x_test": x[:20], "y_test": y[:20]}, "even"), 10)
+    train(model, even, HOW, TrainConfig(5, 16, 0.02), SILENT)
+    assert doubt(model, even, HOW, "flip") == ""
 
 
 def test_the_teacher_is_asked_once_without_augmentation(
