@@ -15,6 +15,12 @@ from edgekit.stages import check_order
 pytestmark = pytest.mark.tensorflow
 
 
+@pytest.fixture(autouse=True)
+def one_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Latency in the ledger is not what is tested here, and every round is two processes."""
+    monkeypatch.setattr("edgekit.export.effect.ROUNDS", 1)
+
+
 @pytest.fixture(scope="module")
 def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from edgekit.backend import seed_everything, tf_keras

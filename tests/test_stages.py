@@ -34,6 +34,12 @@ def timeless(entry: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in entry.items() if key not in ("latency", "seconds")}
 
 
+@pytest.fixture(autouse=True)
+def one_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Latency in the ledger is not what is tested here, and every round is two processes."""
+    monkeypatch.setattr("edgekit.export.effect.ROUNDS", 1)
+
+
 @pytest.fixture(scope="module")
 def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from edgekit.backend import seed_everything, tf_keras

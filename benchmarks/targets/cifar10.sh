@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# CIFAR-10, from the public Keras model of MLPerf Tiny's ResNet-8, against the int8 file published with it.
+#
+#   EDGEKIT_DATA=folder-with-cifar10.npz benchmarks/targets/cifar10.sh FOLDER_WITH_THE_PUBLISHED_FILES WORK_FOLDER
+#
+# 1. resnet8-taught: the model learns from itself once more, then quantization-aware training: no more bytes than the
+#    published file, higher accuracy.
+# 2. student: a network of other shape and half the bytes learns from 1.
+# It takes hours; interrupted, it goes on where it stopped. The files go to benchmarks/artifacts/, the record of the
+# interleaved measurement to benchmarks/records/. The public model was trained on what are validation samples here, so
+# only accuracy on test samples counts.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+published=$(cd "$1" && pwd)
+mkdir -p "$2"
+work=$(cd "$2" && pwd)
+edgekit=${EDGEKIT:-edgekit}
+python=${PYTHON:-python}
+training="batch_size=128,augment=flip-crop"
+keep() { # NAME FILE
+  mkdir -p "$here/../artifacts/$1"
+  cp "$work/$1/$2-int8.tflite" "$work/$1/manifest.json" "$work/$1/recipe.toml" "$here/../artifacts/$1/"
+}
+
+[ -d "$work/resnet8-taught" ] || "$edgekit" compress "$published/pretrainedResnet.h5" --data cifar10 --scale 1 \
+  --eval-samples 0 -o "$work/resnet8-taught" \
+  --stage "distill:student=current,epochs=30,alpha=0.7,$training" \
+  --stage "quantize:epochs=6,alpha=0.7,learning_rate=0.0001,$training"
+keep resnet8-taught pretrainedResnet
+
+teacher="$work/resnet8-taught/pretrainedResnet.keras"
+[ -f "$work/student.keras" ] || "$python" "$here/student.py" 32x32x3 10 c16-b32/2-b40/2 "$work/student.keras"
+[ -d "$work/student" ] || "$edgekit" compress "$teacher" --data cifar10 --eval-samples 0 -o "$work/student" \
+  --stage "distill:student=$work/student.keras,epochs=200,alpha=0.8,learning_rate=0.002,$training" \
+  --stage "quantize:epochs=10,alpha=0.8,teacher=original,learning_rate=0.0002,$training"
+keep student pretrainedResnet
+
+mkdir -p "$work/links"
+ln -sf "$published/pretrainedResnet_quant.tflite" "$work/links/published-int8.tflite"
+ln -sf ../resnet8-taught/pretrainedResnet-int8.tflite "$work/links/resnet8-taught-int8.tflite"
+ln -sf ../student/pretrainedResnet-int8.tflite "$work/links/student-int8.tflite"
+cd "$work/links"
+"$edgekit" bench published-int8.tflite resnet8-taught-int8.tflite student-int8.tflite --data cifar10 --scale 1 \
+  --processes 11 --min-seconds 0.3 --out "$here/records"
