@@ -17,21 +17,22 @@ work=$(cd "$2" && pwd)
 edgekit=${EDGEKIT:-edgekit}
 python=${PYTHON:-python}
 training="batch_size=128,augment=flip-crop"
+cd "$work"  # so that no manifest names a folder of this machine
 keep() { # NAME FILE
   mkdir -p "$here/../artifacts/$1"
-  cp "$work/$1/$2-int8.tflite" "$work/$1/manifest.json" "$work/$1/recipe.toml" "$here/../artifacts/$1/"
+  cp "$1/$2-int8.tflite" "$1/manifest.json" "$1/recipe.toml" "$here/../artifacts/$1/"
 }
 
-[ -d "$work/resnet8-taught" ] || "$edgekit" compress "$published/pretrainedResnet.h5" --data cifar10 --scale 1 \
-  --eval-samples 0 -o "$work/resnet8-taught" \
+[ -d "resnet8-taught" ] || "$edgekit" compress "$published/pretrainedResnet.h5" --data cifar10 --scale 1 \
+  --eval-samples 0 -o "resnet8-taught" \
   --stage "distill:student=current,epochs=30,alpha=0.7,$training" \
   --stage "quantize:epochs=6,alpha=0.7,learning_rate=0.0001,$training"
 keep resnet8-taught pretrainedResnet
 
-teacher="$work/resnet8-taught/pretrainedResnet.keras"
-[ -f "$work/student.keras" ] || "$python" "$here/student.py" 32x32x3 10 c16-b32/2-b40/2 "$work/student.keras"
-[ -d "$work/student" ] || "$edgekit" compress "$teacher" --data cifar10 --eval-samples 0 -o "$work/student" \
-  --stage "distill:student=$work/student.keras,epochs=200,alpha=0.8,learning_rate=0.002,$training" \
+teacher="resnet8-taught/pretrainedResnet.keras"
+[ -f "student.keras" ] || "$python" "$here/student.py" 32x32x3 10 c16-b32/2-b40/2 "student.keras"
+[ -d "student" ] || "$edgekit" compress "$teacher" --data cifar10 --eval-samples 0 -o "student" \
+  --stage "distill:student=student.keras,epochs=200,alpha=0.8,learning_rate=0.002,$training" \
   --stage "quantize:epochs=10,alpha=0.8,teacher=original,learning_rate=0.0002,$training"
 keep student pretrainedResnet
 

@@ -14,13 +14,14 @@ work=$(cd "$1" && pwd)
 edgekit=${EDGEKIT:-edgekit}
 python=${PYTHON:-python}
 training="batch_size=128,alpha=0.5"
+cd "$work"  # so that no manifest names a folder of this machine
 student() { # NAME BLOCKS
-  [ -f "$work/$1.keras" ] || "$python" "$here/student.py" 28x28x1 10 "$2" "$work/$1.keras"
-  [ -d "$work/$1" ] || "$edgekit" compress "$work/mnist-cnn.keras" --data mnist --eval-samples 0 -o "$work/$1" \
-    --stage "distill:student=$work/$1.keras,epochs=25,learning_rate=0.003,$training" \
+  [ -f "$1.keras" ] || "$python" "$here/student.py" 28x28x1 10 "$2" "$1.keras"
+  [ -d "$1" ] || "$edgekit" compress mnist-cnn.keras --data mnist --eval-samples 0 -o "$1" \
+    --stage "distill:student=$1.keras,epochs=25,learning_rate=0.003,$training" \
     --stage "quantize:epochs=6,learning_rate=0.0003,$training"
   mkdir -p "$here/../artifacts/$1"
-  cp "$work/$1/mnist-cnn-int8.tflite" "$work/$1/manifest.json" "$work/$1/recipe.toml" "$here/../artifacts/$1/"
+  cp "$1"/{mnist-cnn-int8.tflite,manifest.json,recipe.toml} "$here/../artifacts/$1/"
 }
 student mnist-16k c8-c12-p-c12-c16-p-c20-c20
 student mnist-8k c6-c8-p-c8-c8-p-c10-c12
