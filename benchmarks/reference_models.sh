@@ -19,6 +19,7 @@ for model in "${models[@]}"; do
   [ -d "$work/$model-ptq" ] || "$edgekit" compress "$work/$model.keras" --data "${data[$model]}" \
     --recipe all-schemes --eval-samples 0 -o "$work/$model-ptq" | tee "$work/$model-ptq.txt"
   for threads in 1 2; do
-    (cd "$work" && "$edgekit" bench "$model-ptq" --threads "$threads" --processes 7 --min-seconds 0.2 --out "$here/records")
+    (cd "$work" && "$edgekit" bench "$model-ptq" --threads "$threads" --processes 7 --min-seconds 0.1 --out records)
   done
 done
+mv "$work"/records/*.json "$here/records/"  # written there, so that no record names a folder of this machine
