@@ -31,6 +31,12 @@ def work_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     return path
 
 
+@pytest.fixture
+def one_latency_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that do not look at the latency in a ledger: every round is two processes."""
+    monkeypatch.setattr("edgekit.export.effect.ROUNDS", 1)
+
+
 class Edgekit:
     """The command line in a process of its own, as a user runs it."""
 

@@ -12,13 +12,7 @@ from edgekit.manifest import Bundle
 from edgekit.pipeline import compress
 from edgekit.stages import check_order
 
-pytestmark = pytest.mark.tensorflow
-
-
-@pytest.fixture(autouse=True)
-def one_round(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Latency in the ledger is not what is tested here, and every round is two processes."""
-    monkeypatch.setattr("edgekit.export.effect.ROUNDS", 1)
+pytestmark = [pytest.mark.tensorflow, pytest.mark.usefixtures("one_latency_round")]
 
 
 @pytest.fixture(scope="module")

@@ -25,6 +25,8 @@ from edgekit.pipeline import compress
 from edgekit.report.ledger_table import ledger_line, ledger_table
 from edgekit.stages import check_order
 
+pytestmark = pytest.mark.usefixtures("one_latency_round")
+
 TUNE = {"epochs": 1, "batch_size": 16, "learning_rate": 0.001}
 TWO = (StageSpec("finetune", TUNE), StageSpec("distill", {"student": "current", **TUNE}))
 RECIPE = Recipe("two", stages=TWO, schemes=("int8",), formats=("tflite",), calibration_samples=20, check_samples=15)
@@ -32,12 +34,6 @@ RECIPE = Recipe("two", stages=TWO, schemes=("int8",), formats=("tflite",), calib
 
 def timeless(entry: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in entry.items() if key not in ("latency", "seconds")}
-
-
-@pytest.fixture(autouse=True)
-def one_round(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Latency in the ledger is not what is tested here, and every round is two processes."""
-    monkeypatch.setattr("edgekit.export.effect.ROUNDS", 1)
 
 
 @pytest.fixture(scope="module")

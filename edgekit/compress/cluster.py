@@ -19,7 +19,7 @@ from edgekit.compress.channels.matching import by_reason, check_layers
 from edgekit.compress.masks import keep_zeros
 from edgekit.compress.rebuild import Part, clone, rebuild, set_weights, transfer
 from edgekit.compress.selection import Chosen, choose, kernel
-from edgekit.compress.stage import CLUSTERED, QUANTIZED, SPARSE, ModelState, StageContext
+from edgekit.compress.stage import CLUSTERED, QUANTIZED, SPARSE, ModelState, StageContext, Trained
 from edgekit.errors import InputError
 from edgekit.models.training import TrainConfig, train
 
@@ -35,7 +35,7 @@ MAX_CLUSTERS = 255
 
 
 @dataclass(frozen=True)
-class Cluster:
+class Cluster(Trained):
     """Cluster the weights of every chosen layer, and train the centroids.
 
     Attributes:
@@ -43,21 +43,16 @@ class Cluster:
         init: `linear` (evenly between smallest and largest weight), `kmeans++`, `density` or `random`.
         layers: `all`, `conv`, `dense`, or `name:PATTERN`. Depthwise kernels and BatchNormalization are never clustered.
         preserve_sparsity: keep the zeros of a pruned model.
-        epochs: of training; the other fields as in `TrainConfig`.
     """
 
     clusters: int = 16
     init: str = "kmeans++"
     layers: str = "all"
     preserve_sparsity: bool = True
-    epochs: int = 5
-    batch_size: int = 64
     learning_rate: float = 1e-4
-    augment: str = "none"
-    schedule: str = "cosine"
 
     def __post_init__(self) -> None:
-        self._config(0)
+        super().__post_init__()
         check_layers(self.layers)
         if not 2 <= self.clusters <= MAX_CLUSTERS:
             raise InputError(
@@ -97,12 +92,9 @@ class Cluster:
             init=self.init,
             layers=self.layers,
             sparse=SPARSE in traits,
-            config=self._config(context.seed),
+            config=self.config(context.seed),
         )
         return ModelState(model, traits), note
-
-    def _config(self, seed: int) -> TrainConfig:
-        return TrainConfig(self.epochs, self.batch_size, self.learning_rate, self.augment, self.schedule, seed)
 
 
 def cluster_weights(

@@ -6,19 +6,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from edgekit.compress.stage import SPARSE, ModelState, StageContext, refuse_after_clustering
-from edgekit.compress.teacher import doubt, teacher_of
+from edgekit.compress.masks import keep_zeros
+from edgekit.compress.stage import SPARSE, ModelState, StageContext, Trained, refuse_after_clustering
+from edgekit.compress.teacher import soft_targets
 from edgekit.errors import InputError
 from edgekit.models.reference import REFERENCE
-from edgekit.models.targets import Distilled, check_soft
-from edgekit.models.training import History, TrainConfig, train
+from edgekit.models.targets import check_soft
+from edgekit.models.training import History, train
 
 SCALED, CURRENT = "scaled", "current"
 STUDENTS = (SCALED, CURRENT, *REFERENCE)
 
 
 @dataclass(frozen=True)
-class Distill:
+class Distill(Trained):
     """Knowledge distillation (Hinton et al. 2015), with teacher assistants (Mirzadeh et al. 2020, arXiv 1902.03393).
 
     Attributes:
@@ -32,7 +33,7 @@ class Distill:
             original model. A teacher takes the same inputs, preprocessed in the same way, as the model.
         temperature: T of the soft targets.
         alpha: share of the soft loss.
-        epochs: for every model of the chain; the other fields as in `TrainConfig`.
+        epochs: for every model of the chain.
     """
 
     student: str = SCALED
@@ -43,13 +44,9 @@ class Distill:
     temperature: float = 4.0
     alpha: float = 0.7
     epochs: int = 10
-    batch_size: int = 64
-    learning_rate: float = 1e-3
-    augment: str = "none"
-    schedule: str = "cosine"
 
     def __post_init__(self) -> None:
-        self._config(0)
+        super().__post_init__()
         if not 0 < self.width <= 1:
             raise InputError(f"width {self.width}: expected a factor above 0 and at most 1")
         check_soft(self.temperature, self.alpha)
@@ -144,29 +141,20 @@ class Distill:
         name: str,
         traits: frozenset[str] = frozenset(),
     ) -> History:
-        folder = context.work / name
-        folder.mkdir(parents=True, exist_ok=True)
-        if warning := doubt(teacher, context.splits, context.preprocessing, self.augment):
-            context.progress.warn(f"distill: {warning}")
-        source = teacher_of(teacher, context.splits, context.preprocessing, self.augment, folder)
-        callbacks = []
-        if SPARSE in traits:
-            from edgekit.compress.masks import keep_zeros
-
-            callbacks = keep_zeros(student)
+        targets = soft_targets(
+            teacher, context, name, augment=self.augment, temperature=self.temperature, alpha=self.alpha
+        )
+        callbacks = keep_zeros(student) if SPARSE in traits else []
         return train(
             student,
             context.splits,
             context.preprocessing,
-            self._config(context.seed),
+            self.config(context.seed),
             context.progress,
-            targets=Distilled(context.splits, source, self.temperature, self.alpha),
+            targets=targets,
             callbacks=callbacks,
-            checkpoint=folder / "training.npz",
+            checkpoint=context.work / name / "training.npz",
         )
-
-    def _config(self, seed: int) -> TrainConfig:
-        return TrainConfig(self.epochs, self.batch_size, self.learning_rate, self.augment, self.schedule, seed)
 
 
 def spaced(width: float, count: int) -> tuple[float, ...]:

@@ -6,22 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgekit.compress.masks import keep_zeros
-from edgekit.compress.stage import SPARSE, ModelState, StageContext, refuse_after_clustering
-from edgekit.models.training import TrainConfig, train
+from edgekit.compress.stage import SPARSE, ModelState, StageContext, Trained, refuse_after_clustering
+from edgekit.models.training import train
 
 
 @dataclass(frozen=True)
-class Finetune:
-    """Train on with Adam and keep the best epoch; the fields are those of `TrainConfig`."""
+class Finetune(Trained):
+    """Train on with Adam and keep the best epoch."""
 
     epochs: int = 3
-    batch_size: int = 64
     learning_rate: float = 1e-4
-    augment: str = "none"
-    schedule: str = "cosine"
-
-    def __post_init__(self) -> None:
-        self._config(0)
 
     @property
     def expectation(self) -> str:
@@ -35,7 +29,7 @@ class Finetune:
 
     def run(self, state: ModelState, context: StageContext) -> tuple[ModelState, dict[str, Any]]:
         """See `Stage`."""
-        config = self._config(context.seed)
+        config = self.config(context.seed)
         callbacks = keep_zeros(state.model) if SPARSE in state.traits else []
         history = train(
             state.model,
@@ -47,6 +41,3 @@ class Finetune:
             checkpoint=context.work / "training.npz",
         )
         return state, history.to_dict()
-
-    def _config(self, seed: int) -> TrainConfig:
-        return TrainConfig(self.epochs, self.batch_size, self.learning_rate, self.augment, self.schedule, seed)

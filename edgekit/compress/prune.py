@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from edgekit.compress.stage import CLUSTERED, QUANTIZED, SPARSE, ModelState, StageContext
+from edgekit.compress.masks import keep_zeros
+from edgekit.compress.stage import CLUSTERED, QUANTIZED, SPARSE, ModelState, StageContext, Trained
 from edgekit.errors import InputError
-from edgekit.models.training import TrainConfig, train
+from edgekit.models.training import train
 
 GRANULARITIES = ("weight", "block", "2:4", "channel")
 SCOPES = ("local", "global")
@@ -16,7 +17,7 @@ TAYLOR_SAMPLES = 512
 
 
 @dataclass(frozen=True)
-class Prune:
+class Prune(Trained):
     """Prune, and train what is left.
 
     Attributes:
@@ -28,7 +29,7 @@ class Prune:
         multiple_of: channels of large layers are kept in multiples of this.
         rounds: of channel pruning: in how many equal steps, each followed by training.
         sparsity_schedule: of weights: `polynomial` (zeros grow while training) or `constant`.
-        epochs: of training, for each round; the other fields as in `TrainConfig`.
+        epochs: of training, for each round.
     """
 
     amount: float = 0.5
@@ -39,14 +40,9 @@ class Prune:
     multiple_of: int = 8
     rounds: int = 1
     sparsity_schedule: str = "polynomial"
-    epochs: int = 5
-    batch_size: int = 64
-    learning_rate: float = 1e-3
-    augment: str = "none"
-    schedule: str = "cosine"
 
     def __post_init__(self) -> None:
-        self._config(0)
+        super().__post_init__()
         if not 0 <= self.amount < 1:
             raise InputError(f"amount {self.amount}: expected a share from 0 up to below 1")
         for name, allowed in (("granularity", GRANULARITIES), ("scope", SCOPES), ("criterion", CRITERIA)):
@@ -92,7 +88,7 @@ class Prune:
             granularity=self.granularity,
             layers=self.layers,
             schedule=self.sparsity_schedule,
-            config=self._config(context.seed),
+            config=self.config(context.seed),
         )
         return ModelState(model, state.traits | {SPARSE}), note
 
@@ -117,24 +113,16 @@ class Prune:
                 samples=samples,
             )
             model = pruned.model
-            callbacks = []
-            if SPARSE in state.traits:
-                from edgekit.compress.masks import keep_zeros
-
-                callbacks = keep_zeros(model)
             history = train(
                 model,
                 context.splits,
                 context.preprocessing,
-                self._config(context.seed),
+                self.config(context.seed),
                 context.progress,
-                callbacks=callbacks,
+                callbacks=keep_zeros(model) if SPARSE in state.traits else [],
                 checkpoint=context.work / f"round-{number}.npz",
             )
             steps.append({**pruned.to_dict(), "val_accuracy_keras": history.best_accuracy})
         for layer, reason in pruned.kept_whole.items():
             context.progress.say(f"left whole: {layer}: {reason}")
         return ModelState(model, state.traits), {"rounds": steps}
-
-    def _config(self, seed: int) -> TrainConfig:
-        return TrainConfig(self.epochs, self.batch_size, self.learning_rate, self.augment, self.schedule, seed)

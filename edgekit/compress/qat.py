@@ -17,14 +17,14 @@ from edgekit.compress.qat_finish import for_converter, plain
 from edgekit.compress.qat_preflight import Prepared, prepare
 from edgekit.compress.qat_ranges import calibrate
 from edgekit.compress.qat_scheme import Handling, apply, forms
-from edgekit.compress.stage import QUANTIZED, SPARSE, ModelState, StageContext
-from edgekit.compress.teacher import doubt, teacher_of
+from edgekit.compress.stage import QUANTIZED, SPARSE, ModelState, StageContext, Trained
+from edgekit.compress.teacher import soft_targets
 from edgekit.data.dataset import Array
 from edgekit.errors import ConversionError, InputError
 from edgekit.export import tflite
 from edgekit.export.signature import Signature
 from edgekit.inspect.reading import inspect_file
-from edgekit.models.targets import Distilled, Targets, check_soft
+from edgekit.models.targets import Targets, check_soft
 from edgekit.models.training import TrainConfig, train
 from edgekit.progress import Progress
 
@@ -39,7 +39,7 @@ FLOAT_OPERATOR = "DEQUANTIZE"
 
 
 @dataclass(frozen=True)
-class Quantize:
+class Quantize(Trained):
     """Train with fake quantization, so that the weights get used to int8.
 
     Attributes:
@@ -48,21 +48,16 @@ class Quantize:
         teacher: `float`, the model that enters this stage, or `original`, the one from before all stages.
         allow_float_layers: go on, with a warning, if some layers will compute in float inside the int8 file, because
             TFLite has no int8 form of them; else refuse before training.
-        epochs: of training; the other fields as in `TrainConfig`.
     """
 
     alpha: float = 0.0
     temperature: float = 4.0
     teacher: str = FLOAT
-    epochs: int = 5
-    batch_size: int = 64
     learning_rate: float = 1e-4
-    augment: str = "none"
-    schedule: str = "cosine"
     allow_float_layers: bool = True
 
     def __post_init__(self) -> None:
-        self._config(0)
+        super().__post_init__()
         check_soft(self.temperature, self.alpha)
         if self.teacher not in (FLOAT, ORIGINAL):
             raise InputError(f"unknown teacher `{self.teacher}`", f"one of: {FLOAT}, {ORIGINAL}")
@@ -95,7 +90,7 @@ class Quantize:
             state.model,
             state.traits,
             context,
-            config=self._config(context.seed),
+            config=self.config(context.seed),
             targets=self._targets(state.model, context) if self.alpha else None,
             allow_float_layers=self.allow_float_layers,
         )
@@ -103,15 +98,9 @@ class Quantize:
 
     def _targets(self, entering: Any, context: StageContext) -> Targets:
         teacher = entering if self.teacher == FLOAT else context.original
-        folder = context.work / "teacher"
-        folder.mkdir(parents=True, exist_ok=True)
-        if warning := doubt(teacher, context.splits, context.preprocessing, self.augment):
-            context.progress.warn(f"quantize: {warning}")
-        source = teacher_of(teacher, context.splits, context.preprocessing, self.augment, folder)
-        return Distilled(context.splits, source, self.temperature, self.alpha)
-
-    def _config(self, seed: int) -> TrainConfig:
-        return TrainConfig(self.epochs, self.batch_size, self.learning_rate, self.augment, self.schedule, seed)
+        return soft_targets(
+            teacher, context, "teacher", augment=self.augment, temperature=self.temperature, alpha=self.alpha
+        )
 
 
 def quantize(

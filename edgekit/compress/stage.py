@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from edgekit.data.split import Splits
 from edgekit.errors import InputError
+from edgekit.models.training import TrainConfig
 from edgekit.preprocessing import Preprocessing
 from edgekit.progress import Progress
 
@@ -48,6 +49,28 @@ class StageContext:
     progress: Progress
     work: Path
     original: Any
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The options of every stage that trains, as in `TrainConfig`; a stage may set other defaults."""
+
+    epochs: int = 5
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    augment: str = "none"
+    schedule: str = "cosine"
+
+    def __post_init__(self) -> None:
+        self.config(0)
+
+    def config(self, seed: int) -> TrainConfig:
+        """Return how to train.
+
+        Raises:
+            InputError: an option is out of range.
+        """
+        return TrainConfig(self.epochs, self.batch_size, self.learning_rate, self.augment, self.schedule, seed)
 
 
 class Stage(Protocol):

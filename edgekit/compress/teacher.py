@@ -9,17 +9,39 @@ from typing import Any
 import numpy as np
 
 from edgekit.backend import tensorflow
+from edgekit.compress.stage import StageContext
 from edgekit.data.dataset import Array
 from edgekit.data.split import Splits
 from edgekit.files import atomic_file
 from edgekit.models.augment import augmentation
-from edgekit.models.targets import Teacher, log_probabilities
+from edgekit.models.targets import Distilled, Teacher, log_probabilities
 from edgekit.preprocessing import Preprocessing
 
 CHUNK = 512
 PROBE = 1000
 MOST_LOST = 0.1
 """Accuracy that a teacher may lose by augmentation without a warning: 10 points."""
+
+
+def soft_targets(
+    teacher: Any, context: StageContext, folder: str, *, augment: str, temperature: float, alpha: float
+) -> Distilled:
+    """Return what a stage trains a student towards, with a warning if the teacher is lost on augmented samples.
+
+    Args:
+        teacher: a tf_keras model that ends in a softmax.
+        context: of the stage.
+        folder: in the stage's work folder, for this teacher's cache only.
+        augment: a key of `AUGMENTATIONS`.
+        temperature: T, above 0.
+        alpha: share of the soft loss, 0 to 1.
+    """
+    cache = context.work / folder
+    cache.mkdir(parents=True, exist_ok=True)
+    if warning := doubt(teacher, context.splits, context.preprocessing, augment):
+        context.progress.warn(warning)
+    answers = teacher_of(teacher, context.splits, context.preprocessing, augment, cache)
+    return Distilled(context.splits, answers, temperature, alpha)
 
 
 def teacher_of(model: Any, splits: Splits, preprocessing: Preprocessing, augment: str, folder: Path) -> Teacher:

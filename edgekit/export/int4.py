@@ -29,8 +29,8 @@ from edgekit.stats import sqnr_db
 SCHEMES = {"int4-dense": ("FULLY_CONNECTED",), "int4": ("FULLY_CONNECTED", "CONV_2D")}
 """Which operators may get int4 weights.
 
-XNNPACK runs dense layers with int4 weights as fast as with int8. Convolutions with them leave it: with ai-edge-litert
-2.3 on x86 such a file takes up to 4 times as long.
+XNNPACK runs dense layers with int4 weights as fast as with int8. Convolutions with them leave it, and
+such a file is slower: measure it.
 """
 
 MIN_SQNR_DB = 20.0

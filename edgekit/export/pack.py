@@ -2,7 +2,7 @@
 
 The TensorFlow converter writes the zero points of every weight and bias anew (8 bytes a channel), likewise shapes,
 options and empty tables; it names every tensor after all the operators that it was fused from, gives every activation
-a buffer of its own, and adds a record of the conversion: 9 to 21 % of the int8 files below 100 KB that were measured.
+a buffer of its own, and adds a record of the conversion: a good part of a small int8 file.
 
 What stays: every value that an interpreter reads, the alignment of constants, and the names of inputs, outputs and
 weights, shortened. What readers were consulted for: TFLite's interpreter wants as many zero points as scales (2.14

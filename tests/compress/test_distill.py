@@ -122,11 +122,10 @@ def test_the_current_model_learns_from_the_original(trained: Any, context: Stage
 def test_a_teacher_from_a_file(
     trained: Any, context: StageContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from edgekit.compress import distill
+    from edgekit.compress import teacher
 
     asked: list[Any] = []
-    teacher_of = distill.teacher_of
-    monkeypatch.setattr(distill, "teacher_of", lambda model, *rest: asked.append(model) or teacher_of(model, *rest))
+    monkeypatch.setattr(teacher, "teacher_of", lambda model, *rest: asked.append(model) or teacher_of(model, *rest))
     trained.save(tmp_path / "teacher.keras")
     for student in ("current", "scaled"):
         work = dataclasses.replace(context, work=tmp_path / student)

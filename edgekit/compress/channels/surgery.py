@@ -9,6 +9,7 @@ from edgekit.compress.channels import slicing
 from edgekit.compress.channels.graph import flat, inner_layers, is_graph, replay
 from edgekit.compress.channels.groups import Analysis
 from edgekit.compress.channels.tracking import Kept
+from edgekit.compress.rebuild import clone, set_weights
 from edgekit.errors import ConversionError
 
 DATA_LAYERS = ("Normalization",)
@@ -85,20 +86,8 @@ class _Rebuild:
 
     def layer(self, source: Any) -> Any:
         """Make a layer again, with fewer channels."""
-        try:
-            config = dict(source.get_config())
-            for key in ("batch_input_shape", "input_shape"):
-                config.pop(key, None)
-            if id(source) in self.entries:
-                config.update(slicing.config(self.entries[id(source)], self.kept))
-            if self.fresh and "trainable" in config:
-                config["trainable"] = True
-            return type(source).from_config(config)
-        except (NotImplementedError, TypeError, ValueError, KeyError) as error:
-            raise ConversionError(
-                f"{source.name} ({type(source).__name__}) cannot be made again from its configuration: {error}",
-                "give the layer get_config, as saving needs it too",
-            ) from error
+        changes = slicing.config(self.entries[id(source)], self.kept) if id(source) in self.entries else {}
+        return clone(source, **changes, **({"trainable": True} if self.fresh else {}))
 
     def copy_weights(self) -> None:
         """Give every new layer the weights of the channels that stay."""
@@ -107,4 +96,4 @@ class _Rebuild:
                 continue
             entry = self.entries.get(id(source))
             values = source.get_weights() if entry is None else slicing.weights(entry, self.kept)
-            self.made[id(source)].set_weights(values)
+            set_weights(self.made[id(source)], values)
