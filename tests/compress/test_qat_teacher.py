@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edgekit.backend import seed_everything
-from edgekit.compress import qat
+from edgekit.compress import teacher as teachers
 from edgekit.compress.qat import Quantize
 from edgekit.compress.stage import ModelState
 from edgekit.compress.teacher import CachedTeacher, LiveTeacher, teacher_of
@@ -41,7 +41,7 @@ def test_who_teaches_and_what_is_cached(teacher: str, augment: str, monkeypatch:
         asked.append((model, teacher_of(model, *args)))
         return asked[-1][1]
 
-    monkeypatch.setattr(qat, "teacher_of", watch)
+    monkeypatch.setattr(teachers, "teacher_of", watch)
     where = context(original=original)
     stage = Quantize(epochs=1, batch_size=64, alpha=0.5, teacher=teacher, augment=augment)
     stage.run(ModelState(entering), where)
@@ -54,7 +54,7 @@ def test_who_teaches_and_what_is_cached(teacher: str, augment: str, monkeypatch:
 
 
 def test_labels_alone_need_no_teacher(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(qat, "teacher_of", lambda *_: pytest.fail("a teacher was asked"))
+    monkeypatch.setattr(teachers, "teacher_of", lambda *_: pytest.fail("a teacher was asked"))
     Quantize(epochs=1, batch_size=64).run(ModelState(dense_network()), context())
 
 
