@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
 
-from edgekit.errors import EdgekitError
+from edgekit.cli.entry import run
 
 from . import budgets
 from . import rows as table
@@ -121,31 +119,7 @@ def _default_work(data: str) -> Path:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return the exit code: 0, 1 an explained failure, 2 usage, 3 in part, 130 interrupted."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given and given[0] not in COMMANDS and not given[0].startswith("-"):
         given.insert(0, "run")
-    try:
-        app(given)
-    except SystemExit as stop:
-        return _interrupted[0] if _interrupted else int(stop.code or 0)
-    except Exception as error:
-        if _interrupted:  # in the middle of native code, which made an error of its own out of it
-            return _interrupted[0]
-        if not isinstance(error, EdgekitError):
-            raise
-        typer.echo(f"study: {error.message}", err=True)
-        if error.hint:
-            typer.echo(f"  hint: {error.hint}", err=True)
-        return 1
-    return 0
-
-
-_interrupted: list[int] = []
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    """Unwind, so that no temporary file stays."""
-    _interrupted.append(128 + number)
-    raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
+    return run(app, "study", given)

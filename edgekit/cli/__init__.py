@@ -12,16 +12,14 @@ place that prints, and the only one that decides exit codes:
 
 from __future__ import annotations
 
-import signal
 import sys
-from types import FrameType
 from typing import Annotated
 
 import typer
 
 from edgekit.cli import bench, compress, recipes, report, train
 from edgekit.cli import inspect as inspect_
-from edgekit.errors import EdgekitError
+from edgekit.cli.entry import run
 
 app = typer.Typer(
     name="edgekit",
@@ -38,28 +36,7 @@ for module in (train, compress, bench, inspect_, report, recipes):
 
 def main() -> None:
     """Run the command line; the entry point of the `edgekit` script."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
-    try:
-        app()
-    except Exception as error:
-        if _interrupted:  # in the middle of native code, which made an error of its own out of it
-            sys.exit(128 + _interrupted[0])
-        if not isinstance(error, EdgekitError):
-            raise
-        typer.echo(f"edgekit: {error.message}", err=True)
-        if error.hint:
-            typer.echo(f"  hint: {error.hint}", err=True)
-        sys.exit(1)
-
-
-_interrupted: list[int] = []
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    """Unwind, so that temporary folders go."""
-    _interrupted.append(number)
-    raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
+    sys.exit(run(app, "edgekit"))
 
 
 def _print_version(wanted: bool) -> None:

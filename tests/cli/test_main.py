@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from edgekit import cli
+from edgekit.cli.entry import run
 from edgekit.errors import ConversionError
 
 
@@ -15,40 +15,40 @@ from edgekit.errors import ConversionError
 def handlers() -> Iterator[None]:
     kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield
-    cli._interrupted.clear()
     for number, handler in kept.items():
         signal.signal(number, handler)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_native_code_may_wrap_an_interruption(monkeypatch: pytest.MonkeyPatch, number: int, code: int) -> None:
-    def app() -> None:
+def test_native_code_may_wrap_an_interruption(number: int, code: int) -> None:
+    def app(arguments: object) -> None:
         try:
             signal.raise_signal(number)
         except BaseException as error:
             raise ConversionError("the converter failed") from error
 
-    monkeypatch.setattr(cli, "app", app)
-    with pytest.raises(SystemExit) as caught:
-        cli.main()
-    assert caught.value.code == code
+    assert run(app, "edgekit") == code
 
 
-def test_an_explained_failure(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def app() -> None:
+def test_an_explained_failure(capsys: pytest.CaptureFixture[str]) -> None:
+    def app(arguments: object) -> None:
         raise ConversionError("it failed", "try again")
 
-    monkeypatch.setattr(cli, "app", app)
-    with pytest.raises(SystemExit) as caught:
-        cli.main()
-    assert caught.value.code == 1
-    assert capsys.readouterr().err == "edgekit: it failed\n  hint: try again\n"
+    assert run(app, "study") == 1
+    assert capsys.readouterr().err == "study: it failed\n  hint: try again\n"
 
 
-def test_a_fault_of_edgekit_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    def app() -> None:
+@pytest.mark.parametrize(("code", "returned"), [(None, 0), (0, 0), (3, 3)])
+def test_an_exit_code_is_passed_on(code: int | None, returned: int) -> None:
+    def app(arguments: object) -> None:
+        raise SystemExit(code)
+
+    assert run(app, "edgekit") == returned
+
+
+def test_a_fault_of_edgekit_is_not_hidden() -> None:
+    def app(arguments: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(cli, "app", app)
     with pytest.raises(ZeroDivisionError):
-        cli.main()
+        run(app, "edgekit")
