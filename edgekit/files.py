@@ -18,6 +18,12 @@ from typing import Any
 from edgekit.errors import InputError, OutputError
 
 
+def work_base() -> Path:
+    """Return the folder for what may be needed again: $EDGEKIT_WORK, else edgekit's in the user's cache folder."""
+    given = os.environ.get("EDGEKIT_WORK")
+    return Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgekit"
+
+
 def sha256(path: Path) -> str:
     """Return the SHA-256 of a file as 64 hex digits."""
     with path.open("rb") as stream:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import time
 from collections.abc import Sequence
@@ -23,7 +22,7 @@ from edgekit.compress.stage import QUANTIZED, ModelState, Stage, StageContext
 from edgekit.config import Recipe
 from edgekit.data.split import Splits
 from edgekit.export.effect import EffectMeter
-from edgekit.files import atomic_file, read_json, sha256, write_json
+from edgekit.files import atomic_file, read_json, sha256, work_base, write_json
 from edgekit.ledger import Entry
 from edgekit.preprocessing import Preprocessing
 from edgekit.progress import Progress
@@ -53,8 +52,7 @@ def work_folder(recipe: Recipe, model_key: str, data_key: str, preprocessing: Pr
     files = [sha256(path) for path in named if path.is_file()]
     parts = (__version__, recipe.to_toml(), model_key, data_key, json.dumps(preprocessing.to_dict()), *files)
     key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
-    base = os.environ.get("EDGEKIT_WORK") or Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "edgekit"
-    return Path(base) / "work" / key
+    return work_base() / "work" / key
 
 
 def check_order(stages: Sequence[Stage]) -> None:

@@ -21,9 +21,9 @@ class Budget:
         quantize: epochs of quantization-aware training.
         distill: epochs of every model of a chain of distillation.
         order: epochs of each of the three stages whose order is compared.
-        batch_size: samples a step, in the stages; the baseline has its usual one.
-        augment: in the baseline's training; the stages see plain samples, so that teacher outputs can be kept.
-        schedule: of the baseline's learning rate.
+        batch_size: samples a step.
+        augment: in every training, of the baseline and of the stages, so that neither has an advantage.
+        schedule: of the learning rate, in every training.
         levels: shares that pruning removes.
         widths: of the students.
         train_samples, validation_samples: a stratified part of each; 0: all.
@@ -36,9 +36,9 @@ class Budget:
     quantize: int
     distill: int
     order: int
-    batch_size: int = 64
+    batch_size: int = 128
     augment: str = "none"
-    schedule: str = "constant"
+    schedule: str = "cosine"
     levels: tuple[float, ...] = (0.5, 0.8, 0.9)
     widths: tuple[float, ...] = (0.5, 0.25, 0.125)
     train_samples: int = 0
@@ -50,7 +50,7 @@ class Budget:
 
 
 BUDGETS = {
-    "mnist": Budget("mnist", "mnist-cnn", baseline=10, prune=2, quantize=2, distill=6, order=3, batch_size=128),
+    "mnist": Budget("mnist", "mnist-cnn", baseline=10, prune=2, quantize=2, distill=6, order=3),
     "cifar10": Budget(
         "cifar10",
         "cifar10-cnn",
@@ -59,9 +59,7 @@ BUDGETS = {
         quantize=2,
         distill=10,
         order=3,
-        batch_size=128,
         augment="flip",
-        schedule="cosine",
         train_samples=10_000,
     ),
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -53,19 +52,19 @@ def run_command(
     known = table.rows(budget)
     chosen = table.choose(known, only)
     items(chosen, seeds, budget, "", folder)
-    for place in (folder, out):
-        check_writable(place)
+    check_writable(folder, "--work")
+    check_writable(out, "--out")
     console = Console()
     dataset = load_data(data)
     records = run(dataset, budget, items(chosen, seeds, budget, dataset.fingerprint(), folder), folder, console)
-    typer.echo(write_results(out, budget, quick, dataset, _all(budget, seeds, dataset.fingerprint(), folder)))
+    typer.echo(write_results(out, budget, quick, dataset, _all(budget, dataset.fingerprint(), folder)))
     if any(record.failure for record in records):
         raise typer.Exit(3)
 
 
 @app.command("latency", help="Time the files of seed 0 against the baseline's, interleaved. Needs a quiet machine.")
 def latency_command(
-    data: Data, quick: Quick = False, seeds: Seeds = 3, work: Work = None, out: Out = RESULTS, rounds: Rounds = 5
+    data: Data, quick: Quick = False, work: Work = None, out: Out = RESULTS, rounds: Rounds = 5
 ) -> None:
     """Time what is not timed yet, then write the results."""
     from edgekit.cli.console import Console
@@ -75,46 +74,47 @@ def latency_command(
     from .report import write_results
     from .run import items
 
-    budget, seeds = budgets.find(data, quick), _seeds(seeds, quick)
+    budget = budgets.find(data, quick)
     folder = work or _default_work(data)
-    for place in (folder, out):
-        check_writable(place)
+    check_writable(folder, "--work")
+    check_writable(out, "--out")
     dataset = load_data(data)
     first = items(table.rows(budget), 1, budget, dataset.fingerprint(), folder)
     time_files(first, dataset, folder, rounds, Console())
-    typer.echo(write_results(out, budget, quick, dataset, _all(budget, seeds, dataset.fingerprint(), folder)))
+    typer.echo(write_results(out, budget, quick, dataset, _all(budget, dataset.fingerprint(), folder)))
 
 
 @app.command("report", help="Write the tables, the plot and the findings again, from the records.")
-def report_command(data: Data, quick: Quick = False, seeds: Seeds = 3, work: Work = None, out: Out = RESULTS) -> None:
+def report_command(data: Data, quick: Quick = False, work: Work = None, out: Out = RESULTS) -> None:
     """From the committed records; with --work, from those of an unfinished run."""
     from edgekit.data.loading import load_data
 
     from .report import render_results, write_results
 
-    budget, seeds = budgets.find(data, quick), _seeds(seeds, quick)
+    budget = budgets.find(data, quick)
     if work is None:
         typer.echo(render_results(out, budget, quick))
         return
-    check_writable(out)
+    check_writable(out, "--out")
     dataset = load_data(data)
-    typer.echo(write_results(out, budget, quick, dataset, _all(budget, seeds, dataset.fingerprint(), work)))
+    typer.echo(write_results(out, budget, quick, dataset, _all(budget, dataset.fingerprint(), work)))
 
 
 def _seeds(seeds: int, quick: bool) -> int:
     return 1 if quick and seeds > 1 else seeds
 
 
-def _all(budget: budgets.Budget, seeds: int, data_key: str, work: Path) -> list[Record]:
-    """Return every record there is, also of rows that --only left out this time."""
-    from .run import collect, items
+def _all(budget: budgets.Budget, data_key: str, work: Path) -> list[Record]:
+    """Return every record there is, also of rows and seeds that were left out this time."""
+    from .run import MOST_SEEDS, collect, items
 
-    return collect(items(table.rows(budget), seeds, budget, data_key, work))
+    return collect(items(table.rows(budget), MOST_SEEDS, budget, data_key, work))
 
 
 def _default_work(data: str) -> Path:
-    base = os.environ.get("EDGEKIT_WORK") or Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "edgekit"
-    return Path(base) / "study" / data
+    from edgekit.files import work_base
+
+    return work_base() / "study" / data
 
 
 def main(arguments: list[str] | None = None) -> int:

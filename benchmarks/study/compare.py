@@ -23,18 +23,35 @@ Name = tuple[str, str]
 
 @dataclass(frozen=True)
 class Study:
-    """All files, by row and scheme, then by seed."""
+    """All files.
+
+    Attributes:
+        files: by row and scheme, then by seed.
+        assistants: validation accuracies of a row's assistants, over all seeds, 0 to 1.
+    """
 
     files: Mapping[Name, Mapping[int, File]]
+    assistants: Mapping[str, Sequence[float]]
 
     @classmethod
     def of(cls, records: Iterable[Record]) -> Study:
         """Sort records."""
         files: dict[Name, dict[int, File]] = {}
+        assistants: dict[str, list[float]] = {}
         for record in records:
             for file in record.files:
                 files.setdefault((record.row, file.scheme), {})[record.seed] = file
-        return cls(files)
+            for step in record.lineage:
+                for pupil in step.get("chain", [])[:-1]:
+                    assistants.setdefault(record.row, []).append(pupil["val_accuracy_keras"])
+        return cls(files, assistants)
+
+    def once(self, names: Iterable[Name]) -> list[Name]:
+        """Leave out names whose files are, byte for byte, those of an earlier name."""
+        found: dict[tuple[tuple[int, str], ...], Name] = {}
+        for name in names:
+            found.setdefault(tuple(sorted((seed, f.sha256) for seed, f in self.files[name].items())), name)
+        return list(found.values())
 
     def missing(self, names: Iterable[Name]) -> list[str]:
         """Return those that have no file yet, as text."""
@@ -52,22 +69,24 @@ class Study:
     def difference(self, pairs: Sequence[tuple[Name, Name]]) -> Interval:
         """Return by how much the first of a pair is more accurate than the second, the mean of several pairs.
 
-        With two and more seeds: one mean a seed, t interval over the seeds that all files have. With one seed: the mean
-        difference of every test sample, normal interval over the samples (of one pair: McNemar's without continuity
-        correction, as an interval).
+        The interval is the wider of two. Over samples: each test sample's difference, the mean of the seeds that all
+        files have, normal (of one pair and one seed: McNemar's without continuity correction). Over seeds, from two
+        on: one mean a seed, t interval.
 
         Args:
             pairs: (first, second); every name has files.
         """
         seeds = set.intersection(*(set(self.files[name]) for pair in pairs for name in pair))
         each = [self._sample_differences(pairs, seed) for seed in sorted(seeds)]
-        if len(each) > 1:
-            return over_seeds([float(d.mean()) for d in each])
         if not each:
             return Interval(math.nan, -math.inf, math.inf)
-        half = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * float(each[0].std()) / math.sqrt(len(each[0]))
-        mean = float(each[0].mean())
-        return Interval(mean, mean - half, mean + half)
+        samples: Array = np.mean(each, axis=0)
+        half = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * float(samples.std()) / math.sqrt(len(samples))
+        mean = float(samples.mean())
+        found = [Interval(mean, mean - half, mean + half)]
+        if len(each) > 1:
+            found.append(over_seeds([float(d.mean()) for d in each]))
+        return max(found, key=lambda interval: interval.high - interval.low)
 
     def _sample_differences(self, pairs: Sequence[tuple[Name, Name]], seed: int) -> Array:
         found = [

@@ -18,21 +18,20 @@ from edgekit.files import sha256, write_json
 from edgekit.progress import Progress
 from edgekit.stats import paired_ratio, percentile
 
-from .records import File
+from .records import File, busy
 from .rows import BASELINE
 from .run import Item, collect
 
 SETTINGS = {"min_samples": 50, "max_samples": 5000, "min_seconds": 0.1, "warmup_seconds": 0.1}
 TIMEOUT = 600.0
-QUIET_LOAD = 0.5
 
 
 def time_files(first_seed: Sequence[Item], dataset: Dataset, work: Path, rounds: int, progress: Progress) -> None:
-    """Time the files that have no latency yet, and write it into their records.
+    """Time the files that have no latency yet, or one of a busy machine, and write it into their records.
 
     A latency is `ratio` (median over the rounds of the file's time over the baseline's) with `low` and `high`
     (bootstrap over the rounds), the medians of every process `file_ns` and `baseline_ns`, and `load`, the machine's
-    load average when it was measured.
+    load average before anything was timed.
 
     Args:
         first_seed: what the study consists of, seed 0.
@@ -50,12 +49,13 @@ def time_files(first_seed: Sequence[Item], dataset: Dataset, work: Path, rounds:
     baseline = next((r.files[0] for r in records.values() if r.row == BASELINE and r.files), None)
     if baseline is None:
         raise InputError("there is no baseline to compare with", "run the study first")
-    if os.getloadavg()[0] > QUIET_LOAD:
-        progress.warn(f"the load is {os.getloadavg()[0]:.1f}: latencies are worth little unless the machine is quiet")
+    load = os.getloadavg()[0]
+    if busy({"load": load}):
+        progress.warn(f"the load is {load:.1f}: these latencies are marked, and taken again the next time")
     sample = work / "first.npz"
     np.savez(sample, x=dataset.x_test[:1])
-    timer = _Timer(work / "rows" / baseline.name, sample, dataset, rounds)
-    left = [i for i in first_seed if i.key in records and any(f.latency is None for f in records[i.key].files)]
+    timer = _Timer(work / "rows" / baseline.name, sample, dataset, rounds, load)
+    left = [i for i in first_seed if i.key in records and any(_untimed(f) for f in records[i.key].files)]
     with progress.task("timing", len(left)) as task, open_device() as device:
         for item in left:
             record = records[item.key]
@@ -64,24 +64,28 @@ def time_files(first_seed: Sequence[Item], dataset: Dataset, work: Path, rounds:
             task.advance(item.row.id)
 
 
+def _untimed(file: File) -> bool:
+    return file.latency is None or busy(file.latency)
+
+
 @dataclasses.dataclass(frozen=True)
 class _Timer:
     baseline: Path
     sample: Path
     dataset: Dataset
     rounds: int
+    load: float
 
     def time(self, device: Device, path: Path, file: File) -> File:
         """Return the file with its latency."""
         if not path.is_file() or sha256(path) != file.sha256:
             raise InputError(f"{path}: is gone or was changed", "delete its record (.json), and the row runs again")
-        load = os.getloadavg()[0]
         times: dict[str, list[float]] = {"file_ns": [], "baseline_ns": []}
         for _ in range(self.rounds):
             for name, subject in (("file_ns", path), ("baseline_ns", self.baseline)):
                 times[name].append(self._median(device, subject))
         ratio = paired_ratio(times["file_ns"], times["baseline_ns"])
-        found: dict[str, Any] = {"ratio": ratio.value, "low": ratio.low, "high": ratio.high, **times, "load": load}
+        found: dict[str, Any] = {"ratio": ratio.value, "low": ratio.low, "high": ratio.high, **times, "load": self.load}
         return dataclasses.replace(file, latency=found)
 
     def _median(self, device: Device, path: Path) -> float:

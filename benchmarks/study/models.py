@@ -66,7 +66,9 @@ class Workshop:
         key = baseline_key(self.budget, self.dataset.fingerprint(), seed)
         if not self._note(key).exists():
             budget = self.budget
-            config = TrainConfig(budget.baseline, augment=budget.augment, schedule=budget.schedule, seed=seed)
+            config = TrainConfig(
+                budget.baseline, budget.batch_size, augment=budget.augment, schedule=budget.schedule, seed=seed
+            )
             model, history = train_in_memory(budget.model, self.dataset, self.splits, config, 1.0, self.progress)
             self._save(key, ModelState(model), [{"step": "train", **history.to_dict()}])
         return key

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import importlib.metadata
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -12,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from edgekit import __version__
+from edgekit.compress.registry import resolve
 from edgekit.config import StageSpec
 from edgekit.data.dataset import Array
 from edgekit.errors import InputError, OutputError
@@ -21,6 +24,9 @@ from .budgets import Budget
 from .rows import Row
 
 SCHEMA = 1
+QUIET_LOAD = 0.5
+"""Load average above which a latency is not to be trusted."""
+PACKAGES = ("tensorflow", "tf_keras", "tensorflow-model-optimization")
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,7 @@ class File:
         zeros: share of the weights that mean zero, 0 to 1.
         correct, samples: right predictions on the whole test part.
         hits: one bit a test sample, 1 where the prediction is right, packed and in base64.
-        latency: see `Latency`; None until the step `latency` has run.
+        latency: see `latency.time_files`; None until the step `latency` has run.
     """
 
     name: str
@@ -66,6 +72,11 @@ class File:
 def pack(hits: Array) -> str:
     """Return the form of `File.hits`, from bool (samples,)."""
     return base64.b64encode(np.packbits(hits).tobytes()).decode("ascii")
+
+
+def busy(latency: Mapping[str, Any]) -> bool:
+    """Return whether the machine was busy when this latency was taken."""
+    return bool(latency["load"] > QUIET_LOAD)
 
 
 @dataclass(frozen=True)
@@ -118,14 +129,16 @@ class Record:
 
 
 def baseline_key(budget: Budget, data_key: str, seed: int) -> str:
-    """Return the key of a baseline: data, model and training."""
-    used = ("data", "model", "baseline", "augment", "schedule", "train_samples", "validation_samples")
-    return _digest({"data_sha256": data_key, "seed": seed, **{name: getattr(budget, name) for name in used}})
+    """Return the key of a baseline: data, model, training and the packages that train."""
+    used = ("data", "model", "baseline", "batch_size", "augment", "schedule", "train_samples", "validation_samples")
+    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+    values = {name: getattr(budget, name) for name in used}
+    return _digest({"data_sha256": data_key, "seed": seed, "edgekit": __version__, **versions, **values})
 
 
 def stage_key(before: str, spec: StageSpec) -> str:
-    """Return the key of a model that a stage makes of the model with the key `before`."""
-    return _digest({"before": before, "use": spec.use, "options": dict(spec.options)})
+    """Return the key of a model that a stage, its defaults included, makes of the model with the key `before`."""
+    return _digest({"before": before, "use": spec.use, "options": vars(resolve(spec, spec.use))})
 
 
 def row_key(row: Row, baseline: str) -> str:
@@ -156,7 +169,7 @@ def read_record(path: Path) -> Record | None:
     return Record.from_dict(value, str(path))
 
 
-def check_writable(folder: Path) -> None:
+def check_writable(folder: Path, option: str) -> None:
     """Make the folder, and raise `OutputError` now rather than after an hour if nothing can be written there."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -164,7 +177,7 @@ def check_writable(folder: Path) -> None:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise OutputError(f"--work {folder}: cannot be written: {error.strerror}", "choose another folder") from error
+        raise OutputError(f"{option} {folder}: cannot be written: {error.strerror}", "choose another folder") from error
 
 
 def _digest(value: Mapping[str, Any]) -> str:

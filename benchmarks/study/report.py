@@ -39,10 +39,11 @@ def write_results(out: Path, budget: Budget, quick: bool, dataset: Dataset, reco
         records: of all rows and seeds that are done.
 
     Raises:
-        InputError: there are no records yet.
+        InputError: there are no records yet, or the result that is there holds some that these do not.
     """
     if not records:
         raise InputError("there are no records yet", "run the study first, or give its --work folder")
+    _check_fuller(out / f"{_name(budget, quick)}.json", budget, records)
     with open_device() as device:
         host = read_facts(device)
     write_json(
@@ -58,6 +59,23 @@ def write_results(out: Path, budget: Budget, quick: bool, dataset: Dataset, reco
         },
     )
     return render_results(out, budget, quick)
+
+
+def _check_fuller(path: Path, budget: Budget, records: Sequence[Record]) -> None:
+    """Raise if a result of the same budget holds rows and seeds that would be lost."""
+    if not path.exists():
+        return
+    document = read_json(path, "result of the study")
+    if not isinstance(document, dict) or document.get("budget") != budget.to_dict():
+        return
+    done = {(record.row, record.seed) for record in records}
+    lost = [r for r in _records(document, str(path), budget) if (r.row, r.seed) not in done]
+    if lost:
+        raise InputError(
+            f"{path}: holds {len(lost)} results that this work folder does not, {lost[0].row} of seed {lost[0].seed} "
+            "for one",
+            "finish the run in this work folder first, or give another --out",
+        )
 
 
 def render_results(out: Path, budget: Budget, quick: bool) -> str:
@@ -106,7 +124,7 @@ def _page(
         "changes; with a single seed it is Wilson's, like the binomial column, over samples. Differences are paired: "
         "same seed, same test samples. Intervals are 95 %, not corrected for their number. %/KiB is the study's "
         "efficiency. `int8` of a row without quantization-aware training is post-training. Latency: one thread, first "
-        "seed, interleaved with the baseline's float32 file.",
+        "seed, interleaved with the baseline's float32 file; `busy` marks those taken beside other work.",
         *([QUICK] if name.endswith("-quick") else []),
         *([ONE_SEED] if len({record.seed for record in records}) == 1 else []),
         "## Answers",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import Any
 
 from edgekit.compress.registry import resolve
 from edgekit.config import StageSpec
@@ -20,6 +22,8 @@ PRUNED = 0.5
 """Share of the channels that the prune stage of a sequence removes."""
 STUDENT = 0.5
 """Width of the student of a sequence."""
+ORDERED = 0.8
+"""Share of the weights that is pruned where the order of the stages is compared."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,11 @@ class Row:
     stages: tuple[StageSpec, ...]
     schemes: tuple[str, ...]
 
+    @property
+    def epochs(self) -> int:
+        """All epochs of the stages, those of assistants included."""
+        return sum(int(s.options["epochs"]) * (1 + int(s.options.get("assistants", 0))) for s in self.stages)
+
     def refusal(self) -> str:
         """Return why edgekit does not do this row, or an empty string."""
         try:
@@ -51,7 +60,7 @@ class Row:
 
 def rows(budget: Budget) -> list[Row]:
     """Return all rows of a study, the baseline first."""
-    finetune = StageSpec("finetune", {"epochs": budget.prune, "learning_rate": 1e-3, "batch_size": budget.batch_size})
+    finetune = _stage(budget, "finetune", budget.prune, learning_rate=1e-3)
     return [
         Row(BASELINE, BASELINE, "baseline", (), ("float32",)),
         *(
@@ -130,28 +139,20 @@ def _sequences(budget: Budget) -> Iterator[Row]:
 
 
 def _orders(budget: Budget) -> Iterator[Row]:
-    """Yield the six orders, and prune, quantize and distil of the model itself with distillation first.
+    """Yield the six orders of three stages of as many epochs, on a model that keeps its architecture.
 
-    Every stage has the same number of epochs, and all end with the same architecture: where a fresh student of width
-    `STUDENT` comes first, `PRUNED` of its channels go; elsewhere as many channels go at once as those two remove.
+    Pruning is of single weights and distillation teaches the model itself, so that every order may end with the same
+    sparse int8 model, and none starts from fresh weights.
     """
     epochs = budget.order
-    quantize, teach = _quantize(budget, epochs), _teach(budget, epochs)
-    fresh = _distill(budget, STUDENT, epochs)
-    prune_rest = _prune(budget, PRUNED, epochs)
-    prune_once = _prune(budget, 1 - STUDENT * (1 - PRUNED), epochs)
-    for name, stages in (
-        ("pqd", (prune_once, quantize, teach)),
-        ("pdq", (prune_once, teach, quantize)),
-        ("dpq", (fresh, prune_rest, quantize)),
-        ("dpq-self", (teach, prune_once, quantize)),
-        ("dqp", (fresh, quantize, prune_rest)),
-        ("qpd", (quantize, prune_once, teach)),
-        ("qdp", (quantize, teach, prune_once)),
-    ):
-        label = " → ".join(spec.use for spec in stages)
-        own = " (teaching the model itself)" if name == "dpq-self" else ""
-        yield Row(f"order-{name}", "order", label + own, stages, ("int8",))
+    stages = {
+        "p": _prune(budget, ORDERED, epochs, "weight", "global"),
+        "q": _quantize(budget, epochs),
+        "d": _stage(budget, "distill", epochs, student="current", learning_rate=3e-4),
+    }
+    for order in itertools.permutations("pqd"):
+        chosen = tuple(stages[letter] for letter in order)
+        yield Row(f"order-{''.join(order)}", "order", " → ".join(spec.use for spec in chosen), chosen, ("int8",))
 
 
 def _prune(
@@ -164,18 +165,18 @@ def _prune(
 ) -> StageSpec:
     # Channels in multiples of 1, so that the share asked for is the share removed.
     options = {"granularity": granularity, "scope": scope, "layers": layers, "amount": amount, "multiple_of": 1}
-    return StageSpec("prune", {**options, "epochs": epochs, "batch_size": budget.batch_size})
+    return _stage(budget, "prune", epochs, **options)
 
 
 def _quantize(budget: Budget, epochs: int) -> StageSpec:
-    return StageSpec("quantize", {"epochs": epochs, "batch_size": budget.batch_size})
+    return _stage(budget, "quantize", epochs)
 
 
 def _distill(budget: Budget, width: float, epochs: int, assistants: int = 0) -> StageSpec:
-    options = {"width": width, "assistants": assistants, "epochs": epochs, "batch_size": budget.batch_size}
-    return StageSpec("distill", options)
+    return _stage(budget, "distill", epochs, width=width, assistants=assistants)
 
 
-def _teach(budget: Budget, epochs: int) -> StageSpec:
-    options = {"student": "current", "epochs": epochs, "learning_rate": 3e-4, "batch_size": budget.batch_size}
-    return StageSpec("distill", options)
+def _stage(budget: Budget, use: str, epochs: int, **options: Any) -> StageSpec:
+    """Return a stage that trains as all others do."""
+    training = {"batch_size": budget.batch_size, "augment": budget.augment, "schedule": budget.schedule}
+    return StageSpec(use, {**options, "epochs": epochs, **training})

@@ -23,7 +23,7 @@ class Line:
         row, scheme: what it is.
         seeds: how many seeds there are; 0: not run.
         accuracy: over seeds; with one seed over samples.
-        binomial: over all samples of all seeds (Wilson); it says nothing about the variation between trainings.
+        binomial: over the test samples (Wilson), of the mean accuracy; it says nothing about other trainings.
         bytes, gzip_bytes: mean over the seeds.
         efficiency: accuracy in percent per KiB.
         latency: ratio to the baseline's float32 file, first seed; None if not timed.
@@ -56,11 +56,11 @@ def lines(study: Study, rows: list[Row]) -> list[Line]:
 
 
 def best(found: list[Line], study: Study, lost: float) -> list[Line]:
-    """Return the lines that lose at most `lost` accuracy (0 to 1) against the baseline's file, smallest first."""
+    """Return the lines whose interval excludes a loss above `lost` (0 to 1) against the baseline, smallest first."""
     if study.missing([FLOAT_BASELINE]):
         return []
-    limit = study.accuracy(FLOAT_BASELINE).value - lost
-    return sorted((line for line in found if line.accuracy.value >= limit), key=lambda line: line.bytes)
+    kept = [n for n in found if study.difference([((n.row.id, n.scheme), FLOAT_BASELINE)]).low >= -lost]
+    return sorted(kept, key=lambda line: line.bytes)
 
 
 def not_done(study: Study, rows: list[Row], failures: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -83,7 +83,8 @@ def budget_sentences(budget: Budget) -> str:
         f"Baseline and teacher: `{budget.model}`, {budget.baseline} epochs on {part}. Further epochs: pruning (and the "
         f"control that is only trained on) {budget.prune}, quantization-aware training {budget.quantize}, every model "
         f"of a distillation {budget.distill}, each of the three stages whose order is compared {budget.order}. "
-        f"Batches of {budget.batch_size} in the stages."
+        f"Every training: batches of {budget.batch_size}, learning rate `{budget.schedule}`, augmentation "
+        f"`{budget.augment}`."
     )
 
 
@@ -96,7 +97,7 @@ def _line(study: Study, row: Row, scheme: str) -> Line:
         scheme=scheme,
         seeds=len(files),
         accuracy=accuracy,
-        binomial=wilson(sum(f.correct for f in all_files), sum(f.samples for f in all_files)),
+        binomial=wilson(round(fmean(f.correct for f in all_files)), all_files[0].samples),
         bytes=size,
         gzip_bytes=fmean(f.gzip_bytes for f in all_files),
         efficiency=efficiency(accuracy.value, round(size)),

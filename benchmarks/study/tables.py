@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from edgekit.report.text import ratio_with_interval
 
 from .findings import Answer
+from .records import busy
 from .summary import Line
 
 CSV_HEADER = (
     *("row", "family", "label", "scheme", "seeds", "accuracy", "accuracy_low", "accuracy_high"),
     *("binomial_low", "binomial_high", "bytes", "gzip_bytes", "percent_per_kib"),
-    *("latency_ratio", "latency_low", "latency_high", "macs", "parameters", "zeros"),
+    *("latency_ratio", "latency_low", "latency_high", "load", "macs", "parameters", "zeros"),
 )
 
 
@@ -32,6 +33,7 @@ def csv_table(found: Sequence[Line]) -> str:
                 *(f"{v:.6f}" for v in (line.binomial.low, line.binomial.high)),
                 *(f"{line.bytes:.1f}", f"{line.gzip_bytes:.1f}", f"{line.efficiency:.4f}"),
                 *([f"{v:.4f}" for v in (ratio.value, ratio.low, ratio.high)] if ratio else ["", "", ""]),
+                f"{line.latency['load']:.2f}" if line.latency else "",
                 *("" if line.macs is None else line.macs, f"{line.parameters:.1f}", f"{line.zeros:.4f}"),
             ]
         )
@@ -75,7 +77,7 @@ def _cells(line: Line) -> tuple[str, ...]:
         f"{line.bytes:,.0f}",
         f"{line.gzip_bytes:,.0f}",
         f"{line.efficiency:.2f}",
-        ratio_with_interval(ratio) if ratio else "-",
+        ratio_with_interval(ratio) + " busy" * busy(line.latency) if ratio and line.latency else "-",
         "-" if line.macs is None else f"{line.macs:,}",
         f"{line.parameters:,.0f}",
         f"{line.zeros:.1%}",

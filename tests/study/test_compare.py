@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
@@ -36,11 +37,26 @@ def test_difference_of_one_seed_is_paired_by_sample() -> None:
 
 
 def test_difference_over_seeds_is_paired_by_seed_and_leaves_out_what_only_one_has() -> None:
-    # Both rise from seed to seed; their difference does not.
+    # Both rise from seed to seed; their difference does not, so the samples alone make the interval: a third of each
+    # of 300 samples.
     records = [made_up("a", "int8", 0.91 + 0.02 * seed, seed=seed) for seed in range(4)]
     records += [made_up("b", "int8", 0.90 + 0.02 * seed, seed=seed) for seed in range(3)]
     found = study(*records).difference([(A, B)])
-    assert (found.value, found.low, found.high) == pytest.approx((0.01, 0.01, 0.01))
+    half = 1.959964 * math.sqrt(0.03 / 9 - 0.0001) / 100
+    assert (found.value, found.low, found.high) == pytest.approx((0.01, 0.01 - half, 0.01 + half))
+
+
+def test_difference_that_varies_between_seeds_has_the_interval_over_seeds() -> None:
+    records = [made_up("a", "int8", value, seed=seed) for seed, value in enumerate((0.95, 0.97, 0.99))]
+    records += [made_up("b", "int8", 0.94, seed=seed) for seed in range(3)]
+    found, expected = study(*records).difference([(A, B)]), over_seeds([0.01, 0.03, 0.05])
+    assert (found.value, found.low, found.high) == pytest.approx((expected.value, expected.low, expected.high))
+
+
+def test_equal_files_count_once() -> None:
+    first = made_up("a", "int8", 0.9)
+    found = study(first, dataclasses.replace(first, row="b"), made_up("c", "int8", 0.9))
+    assert found.once([A, B, C]) == [A, C]
 
 
 def test_several_pairs_are_averaged() -> None:

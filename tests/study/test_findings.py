@@ -9,6 +9,7 @@ from benchmarks.study.compare import Study
 from benchmarks.study.findings import NOT_REPRODUCED, NOT_RUN, NOT_SEPARABLE, REPRODUCED
 from benchmarks.study.records import Record
 from benchmarks.study.rows import distill_id, prune_id
+from edgekit.stats import Interval
 
 from .made_up import made_up, study
 
@@ -46,7 +47,8 @@ def test_beats(
     opponent: str,
     answer: Callable[[Study, budgets.Budget], findings.Answer],
 ) -> None:
-    others = [made_up(f"row-{i}", "int8", value) for i, value in enumerate(accuracies)]
+    names = ("ptq-dynamic", "ptq-int8", prune_id("local", "channel", "conv", 0.5), "qat")
+    others = [made_up(row, "int8", value) for row, value in zip(names, accuracies, strict=True)]
     found = answer(study(made_up(opponent, "float32", 0.98), *others), QUICK)
     assert found.verdict == verdict
     assert "of 4 files" in found.numbers
@@ -55,6 +57,25 @@ def test_beats(
 def test_beats_counts_neither_the_baseline_nor_the_control() -> None:
     found = findings.beats(study(BASELINE, made_up("finetune", "int8", 0.99), made_up("qat", "int8", 0.97)), QUICK)
     assert "of 1 files 0 are more accurate" in found.numbers
+
+
+def test_beats_control_leaves_out_what_had_more_epochs_than_the_control() -> None:
+    control, longer = made_up("finetune", "float32", 0.98), made_up("seq-prune-quantize", "int8", 0.99)
+    found = findings.beats_control(study(control, longer, made_up("qat", "int8", 0.97)), QUICK)
+    assert "of 1 files 0 are more accurate" in found.numbers
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (0.0001, 0.0009, NOT_REPRODUCED),
+        (0.0001, 0.002, REPRODUCED),
+        (-0.001, 0.002, NOT_SEPARABLE),
+        (-0.002, -0.001, NOT_REPRODUCED),
+    ],
+)
+def test_a_gain_that_is_separable_but_worth_nothing_is_none(low: float, high: float, verdict: str) -> None:
+    assert findings.gain(Interval((low + high) / 2, low, high)) == verdict
 
 
 @pytest.mark.parametrize(
@@ -117,18 +138,14 @@ def test_sequence(accuracies: tuple[float, ...], size: int, verdict: str) -> Non
 
 @pytest.mark.parametrize(
     ("others", "verdict"),
-    [
-        ((0.96, 0.96, 0.96), REPRODUCED),
-        ((0.96, 0.99, 0.96), NOT_REPRODUCED),
-        ((0.96, 0.9699, 0.96), NOT_SEPARABLE),
-    ],
+    [((0.96, 0.96), REPRODUCED), ((0.96, 0.99), NOT_REPRODUCED), ((0.96, 0.9699), NOT_SEPARABLE)],
 )
-def test_order(others: tuple[float, ...], verdict: str) -> None:
-    rest = zip(("order-pdq", "order-dpq", "order-dpq-self"), others, strict=True)
+def test_order(others: tuple[float, float], verdict: str) -> None:
+    rest = zip(("order-pdq", "order-dpq"), others, strict=True)
     records = [made_up("order-pqd", "int8", 0.97), *(made_up(row, "int8", value) for row, value in rest)]
     answer = findings.order(study(*records), QUICK)
     assert answer.verdict == verdict
-    assert "against order-dpq-self" in answer.numbers
+    assert "against order-dpq" in answer.numbers
 
 
 def test_what_is_missing_is_named() -> None:

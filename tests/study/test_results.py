@@ -5,14 +5,16 @@ import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks.study import budgets
 from benchmarks.study.cli import main
 from benchmarks.study.records import Record, read_record
-from benchmarks.study.report import render_results
+from benchmarks.study.report import render_results, write_results
 from benchmarks.study.rows import rows
 from benchmarks.study.run import items
+from edgekit.data.dataset import build
 from edgekit.errors import InputError
 
 from .made_up import SAMPLES, made_up
@@ -72,6 +74,28 @@ def test_the_same_records_give_the_same_files(results: Path) -> None:
     first = [(results / name).read_bytes() for name in names]
     render_results(results, QUICK, quick=True)
     assert [(results / name).read_bytes() for name in names] == first
+
+
+def test_a_latency_of_a_busy_machine_is_marked(results: Path) -> None:
+    pytest.importorskip("matplotlib")
+    busy = dataclasses.replace(made_up("qat", "int8", 0.97).files[0], latency={**LATENCY, "load": 1.5})
+    written(results, [made_up("baseline", "float32", 0.98), Record("qat", 0, "key", (busy,))])
+    render_results(results, QUICK, quick=True)
+    assert "| 0.41x [0.40, 0.42] busy |" in (results / "mnist-quick.md").read_text()
+    assert ",0.4200,1.50," in (results / "mnist-quick.csv").read_text()
+
+
+def test_a_fuller_result_is_not_replaced(results: Path) -> None:
+    pytest.importorskip("matplotlib")
+    before = (results / "mnist-quick.json").read_bytes()
+    x, y = np.zeros((20, 28, 28), np.uint8), np.arange(20) % 10
+    dataset = build("mnist", {"x_train": x, "y_train": y, "x_test": x, "y_test": y}, "made up")
+    few = [made_up("baseline", "float32", 0.98)]
+    with pytest.raises(InputError, match="holds 2 results that this work folder does not, ptq-int8 of seed 0"):
+        write_results(results, QUICK, True, dataset, few)
+    assert (results / "mnist-quick.json").read_bytes() == before
+    write_results(results, QUICK, True, dataset, [*few, made_up("ptq-int8", "int8", 0.9), made_up("qat", "int8", 0.9)])
+    assert len(json.loads((results / "mnist-quick.json").read_text())["records"]) == 3
 
 
 def test_results_of_other_budgets_are_not_mixed_in(results: Path) -> None:
