@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import gzip
 import hashlib
 import json
@@ -22,6 +23,24 @@ def work_base() -> Path:
     """Return the folder for what may be needed again: $EDGEKIT_WORK, else edgekit's in the user's cache folder."""
     given = os.environ.get("EDGEKIT_WORK")
     return Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgekit"
+
+
+@contextmanager
+def locked(path: Path, busy: str) -> Iterator[None]:
+    """Hold a lock file, which a dead process cannot.
+
+    Raises:
+        InputError: `busy`, another process holds it.
+    """
+    with path.open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise InputError(busy, "wait until it is done") from error
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def sha256(path: Path) -> str:

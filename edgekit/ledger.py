@@ -22,8 +22,8 @@ class Entry:
         parameters, macs: as inspected; macs is None where not countable.
         zeros: share of the weights that mean zero, 0 to 1.
         unique: distinct stored values of each weight tensor of 32 and more elements.
-        latency: ratio to the source's file, interleaved rounds: [value, low, high]; None if it could not be measured.
-        seconds: spent in the stage, without measuring.
+        latency: ratio to the source's file, interleaved rounds: [value, low, high]; None for the source itself.
+        seconds: spent in the stage by the run that finished it, without measuring.
     """
 
     stage: str

@@ -6,11 +6,10 @@ recipe -> stages -> export -> check -> bundle
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import re
-import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,7 +28,7 @@ from edgekit.devices.device import Device, open_device
 from edgekit.errors import InputError
 from edgekit.export.check import Outputs, compare, doubts, run_file
 from edgekit.export.effect import EffectMeter
-from edgekit.export.exporter import Exported, export
+from edgekit.export.exporter import Exported, export, of_int8, plan
 from edgekit.export.readme import readme
 from edgekit.files import atomic_folder, check_free
 from edgekit.inspect.info import TensorInfo
@@ -49,12 +48,14 @@ from edgekit.manifest import (
     write_manifest,
 )
 from edgekit.models.saving import ModelCard, card_path, read_card, save_model
-from edgekit.preprocessing import Preprocessing
+from edgekit.models.targets import check_probabilities
 from edgekit.progress import SILENT, Progress
 from edgekit.stages import Outcome, check_order, run_stages, work_folder
 from edgekit.stats import wilson
 
 DEMO_MODEL = "digits-cnn"
+LOOK = 500
+"""Validation samples that the source model answers before any work."""
 FLOAT_MODEL = "float model"
 FAKE_QUANT_MODEL = "fake-quant model"
 PACKAGES = ("tensorflow", "tf_keras", "keras", "tf2onnx", "onnx", "onnxruntime", "ai-edge-litert", "numpy")
@@ -77,7 +78,7 @@ def compress(
     recipe: Recipe,
     out: Path,
     *,
-    preprocessing: Preprocessing | None = None,
+    preprocessing: Mapping[str, Any] | None = None,
     allow_unsafe: bool = False,
     force: bool = False,
     fresh: bool = False,
@@ -90,7 +91,8 @@ def compress(
         data: a data set name or `.npz` file.
         recipe: what to do.
         out: the folder to create.
-        preprocessing: how the model is fed; by default what its card says, else what is usual for the data.
+        preprocessing: how the model is fed: fields of `Preprocessing` that are not as its card says, or, without a
+            card, not as usual for the data.
         allow_unsafe: load Lambda layers, which run code from the model file.
         force: replace an existing bundle at `out`.
         fresh: start over, in place of going on where an interrupted run of the same job stopped.
@@ -104,12 +106,14 @@ def compress(
     check_free(out, force=force, marker=MANIFEST)
     stages = [resolve(spec, f"recipe {recipe.name}: stage[{i}]") for i, spec in enumerate(recipe.stages)]
     check_order(stages)
+    plan(recipe)
     dataset = load_data(data)
     splits = split(dataset, min(recipe.calibration_samples, len(dataset.y_train) // 2))
     source = _load(model, dataset, splits, recipe, preprocessing, allow_unsafe, progress)
     _check_fit(source, dataset)
-    with open_device() as desktop, _job_folder(source, dataset, recipe, fresh) as work:
-        outcome = _run_stages(desktop, source, stages, splits, recipe, work, progress)
+    _check_answers(source, splits, training=bool(stages), progress=progress)
+    with open_device() as desktop, work_folder(recipe, _key(source, dataset), fresh=fresh) as work:
+        outcome = _run_stages(desktop, source, stages, splits, recipe, work, progress, allow_unsafe)
         with atomic_folder(out, force=force, marker=MANIFEST) as folder:
             calibration = source.card.preprocessing.apply(splits.x_calibration)
             exported = export(outcome.model, recipe, calibration, folder, source.name, progress, outcome.float_model)
@@ -120,32 +124,27 @@ def compress(
     return Bundle(out, manifest)
 
 
-@contextmanager
-def _job_folder(source: Source, dataset: Dataset, recipe: Recipe, fresh: bool) -> Iterator[Path]:
-    """Yield the folder in which stages are kept; it goes when the job is done, and stays when it is interrupted."""
-    path = work_folder(recipe, source.key, dataset.fingerprint(), source.card.preprocessing)
-    if fresh:
-        shutil.rmtree(path, ignore_errors=True)
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
-
-
 def _load(
     path: Path | None,
     dataset: Dataset,
     splits: Splits,
     recipe: Recipe,
-    preprocessing: Preprocessing | None,
+    preprocessing: Mapping[str, Any] | None,
     allow_unsafe: bool,
     progress: Progress,
 ) -> Source:
     if path is None:
+        if preprocessing:
+            raise InputError(
+                f"the demo model is trained on {dataset.preprocessing}: {', '.join(preprocessing)} cannot be chosen",
+                "give a MODEL, or leave the option out",
+            )
         return _demo(dataset, splits, recipe.seed, progress)
     card = read_card(path) if path.is_file() else None
     from edgekit.models.loader import load_model
 
     loaded = load_model(path, allow_unsafe=allow_unsafe, progress=progress)
-    used = preprocessing or (card.preprocessing if card else dataset.preprocessing)
+    used = replace(card.preprocessing if card else dataset.preprocessing, **(preprocessing or {}))
     progress.say(f"{path.name}: {loaded.model.count_params():,} parameters; inputs are {used}")
     lineage = [*(card.lineage if card else []), loaded.source]
     return Source(
@@ -192,6 +191,30 @@ def _check_fit(source: Source, dataset: Dataset) -> None:
         )
 
 
+def _key(source: Source, dataset: Dataset) -> tuple[str, ...]:
+    """Return what stages depend on besides the recipe."""
+    return source.key, dataset.fingerprint(), json.dumps(source.card.preprocessing.to_dict())
+
+
+def _check_answers(source: Source, splits: Splits, *, training: bool, progress: Progress) -> None:
+    """Look at what the model answers before any work is put into it.
+
+    Chance accuracy is said: the inputs are usually scaled wrongly then. Stages train, which needs probabilities.
+    """
+    rows = stratified(splits.y_validation, min(LOOK, len(splits.y_validation)))
+    x, y = source.card.preprocessing.apply(splits.x_validation[rows]), splits.y_validation[rows]
+    outputs = source.model.predict(x, verbose=0)
+    if training:
+        check_probabilities(outputs, source.name)
+    chance = np.bincount(y).max() / len(y)
+    found = wilson(int((outputs.argmax(axis=1) == y).sum()), len(y))
+    if found.low <= 1.5 * chance:
+        progress.warn(
+            f"the float model is right on only {found.value:.1%} of {len(y)} validation samples (chance {chance:.1%}) "
+            f"with inputs {source.card.preprocessing}: is that how it was trained? See --scale, --mean, --std"
+        )
+
+
 def _run_stages(
     device: Device,
     source: Source,
@@ -200,13 +223,16 @@ def _run_stages(
     recipe: Recipe,
     work: Path,
     progress: Progress,
+    allow_unsafe: bool,
 ) -> Outcome:
     if not stages:
         return Outcome(source.model, None, [], [])
     with tempfile.TemporaryDirectory(prefix="edgekit-effect-") as folder:
         preprocessing = source.card.preprocessing
         meter = EffectMeter(device, source.model, recipe, splits, preprocessing, Path(folder))
-        return run_stages(source.model, stages, recipe, splits, preprocessing, meter, work, progress)
+        return run_stages(
+            source.model, stages, recipe, splits, preprocessing, meter, work, progress, allow_unsafe=allow_unsafe
+        )
 
 
 def _check(
@@ -225,7 +251,6 @@ def _check(
     inputs = preprocessing.apply(x)
     reference = _outputs(FLOAT_MODEL, outcome.float_model or outcome.model, inputs)
     trained = _outputs(FAKE_QUANT_MODEL, outcome.model, inputs) if outcome.float_model else reference
-    _warn_if_blind(reference, y, preprocessing, progress)
     artifacts, agreement, outputs = [], [], dict[tuple[str, str], Outputs]()
     with (
         tempfile.TemporaryDirectory(prefix="edgekit-check-") as scratch,
@@ -241,7 +266,7 @@ def _check(
                 ins, outs = _specs(info.inputs), _specs(info.outputs)
                 result = run_file(device, item.path, ins[0], outs[0], samples, preprocessing, Path(scratch))
                 outputs[item.format, item.scheme] = result
-                agreement.append(compare(trained if item.scheme == "int8" else reference, result))
+                agreement.append(compare(trained if of_int8(item.scheme) else reference, result))
                 artifacts.append(_artifact(item, ins, outs, {"correct": result.correct, "samples": len(y)}))
             task.advance(item.path.name)
     for (format_, scheme), result in outputs.items():
@@ -254,18 +279,6 @@ def _check(
 
 def _outputs(name: str, model: Any, inputs: Any) -> Outputs:
     return Outputs(name, model.predict(inputs, verbose=0).astype(np.float64), None)
-
-
-def _warn_if_blind(reference: Outputs, y: Any, preprocessing: Preprocessing, progress: Progress) -> None:
-    """Say so if the float model itself cannot do better than chance: then the inputs are usually scaled wrongly."""
-    correct = int((reference.real.argmax(axis=1) == y).sum())
-    chance = np.bincount(y).max() / len(y)
-    found = wilson(correct, len(y))
-    if found.low <= 1.5 * chance:
-        progress.warn(
-            f"the float model is right on only {found.value:.1%} of {len(y)} validation samples (chance {chance:.1%}) "
-            f"with inputs {preprocessing}: is that how it was trained? See --scale, --mean, --std"
-        )
 
 
 def _artifact(

@@ -7,11 +7,11 @@ For the stage under way it holds the stage's own folder: teachers' outputs, and 
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,9 @@ from edgekit.compress.stage import QUANTIZED, ModelState, Stage, StageContext
 from edgekit.config import Recipe
 from edgekit.data.split import Splits
 from edgekit.export.effect import EffectMeter
-from edgekit.files import atomic_file, read_json, sha256, work_base, write_json
+from edgekit.files import atomic_file, locked, read_json, sha256, work_base, write_json
 from edgekit.ledger import Entry
+from edgekit.models.saving import bare
 from edgekit.preprocessing import Preprocessing
 from edgekit.progress import Progress
 from edgekit.report.ledger_table import ledger_line
@@ -46,13 +47,34 @@ class Outcome:
     ledger: list[Entry]
 
 
-def work_folder(recipe: Recipe, model_key: str, data_key: str, preprocessing: Preprocessing) -> Path:
-    """Return the folder of this very job: same recipe, seed, model, data, named files and edgekit, same folder."""
+@contextmanager
+def work_folder(recipe: Recipe, inputs: Sequence[str], *, fresh: bool) -> Iterator[Path]:
+    """Lend the folder of a job; it goes when the job is done, and stays when it is interrupted.
+
+    The same job has the same stages with the same files, seed, calibration samples and measured scheme, the same inputs
+    and edgekit. What a recipe says besides that may change between an interrupted run and the next.
+
+    Args:
+        recipe: what to do.
+        inputs: what tells models, data and preprocessing apart.
+        fresh: start over.
+
+    Raises:
+        InputError: another process is at this very job.
+    """
     named = [Path(value).expanduser() for spec in recipe.stages for value in spec.options.values() if _is_text(value)]
     files = [sha256(path) for path in named if path.is_file()]
-    parts = (__version__, recipe.to_toml(), model_key, data_key, json.dumps(preprocessing.to_dict()), *files)
-    key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
-    return work_base() / "work" / key
+    what = replace(
+        recipe, name="", description="", schemes=recipe.schemes[-1:], formats=("tflite",), eval_samples=0
+    ).to_toml()
+    key = hashlib.sha256("\0".join((__version__, what, *inputs, *files)).encode()).hexdigest()[:16]
+    path = work_base() / "work" / key
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with locked(path.with_suffix(".lock"), f"another edgekit is at this very job, in {path}"):
+        if fresh:
+            shutil.rmtree(path, ignore_errors=True)
+        yield path
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def check_order(stages: Sequence[Stage]) -> None:
@@ -71,6 +93,8 @@ def run_stages(
     meter: EffectMeter,
     work: Path,
     progress: Progress,
+    *,
+    allow_unsafe: bool = False,
 ) -> Outcome:
     """Run all stages, or those that an earlier, interrupted run has not finished.
 
@@ -83,12 +107,12 @@ def run_stages(
         meter: measures the exported file after each stage.
         work: this job's folder (`work_folder`), kept until the job is done.
         progress: told of every stage.
+        allow_unsafe: model files that a stage names may hold Lambda layers, which run code.
     """
     for stage in stages:
         progress.say(f"expect: {stage.expectation}")
-    working = tf_keras().models.clone_model(model)  # stages train in place; the original stays as it came
-    working.set_weights(model.get_weights())
-    state, lineage, entries = ModelState(working), list[dict[str, Any]](), list[Entry]()
+    # Stages train in place; the original stays as it came.
+    state, lineage, entries = ModelState(bare(model)), list[dict[str, Any]](), list[Entry]()
     done = _Finished(work)
     first = done.read("source") or {"entry": meter.source().to_dict()}
     done.write("source", first)
@@ -102,19 +126,19 @@ def run_stages(
             state = done.model(name, frozenset(note["traits"]))
         else:
             seed_everything((recipe.seed + 1000003 * (index + 1)) % 2**32)
-            context = StageContext(splits, preprocessing, recipe.seed, progress, done.scratch(name), model)
+            scratch = done.scratch(name)
+            context = StageContext(splits, preprocessing, recipe.seed, progress, scratch, model, allow_unsafe)
             started = time.monotonic()
             state, told = stage.run(state, context)
             seconds = time.monotonic() - started
-            entry = meter.measure(spec.use, _for_converter(state), seconds)
+            entry = meter.measure(spec.use, _for_converter(state), seconds, _float(state))
             step = {"step": spec.use, "options": dict(spec.options), "seed": recipe.seed, **told}
             note = {"traits": sorted(state.traits), "entry": entry.to_dict(), "lineage": step}
             done.save(name, state, note)
         lineage.append(note["lineage"])
         entries.append(Entry.from_dict(note["entry"]))
         progress.say(ledger_line(entries[-1], entries[0]))
-    float_model = strip_quantization(state.model) if QUANTIZED in state.traits else None
-    return Outcome(_for_converter(state), float_model, lineage, entries)
+    return Outcome(_for_converter(state), _float(state), lineage, entries)
 
 
 def _is_text(value: object) -> bool:
@@ -123,6 +147,10 @@ def _is_text(value: object) -> bool:
 
 def _for_converter(state: ModelState) -> Any:
     return for_converter(state.model) if QUANTIZED in state.traits else state.model
+
+
+def _float(state: ModelState) -> Any:
+    return strip_quantization(state.model) if QUANTIZED in state.traits else None
 
 
 class _Finished:
@@ -149,7 +177,7 @@ class _Finished:
                 save_quantized(state.model, temporary)
         else:
             with atomic_file(self._folder / f"{name}.keras") as temporary:
-                state.model.save(temporary, save_format="keras")
+                bare(state.model).save(temporary, save_format="keras")
         self.write(name, note)
         shutil.rmtree(self._folder / name, ignore_errors=True)
 

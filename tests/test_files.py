@@ -146,3 +146,24 @@ def test_gzip_size_does_not_depend_on_name_or_time(tmp_path: Path) -> None:
     for name in ("a", "much-longer-name"):
         (tmp_path / name).write_bytes(b"edge" * 1000)
     assert files.gzip_bytes(tmp_path / "a") == files.gzip_bytes(tmp_path / "much-longer-name") < 100
+
+
+def test_a_lock_is_held_by_one_and_goes_with_it(tmp_path: Path) -> None:
+    def again() -> None:
+        with files.locked(tmp_path / "lock", "somebody is at it"):
+            pytest.fail("must not be entered")
+
+    with files.locked(tmp_path / "lock", "nobody is"), pytest.raises(InputError, match="somebody is at it"):
+        again()
+    with pytest.raises(KeyboardInterrupt), files.locked(tmp_path / "lock", ""):
+        raise KeyboardInterrupt
+    assert entries(tmp_path) == []
+
+
+def test_what_may_be_needed_again_lies_in_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/c")
+    assert files.work_base() == Path(os.environ["EDGEKIT_WORK"])
+    monkeypatch.setenv("EDGEKIT_WORK", "")
+    assert files.work_base() == Path("/c/edgekit")
+    monkeypatch.setenv("XDG_CACHE_HOME", "")
+    assert files.work_base() == Path.home() / ".cache" / "edgekit"

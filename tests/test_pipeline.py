@@ -19,7 +19,6 @@ from edgekit.errors import ConversionError, InputError, OutputError
 from edgekit.inspect.reading import inspect_file
 from edgekit.manifest import EVAL, MANIFEST, Bundle, read_bundle
 from edgekit.pipeline import compress
-from edgekit.preprocessing import Preprocessing
 
 pytestmark = pytest.mark.tensorflow
 SMALL = Recipe("small", schemes=("float32", "int8"), calibration_samples=50, check_samples=15, eval_samples=30)
@@ -229,13 +228,54 @@ def test_a_training_stage_runs_and_is_in_the_lineage(model_file: Path, learnable
     assert [a.sha256 for a in again.artifacts] == [a.sha256 for a in manifest.artifacts]
 
 
-def test_wrong_preprocessing_is_noticed(model_file: Path, learnable: Path, tmp_path: Path) -> None:
+def test_wrong_preprocessing_is_noticed_before_any_work(model_file: Path, learnable: Path, tmp_path: Path) -> None:
     log = Log()
-    recipe = dataclasses.replace(SMALL, formats=("tflite",))
-    compress(
-        model_file, str(learnable), recipe, tmp_path / "o", preprocessing=Preprocessing(-1.0, (-300.0,)), progress=log
-    )
-    assert any("is that how it was trained? See --scale" in line for line in log.lines)
+    recipe = dataclasses.replace(SMALL, formats=("tflite",), stages=(StageSpec("finetune", {"epochs": 1}),))
+    wrong = {"scale": -1.0, "mean": (-300.0,)}
+    compress(model_file, str(learnable), recipe, tmp_path / "o", preprocessing=wrong, progress=log)
+    [first] = [i for i, line in enumerate(log.lines) if "is that how it was trained? See --scale" in line]
+    assert not any(line.startswith("expect") for line in log.lines[:first])
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [({}, "x / 255"), ({"mean": (0.5,)}, "x / 255 - 0.5"), ({"scale": 1.0, "std": (2.0,)}, "(x) / 2")],
+)
+def test_what_is_given_replaces_only_that(
+    model_file: Path, learnable: Path, tmp_path: Path, given: dict[str, Any], said: str
+) -> None:
+    log = Log()
+    recipe = dataclasses.replace(SMALL, formats=("tflite",), schemes=("float32",))
+    bundle = compress(model_file, str(learnable), recipe, tmp_path / "o", preprocessing=given, progress=log)
+    assert any(line.endswith(f"inputs are {said}") for line in log.lines)
+    assert str(bundle.manifest.preprocessing) == said
+
+
+def test_the_demo_model_is_fed_as_it_is(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="scale cannot be chosen"):
+        compress(None, "digits", SMALL, tmp_path / "o", preprocessing={"scale": 1.0})
+
+
+def test_a_model_that_ends_in_logits_is_exported_but_not_trained(
+    model_file: Path, learnable: Path, tmp_path: Path
+) -> None:
+    from edgekit.backend import tf_keras
+
+    model = tf_keras().models.load_model(model_file)
+    model.layers[-1].activation = tf_keras().activations.linear
+    model.save(tmp_path / "logits.keras")
+    small = dataclasses.replace(SMALL, formats=("tflite",), schemes=("float32",))
+    assert compress(tmp_path / "logits.keras", str(learnable), small, tmp_path / "o").manifest.artifacts
+    tuned = dataclasses.replace(small, stages=(StageSpec("finetune", {}),))
+    with pytest.raises(InputError, match="logits cannot be trained: it does not end in a softmax") as caught:
+        compress(tmp_path / "logits.keras", str(learnable), tuned, tmp_path / "p")
+    assert "keras.layers.Softmax()" in caught.value.hint
+
+
+def test_a_recipe_for_nothing_is_refused_before_anything_is_loaded(tmp_path: Path) -> None:
+    recipe = Recipe("nothing", schemes=("dynamic",), formats=("onnx",))
+    with pytest.raises(ConversionError, match="nothing to run in formats onnx with schemes dynamic"):
+        compress(tmp_path / "missing.keras", "missing", recipe, tmp_path / "o")
 
 
 def test_models_that_do_not_fit_the_data(model_file: Path, learnable: Path, tmp_path: Path) -> None:

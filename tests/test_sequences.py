@@ -90,6 +90,16 @@ def test_channels_are_gone_and_the_file_agrees_with_the_trained_model(
     assert last["bytes"] < source["bytes"]
 
 
+def test_the_ledger_is_of_the_last_scheme_also_after_fake_quantization(
+    model_file: Path, npz: Path, tmp_path: Path
+) -> None:
+    specs = (parse_stage("quantize:epochs=1,batch_size=16"),)
+    recipe = Recipe("s", stages=specs, schemes=("int8", "float16"), formats=("tflite",), calibration_samples=40)
+    manifest = compress(model_file, str(npz), recipe, tmp_path / "o").manifest
+    [shipped] = [a for a in manifest.artifacts if a.scheme == "float16"]
+    assert manifest.ledger[-1]["sha256"] == shipped.sha256
+
+
 def test_a_quantized_stage_is_resumed(
     model_file: Path, npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

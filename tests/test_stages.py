@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgekit.backend import tf_keras
 from edgekit.compress import finetune
 from edgekit.compress.registry import resolve
 from edgekit.config import Recipe, StageSpec, parse_stage
@@ -38,7 +39,7 @@ def timeless(entry: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from edgekit.backend import seed_everything, tf_keras
+    from edgekit.backend import seed_everything
 
     keras = tf_keras()
     seed_everything(1)
@@ -68,6 +69,7 @@ def test_the_ledger_is_of_the_files(model_file: Path, npz: Path, tmp_path: Path)
     assert len(ledger_table(entries).splitlines()) == 5
     assert "distinct weights" in ledger_line(entries[1], entries[0])
     assert not any((Path(os.environ["EDGEKIT_WORK"]) / "work").iterdir())
+    assert tf_keras().models.load_model(tmp_path / "out" / "m.keras").optimizer is None
     kept = compress(tmp_path / "out" / "m.keras", str(npz), replace(RECIPE, stages=()), tmp_path / "again").manifest
     assert kept.artifacts[0].sha256 == final.sha256
     assert [step.get("step") for step in kept.lineage][-3:-1] == ["finetune", "distill"]
@@ -85,12 +87,28 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(
         with pytest.raises(KeyboardInterrupt):
             compress(model_file, str(npz), RECIPE, tmp_path / "resumed")
     assert not (tmp_path / "resumed").exists()
+    # What does not matter for the stages may change in between.
+    described = replace(RECIPE, name="other", description="the same", eval_samples=9)
     with monkeypatch.context() as patch:
         patch.setattr(finetune.Finetune, "run", lambda *_: pytest.fail("the first stage ran again"))
-        resumed = compress(model_file, str(npz), RECIPE, tmp_path / "resumed").manifest
+        resumed = compress(model_file, str(npz), described, tmp_path / "resumed").manifest
     assert [timeless(e) for e in resumed.ledger] == [timeless(e) for e in straight.ledger]
     assert resumed.lineage == straight.lineage
     assert [a.sha256 for a in resumed.artifacts] == [a.sha256 for a in straight.artifacts]
+
+
+@pytest.mark.tensorflow
+def test_the_same_job_twice_at_once(
+    model_file: Path, npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def meanwhile(*_: Any) -> None:
+        with pytest.raises(InputError, match="another edgekit is at this very job"):
+            compress(model_file, str(npz), RECIPE, tmp_path / "second")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(finetune.Finetune, "run", meanwhile)
+    with pytest.raises(KeyboardInterrupt):
+        compress(model_file, str(npz), RECIPE, tmp_path / "first")
 
 
 @pytest.mark.tensorflow
@@ -146,6 +164,7 @@ def test_a_killed_process_is_resumed(model_file: Path, npz: Path, tmp_path: Path
         (["quantize", "distill"], "throws away"),
         (["quantize", "quantize"], "quantize"),
         (["quantize", "cluster"], "cluster"),
+        (["cluster:layers=conv", "cluster:layers=dense"], "`cluster` after `cluster`"),
     ],
 )
 def test_orders_that_destroy_are_refused(stages: list[str], message: str) -> None:

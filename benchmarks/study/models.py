@@ -18,6 +18,7 @@ from edgekit.config import StageSpec
 from edgekit.data.dataset import Dataset
 from edgekit.data.split import Splits, split, stratified
 from edgekit.files import atomic_file, read_json, write_json
+from edgekit.models.saving import bare
 from edgekit.models.train_reference import train_in_memory
 from edgekit.models.training import TrainConfig
 from edgekit.progress import Progress
@@ -112,9 +113,8 @@ class Workshop:
             with atomic_file(self._note(key).with_suffix(".h5")) as temporary:
                 save_quantized(state.model, temporary)
         else:
-            state.model.optimizer = None
             with atomic_file(self._note(key).with_suffix(".keras")) as temporary:
-                state.model.save(temporary, save_format="keras")
+                bare(state.model).save(temporary, save_format="keras")
         write_json(self._note(key), {"traits": sorted(state.traits), "lineage": lineage})
 
     def _load(self, key: str) -> tuple[ModelState, list[dict[str, Any]]]:

@@ -163,8 +163,9 @@ def _prune(
     scope: str = "local",
     layers: str = "all",
 ) -> StageSpec:
-    # Channels in multiples of 1, so that the share asked for is the share removed.
-    options = {"granularity": granularity, "scope": scope, "layers": layers, "amount": amount, "multiple_of": 1}
+    options: dict[str, Any] = {"granularity": granularity, "scope": scope, "layers": layers, "amount": amount}
+    if granularity == "channel":
+        options["multiple_of"] = 1  # so that the share asked for is the share removed
     return _stage(budget, "prune", epochs, **options)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,7 +33,7 @@ def bench(
     device: Device,
     *,
     data: Dataset | None = None,
-    preprocessing: Preprocessing | None = None,
+    preprocessing: Mapping[str, Any] | None = None,
     command: Sequence[str] = (),
     progress: Progress = SILENT,
 ) -> Record:
@@ -44,7 +44,7 @@ def bench(
         plan: how much.
         device: where.
         data: evaluate on the whole test part of this data set, in place of the samples in the bundles.
-        preprocessing: for files that no bundle describes.
+        preprocessing: for files that no bundle describes: fields of `Preprocessing` that are not as usual for the data.
         command: the command line, for the record.
         progress: told of every measurement.
 
@@ -156,9 +156,11 @@ class _Session:
         )
 
 
-def _with_preprocessing(candidate: Candidate, data: Dataset | None, given: Preprocessing | None) -> Candidate:
-    usual = data.preprocessing if data else None
-    return dataclasses.replace(candidate, preprocessing=candidate.preprocessing or given or usual)
+def _with_preprocessing(candidate: Candidate, data: Dataset | None, given: Mapping[str, Any] | None) -> Candidate:
+    if candidate.preprocessing or not (data or given):
+        return candidate
+    usual = data.preprocessing if data else Preprocessing()
+    return dataclasses.replace(candidate, preprocessing=dataclasses.replace(usual, **(given or {})))
 
 
 def _evaluation(subjects: list[Candidate], data: Dataset | None, folder: Path) -> Path | None:

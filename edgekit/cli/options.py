@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from edgekit.errors import InputError
-
-if TYPE_CHECKING:
-    from edgekit.preprocessing import Preprocessing
 
 DATA_HELP = "digits, mnist, fashion-mnist, cifar10, cifar100, or an .npz with x_train, y_train, x_test, y_test."
 
 
-def preprocessing(scale: str | None, mean: str | None, std: str | None, layout: str | None) -> Preprocessing | None:
-    """Read `--scale 1/255 --mean 0.5,0.5,0.5 --std 0.25 --layout NHWC`; None if none of them is given.
+def preprocessing(scale: str | None, mean: str | None, std: str | None, layout: str | None) -> dict[str, Any]:
+    """Read `--scale 1/255 --mean 0.5,0.5,0.5 --std 0.25 --layout NHWC`; return the fields of `Preprocessing` given.
 
     Raises:
         InputError: something is no number.
     """
-    if scale is mean is std is layout is None:
-        return None
-    from edgekit.preprocessing import Preprocessing
-
-    usual = Preprocessing()
-    return Preprocessing(
-        scale=_number(scale, "--scale") if scale else usual.scale,
-        mean=_numbers(mean, "--mean") if mean else usual.mean,
-        std=_numbers(std, "--std") if std else usual.std,
-        layout=layout.upper() if layout else usual.layout,
-    )
+    given = {
+        "scale": None if scale is None else _number(scale, "--scale"),
+        "mean": None if mean is None else _numbers(mean, "--mean"),
+        "std": None if std is None else _numbers(std, "--std"),
+        "layout": None if layout is None else layout.upper(),
+    }
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def integers(text: str, option: str) -> tuple[int, ...]:

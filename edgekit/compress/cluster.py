@@ -17,7 +17,7 @@ import numpy as np
 from edgekit.backend import quiet, tfmot
 from edgekit.compress.channels.matching import by_reason, check_layers
 from edgekit.compress.masks import keep_zeros
-from edgekit.compress.rebuild import Part, clone, rebuild, set_weights, transfer
+from edgekit.compress.rebuild import Part, clone, rebuild, transfer
 from edgekit.compress.selection import Chosen, choose, kernel
 from edgekit.compress.stage import CLUSTERED, QUANTIZED, SPARSE, ModelState, StageContext, Trained
 from edgekit.errors import InputError
@@ -73,6 +73,11 @@ class Cluster(Trained):
         """See `Stage`."""
         if QUANTIZED in traits:
             raise InputError("`cluster` after `quantize` would undo the quantization-aware training", "cluster first")
+        if CLUSTERED in traits:
+            raise InputError(
+                "`cluster` after `cluster` trains the layers it leaves out, and destroys their clusters",
+                "use one `cluster` stage; its `layers` may be a pattern",
+            )
         if SPARSE in traits and self.preserve_sparsity and self.clusters < 3:
             raise InputError(
                 f"clusters {self.clusters}: zero, a negative and a positive value are three",
@@ -168,7 +173,7 @@ def _wrap(flat: Any, chosen: Chosen, clusters: int, init: str, sparse: bool) -> 
             return None
         inner = clone(layer)
         inner.build(layer.get_input_shape_at(0))  # the wrapper finds its centroids among the weights when it is built
-        set_weights(inner, layer.get_weights())
+        inner.set_weights(layer.get_weights())
         wrapped = keras.cluster_weights(
             inner,
             clusters,

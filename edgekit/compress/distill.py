@@ -11,11 +11,14 @@ from edgekit.compress.stage import SPARSE, ModelState, StageContext, Trained, re
 from edgekit.compress.teacher import soft_targets
 from edgekit.errors import InputError
 from edgekit.models.reference import REFERENCE
-from edgekit.models.targets import check_soft
+from edgekit.models.targets import check_probabilities, check_soft
 from edgekit.models.training import History, train
 
 SCALED, CURRENT = "scaled", "current"
 STUDENTS = (SCALED, CURRENT, *REFERENCE)
+WIDTH = 0.5
+LOOK = 32
+"""Samples on which a teacher or a student from a file must answer with probabilities."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Distill(Trained):
     """
 
     student: str = SCALED
-    width: float = 0.5
+    width: float = WIDTH
     assistants: int = 0
     assistant_widths: tuple[float, ...] = ()
     teacher: str = ""
@@ -55,14 +58,16 @@ class Distill(Trained):
         if self.assistants and self.assistant_widths:
             raise InputError("give either assistants or assistant_widths")
         widths = self.assistant_widths
-        if any(not 0 < w <= 1 for w in widths) or list(widths) != sorted(widths, reverse=True):
-            raise InputError(f"assistant_widths {list(widths)}: expected factors from 1 down to 0, largest first")
+        if any(not 0 < w <= 1 for w in widths) or list(widths) != sorted(set(widths), reverse=True):
+            raise InputError(f"assistant_widths {list(widths)}: expected factors from 1 down to 0, each below the last")
         for role, name, known in (("student", self.student, STUDENTS), ("teacher", self.teacher, ("",))):
             if name not in known and not Path(name).expanduser().exists():
                 hint = (
                     f"give a model file, or one of: {', '.join(known)}" if any(known) else "give a .keras or .h5 file"
                 )
                 raise InputError(f"{role} {name}: no such file", hint)
+        if self.student not in (SCALED, *REFERENCE) and self.width != WIDTH:
+            raise InputError(f"width {self.width} does nothing with student `{self.student}`, which is what it is")
         if self.student == CURRENT and (self.assistants or widths):
             raise InputError("assistants make no sense for the student `current`, which is as large as it is")
 
@@ -109,6 +114,7 @@ class Distill(Trained):
             return usual
         teacher = _from_file(self.teacher, context)
         _check_shapes(teacher, f"teacher {self.teacher}", usual)
+        _check_softmax(teacher, f"teacher {self.teacher}", context)
         return teacher
 
     def _student(self, teacher: Any, context: StageContext) -> Any:
@@ -121,6 +127,7 @@ class Distill(Trained):
         else:
             student = _from_file(self.student, context)
         _check_shapes(student, f"student {self.student}", teacher)
+        _check_softmax(student, f"student {self.student}", context)
         if student.count_params() >= teacher.count_params():
             context.progress.warn(
                 f"the student has {student.count_params():,} parameters, its teacher {teacher.count_params():,}"
@@ -131,7 +138,7 @@ class Distill(Trained):
         widths = self.assistant_widths or spaced(
             (student.count_params() / teacher.count_params()) ** 0.5, self.assistants
         )
-        return [(f"assistant-{width:.3g}", _scaled(teacher, width)) for width in widths]
+        return [(f"assistant-{n}-{width:.3g}", _scaled(teacher, width)) for n, width in enumerate(widths, 1)]
 
     def _teach(
         self,
@@ -177,10 +184,15 @@ def _check_shapes(model: Any, what: str, other: Any) -> None:
             )
 
 
+def _check_softmax(model: Any, what: str, context: StageContext) -> None:
+    x = context.preprocessing.apply(context.splits.x_calibration[:LOOK])
+    check_probabilities(model.predict(x, verbose=0), what)
+
+
 def _from_file(name: str, context: StageContext) -> Any:
     from edgekit.models.loader import load_model
 
-    return load_model(Path(name).expanduser(), progress=context.progress).model
+    return load_model(Path(name).expanduser(), allow_unsafe=context.allow_unsafe, progress=context.progress).model
 
 
 def _note(name: str, model: Any, history: History) -> dict[str, Any]:

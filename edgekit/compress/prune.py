@@ -5,14 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from edgekit.compress import sparsity
+from edgekit.compress.channels.criteria import check_criterion
+from edgekit.compress.channels.matching import check_layers
+from edgekit.compress.channels.select import Rounding, check_amount
 from edgekit.compress.masks import keep_zeros
-from edgekit.compress.stage import CLUSTERED, QUANTIZED, SPARSE, ModelState, StageContext, Trained
+from edgekit.compress.stage import QUANTIZED, SPARSE, ModelState, StageContext, Trained, refuse_after_clustering
+from edgekit.data.split import stratified
 from edgekit.errors import InputError
 from edgekit.models.training import train
 
-GRANULARITIES = ("weight", "block", "2:4", "channel")
-SCOPES = ("local", "global")
-CRITERIA = ("l1", "l2", "bn-gamma", "taylor")
+CHANNEL = "channel"
+GRANULARITIES = (*sparsity.GRANULARITIES, CHANNEL)
 TAYLOR_SAMPLES = 512
 
 
@@ -28,7 +32,7 @@ class Prune(Trained):
         criterion: of channels: `l1`, `l2`, `bn-gamma` or `taylor`.
         multiple_of: channels of large layers are kept in multiples of this.
         rounds: of channel pruning: in how many equal steps, each followed by training.
-        sparsity_schedule: of weights: `polynomial` (zeros grow while training) or `constant`.
+        sparsity_schedule: of weights: `polynomial` (zeros grow while training) or `constant`; of 2:4 always constant.
         epochs: of training, for each round.
     """
 
@@ -39,24 +43,34 @@ class Prune(Trained):
     criterion: str = "l1"
     multiple_of: int = 8
     rounds: int = 1
-    sparsity_schedule: str = "polynomial"
+    sparsity_schedule: str = sparsity.POLYNOMIAL
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.amount < 1:
-            raise InputError(f"amount {self.amount}: expected a share from 0 up to below 1")
-        for name, allowed in (("granularity", GRANULARITIES), ("scope", SCOPES), ("criterion", CRITERIA)):
-            if getattr(self, name) not in allowed:
-                raise InputError(f"unknown {name} `{getattr(self, name)}`", f"one of: {', '.join(allowed)}")
-        if self.multiple_of < 1 or not 1 <= self.rounds <= 100:
-            raise InputError("multiple_of and rounds must be at least 1")
-        if self.rounds > 1 and self.granularity != "channel":
-            raise InputError("rounds are for channels; weights have sparsity_schedule = polynomial")
+        if self.granularity not in GRANULARITIES:
+            raise InputError(f"unknown granularity `{self.granularity}`", f"one of: {', '.join(GRANULARITIES)}")
+        check_layers(self.layers)
+        if self.granularity == CHANNEL:
+            check_amount(self.amount, self.scope)
+            check_criterion(self.criterion)
+            Rounding(self.multiple_of)
+            self._check_unused("weights", sparsity_schedule=sparsity.POLYNOMIAL)
+            if not 1 <= self.rounds <= 100:
+                raise InputError(f"rounds {self.rounds}: expected 1 to 100")
+        else:
+            sparsity.check(self.amount, self.scope, self.granularity, self.sparsity_schedule)
+            self._check_unused("channels", criterion="l1", multiple_of=8, rounds=1)
+
+    def _check_unused(self, what: str, **defaults: object) -> None:
+        """Raise if an option that is for `what` was set: it would do nothing."""
+        for name, value in defaults.items():
+            if getattr(self, name) != value:
+                raise InputError(f"{name} is for {what}: it does nothing with granularity `{self.granularity}`")
 
     @property
     def expectation(self) -> str:
         """See `Stage`."""
-        if self.granularity == "channel":
+        if self.granularity == CHANNEL:
             return f"channel pruning, {self.amount:.0%} of the channels: smaller and faster on every runtime"
         return (
             f"{self.granularity} pruning, {self.amount:.0%} zeros: smaller only after gzip, the raw int8 file stays as "
@@ -67,20 +81,14 @@ class Prune(Trained):
         """See `Stage`."""
         if QUANTIZED in traits:
             raise InputError("`prune` after `quantize` would undo the quantization-aware training", "prune first")
-        if CLUSTERED in traits:
-            raise InputError(
-                "`prune` after `cluster` trains every weight by itself and destroys the clusters",
-                "put `prune` before `cluster`, which then keeps the zeros",
-            )
-        return traits if self.granularity == "channel" else traits | {SPARSE}
+        refuse_after_clustering("prune", traits)
+        return traits if self.granularity == CHANNEL else traits | {SPARSE}
 
     def run(self, state: ModelState, context: StageContext) -> tuple[ModelState, dict[str, Any]]:
         """See `Stage`."""
-        if self.granularity == "channel":
+        if self.granularity == CHANNEL:
             return self._channels(state, context)
-        from edgekit.compress.sparsity import prune_weights
-
-        model, note = prune_weights(
+        model, note = sparsity.prune_weights(
             state.model,
             context,
             sparsity=self.amount,
@@ -97,22 +105,22 @@ class Prune(Trained):
 
         samples = None
         if self.criterion == "taylor":
-            x, y = context.splits.x_train[:TAYLOR_SAMPLES], context.splits.y_train[:TAYLOR_SAMPLES]
-            samples = (context.preprocessing.apply(x), y)
-        model, steps = state.model, []
-        # Equal factors: after all rounds the share `amount` is gone.
-        share = 1 - (1 - self.amount) ** (1 / self.rounds)
-        for number in range(self.rounds):
+            rows = stratified(context.splits.y_train, min(TAYLOR_SAMPLES, len(context.splits.y_train)))
+            samples = (context.preprocessing.apply(context.splits.x_train[rows]), context.splits.y_train[rows])
+        model, steps, sizes = state.model, [], dict[str, int]()
+        for number in range(1, self.rounds + 1):
             pruned = prune_channels(
                 model,
-                share,
+                1 - (1 - self.amount) ** (number / self.rounds),
                 scope=self.scope,
                 criterion=self.criterion,
                 layers=self.layers,
                 multiple_of=self.multiple_of,
                 samples=samples,
+                sizes=sizes,
+                last=number == self.rounds,
             )
-            model = pruned.model
+            model, sizes = pruned.model, sizes or pruned.sizes
             history = train(
                 model,
                 context.splits,
@@ -123,6 +131,8 @@ class Prune(Trained):
                 checkpoint=context.work / f"round-{number}.npz",
             )
             steps.append({**pruned.to_dict(), "val_accuracy_keras": history.best_accuracy})
+        for note in pruned.notes:
+            context.progress.warn(note)
         for layer, reason in pruned.kept_whole.items():
             context.progress.say(f"left whole: {layer}: {reason}")
         return ModelState(model, state.traits), {"rounds": steps}

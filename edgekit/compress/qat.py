@@ -16,8 +16,8 @@ from edgekit.compress.masks import keep_zeros
 from edgekit.compress.qat_finish import for_converter, plain
 from edgekit.compress.qat_preflight import Prepared, prepare
 from edgekit.compress.qat_ranges import calibrate
-from edgekit.compress.qat_scheme import Handling, apply, forms
-from edgekit.compress.stage import QUANTIZED, SPARSE, ModelState, StageContext, Trained
+from edgekit.compress.qat_scheme import Handling, apply, forms, unclustered
+from edgekit.compress.stage import CLUSTERED, QUANTIZED, SPARSE, ModelState, StageContext, Trained
 from edgekit.compress.teacher import soft_targets
 from edgekit.data.dataset import Array
 from edgekit.errors import ConversionError, InputError
@@ -139,6 +139,10 @@ def quantize(
     if kept:
         counts = Counter(kept.values())
         context.progress.say(f"quantize: {', '.join(f'{n} layers {form}' for form, n in counts.items())}")
+    if CLUSTERED in traits and (lost := unclustered(prepared.model, kept)):
+        context.progress.warn(
+            f"quantize: training will undo the clusters of {', '.join(lost)}: TFMOT keeps those of Conv2D and Dense"
+        )
     quantized = apply(prepared.model, prepared.handling, kept)
     calibrate(quantized, prepared.model, x, config.batch_size)
     if set(prepared.handling.values()) != {Handling.TRAINED}:

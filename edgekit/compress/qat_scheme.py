@@ -25,6 +25,7 @@ import numpy as np
 from edgekit.backend import quiet, tensorflow, tf_keras, tfmot
 from edgekit.compress.masks import is_kernel
 from edgekit.compress.rebuild import Part, clone, rebuild
+from edgekit.compress.selection import KERNELS, kernel
 from edgekit.compress.stage import CLUSTERED, SPARSE
 from edgekit.data.dataset import Array
 from edgekit.errors import ConversionError
@@ -68,6 +69,15 @@ def forms(model: Any, traits: frozenset[str]) -> dict[str, Form]:
         clustered = CLUSTERED in traits and _few_values(values)
         if sparse or clustered:
             found[layer.name] = Form.BOTH if sparse and clustered else Form.SPARSE if sparse else Form.CLUSTERED
+    return found
+
+
+def unclustered(model: Any, kept: Mapping[str, Form]) -> list[str]:
+    """Return the layers of a clustered model whose clusters no form keeps; TFMOT has forms for Conv2D and Dense."""
+    found = []
+    for layer in model.layers:
+        if layer.name not in kept and type(layer).__name__ in KERNELS and _few_values(kernel(layer)):
+            found.append(layer.name)
     return found
 
 

@@ -94,14 +94,7 @@ def transfer(source: Any, target: Any) -> None:
         if layer.weights and layer.name not in names:
             raise ConversionError(f"layer {layer.name} is missing from model {source.name}")
         if layer.weights:
-            set_weights(layer, source.get_layer(layer.name).get_weights())
-
-
-def set_weights(layer: Any, weights: Sequence[Array]) -> None:
-    """Set a layer's weights, and whatever the layer derives from them."""
-    layer.set_weights(weights)
-    if type(layer).__name__ == "Normalization" and layer.input_mean is None:
-        layer.finalize_state()  # computes with copies, which set_weights does not touch
+            layer.set_weights(source.get_layer(layer.name).get_weights())
 
 
 class _Rebuild:
@@ -122,7 +115,7 @@ class _Rebuild:
         for parts in self._made.values():
             for part in parts:
                 if part.weights is not None and part.layer.weights:
-                    set_weights(part.layer, part.weights)
+                    part.layer.set_weights(part.weights)
         return model
 
     def _call(self, path: str, frozen: bool) -> Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]:

@@ -16,6 +16,7 @@ import numpy as np
 
 from edgekit.backend import quiet, tfmot
 from edgekit.compress.channels.matching import by_reason
+from edgekit.compress.channels.select import SCOPES
 from edgekit.compress.masks import keep_zeros
 from edgekit.compress.rebuild import Part, clone, rebuild, transfer
 from edgekit.compress.selection import Chosen, choose, kernel
@@ -24,9 +25,9 @@ from edgekit.compress.stage import StageContext
 from edgekit.errors import InputError
 from edgekit.models.training import TrainConfig, train
 
-SCOPES = ("local", "global")
 GRANULARITIES = ("weight", "block", "2:4")
-SCHEDULES = ("constant", "polynomial")
+POLYNOMIAL = "polynomial"
+SCHEDULES = ("constant", POLYNOMIAL)
 RAMP = 0.5
 """Share of the training in which `polynomial` raises the sparsity; the rest is for recovery."""
 MASK_UPDATES = 100

@@ -41,6 +41,7 @@ class StageContext:
         progress: told of every step.
         work: a folder of this stage's own, for caches and checkpoints.
         original: the tf_keras model as it came, before any stage.
+        allow_unsafe: model files that a stage names may hold Lambda layers, which run code.
     """
 
     splits: Splits
@@ -49,6 +50,7 @@ class StageContext:
     progress: Progress
     work: Path
     original: Any
+    allow_unsafe: bool = False
 
 
 @dataclass(frozen=True)

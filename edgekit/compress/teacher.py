@@ -11,7 +11,7 @@ import numpy as np
 from edgekit.backend import tensorflow
 from edgekit.compress.stage import StageContext
 from edgekit.data.dataset import Array
-from edgekit.data.split import Splits
+from edgekit.data.split import Splits, stratified
 from edgekit.files import atomic_file
 from edgekit.models.augment import augmentation
 from edgekit.models.targets import Distilled, Teacher, log_probabilities
@@ -100,7 +100,8 @@ def doubt(model: Any, splits: Splits, preprocessing: Preprocessing, augment: str
     """
     if augment == "none":
         return ""
-    x, y = splits.x_train[:PROBE], splits.y_train[:PROBE]
+    rows = stratified(splits.y_train, min(PROBE, len(splits.y_train)))
+    x, y = splits.x_train[rows], splits.y_train[rows]
     changed = augmentation(augment, x.shape[1:])(x, np.random.default_rng(0))
     outputs = outputs_of(model)
     plain, augmented = ((outputs(preprocessing.apply(v)).argmax(axis=1) == y).mean() for v in (x, changed))

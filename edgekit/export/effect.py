@@ -48,24 +48,25 @@ class EffectMeter:
         """Return the entry of the source itself."""
         return self._entry("source", self._source, None, 0.0)
 
-    def measure(self, stage: str, model: Any, seconds: float) -> Entry:
+    def measure(self, stage: str, model: Any, seconds: float, float_model: Any = None) -> Entry:
         """Export a model as it would ship, and measure the file.
 
         Args:
             stage: what made the model.
             model: a tf_keras model.
             seconds: that the stage took.
+            float_model: for a model trained with fake quantization, the same weights without it.
 
         Raises:
             ConversionError: it cannot be exported.
             RunnerError: the file cannot be run.
         """
-        path = self._export(model, "model")
+        path = self._export(model, "model", float_model)
         return self._entry(stage, path, self._compare(path), seconds)
 
-    def _export(self, model: Any, name: str) -> Path:
+    def _export(self, model: Any, name: str, float_model: Any = None) -> Path:
         recipe = Recipe("ledger", schemes=self._recipe.schemes[-1:], formats=("tflite",))
-        [made] = export(model, recipe, self._calibration, self._folder, name, SILENT)
+        [made] = export(model, recipe, self._calibration, self._folder, name, SILENT, float_model)
         return made.path
 
     def _entry(self, stage: str, path: Path, latency: list[float] | None, seconds: float) -> Entry:

@@ -48,28 +48,42 @@ def export(
         folder: where to write.
         name: the files are called `NAME-SCHEME.tflite` and `NAME-SCHEME.onnx`.
         progress: told of every file.
-        float_model: for a model trained with fake quantization, the same weights without it: every scheme but int8 is
-            made from this one.
+        float_model: for a model trained with fake quantization, the same weights without it: every scheme but int8 and
+            those made from the int8 file come from this one.
 
     Raises:
         ConversionError: a file cannot be made.
     """
     with tempfile.TemporaryDirectory(prefix="edgekit-export-") as scratch:
         workshop = _Workshop(model, float_model, calibration, Path(scratch), name)
-        wanted = [("tflite", s) for s in recipe.schemes if "tflite" in recipe.formats]
-        wanted += [("onnx", s) for s in ("float32", "int8") if s in recipe.schemes and "onnx" in recipe.formats]
-        wanted += [("c", "int8")] if "c" in recipe.formats and "int8" in recipe.schemes else []
-        if all(format_ == "c" for format_, _ in wanted):
-            raise ConversionError(
-                f"nothing to run in formats {', '.join(recipe.formats)} with schemes {', '.join(recipe.schemes)}",
-                "ONNX is written for float32 and int8; a C header alone could not be checked, add tflite",
-            )
-        made = []
+        wanted, made = plan(recipe), []
         with progress.task("exporting", len(wanted)) as task:
             for format_, scheme in wanted:
                 made.append(workshop.make(format_, scheme, folder))
                 task.advance(made[-1].path.name)
     return made
+
+
+def plan(recipe: Recipe) -> list[tuple[str, str]]:
+    """Return the format and scheme of every file that a recipe asks for.
+
+    Raises:
+        ConversionError: there is none that could be run.
+    """
+    wanted = [("tflite", s) for s in recipe.schemes if "tflite" in recipe.formats]
+    wanted += [("onnx", s) for s in ("float32", "int8") if s in recipe.schemes and "onnx" in recipe.formats]
+    wanted += [("c", "int8")] if "c" in recipe.formats and "int8" in recipe.schemes else []
+    if all(format_ == "c" for format_, _ in wanted):
+        raise ConversionError(
+            f"nothing to run in formats {', '.join(recipe.formats)} with schemes {', '.join(recipe.schemes)}",
+            "ONNX is written for float32 and int8; a C header alone could not be checked, add tflite",
+        )
+    return wanted
+
+
+def of_int8(scheme: str) -> bool:
+    """Return whether a file is int8, or made from the int8 file."""
+    return scheme == "int8" or scheme in int4.SCHEMES
 
 
 class _Workshop:
@@ -86,7 +100,7 @@ class _Workshop:
         if format_ == "tflite":
             path = folder / f"{self._name}-{scheme}.tflite"
             path.write_bytes(self._tflite(scheme).read_bytes())
-            trained = self._trained and (scheme == "int8" or scheme in int4.SCHEMES)
+            trained = self._trained and of_int8(scheme)
             how = "TFLiteConverter, trained with fake quantization" if trained else "TFLiteConverter"
             narrowed = ", then int4 weights where the outputs tolerate them" if scheme in int4.SCHEMES else ""
             return Exported(path, format_, scheme, how + narrowed)

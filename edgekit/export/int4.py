@@ -12,6 +12,7 @@ layers stayed int8, and refuses the others.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -49,7 +50,7 @@ def narrow(flatbuffer: bytes, scheme: str, calibration: Samples, min_sqnr: float
     Args:
         flatbuffer: a packed .tflite file with one input, in which activations and weights are int8.
         scheme: a key of `SCHEMES`.
-        calibration: preprocessed samples, float32 (n, ...); the first `MAX_SAMPLES` are used.
+        calibration: preprocessed samples, float32 (n, ...); at most `MAX_SAMPLES` of them, evenly spaced, are used.
         min_sqnr: of the outputs against those of `flatbuffer`, in dB.
 
     Raises:
@@ -60,7 +61,7 @@ def narrow(flatbuffer: bytes, scheme: str, calibration: Samples, min_sqnr: float
     model = schema.ModelT.InitFromPackedBuf(flatbuffer, 0)
     codes = {getattr(schema.BuiltinOperator, name) for name in SCHEMES[scheme]}
     layers = _layers(model, codes, schema.TensorType)
-    samples = calibration[:MAX_SAMPLES]
+    samples = calibration[:: max(1, math.ceil(len(calibration) / MAX_SAMPLES))]
     reference = _outputs(flatbuffer, samples)
 
     def sqnr(chosen: list[_Layer]) -> float:

@@ -43,13 +43,11 @@ AUGMENTATIONS: dict[str, Augment] = {"none": _none, "flip": _flip, "crop": _crop
 
 
 def augmentation(name: str, sample_shape: tuple[int, ...]) -> Augment:
-    """Return the augmentation `name` for batches of stored samples (n, height, width, channels).
+    """Return an augmentation of batches of stored samples (n, height, width, channels); `name` is of `AUGMENTATIONS`.
 
     Raises:
-        InputError: unknown name, or an image augmentation for samples that are not images.
+        InputError: an image augmentation for samples that are not images.
     """
-    if name not in AUGMENTATIONS:
-        raise InputError(f"unknown augmentation `{name}`", f"one of: {', '.join(AUGMENTATIONS)}")
     if name != "none" and len(sample_shape) != 3:
         raise InputError(f"augmentation `{name}` is for images, the samples have shape {sample_shape}")
     return AUGMENTATIONS[name]

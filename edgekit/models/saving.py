@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit import __version__
+from edgekit.backend import tf_keras
 from edgekit.errors import InputError
 from edgekit.files import atomic_file, read_json, sha256, write_json
 from edgekit.preprocessing import Preprocessing
@@ -35,9 +36,9 @@ def card_path(model_path: Path) -> Path:
 
 
 def save_model(model: Any, path: Path, card: ModelCard) -> None:
-    """Write a tf_keras model (`.keras`, the Keras 2 zip format) and its card."""
+    """Write a tf_keras model (`.keras`, the Keras 2 zip format), without what training left in it, and its card."""
     with atomic_file(path) as temporary:
-        model.save(temporary, save_format="keras")
+        bare(model).save(temporary, save_format="keras")
     write_json(
         card_path(path),
         {
@@ -49,6 +50,13 @@ def save_model(model: Any, path: Path, card: ModelCard) -> None:
             "lineage": card.lineage,
         },
     )
+
+
+def bare(model: Any) -> Any:
+    """Copy a tf_keras model without its optimizer, which triples a file, and its loss, which may be a closure."""
+    copy = tf_keras().models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    return copy
 
 
 def read_card(model_path: Path) -> ModelCard | None:

@@ -11,6 +11,9 @@ from edgekit.data.dataset import Array
 from edgekit.data.split import Splits
 from edgekit.errors import InputError
 
+TOLERANCE = 0.01
+"""By how much the probabilities of a sample may miss 1."""
+
 
 class Targets(Protocol):
     """Supplies y for batches and the loss that reads it."""
@@ -131,6 +134,22 @@ def check_soft(temperature: float, alpha: float) -> None:
         raise InputError(f"temperature {temperature}: expected a number above 0", "usual are 1 to 20")
     if not 0 <= alpha <= 1:
         raise InputError(f"alpha {alpha}: expected a share from 0 to 1", "0 trains towards the labels alone")
+
+
+def check_probabilities(outputs: Array, name: str) -> None:
+    """Raise `InputError` unless the rows of a model's outputs are probabilities, as everything here supposes.
+
+    Args:
+        outputs: float (n, classes).
+        name: of the model, for the message.
+    """
+    sums = outputs.sum(axis=1)
+    if not (outputs.min() >= 0 and np.abs(sums - 1).max() < TOLERANCE):
+        raise InputError(
+            f"{name} cannot be trained: it does not end in a softmax (its outputs for a sample lie between "
+            f"{outputs.min():.3g} and {outputs.max():.3g} and sum to {sums[0]:.3g})",
+            "save it with one: keras.Sequential([model, keras.layers.Softmax()]); the classes stay the same",
+        )
 
 
 def log_probabilities(probabilities: Any) -> Any:

@@ -77,14 +77,12 @@ def train_in_memory(
     name: str, dataset: Dataset, splits: Splits, config: TrainConfig, width: float, progress: Progress
 ) -> tuple[Any, History]:
     """Build and train a reference model; nothing is written."""
-    from edgekit.backend import seed_everything, tf_keras
+    from edgekit.backend import seed_everything
 
     seed_everything(config.seed)
     model = reference.build(name, dataset.sample_shape, dataset.classes, width)
     history = train(model, splits, dataset.preprocessing, config, progress)
-    bare = tf_keras().models.clone_model(model)  # without the optimizer, whose state would triple the file
-    bare.set_weights(model.get_weights())
-    return bare, history
+    return model, history
 
 
 def _config(usual: reference.ReferenceModel, overrides: Mapping[str, Any], seed: int) -> TrainConfig:

@@ -14,7 +14,7 @@ from edgekit.backend import tf_keras
 from edgekit.data.dataset import Array
 from edgekit.data.split import Splits
 from edgekit.errors import InputError
-from edgekit.models.augment import Augment, augmentation
+from edgekit.models.augment import AUGMENTATIONS, Augment, augmentation
 from edgekit.models.checkpoint import Checkpoint, Finished
 from edgekit.models.targets import Labels, Targets
 from edgekit.preprocessing import Preprocessing
@@ -48,6 +48,8 @@ class TrainConfig:
             raise InputError("epochs and batch size must be at least 1")
         if not 0 < self.learning_rate < 100:
             raise InputError(f"learning rate {self.learning_rate}: expected a number above 0")
+        if self.augment not in AUGMENTATIONS:
+            raise InputError(f"unknown augmentation `{self.augment}`", f"one of: {', '.join(AUGMENTATIONS)}")
         if self.schedule not in SCHEDULES:
             raise InputError(f"unknown schedule `{self.schedule}`", f"one of: {', '.join(SCHEDULES)}")
 

@@ -17,7 +17,6 @@ from edgekit.data.dataset import build
 from edgekit.devices.device import Device, open_device
 from edgekit.devices.jobs import Job
 from edgekit.errors import InputError, RunnerCrashed
-from edgekit.preprocessing import Preprocessing
 from edgekit.records import Record
 from tests.tiny_tflite import tiny_tflite
 
@@ -41,7 +40,7 @@ def test_a_whole_session(files: list[Path]) -> None:
         "toy.npz",
     )
     with open_device() as device:
-        record = bench(candidates(files), QUICK, device, data=data, preprocessing=Preprocessing(0.1))
+        record = bench(candidates(files), QUICK, device, data=data, preprocessing={"scale": 0.1})
     assert [s.name for s in record.subjects] == ["a.tflite", "b.tflite"]
     assert record.subjects[0].sha256 == hashlib.sha256(files[0].read_bytes()).hexdigest()
     for m in record.measurements:

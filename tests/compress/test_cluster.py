@@ -147,6 +147,8 @@ def test_orders() -> None:
     assert Cluster(preserve_sparsity=False).follow(frozenset({SPARSE})) == {CLUSTERED}
     with pytest.raises(InputError, match="after `quantize`"):
         Cluster().follow(frozenset({QUANTIZED}))
+    with pytest.raises(InputError, match="`cluster` after `cluster`"):
+        Cluster().follow(frozenset({CLUSTERED}))
     with pytest.raises(InputError, match="three"):
         Cluster(clusters=2).follow(frozenset({SPARSE}))
     assert "gzip" in Cluster().expectation

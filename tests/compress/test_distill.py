@@ -151,7 +151,9 @@ def test_the_assistants_are_spaced_evenly_on_a_log_scale() -> None:
     [
         {"width": 0.0}, {"width": 1.5}, {"temperature": 0.0}, {"temperature": float("nan")}, {"alpha": -0.1},
         {"alpha": 1.1}, {"assistants": -1}, {"assistants": 1, "assistant_widths": (0.5,)},
-        {"assistant_widths": (0.3, 0.5)}, {"assistant_widths": (2.0,)}, {"student": "current", "assistants": 1},
+        {"assistant_widths": (0.3, 0.5)}, {"assistant_widths": (0.5, 0.5)}, {"assistant_widths": (2.0,)},
+        {"student": "current", "width": 0.25}, {"student": __file__, "width": 0.25}, {"augment": "flipp"},
+        {"student": "current", "assistants": 1},
         {"epochs": 0},
     ],
 )  # fmt: skip
@@ -167,6 +169,15 @@ def test_a_student_that_does_not_fit(
     network(classes=classes, side=side).save(tmp_path / "s.keras")
     with pytest.raises(InputError, match=message):
         Distill(student=str(tmp_path / "s.keras")).run(ModelState(trained), context)
+
+
+@pytest.mark.parametrize("role", ["student", "teacher"])
+def test_a_model_file_that_ends_in_logits(trained: Any, context: StageContext, tmp_path: Path, role: str) -> None:
+    logits = tf_keras().layers.Dense(3, name="logits")(trained.layers[-1].input)
+    tf_keras().Model(trained.input, logits).save(tmp_path / "logits.keras")
+    with pytest.raises(InputError, match=rf"{role} .*does not end in a softmax") as caught:
+        Distill(**{role: str(tmp_path / "logits.keras")}, epochs=1).run(ModelState(trained), context)
+    assert "Softmax" in caught.value.hint
 
 
 def test_a_student_that_does_not_exist() -> None:

@@ -22,6 +22,9 @@ from edgekit.progress import SILENT
     [
         {"amount": 1.0}, {"amount": -0.1}, {"amount": float("nan")}, {"granularity": "row"}, {"scope": "both"},
         {"criterion": "l0"}, {"multiple_of": 0}, {"rounds": 0}, {"rounds": 2, "granularity": "weight"}, {"epochs": 0},
+        {"layers": "convs"}, {"layers": "name:"}, {"augment": "flipp"}, {"amount": 0.6, "granularity": "2:4"},
+        {"granularity": "weight", "sparsity_schedule": "linear"}, {"sparsity_schedule": "constant"},
+        {"granularity": "weight", "criterion": "l2"}, {"granularity": "block", "multiple_of": 4},
     ],
 )  # fmt: skip
 def test_impossible_options(fields: dict[str, Any]) -> None:
@@ -41,6 +44,29 @@ def test_orders() -> None:
     for trait in (CLUSTERED, QUANTIZED):
         with pytest.raises(InputError, match="prune"):
             Prune().follow(frozenset({trait}))
+
+
+@pytest.mark.tensorflow
+def test_taylor_sees_all_classes_of_sorted_data(
+    arrays: dict[str, np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from edgekit.compress import prune
+    from edgekit.compress.channels import prune as engine
+
+    seen: list[Any] = []
+
+    def stop(*args: Any, samples: Any, **rest: Any) -> None:
+        seen.append(samples)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(prune, "TAYLOR_SAMPLES", 9)
+    monkeypatch.setattr(engine, "prune_channels", stop)
+    order = np.argsort(arrays["y_train"], kind="stable")
+    ordered = {**arrays, "x_train": arrays["x_train"][order], "y_train": arrays["y_train"][order]}
+    context = StageContext(split(build("rows", ordered, "rows"), 10), Preprocessing(1 / 255), 0, SILENT, tmp_path, None)
+    with pytest.raises(KeyboardInterrupt):
+        Prune(criterion="taylor").run(ModelState(None), context)
+    assert np.bincount(seen[0][1]).tolist() == [3, 3, 3]
 
 
 @pytest.mark.tensorflow

@@ -300,6 +300,19 @@ def test_rescaling_before_a_clustered_and_sparse_model(tmp_path: Path) -> None:
     assert np.abs(fake - run(path, inputs(RAW))).max() < 0.02
 
 
+def test_clusters_that_training_will_undo_are_named() -> None:
+    layers = tf_keras().layers
+    inputs_ = layers.Input((6, 6, 1), name="image")
+    x = layers.Conv1D(8, 3, name="conv1d")(layers.Reshape((6, 6))(inputs_))
+    x = layers.Dense(3, activation="softmax", name="scores")(layers.Flatten()(x))
+    model, heard = tf_keras().Model(inputs_, x), Heard()
+    for name in ("conv1d", "scores"):
+        layer = model.get_layer(name)
+        layer.set_weights([np.where(np.arange(w.size).reshape(w.shape) % 2, 0.1, -0.1) for w in layer.get_weights()])
+    quantize(model, frozenset({CLUSTERED}), context(heard), config=ONE)
+    assert any("undo the clusters of conv1d: TFMOT" in line for line in heard.warned)
+
+
 def test_a_model_of_one_layer(tmp_path: Path) -> None:
     model, note = quantize(single_layer(), frozenset(), context(), config=ONE)
     assert note["preflight"] == []

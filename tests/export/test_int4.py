@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from edgekit.errors import ConversionError
+from edgekit.export import int4
 from edgekit.export.int4 import narrow, pack_nibbles
 from edgekit.export.pack import pack
 from edgekit.inspect.reading import inspect_file
@@ -141,6 +142,14 @@ def test_where_no_layer_tolerates_it_nothing_is_written() -> None:
     with pytest.raises(ConversionError, match=r"the best of 1 keeps -?\d+ dB, 20 dB are needed") as caught:
         narrow(network(UNEVEN), "int4-dense", SAMPLES)
     assert "leave int4-dense out" in caught.value.hint
+
+
+def test_the_layers_are_tried_on_samples_from_all_of_the_calibration(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[np.ndarray] = []
+    monkeypatch.setattr(int4, "MAX_SAMPLES", 5)
+    monkeypatch.setattr(int4, "_outputs", lambda _, samples: seen.append(samples) or np.ones((5, 4)))
+    narrow(network(EVEN_DENSE), "int4-dense", np.arange(23 * 16, dtype=np.float32).reshape(23, 4, 4, 1))
+    assert (seen[0][:, 0, 0, 0] / 16).tolist() == [0, 5, 10, 15, 20]
 
 
 def test_a_layer_without_bias(tmp_path: Path) -> None:

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
+from edgekit.backend import tf_keras
 from edgekit.errors import InputError
 from edgekit.models.saving import ModelCard, card_path, read_card, save_model
 from edgekit.preprocessing import Preprocessing
@@ -12,18 +15,32 @@ from edgekit.preprocessing import Preprocessing
 CARD = ModelCard(Preprocessing(1 / 255), ("cat", "dog"), [{"step": "train", "seed": 3}])
 
 
-class Model:
-    """Stands in for a Keras model: only `save` is called."""
+pytestmark = pytest.mark.tensorflow
 
-    def save(self, path: Path, save_format: str) -> None:
-        path.write_bytes(b"weights")
+
+def trained() -> Any:
+    """A model with an optimizer's state, and a loss that exists here only."""
+    keras = tf_keras()
+    model = keras.Sequential([keras.layers.Dense(2, input_shape=(3,))])
+    model.compile("adam", lambda y, p: (y - p) ** 2)
+    model.fit(np.zeros((4, 3)), np.ones((4, 2)), verbose=0)
+    return model
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     path = tmp_path / "m.keras"
-    save_model(Model(), path, CARD)
+    save_model(trained(), path, CARD)
     return path
+
+
+def test_a_trained_model_is_saved_without_optimizer_and_loss(tmp_path: Path) -> None:
+    model = trained()
+    save_model(model, tmp_path / "t.keras", CARD)
+    loaded = tf_keras().models.load_model(tmp_path / "t.keras")
+    assert loaded.optimizer is None
+    np.testing.assert_array_equal(loaded.get_weights()[0], model.get_weights()[0])
+    assert model.optimizer is not None
 
 
 def test_a_card_comes_back(path: Path) -> None:

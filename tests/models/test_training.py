@@ -108,7 +108,7 @@ def test_flip_crop_shifts_and_mirrors() -> None:
 
 def test_augmentations_refuse() -> None:
     with pytest.raises(InputError, match="unknown augmentation"):
-        augmentation("cutmix", (8, 8, 1))
+        TrainConfig(1, augment="cutmix")
     with pytest.raises(InputError, match="for images"):
         augmentation("flip", (10,))
 

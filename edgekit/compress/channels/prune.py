@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,7 @@ class ChannelPruning:
         channels_before, channels_after: of the groups that were asked for; channels that go together count once.
         parameters_before, parameters_after: of the whole model.
         notes: sentences on what was not done as asked.
+        sizes: of the groups before, by name; see `prune_channels` for rounds.
     """
 
     model: Any
@@ -36,7 +38,8 @@ class ChannelPruning:
     channels_after: int
     parameters_before: int
     parameters_after: int
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...]
+    sizes: dict[str, int]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form, without the model."""
@@ -55,6 +58,8 @@ def prune_channels(
     multiple_of: int = 8,
     minimum: int = 1,
     samples: Samples | None = None,
+    sizes: Mapping[str, int] | None = None,
+    last: bool = True,
 ) -> ChannelPruning:
     """Remove the least important channels of a model.
 
@@ -71,6 +76,8 @@ def prune_channels(
         multiple_of: groups of at least twice as many channels keep a multiple of this. int8 kernels like 8.
         minimum: how many channels of a group stay at least.
         samples: for `taylor`: inputs (float32, preprocessed, as the model takes them) and labels (int64).
+        sizes: `ChannelPruning.sizes` of the first of several rounds; `amount` is a share of these.
+        last: whether no further round follows; before one, what stays is rounded up, so that it is not too little.
 
     Raises:
         InputError: an argument is out of range or matches nothing, or nothing can be removed from the model.
@@ -79,7 +86,7 @@ def prune_channels(
     check_amount(amount, scope)
     check_criterion(criterion)
     check_layers(layers)
-    rounding = Rounding(multiple_of, minimum)
+    rounding = Rounding(multiple_of, minimum, not last, sizes or {})
     analysis = analyse(model)
     _check_removable(analysis)
     chosen = choose(analysis, layers)
@@ -106,6 +113,7 @@ def prune_channels(
         parameters_before=model.count_params(),
         parameters_after=analysis.parameters(kept),
         notes=notes,
+        sizes={group.name: group.size for group in groups},
     )
 
 

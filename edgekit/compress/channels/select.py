@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -25,10 +25,14 @@ class Rounding:
             the larger of two equally near; but where that is none, the exact number stays. Where less than half a
             channel is to go, all stay. 1 rounds nothing.
         minimum: at least so many stay, if there are as many.
+        up: keep the multiple above in place of the nearest, for all rounds of pruning but the last.
+        sizes: of groups before the first round, by name: an amount is a share of these. By default as they are.
     """
 
     multiple_of: int = 8
     minimum: int = 1
+    up: bool = False
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.multiple_of < 1 or self.minimum < 1:
@@ -36,14 +40,20 @@ class Rounding:
                 f"multiple of {self.multiple_of}, minimum {self.minimum}: expected whole numbers of at least 1"
             )
 
+    def size(self, group: Group) -> int:
+        """Return how many units a group had before the first round."""
+        return self.sizes.get(group.name, group.size)
+
     def kept(self, group: Group, wanted: float) -> int:
         """Return how many units of a group stay where `wanted` should; it never falls while `wanted` rises."""
         count = math.floor(wanted + 0.5 + ALMOST)
         if count >= group.size:
             return group.size
         step = self.multiple_of // math.gcd(self.multiple_of, *group.multiplicities)
-        if group.size >= 2 * step:
-            multiple = step * math.floor(wanted / step + 0.5 + ALMOST)
+        if self.size(group) >= 2 * step:
+            multiple = step * (
+                math.ceil(wanted / step - ALMOST) if self.up else math.floor(wanted / step + 0.5 + ALMOST)
+            )
             count = min(multiple, group.size) if multiple else count
         return max(count, min(self.minimum, group.size))
 
@@ -79,7 +89,7 @@ def select(
     """
     check_amount(amount, scope)
     if scope == "local":
-        wanted = {group.name: group.size * (1 - amount) for group in groups}
+        wanted = {group.name: rounding.size(group) * (1 - amount) for group in groups}
     else:
         wanted = _global(groups, scores, amount, rounding)
     removed, notes = {}, []
@@ -115,7 +125,8 @@ def _global(
         left = wanted(lowest)
         return sum(group.size - rounding.kept(group, count) for group, count in zip(groups, left, strict=True))
 
-    goal, low, high = amount * len(ranked), 0, len(ranked)
+    before = sum(rounding.size(group) for group in groups)
+    goal, low, high = len(ranked) - (1 - amount) * before, 0, len(ranked)
     while low < high:  # the smallest number whose total reaches the goal
         middle = (low + high) // 2
         low, high = (low, middle) if total(middle) >= goal - ALMOST else (middle + 1, high)

@@ -9,7 +9,7 @@ from edgekit.compress.channels import slicing
 from edgekit.compress.channels.graph import flat, inner_layers, is_graph, replay
 from edgekit.compress.channels.groups import Analysis
 from edgekit.compress.channels.tracking import Kept
-from edgekit.compress.rebuild import clone, set_weights
+from edgekit.compress.rebuild import clone
 from edgekit.errors import ConversionError
 
 DATA_LAYERS = ("Normalization",)
@@ -96,4 +96,4 @@ class _Rebuild:
                 continue
             entry = self.entries.get(id(source))
             values = source.get_weights() if entry is None else slicing.weights(entry, self.kept)
-            set_weights(self.made[id(source)], values)
+            self.made[id(source)].set_weights(values)

@@ -96,7 +96,29 @@ def test_json() -> None:
     assert value["parameters_after"] == done.model.count_params()
     assert set(value) == {
         "removed", "kept_whole", "channels_before", "channels_after", "parameters_before", "parameters_after", "notes",
+        "sizes",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("scope", ["local", "global"])
+@pytest.mark.parametrize("rounds", [2, 3, 5])
+def test_several_rounds_leave_as_many_channels_as_one(scope: str, rounds: int) -> None:
+    layers = tf_keras().layers
+    x = inputs = image()
+    for index, width in enumerate((8, 16, 20, 24, 32)):
+        x = layers.Conv2D(width, 3, padding="same", name=f"conv{index}")(x)
+    model = functional(inputs, head(x))
+    once = prune_channels(model, 0.5, scope=scope)
+    done, sizes = model, dict[str, int]()
+    for number in range(1, rounds + 1):
+        share = 1 - 0.5 ** (number / rounds)
+        pruned = prune_channels(done, share, scope=scope, sizes=sizes, last=number == rounds)
+        done, sizes = pruned.model, sizes or pruned.sizes
+    left = {layer.name: layer.filters for layer in done.layers if "conv" in layer.name}
+    if scope == "local":
+        assert left == {layer.name: layer.filters for layer in once.model.layers if "conv" in layer.name}
+    else:  # which layers lose them depends on the rounds, how many do not
+        assert abs(sum(left.values()) - once.channels_after) <= 4
 
 
 def test_notes_say_what_was_not_done() -> None:
