@@ -1,3 +1,3 @@
-"""edgekit: from a trained Keras model to the smallest int8 artifact that still passes, measured on the device."""
+"""edgekit: from a trained Keras model to int8 files for a phone or a small board, measured."""
 
 __version__ = "0.1.0"

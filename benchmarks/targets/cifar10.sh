@@ -9,39 +9,27 @@
 # It takes hours; interrupted, it goes on where it stopped. The files go to benchmarks/artifacts/, the record of the
 # interleaved measurement to benchmarks/records/. The public model was trained on what are validation samples here, so
 # only accuracy on test samples counts.
-set -euo pipefail
-here=$(cd "$(dirname "$0")" && pwd)
+source "$(dirname "$0")/../common.sh"
 published=$(cd "$1" && pwd)
-mkdir -p "$2"
-work=$(cd "$2" && pwd)
-edgekit=${EDGEKIT:-edgekit}
-python=${PYTHON:-python}
-training="batch_size=128,augment=flip-crop"
-cd "$work"  # so that no manifest names a folder of this machine
-keep() { # NAME FILE
-  mkdir -p "$here/../artifacts/$1"
-  cp "$1/$2-int8.tflite" "$1/manifest.json" "$1/recipe.toml" "$here/../artifacts/$1/"
-}
+enter "$2"
 
-[ -d "resnet8-taught" ] || "$edgekit" compress "$published/pretrainedResnet.h5" --data cifar10 --scale 1 \
-  --eval-samples 0 -o "resnet8-taught" \
+training="batch_size=128,augment=flip-crop"
+[ -d resnet8-taught ] || "$edgekit" compress "$published/pretrainedResnet.h5" --data cifar10 --scale 1 \
+  --eval-samples 0 -o resnet8-taught \
   --stage "distill:student=current,epochs=30,alpha=0.7,$training" \
   --stage "quantize:epochs=6,alpha=0.7,learning_rate=0.0001,$training"
 keep resnet8-taught pretrainedResnet
 
-teacher="resnet8-taught/pretrainedResnet.keras"
-[ -f "student.keras" ] || "$python" "$here/shallower.py" "$teacher" "student.keras" \
+teacher=resnet8-taught/pretrainedResnet.keras
+[ -f student.keras ] || "$python" "$benchmarks/targets/shallower.py" "$teacher" student.keras \
   --without add --without activation_2 --layers 'name:conv2d_[678]' --amount 0.39 --multiple-of 1
-[ -d "student" ] || "$edgekit" compress "$teacher" --data cifar10 --eval-samples 0 -o "student" \
+[ -d student ] || "$edgekit" compress "$teacher" --data cifar10 --eval-samples 0 -o student \
   --stage "distill:student=student.keras,epochs=120,alpha=0.8,learning_rate=0.001,$training" \
   --stage "quantize:epochs=10,alpha=0.8,teacher=original,learning_rate=0.0002,$training"
 keep student pretrainedResnet
 
-mkdir -p "$work/links"
-ln -sf "$published/pretrainedResnet_quant.tflite" "$work/links/published-int8.tflite"
-ln -sf ../resnet8-taught/pretrainedResnet-int8.tflite "$work/links/resnet8-taught-int8.tflite"
-ln -sf ../student/pretrainedResnet-int8.tflite "$work/links/student-int8.tflite"
-cd "$work/links"
-"$edgekit" bench published-int8.tflite resnet8-taught-int8.tflite student-int8.tflite --data cifar10 --scale 1 \
-  --processes 11 --min-seconds 0.3 --out records
-mv records/*.json "$here/../records/"  # written there, so that no record names a folder of this machine
+ln -sf "$published/pretrainedResnet_quant.tflite" published-int8.tflite
+ln -sf resnet8-taught/pretrainedResnet-int8.tflite resnet8-taught-int8.tflite
+ln -sf student/pretrainedResnet-int8.tflite student-int8.tflite
+measure published-int8.tflite resnet8-taught-int8.tflite student-int8.tflite --data cifar10 --scale 1 \
+  --processes 11 --min-seconds 0.3

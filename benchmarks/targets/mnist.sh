@@ -3,22 +3,20 @@
 #
 #   EDGEKIT_DATA=folder-with-mnist.npz benchmarks/targets/mnist.sh WORK_FOLDER
 #
-# WORK_FOLDER is that of reference_models.sh, with mnist-cnn.keras. The files go to benchmarks/artifacts/.
-set -euo pipefail
-here=$(cd "$(dirname "$0")" && pwd)
-mkdir -p "$1"
-work=$(cd "$1" && pwd)
-edgekit=${EDGEKIT:-edgekit}
-python=${PYTHON:-python}
+# WORK_FOLDER is that of reference_models.sh, with mnist-cnn.keras. The files go to benchmarks/artifacts/, the record to
+# benchmarks/records/.
+source "$(dirname "$0")/../common.sh"
+enter "$1"
+
 training="batch_size=128,alpha=0.5"
-cd "$work"  # so that no manifest names a folder of this machine
 student() { # NAME BLOCKS
-  [ -f "$1.keras" ] || "$python" "$here/student.py" 28x28x1 10 "$2" "$1.keras"
+  [ -f "$1.keras" ] || "$python" "$benchmarks/targets/student.py" 28x28x1 10 "$2" "$1.keras"
   [ -d "$1" ] || "$edgekit" compress mnist-cnn.keras --data mnist --eval-samples 0 -o "$1" \
     --stage "distill:student=$1.keras,epochs=25,learning_rate=0.003,$training" \
     --stage "quantize:epochs=6,learning_rate=0.0003,$training"
-  mkdir -p "$here/../artifacts/$1"
-  cp "$1"/{mnist-cnn-int8.tflite,manifest.json,recipe.toml} "$here/../artifacts/$1/"
+  keep "$1" mnist-cnn
+  ln -sf "$1/mnist-cnn-int8.tflite" "$1-int8.tflite"
 }
 student mnist-16k c8-c12-p-c12-c16-p-c20-c20
 student mnist-8k c6-c8-p-c8-c8-p-c10-c12
+measure mnist-16k-int8.tflite mnist-8k-int8.tflite --data mnist --processes 7 --min-seconds 0.1

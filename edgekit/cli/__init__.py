@@ -23,7 +23,7 @@ from edgekit.cli.entry import run
 
 app = typer.Typer(
     name="edgekit",
-    help="From a trained Keras model to the smallest int8 artifact that still passes, measured on the device.",
+    help="From a trained Keras model to int8 files for a phone or a small board, every number measured on the file.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,

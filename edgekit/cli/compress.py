@@ -13,11 +13,14 @@ from edgekit.cli.options import DATA_HELP, preprocessing
 NAME = "compress"
 HELP = """Compress a Keras model into a bundle of TFLite and ONNX files.
 
-MODEL is a .keras or .h5 file of Keras 2 or Keras 3; without it the demo model is trained and compressed. Every file is
-run and compared with the float model on validation samples before the bundle appears."""
+MODEL is a .keras or .h5 file of Keras 2 or Keras 3; without it the demo model is trained and compressed. Every file
+is run and compared with the Keras model it was made of, on validation samples, before the bundle appears.
+Stages train first: distill, prune, cluster, quantize, finetune. What an interrupted run has done is not done again."""
 EPILOG = """Examples: edgekit compress --data digits -o demo ·
 edgekit compress resnet8.keras --data cifar10 --recipe all-schemes -o resnet8-ptq ·
-edgekit compress model.h5 --data my.npz --scale 1 -o out. Recipes: edgekit recipes"""
+edgekit compress model.h5 --data my.npz --scale 1 -o out ·
+edgekit compress model.keras --data my.npz --stage prune:amount=0.5,epochs=5 --stage quantize:epochs=3 -o small.
+Recipes: edgekit recipes"""
 
 
 def command(
@@ -26,7 +29,10 @@ def command(
     recipe: Annotated[str, typer.Option("--recipe", help="A recipe's name or a .toml file.")] = "int8",
     stage: Annotated[
         list[str] | None,
-        typer.Option("--stage", help="Add a stage: NAME:key=value,... after the recipe's; may be repeated."),
+        typer.Option(
+            "--stage",
+            help="NAME:key=value,... after the recipe's: distill, prune, cluster, quantize, finetune.",
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The folder to create. [default: MODEL-RECIPE]")

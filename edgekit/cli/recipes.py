@@ -20,5 +20,7 @@ def command(
     if name:
         typer.echo(load_recipe(name).to_toml(), nl=False)
         return
-    for known in named_recipes():
-        typer.echo(f"{known:<14}{load_recipe(known).description}")
+    names = named_recipes()
+    width = max(map(len, names)) + 2
+    for known in names:
+        typer.echo(f"{known:<{width}}{load_recipe(known).description}")

@@ -59,6 +59,8 @@ def load(name: str) -> Dataset:
 
 def _find(name: str) -> tuple[dict[str, Array], str]:
     folder = os.environ.get("EDGEKIT_DATA")
+    if folder and not Path(folder).expanduser().is_dir():
+        raise InputError(f"EDGEKIT_DATA={folder}: no such folder", f"{name}.npz is looked for in it")
     if folder and (path := Path(folder).expanduser() / f"{name}.npz").exists():
         return npz.read(path), str(path)
     cached = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "datasets" / f"{name}.npz"

@@ -17,6 +17,12 @@ def write(path: Path, shape: tuple[int, ...], value: int) -> None:
     np.savez(path, x_train=x, y_train=y, x_test=x[:10], y_test=y[:10])
 
 
+def test_a_data_folder_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("EDGEKIT_DATA", str(tmp_path / "nowhere"))
+    with pytest.raises(InputError, match=r"EDGEKIT_DATA=.*nowhere: no such folder"):
+        named.load("mnist")
+
+
 def test_digits_are_split_by_class() -> None:
     data = named.load("digits")
     assert data.sample_shape == (8, 8, 1)
@@ -30,6 +36,7 @@ def test_digits_are_split_by_class() -> None:
 def test_the_users_folder_goes_before_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "keras" / "datasets" / "mnist.npz", (28, 28), 1)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    (tmp_path / "mine").mkdir()
     monkeypatch.setenv("EDGEKIT_DATA", str(tmp_path / "mine"))
     assert named.load("mnist").x_train[0, 0, 0, 0] == 1
     write(tmp_path / "mine" / "mnist.npz", (28, 28), 2)
