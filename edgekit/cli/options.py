@@ -15,13 +15,17 @@ def preprocessing(scale: str | None, mean: str | None, std: str | None, layout: 
     Raises:
         InputError: something is no number.
     """
-    given = {
+    from edgekit.preprocessing import Preprocessing
+
+    given: dict[str, Any] = {
         "scale": None if scale is None else _number(scale, "--scale"),
         "mean": None if mean is None else _numbers(mean, "--mean"),
         "std": None if std is None else _numbers(std, "--std"),
         "layout": None if layout is None else layout.upper(),
     }
-    return {name: value for name, value in given.items() if value is not None}
+    fields = {name: value for name, value in given.items() if value is not None}
+    Preprocessing(**fields)  # what could never be right is better refused now
+    return fields
 
 
 def integers(text: str, option: str) -> tuple[int, ...]:
