@@ -10,6 +10,7 @@ import json
 import re
 import tempfile
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -112,7 +113,8 @@ def compress(
     source = _load(model, dataset, splits, recipe, preprocessing, allow_unsafe, progress)
     _check_fit(source, dataset)
     _check_answers(source, splits, training=bool(stages), progress=progress)
-    with open_device() as desktop, work_folder(recipe, _key(source, dataset), fresh=fresh) as work:
+    lent = work_folder(recipe, _key(source, dataset), fresh=fresh) if stages else nullcontext(Path())
+    with open_device() as desktop, lent as work:
         outcome = _run_stages(desktop, source, stages, splits, recipe, work, progress, allow_unsafe)
         with atomic_folder(out, force=force, marker=MANIFEST) as folder:
             calibration = source.card.preprocessing.apply(splits.x_calibration)
