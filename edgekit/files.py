@@ -31,8 +31,12 @@ def locked(path: Path, busy: str) -> Iterator[None]:
 
     Raises:
         InputError: `busy`, another process holds it.
+        OutputError: it cannot be made there.
     """
-    with path.open("w") as stream:
+    with explained_write_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        opened = path.open("w")
+    with opened as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

@@ -61,6 +61,7 @@ def work_folder(recipe: Recipe, inputs: Sequence[str], *, fresh: bool) -> Iterat
 
     Raises:
         InputError: another process is at this very job.
+        OutputError: $EDGEKIT_WORK cannot be written to.
     """
     named = [Path(value).expanduser() for spec in recipe.stages for value in spec.options.values() if _is_text(value)]
     files = [sha256(path) for path in named if path.is_file()]
@@ -69,7 +70,6 @@ def work_folder(recipe: Recipe, inputs: Sequence[str], *, fresh: bool) -> Iterat
     ).to_toml()
     key = hashlib.sha256("\0".join((__version__, what, *inputs, *files)).encode()).hexdigest()[:16]
     path = work_base() / "work" / key
-    path.parent.mkdir(parents=True, exist_ok=True)
     with locked(path.with_suffix(".lock"), f"another edgekit is at this very job, in {path}"):
         if fresh:
             shutil.rmtree(path, ignore_errors=True)

@@ -158,6 +158,9 @@ def test_a_lock_is_held_by_one_and_goes_with_it(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), files.locked(tmp_path / "lock", ""):
         raise KeyboardInterrupt
     assert entries(tmp_path) == []
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="a file is in the way"), files.locked(tmp_path / "file" / "lock", ""):
+        pytest.fail("must not be entered")
 
 
 def test_what_may_be_needed_again_lies_in_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -153,7 +153,9 @@ def _container(path: Path) -> Container:
             what = "an unzipped Keras model; edgekit reads it as one file"
         raise InputError(f"{path}: is {what}", SAVE_WHOLE)
     if not path.exists():
-        raise InputError(f"{path}: no such model file")
+        raise InputError(
+            f"{path}: no such model file", "give a .keras or .h5 file; `edgekit train` makes one of a reference model"
+        )
     if not path.is_file():
         raise InputError(f"{path}: is not a regular file")
     try:
