@@ -77,7 +77,7 @@ def _from_bundle(path: Path, only: Sequence[str], runtime: str | None) -> list[C
 
 
 def _from_bundle_file(path: Path, runtime: str | None) -> Candidate:
-    bundle = read_bundle(path.parent)
+    bundle = read_bundle(path.parent, only=path.name)
     for artifact in bundle.manifest.artifacts:
         if artifact.file == path.name and artifact.format in RUNTIMES:
             return _from_artifact(path.parent, artifact, bundle.manifest.preprocessing, bundle.manifest.name, runtime)
@@ -98,7 +98,8 @@ def _from_artifact(
         model=model,
         scheme=artifact.scheme,
     )
-    return Candidate(subject, folder / artifact.file, preprocessing, artifact.inputs[0].quantization(), folder / EVAL)
+    samples = folder / EVAL if (folder / EVAL).is_file() else None
+    return Candidate(subject, folder / artifact.file, preprocessing, artifact.inputs[0].quantization(), samples)
 
 
 def _from_file(path: Path, runtime: str | None) -> Candidate:
