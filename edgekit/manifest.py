@@ -167,12 +167,12 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     write_json(folder / MANIFEST, manifest.to_dict())
 
 
-def read_bundle(path: Path, only: str | None = None) -> Bundle:
-    """Open a bundle and check every file against its digest.
+def read_bundle(path: Path, part: str | None = None) -> Bundle:
+    """Open a bundle and check its files against their digests.
 
     Args:
         path: the folder.
-        only: check this file and no other; a part of a bundle is enough then.
+        part: all others but this file may be missing; without it none may.
 
     Raises:
         InputError: no bundle, or a file is missing or was changed.
@@ -182,10 +182,10 @@ def read_bundle(path: Path, only: str | None = None) -> Bundle:
     manifest = Manifest.from_dict(read_json(path / MANIFEST, "bundle manifest"), str(path / MANIFEST))
     expected = {a.file: a.sha256 for a in manifest.artifacts} | {n: f["sha256"] for n, f in manifest.files.items()}
     for name, digest in expected.items():
-        if only not in (None, name):
-            continue
         file = path / name
         if not file.is_file():
+            if part not in (None, name):
+                continue
             raise InputError(f"{file}: is missing, {MANIFEST} lists it", "compress again, or copy the whole folder")
         if sha256(file) != digest:
             raise InputError(f"{file}: differs from the digest in {MANIFEST}", "it was changed or damaged; copy again")

@@ -163,6 +163,19 @@ def test_a_lock_is_held_by_one_and_goes_with_it(tmp_path: Path) -> None:
         pytest.fail("must not be entered")
 
 
+def test_a_lock_file_replaced_while_we_opened_it_is_not_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def late(stream: object, how: int) -> None:
+        (tmp_path / "lock").unlink()
+        if replaced:
+            (tmp_path / "lock").touch()
+
+    monkeypatch.setattr(files.fcntl, "flock", late)
+    for replaced in (True, False):
+        with pytest.raises(InputError, match="somebody is at it"), files.locked(tmp_path / "lock", "somebody is at it"):
+            pytest.fail("must not be entered")
+        assert (tmp_path / "lock").exists() == replaced  # another's lock file is left alone
+
+
 def test_what_may_be_needed_again_lies_in_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "/c")
     assert files.work_base() == Path(os.environ["EDGEKIT_WORK"])

@@ -77,7 +77,7 @@ def _from_bundle(path: Path, only: Sequence[str], runtime: str | None) -> list[C
 
 
 def _from_bundle_file(path: Path, runtime: str | None) -> Candidate:
-    bundle = read_bundle(path.parent, only=path.name)
+    bundle = read_bundle(path.parent, part=path.name)
     for artifact in bundle.manifest.artifacts:
         if artifact.file == path.name and artifact.format in RUNTIMES:
             return _from_artifact(path.parent, artifact, bundle.manifest.preprocessing, bundle.manifest.name, runtime)

@@ -27,7 +27,12 @@ def test_they_run() -> None:
 def test_they_are_checked_against_their_manifests(tmp_path: Path) -> None:
     source = ARTIFACTS[0]
     (tmp_path / "manifest.json").write_bytes((source.parent / "manifest.json").read_bytes())
-    changed = tmp_path / source.name
-    changed.write_bytes(source.read_bytes()[:-1] + b"x")
+    model = tmp_path / source.name
+    model.write_bytes(source.read_bytes()[:-1] + b"x")
     with pytest.raises(InputError, match=r"differs from the digest in manifest\.json"):
-        candidates([changed])
+        candidates([model])
+    model.write_bytes(source.read_bytes())
+    candidates([model])
+    (tmp_path / "README.txt").write_bytes(b"another")
+    with pytest.raises(InputError, match=r"README\.txt: differs from the digest"):
+        candidates([model])
