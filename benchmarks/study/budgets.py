@@ -21,6 +21,7 @@ class Budget:
         quantize: epochs of quantization-aware training.
         distill: epochs of every model of a chain of distillation.
         order: epochs of each of the three stages whose order is compared.
+        width: factor on the channels of the reference model.
         batch_size: samples a step.
         augment: in every training, of the baseline and of the stages, so that neither has an advantage.
         schedule: of the learning rate, in every training.
@@ -36,6 +37,7 @@ class Budget:
     quantize: int
     distill: int
     order: int
+    width: float = 1.0
     batch_size: int = 128
     augment: str = "none"
     schedule: str = "cosine"
@@ -59,8 +61,10 @@ BUDGETS = {
         quantize=2,
         distill=10,
         order=3,
+        width=0.5,
         augment="flip",
         train_samples=10_000,
+        validation_samples=2000,
     ),
 }
 

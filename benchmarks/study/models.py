@@ -70,7 +70,9 @@ class Workshop:
             config = TrainConfig(
                 budget.baseline, budget.batch_size, augment=budget.augment, schedule=budget.schedule, seed=seed
             )
-            model, history = train_in_memory(budget.model, self.dataset, self.splits, config, 1.0, self.progress)
+            model, history = train_in_memory(
+                budget.model, self.dataset, self.splits, config, budget.width, self.progress
+            )
             self._save(key, ModelState(model), [{"step": "train", **history.to_dict()}])
         return key
 

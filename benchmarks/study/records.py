@@ -130,7 +130,17 @@ class Record:
 
 def baseline_key(budget: Budget, data_key: str, seed: int) -> str:
     """Return the key of a baseline: data, model, training and the packages that train."""
-    used = ("data", "model", "baseline", "batch_size", "augment", "schedule", "train_samples", "validation_samples")
+    used = (
+        "data",
+        "model",
+        "baseline",
+        "width",
+        "batch_size",
+        "augment",
+        "schedule",
+        "train_samples",
+        "validation_samples",
+    )
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     values = {name: getattr(budget, name) for name in used}
     return _digest({"data_sha256": data_key, "seed": seed, "edgekit": __version__, **versions, **values})

@@ -79,8 +79,9 @@ def not_done(study: Study, rows: list[Row], failures: Mapping[str, str]) -> list
 def budget_sentences(budget: Budget) -> str:
     """Say how long everything was trained."""
     part = f"{budget.train_samples:,} training samples" if budget.train_samples else "all training samples"
+    model = f"`{budget.model}`" + f" at width {budget.width:g}" * (budget.width != 1)
     return (
-        f"Baseline and teacher: `{budget.model}`, {budget.baseline} epochs on {part}. Further epochs: pruning (and the "
+        f"Baseline and teacher: {model}, {budget.baseline} epochs on {part}. Further epochs: pruning (and the "
         f"control that is only trained on) {budget.prune}, quantization-aware training {budget.quantize}, every model "
         f"of a distillation {budget.distill}, each of the three stages whose order is compared {budget.order}. "
         f"Every training: batches of {budget.batch_size}, learning rate `{budget.schedule}`, augmentation "
