@@ -62,8 +62,9 @@ BUDGETS = {
         distill=10,
         order=3,
         width=0.5,
+        batch_size=32,
         augment="flip",
-        train_samples=10_000,
+        train_samples=20_000,
         validation_samples=2000,
     ),
 }
