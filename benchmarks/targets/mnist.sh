@@ -19,11 +19,4 @@ student() { # NAME BLOCKS
 student mnist-16k c8-c12-p-c12-c16-p-c20-c20
 keep mnist-16k mnist-cnn
 student mnist-8k c6-c8-p-c8-c8-p-c10-c12
-[ -d mnist-8k-longer ] || "$edgekit" compress mnist-8k/mnist-cnn.keras --data mnist --eval-samples 0 \
-  -o mnist-8k-longer \
-  --stage "distill:student=current,teacher=mnist-cnn.keras,epochs=60,learning_rate=0.003,$training" \
-  --stage "quantize:epochs=6,learning_rate=0.0003,$training"
-keep mnist-8k-longer mnist-cnn
-ln -sf mnist-8k-longer/mnist-cnn-int8.tflite mnist-8k-longer-int8.tflite
-measure mnist-16k-int8.tflite mnist-8k-int8.tflite mnist-8k-longer-int8.tflite --data mnist \
-  --processes 7 --min-seconds 0.1
+measure mnist-16k-int8.tflite mnist-8k-int8.tflite --data mnist --processes 7 --min-seconds 0.1
