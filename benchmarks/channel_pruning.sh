@@ -12,7 +12,7 @@ half() { # MODEL DATA OPTIONS
     --eval-samples 0 -o "$1-half-channels"
   ln -sf "$1-half-channels/$1-int8.tflite" "$1-half-channels-int8.tflite"
   ln -sf "$1-ptq/$1-int8.tflite" "$1-int8.tflite"
-  measure "$1-int8.tflite" "$1-half-channels-int8.tflite" --data "$2" --processes 11 --min-seconds 0.1
+  measure "$1-int8.tflite" "$1-half-channels-int8.tflite" --data "$2" --processes 11 --min-seconds 0.05
 }
 half mnist-cnn mnist epochs=5,batch_size=128
 half resnet8 cifar10 epochs=10,batch_size=128,augment=flip-crop

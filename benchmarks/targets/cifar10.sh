@@ -40,4 +40,4 @@ for step in resnet8-taught student half half-calibrated; do
   ln -sf "$step/pretrainedResnet-int8.tflite" "$step-int8.tflite"
 done
 measure published-int8.tflite {resnet8-taught,student,half,half-calibrated}-int8.tflite --data cifar10 --scale 1 \
-  --processes 11 --min-seconds 0.2
+  --processes 11 --min-seconds 0.1
