@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from edgekit.errors import InputError, OutputError
 
@@ -39,21 +39,16 @@ def locked(path: Path, busy: str) -> Iterator[None]:
     with opened as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise InputError(busy, "wait until it is done") from error
-        if not _is_at(stream, path):  # its last holder removed it between our open and our lock
+            # Its last holder may have removed it between our open and our lock.
+            ours = os.path.samestat(os.fstat(stream.fileno()), path.stat())
+        except OSError:
+            ours = False
+        if not ours:
             raise InputError(busy, "wait until it is done")
         try:
             yield
         finally:
             path.unlink(missing_ok=True)
-
-
-def _is_at(stream: IO[str], path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(stream.fileno()), path.stat())
-    except FileNotFoundError:
-        return False
 
 
 def sha256(path: Path) -> str:

@@ -75,7 +75,7 @@ FACTS: dict[str, Fact] = {
     "cpu_model": Fact(("cat", "/proc/cpuinfo"), _cpu_model),
     "cpu_flags": Fact(("cat", "/proc/cpuinfo"), _flags),
     "architecture": Fact(("uname", "-m"), _stripped),
-    "cores": Fact(("env", "-u", "OMP_NUM_THREADS", "nproc"), lambda text: int(text)),  # which nproc obeys
+    "cores": Fact(("env", "-u", "OMP_NUM_THREADS", "-u", "OMP_THREAD_LIMIT", "nproc"), lambda text: int(text)),
     "governor": Fact(("cat", f"{_CPUFREQ}/scaling_governor"), _stripped),
     "max_frequency_khz": Fact(("cat", f"{_CPUFREQ}/scaling_max_freq"), lambda text: int(text)),
     "memory_kib": Fact(("cat", "/proc/meminfo"), _memory_kib),
