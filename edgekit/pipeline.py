@@ -109,9 +109,12 @@ def compress(
     check_order(stages)
     plan(recipe)
     dataset = load_data(data)
-    splits = split(dataset, min(recipe.calibration_samples, len(dataset.y_train) // 2))
+    samples = min(recipe.calibration_samples, len(dataset.y_train) // 2)
+    splits = split(dataset, samples)
     source = _load(model, dataset, splits, recipe, preprocessing, allow_unsafe, progress)
-    _check_fit(source, dataset)
+    fitted = _fitted(source, dataset)
+    if fitted is not dataset:
+        dataset, splits = fitted, split(fitted, samples)
     _check_answers(source, splits, training=bool(stages), progress=progress)
     lent = work_folder(recipe, _key(source, dataset), fresh=fresh) if stages else nullcontext(Path())
     with open_device() as desktop, lent as work:
@@ -170,8 +173,8 @@ def _file_name(stem: str) -> str:
     return re.sub(r"[^\w.-]+", "-", stem).strip(".-") or "model"
 
 
-def _check_fit(source: Source, dataset: Dataset) -> None:
-    """Raise unless the model takes the data's samples and answers with its classes."""
+def _fitted(source: Source, dataset: Dataset) -> Dataset:
+    """Return the data with the axes the model takes; raise unless it takes them and answers with their classes."""
     model = source.model
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise InputError(
@@ -179,11 +182,12 @@ def _check_fit(source: Source, dataset: Dataset) -> None:
             "edgekit compresses classifiers with one input and one output so far",
         )
     expected = tuple(model.inputs[0].shape[1:])
-    given = source.card.preprocessing.apply(dataset.x_train[:1]).shape[1:]
+    taken = dataset.with_axes(len(expected))
+    given = source.card.preprocessing.apply(taken.x_train[:1]).shape[1:]
     if len(expected) != len(given) or any(e is not None and e != g for e, g in zip(expected, given, strict=True)):
         raise InputError(
-            f"{source.name} takes samples of shape {expected}, {dataset.name} has {given} after preprocessing",
-            "check --data, and --layout if the model wants channels first",
+            f"{source.name} takes samples of shape {expected}, {dataset.name} holds {dataset.sample_shape}",
+            "check --data" + (", and --layout if the model wants channels first" if len(expected) == 3 else ""),
         )
     classes = model.outputs[0].shape[-1]
     if len(model.outputs[0].shape) != 2 or classes != dataset.classes:
@@ -191,6 +195,7 @@ def _check_fit(source: Source, dataset: Dataset) -> None:
             f"{source.name} answers with shape {tuple(model.outputs[0].shape[1:])}, "
             f"{dataset.name} has {dataset.classes} classes"
         )
+    return taken
 
 
 def _key(source: Source, dataset: Dataset) -> tuple[str, ...]:

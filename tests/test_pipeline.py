@@ -14,7 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgekit.bench.plan import Plan
+from edgekit.bench.session import bench
+from edgekit.bench.subjects import candidates
 from edgekit.config import Recipe, StageSpec, load_recipe
+from edgekit.data.loading import load_data
+from edgekit.devices.device import open_device
 from edgekit.errors import ConversionError, InputError, OutputError
 from edgekit.inspect.reading import inspect_file
 from edgekit.manifest import EVAL, MANIFEST, Bundle, read_bundle
@@ -286,13 +291,36 @@ def test_models_that_do_not_fit_the_data(model_file: Path, learnable: Path, tmp_
         "x_test": np.tile(arrays["x_test"], (1, 1, 2, 1)),
     }
     np.savez(tmp_path / "wide.npz", **wide)
-    with pytest.raises(InputError, match=r"takes samples of shape \(6, 6, 1\), wide has \(6, 12, 1\)"):
+    with pytest.raises(InputError, match=r"takes samples of shape \(6, 6, 1\), wide holds \(6, 12, 1\)"):
         compress(model_file, str(tmp_path / "wide.npz"), SMALL, tmp_path / "out")
     four = {**arrays, "y_train": np.arange(150) % 4}
     np.savez(tmp_path / "four.npz", **four)
     with pytest.raises(InputError, match=r"answers with shape \(3,\), four has 4 classes"):
         compress(model_file, str(tmp_path / "four.npz"), SMALL, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_signals_stored_with_and_without_a_channel_axis(tmp_path: Path) -> None:
+    from edgekit.backend import tf_keras
+
+    keras = tf_keras()
+    rng = np.random.default_rng(7)
+    y = np.arange(120) % 2
+    x = rng.normal(0, 0.1, (120, 32)).astype(np.float32) + np.where(y == 1, 1, -1)[:, np.newaxis].astype(np.float32)
+    for name, stored in (("flat", x), ("channel", x[..., np.newaxis])):
+        np.savez(tmp_path / f"{name}.npz", x_train=stored[:90], y_train=y[:90], x_test=stored[90:], y_test=y[90:])
+    inputs = keras.Input((32, 1))
+    pooled = keras.layers.GlobalAveragePooling1D()(keras.layers.Conv1D(2, 3, kernel_initializer="ones")(inputs))
+    dense = keras.layers.Dense(2, activation="softmax", kernel_initializer=keras.initializers.Constant([[-1, 1]] * 2))
+    keras.Model(inputs, dense(pooled)).save(tmp_path / "signal.keras")
+    for name in ("flat", "channel"):
+        made = compress(tmp_path / "signal.keras", str(tmp_path / f"{name}.npz"), SMALL, tmp_path / name)
+        assert all(a.validation == {"correct": 9, "samples": 9} for a in made.manifest.artifacts if a.validation)
+        assert np.load(made.path / EVAL)["x"].shape == (30, 32, 1)
+    subjects, data = candidates([tmp_path / "flat"], ("int8",)), load_data(str(tmp_path / "channel.npz"))
+    with open_device() as desktop:
+        record = bench(subjects, Plan(latency=False, memory=False), desktop, data=data)
+    assert [(m.accuracy or {}).get("correct") for m in record.measurements] == [30, 30]
 
 
 def test_an_existing_bundle_is_never_lost(bundle: Bundle, model_file: Path, learnable: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,18 @@ class Dataset:
     def classes(self) -> int:
         """Number of classes."""
         return len(self.class_names)
+
+    def with_axes(self, count: int) -> Dataset:
+        """Return the data with `count` axes a sample, where a last axis of one makes the difference; else itself.
+
+        (64, 1) and (64,) may be the same signal, and (28, 28) the same image as (28, 28, 1): the model decides.
+        """
+        axes = len(self.sample_shape)
+        if count == axes + 1:
+            return replace(self, x_train=self.x_train[..., np.newaxis], x_test=self.x_test[..., np.newaxis])
+        if count == axes - 1 and self.sample_shape[-1] == 1:
+            return replace(self, x_train=self.x_train[..., 0], x_test=self.x_test[..., 0])
+        return self
 
     def fingerprint(self) -> str:
         """Return the SHA-256 over shapes, dtypes and bytes of all four arrays."""

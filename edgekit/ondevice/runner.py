@@ -233,14 +233,17 @@ def random_inputs(details: list[Details]) -> list[Array]:
     return arrays
 
 
-def check_shape(x: Array, details: Details) -> None:
-    """Raise unless a batch of one sample of `x` fits the input."""
+def fitted(x: Array, details: Details) -> Array:
+    """Return `x` as the input takes it one by one; a last axis of one that the input lacks is dropped."""
     expected = details["shape"]
+    if x.shape[-1] == 1 and x.ndim == len(expected) + 1:
+        x = x[..., 0]
     if list(x.shape[1:]) != expected[1:] or expected[:1] not in ([1], [-1]):
         raise JobError(
             "the samples have shape %s, the model's input %s expects %s"
             % (list(x.shape[1:]), details["name"], expected)
         )
+    return x
 
 
 def read_samples(job: dict[str, Any]) -> tuple[Array, Array | None]:
@@ -260,8 +263,7 @@ def first_inputs(job: dict[str, Any], model: TFLite | Onnx) -> list[Array]:
     if len(model.inputs) != 1:
         raise JobError("samples for a model with %d inputs are not supported" % len(model.inputs))
     x = preprocess(read_samples(job)[0][:1], job.get("preprocessing"))
-    check_shape(x, model.inputs[0])
-    return [to_input(x, model.inputs[0])]
+    return [to_input(fitted(x, model.inputs[0]), model.inputs[0])]
 
 
 # ---------------------------------------------------------------------------------------------- machine state
@@ -458,8 +460,7 @@ def measure_accuracy(job: dict[str, Any], model: TFLite | Onnx, result: dict[str
     stage("evaluation")
     for start in range(0, len(x), CHUNK):
         batch = preprocess(x[start : start + CHUNK], job.get("preprocessing"))
-        check_shape(batch, model.inputs[0])
-        batch = to_input(batch, model.inputs[0])
+        batch = to_input(fitted(batch, model.inputs[0]), model.inputs[0])
         for row in range(len(batch)):
             model.set([batch[row : row + 1]])
             model.invoke()

@@ -30,6 +30,15 @@ def test_a_good_file(npz: Path, arrays: Arrays) -> None:
     np.testing.assert_array_equal(data.x_train, arrays["x_train"])
 
 
+def test_the_axes_a_model_takes(npz: Path) -> None:
+    data = load_data(str(npz))
+    assert data.with_axes(3) is data
+    assert data.with_axes(2).sample_shape == (6, 6)
+    assert data.with_axes(4).x_test.shape == (60, 6, 6, 1, 1)
+    assert data.with_axes(2).with_axes(1).sample_shape == (6, 6)
+    assert data.with_axes(1) is data
+
+
 def test_missing_folder_and_unknown_names(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         load_data(str(tmp_path / "none.npz"))
