@@ -9,7 +9,7 @@ demo: $(STAMP)
 	$(BIN)/edgekit bench demo/bundle --processes 3 --min-seconds 0.3 --out demo/records
 
 test: $(STAMP)
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q --numprocesses auto --maxprocesses 4 --dist worksteal
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -38,9 +38,7 @@ def test_four_times(sizes: list[int], verdict: str) -> None:
         ((0.9801, 0.9801, 0.97, 0.97), NOT_SEPARABLE),
     ],
 )
-@pytest.mark.parametrize(
-    ("opponent", "answer"), [("baseline", findings.beats), ("finetune", findings.beats_control)], ids=lambda v: str(v)
-)
+@pytest.mark.parametrize(("opponent", "answer"), [("baseline", findings.beats), ("finetune", findings.beats_control)])
 def test_beats(
     accuracies: tuple[float, ...],
     verdict: str,
