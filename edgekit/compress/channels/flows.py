@@ -29,6 +29,7 @@ DEPTHWISE = Slices(CARRIES, {"depthwise_kernel": {-2: "in"}, "bias": BIAS}, kern
 BATCH_NORM = Slices(CARRIES, {name: {-1: "in"} for name in ("gamma", "beta", "moving_mean", "moving_variance")})
 PRELU = Slices(CARRIES, {"alpha": {-1: "in"}})
 RESHAPE = Slices(CARRIES)
+DROPOUT = Slices(CARRIES)
 
 
 def keep(call: Call, tracker: Tracker) -> list[Ids]:
@@ -36,6 +37,13 @@ def keep(call: Call, tracker: Tracker) -> list[Ids]:
     if len(call.ids) != 1 or [shape[-1:] for shape in call.output_shapes] != [(len(call.ids[0]),)]:
         return tracker.whole(call, "which changes the number of channels")
     return call.ids
+
+
+def dropout(call: Call, tracker: Tracker) -> list[Ids]:
+    """Dropout: every channel stays what it is; the rate depends on how many there are, at the layer's first call."""
+    if call.path not in tracker.book:
+        tracker.enter(call, DROPOUT, call.ids[0], call.ids[0])
+    return keep(call, tracker)
 
 
 def activation(call: Call, tracker: Tracker) -> list[Ids]:

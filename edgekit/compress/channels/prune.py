@@ -65,7 +65,7 @@ def prune_channels(
 
     The channels of a residual sum, of a depthwise convolution and of what feeds it, and others that are coupled, go
     together. A channel that is zero everywhere leaves the outputs as they are; of any other, what it added is lost,
-    a constant too.
+    a constant too. Dropout rates fall with the share of channels that stay.
 
     Args:
         model: a built tf_keras Sequential or functional model; nested models are followed.
@@ -126,7 +126,8 @@ def scale_channels(model: Any, width: float, multiple_of: int = 1) -> Any:
         multiple_of: groups of at least twice as many channels get a multiple of this.
 
     Returns:
-        A tf_keras model with the same names, inputs and outputs, and weights from the layers' initializers.
+        A tf_keras model with the same names, inputs and outputs, weights from the layers' initializers, and dropout
+        rates that are scaled as the channels are.
 
     Raises:
         InputError: the width is out of range, or no channels of the model can be scaled.

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.compress.channels.flows import whole_groups
+from edgekit.compress.channels.flows import DROPOUT, whole_groups
 from edgekit.compress.channels.tracking import Kept, LayerChannels
 
 Array = NDArray[Any]
@@ -26,7 +26,12 @@ def sides(entry: LayerChannels, kept: Kept) -> dict[str, Kept]:
 
 
 def config(entry: LayerChannels, kept: Kept) -> dict[str, Any]:
-    """Return what changes in the configuration of a layer."""
+    """Return what changes in the configuration of a layer.
+
+    Dropout loses of its rate what it loses of its channels: a model with fewer needs less of it (Han et al. 2015,
+    arXiv 1506.02626, section 3.2; the root of the share of connections is the share of channels where both sides of a
+    layer lose alike).
+    """
     layer, out = entry.layer, int(kept[entry.ids_out].sum())
     changed: dict[str, Any] = {entry.slices.size: out} if entry.slices.size else {}
     groups = getattr(layer, "groups", 1)
@@ -34,6 +39,8 @@ def config(entry: LayerChannels, kept: Kept) -> dict[str, Any]:
         changed["groups"] = out * groups // len(entry.ids_out)
     if type(layer).__name__ == "Reshape":  # -1 at the end is not among the layers that depend on channels
         changed["target_shape"] = (*layer.target_shape[:-1], out)
+    if entry.slices is DROPOUT:
+        changed["rate"] = layer.rate * out / len(entry.ids_out)
     return changed
 
 

@@ -328,3 +328,28 @@ def test_scaled_models_are_untrained_but_know_the_statistics_of_the_data() -> No
 def test_widths_out_of_range(width: float) -> None:
     with pytest.raises(InputError, match="expected a factor above 0 and at most 1"):
         scale_channels(build("digits-cnn", (8, 8, 1), 10), width)
+
+
+def rates(model: Any) -> dict[str, float]:
+    return {layer.name: pytest.approx(layer.rate) for layer in model.layers if hasattr(layer, "rate")}
+
+
+def test_dropout_falls_with_the_channels_it_sees() -> None:
+    model = build("cifar10-cnn", (32, 32, 3), 10)
+    assert rates(model) == {"dropout1": 0.2, "dropout2": 0.3, "dropout3": 0.4, "dropout": 0.5}
+    halved = {"dropout1": 0.1, "dropout2": 0.15, "dropout3": 0.2, "dropout": 0.25}
+    assert rates(prune_channels(model, 0.5).model) == halved
+    assert rates(scale_channels(model, 0.5)) == halved
+    assert rates(prune_channels(model, 0.5, layers="conv").model) == {**halved, "dropout": 0.5}
+    first = prune_channels(model, 0.25, last=False)
+    assert rates(prune_channels(first.model, 0.5, sizes=first.sizes).model) == halved
+
+
+def test_dropout_shared_by_branches_does_not_couple_them() -> None:
+    layers = tf_keras().layers
+    shared, inputs = layers.Dropout(0.4, name="shared"), image()
+    left = shared(layers.Conv2D(4, 3, name="left")(inputs))
+    right = shared(layers.Conv2D(6, 3, name="right")(inputs))
+    done = prune_channels(functional(inputs, head(layers.Concatenate()([left, right]))), 0.5, multiple_of=1)
+    assert done.removed == {"left": (4, 2), "right": (6, 3)}
+    assert rates(done.model) == {"shared": 0.2}
