@@ -52,7 +52,7 @@ class Budget:
 
 
 BUDGETS = {
-    "mnist": Budget("mnist", "mnist-cnn", baseline=10, prune=2, quantize=2, distill=6, order=3),
+    "mnist": Budget("mnist", "mnist-cnn", baseline=10, prune=2, quantize=2, distill=10, order=3),
     "cifar10": Budget(
         "cifar10",
         "cifar10-cnn",
