@@ -24,16 +24,16 @@ samples = 1000                            # test samples in the bundle, for meas
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from edgekit.errors import InputError
+from edgekit.toml import Table, nearest, to_toml
 
 SCHEMA = 1
 SCHEMES = ("float32", "float16", "dynamic", "int8", "int16x8", "int4-dense", "int4")
@@ -77,13 +77,18 @@ class Recipe:
         """Return the recipe as TOML that `load_recipe` reads back to an equal recipe (but for its name)."""
         lines = [
             f"schema = {SCHEMA}",
-            f"description = {_toml(self.description)}",
+            f"description = {to_toml(self.description)}",
             f"seed = {self.seed}",
         ]
         for stage in self.stages:
-            lines += ["", "[[stage]]", f"use = {_toml(stage.use)}"]
-            lines += [f"{key} = {_toml(value)}" for key, value in stage.options.items()]
-        lines += ["", "[export]", f"schemes = {_toml(list(self.schemes))}", f"formats = {_toml(list(self.formats))}"]
+            lines += ["", "[[stage]]", f"use = {to_toml(stage.use)}"]
+            lines += [f"{key} = {to_toml(value)}" for key, value in stage.options.items()]
+        lines += [
+            "",
+            "[export]",
+            f"schemes = {to_toml(list(self.schemes))}",
+            f"formats = {to_toml(list(self.formats))}",
+        ]
         for table, samples in (
             ("calibration", self.calibration_samples),
             ("check", self.check_samples),
@@ -108,7 +113,7 @@ def load_recipe(name_or_path: str) -> Recipe:
         return parse(_folder().joinpath(f"{name_or_path}.toml").read_text(encoding="utf-8"), name_or_path, name_or_path)
     path = Path(name_or_path).expanduser()
     if path.suffix != ".toml" and not path.exists():
-        raise InputError(f"no recipe `{name_or_path}`", _nearest(name_or_path, named_recipes()) + "; or give a .toml")
+        raise InputError(f"no recipe `{name_or_path}`", nearest(name_or_path, named_recipes()) + "; or give a .toml")
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -127,7 +132,7 @@ def parse(text: str, name: str, source: str) -> Recipe:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{source}: not TOML: {error}") from error
-    top = _Table(document, source, "")
+    top = Table(document, source, "")
     top.allow("schema", "description", "seed", "stage", "export", "calibration", "check", "eval")
     if top.get("schema", int, None) != SCHEMA:
         raise InputError(f"{source}: `schema` must be {SCHEMA}", f"begin the file with: schema = {SCHEMA}")
@@ -176,61 +181,8 @@ def _stage(value: Any, source: str, index: int) -> StageSpec:
     return StageSpec(value["use"], {key: v for key, v in value.items() if key != "use"})
 
 
-class _Table:
-    """A TOML table whose keys are read with a type, a default and a check."""
-
-    def __init__(self, values: Mapping[str, Any], source: str, path: str) -> None:
-        self._values, self._source, self._path = values, source, path
-
-    def allow(self, *keys: str) -> None:
-        for key in self._values:
-            if key not in keys:
-                raise InputError(f"{self._source}: unknown key `{self._path}{key}`", _nearest(key, keys))
-
-    def get(
-        self,
-        key: str,
-        kind: type,
-        default: Any,
-        valid: Callable[[Any], bool] = lambda _: True,
-        expected: str = "",
-    ) -> Any:
-        value = self._values.get(key, default)
-        if value is not default and (not isinstance(value, kind) or isinstance(value, bool) or not valid(value)):
-            wanted = expected or kind.__name__
-            raise InputError(f"{self._source}: `{self._path}{key}` is {value!r}, expected {wanted}")
-        return value
-
-    def table(self, key: str) -> _Table:
-        return _Table(self.get(key, dict, {}), self._source, f"{self._path}{key}.")
-
-    def choices(self, key: str, allowed: tuple[str, ...], default: tuple[str, ...]) -> tuple[str, ...]:
-        values = self.get(key, list, list(default), lambda v: bool(v), "a list with at least one entry")
-        for value in values:
-            if value not in allowed:
-                raise InputError(f"{self._source}: `{self._path}{key}` holds {value!r}", _nearest(str(value), allowed))
-        return tuple(dict.fromkeys(values))
-
-
 def _positive(value: int) -> bool:
     return value >= 1
-
-
-def _nearest(word: str, known: Iterable[str]) -> str:
-    known = list(known)
-    close = difflib.get_close_matches(word, known, n=1)
-    return f"did you mean `{close[0]}`?" if close else f"known: {', '.join(known)}"
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        escaped = "".join(c if c.isprintable() and c not in '"\\' else f"\\U{ord(c):08x}" for c in value)
-        return f'"{escaped}"'
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(_toml(v) for v in value) + "]"
-    return repr(value)
 
 
 def _folder() -> Any:

@@ -1,0 +1,74 @@
+"""TOML files of the user's: read with types and checks, and written."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from edgekit.errors import InputError
+
+
+class Table:
+    """A TOML table whose keys are read with a type, a default and a check.
+
+    Args:
+        values: the table as `tomllib` gave it.
+        source: names the file in messages.
+        path: of the table in the file: empty, or a key that ends in a dot.
+    """
+
+    def __init__(self, values: Mapping[str, Any], source: str, path: str) -> None:
+        self._values, self._source, self._path = values, source, path
+
+    def allow(self, *keys: str) -> None:
+        """Raise `InputError` if there is another key, and name the nearest of these."""
+        for key in self._values:
+            if key not in keys:
+                raise InputError(f"{self._source}: unknown key `{self._path}{key}`", nearest(key, keys))
+
+    def get(
+        self,
+        key: str,
+        kind: type,
+        default: Any,
+        valid: Callable[[Any], bool] = lambda _: True,
+        expected: str = "",
+    ) -> Any:
+        """Return a value or its default; raise `InputError` if it is of another type or not valid."""
+        value = self._values.get(key, default)
+        if value is not default and (not isinstance(value, kind) or isinstance(value, bool) or not valid(value)):
+            wanted = expected or kind.__name__
+            raise InputError(f"{self._source}: `{self._path}{key}` is {value!r}, expected {wanted}")
+        return value
+
+    def table(self, key: str) -> Table:
+        """Return a table inside this one; an empty one if it is not there."""
+        return Table(self.get(key, dict, {}), self._source, f"{self._path}{key}.")
+
+    def choices(self, key: str, allowed: tuple[str, ...], default: tuple[str, ...]) -> tuple[str, ...]:
+        """Return a list without repetitions whose entries are all among those allowed."""
+        values = self.get(key, list, list(default), lambda v: bool(v), "a list with at least one entry")
+        for value in values:
+            if value not in allowed:
+                raise InputError(f"{self._source}: `{self._path}{key}` holds {value!r}", nearest(str(value), allowed))
+        return tuple(dict.fromkeys(values))
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return a hint for a word that is none of those known."""
+    known = list(known)
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean `{close[0]}`?" if close else f"known: {', '.join(known)}"
+
+
+def to_toml(value: Any) -> str:
+    """Return a bool, number, text or list as TOML."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        escaped = "".join(c if c.isprintable() and c not in '"\\' else f"\\U{ord(c):08x}" for c in value)
+        return f'"{escaped}"'
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(to_toml(v) for v in value) + "]"
+    return repr(value)
