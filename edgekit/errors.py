@@ -5,6 +5,9 @@
     ├── MissingExtraError      a command needs an optional part of edgekit that is not installed
     ├── OutputError            a result could not be written (exists already, disk full, no permission)
     ├── ConversionError        an exporter or a bridge could not express the model
+    ├── TargetError            a device cannot do what is asked of it: unreachable, no Python, disk full, busy
+    │   ├── ConnectionFailed   the way to it broke; trying again may help
+    │   └── TargetTimeout      it did not answer in time; a TimeoutError, too
     └── RunnerError            the measuring child process failed
         ├── RunnerCrashed      it was killed by a signal or left no answer
         └── RunnerTimeout      it did not finish before its deadline
@@ -54,6 +57,20 @@ class OutputError(EdgekitError):
 
 class ConversionError(EdgekitError):
     """A model could not be bridged, converted or exported."""
+
+
+class TargetError(EdgekitError):
+    """A device cannot do what is asked of it."""
+
+
+class ConnectionFailed(TargetError):
+    """The connection to a device broke or was not made."""
+
+    transient = True
+
+
+class TargetTimeout(TargetError, TimeoutError):
+    """A device, or a program on it, did not answer in time."""
 
 
 class RunnerError(EdgekitError):

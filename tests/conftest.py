@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.pretended import board_home
+
 NO_SKIPS = os.environ.get("EDGEKIT_NO_SKIPS") == "1"
 
 
@@ -66,6 +68,12 @@ class Edgekit:
 def edgekit(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Edgekit:
     empty = str(tmp_path_factory.mktemp("empty"))
     return Edgekit(tmp_path, {"EDGEKIT_DATA": empty, "KERAS_HOME": empty})
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The home folder of a board that is this machine, reached by a pretended `ssh`."""
+    return board_home(tmp_path, monkeypatch)
 
 
 @pytest.fixture

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
+
+from edgekit.errors import ConnectionFailed, TargetTimeout
+
+ATTEMPTS = 3
+PAUSE = 1.0
+"""Seconds before a broken connection is tried again; twice as long each further time."""
+
+LOST = 255
+"""The exit code of ssh for its own troubles."""
+OnLine = Callable[[str], None]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -24,34 +36,140 @@ class Completed:
     stderr: str
 
 
-class Transport(Protocol):
-    """Runs programs and moves files. argv stays a list until the transport quotes it, once, where it must."""
+class Deadline:
+    """One limit for a chain of waits.
 
-    def run(self, argv: Sequence[str], *, timeout: float, env: Mapping[str, str] | None = None) -> Completed:
+    Args:
+        seconds: from now.
+        what: for the message when it has passed.
+    """
+
+    def __init__(self, seconds: float, what: str) -> None:
+        self._seconds, self._what = seconds, what
+        self._end = time.monotonic() + seconds
+
+    def left(self) -> float:
+        """Return the seconds left.
+
+        Raises:
+            TargetTimeout: none are.
+        """
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TargetTimeout(f"{self._what} did not end within {self._seconds:.3g} s")
+        return left
+
+
+class Channel(Protocol):
+    """A program that runs on the device while its stdin stays open; it sees the end of stdin when we are gone."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs."""
+
+    def read_line(self, timeout: float) -> str | None:
+        """Return the next line of its stdout, or None when it has ended.
+
+        Raises:
+            TargetTimeout: none came in time.
+        """
+
+    def write_line(self, line: str) -> None:
+        """Send a line to its stdin.
+
+        Raises:
+            ConnectionFailed: it is gone.
+        """
+
+    def said(self) -> str:
+        """Return what it printed to stderr so far."""
+
+    def close(self, timeout: float) -> int:
+        """Close its stdin, wait for its end, and return its exit code (255 where that is unknown)."""
+
+
+class Transport(Protocol):
+    """Runs programs and moves files. argv stays a list until the transport quotes it, once, where it must.
+
+    Attributes:
+        address: of the device, for messages: `pi@raspberrypi.local`.
+    """
+
+    @property
+    def address(self) -> str:
+        """The device, for messages."""
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        timeout: float,
+        env: Mapping[str, str] | None = None,
+        on_line: OnLine | None = None,
+    ) -> Completed:
         """Run a program to its end.
 
         Args:
             argv: the program and its arguments.
             timeout: seconds after which it is killed.
             env: variables set in addition to the device's own.
+            on_line: told of every line of stderr when it comes.
 
         Raises:
-            TimeoutError: it did not end in time; it has been killed.
+            TargetTimeout: it did not end in time; it has been killed.
+            ConnectionFailed: the device was lost meanwhile; the program ends by itself there.
             EdgekitError: it could not be started.
         """
 
-    def push(self, local: Path) -> str:
-        """Make a file of this machine readable on the device and return its path there."""
+    def start(self, argv: Sequence[str]) -> Channel:
+        """Start a program that lasts as long as its stdin is open.
 
-    def pull(self, remote: str, local: Path) -> None:
+        Raises:
+            EdgekitError: it could not be started.
+        """
+
+    def put(self, local: Path, remote: str, digest: str, *, timeout: float) -> int:
+        """Copy a file to the device; it appears there whole and verified, or not at all.
+
+        What an interrupted copy of the same content left is continued.
+
+        Args:
+            local: the file here.
+            remote: its path there, in a folder that exists.
+            digest: its SHA-256, which the device checks.
+            timeout: seconds.
+
+        Returns:
+            The number of bytes that were sent.
+
+        Raises:
+            TargetError: the device has no space left, or does not allow it.
+            ConnectionFailed: the device was lost meanwhile.
+            TargetTimeout: it took too long.
+        """
+
+    def get(self, remote: str, local: Path, *, timeout: float) -> None:
         """Copy a file of the device to this machine.
 
         Raises:
             FileNotFoundError: there is no such file on the device.
+            ConnectionFailed: the device was lost meanwhile.
+            TargetTimeout: it took too long.
         """
 
-    def scratch(self, name: str) -> str:
-        """Return a path on the device, in a private folder, where a program may write a file called `name`."""
-
     def close(self) -> None:
-        """Remove the private folder."""
+        """Let go of the device."""
+
+
+def retried(call: Callable[[], Result]) -> Result:
+    """Call again after a broken connection; only for what may be done twice.
+
+    Raises:
+        ConnectionFailed: it broke every time.
+    """
+    for attempt in range(ATTEMPTS - 1):
+        try:
+            return call()
+        except ConnectionFailed:
+            time.sleep(PAUSE * 2**attempt)
+    return call()

@@ -4,52 +4,47 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from edgekit.errors import EdgekitError
-from edgekit.transports.base import Completed
+from edgekit.errors import TargetError
+from edgekit.files import atomic_file, sha256
+from edgekit.transports.base import Channel, Completed, OnLine
+from edgekit.transports.process import ProcessChannel, run_process
 
 
 class LocalTransport:
-    """Runs programs as child processes; files are used where they are."""
+    """Runs programs as child processes."""
 
-    def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="edgekit-"))
+    address = "this machine"
 
-    def run(self, argv: Sequence[str], *, timeout: float, env: Mapping[str, str] | None = None) -> Completed:
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        timeout: float,
+        env: Mapping[str, str] | None = None,
+        on_line: OnLine | None = None,
+    ) -> Completed:
         """Run a child process (see `Transport.run`)."""
-        try:
-            done = subprocess.run(
-                list(argv),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=timeout,
-                env={**os.environ, **(env or {})},
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise TimeoutError(f"{argv[0]} did not end within {timeout:g} s") from error
-        except OSError as error:
-            raise EdgekitError(f"cannot start {argv[0]}: {error.strerror}") from error
-        return Completed(
-            tuple(argv), done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
-        )
+        code, out, err = run_process(argv, timeout=timeout, env={**os.environ, **(env or {})}, on_line=on_line)
+        return Completed(tuple(argv), code, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
 
-    def push(self, local: Path) -> str:
-        """Return the absolute path; nothing is copied."""
-        return str(local.resolve())
+    def start(self, argv: Sequence[str]) -> Channel:
+        """Start a child process (see `Transport.start`)."""
+        return ProcessChannel(argv)
 
-    def pull(self, remote: str, local: Path) -> None:
-        """Copy a file."""
+    def put(self, local: Path, remote: str, digest: str, *, timeout: float) -> int:
+        """Copy a file (see `Transport.put`)."""
+        with atomic_file(Path(remote)) as temporary:
+            shutil.copyfile(local, temporary)
+            if sha256(temporary) != digest:
+                raise TargetError(f"{remote}: the copy differs from {local}")
+        return local.stat().st_size
+
+    def get(self, remote: str, local: Path, *, timeout: float) -> None:
+        """Copy a file (see `Transport.get`)."""
         shutil.copyfile(remote, local)
 
-    def scratch(self, name: str) -> str:
-        """Return a path in a temporary folder of this process."""
-        return str(self._folder / name)
-
     def close(self) -> None:
-        """Remove the temporary folder."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        """Do nothing."""

@@ -1,0 +1,151 @@
+"""Child processes of this machine: a limit in time, both outputs read, lines of stderr as they come."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from typing import IO
+
+from edgekit.errors import ConnectionFailed, EdgekitError, TargetTimeout
+from edgekit.transports.base import OnLine
+
+SLOW = "is the device very busy, or the network slow? run the command again"
+GRACE = 5.0
+"""Seconds for the outputs of a process that has ended to be read to their end."""
+
+
+def run_process(
+    argv: Sequence[str],
+    *,
+    timeout: float,
+    what: str = "",
+    env: Mapping[str, str] | None = None,
+    stdin: int | IO[bytes] = subprocess.DEVNULL,
+    on_line: OnLine | None = None,
+) -> tuple[int, bytes, bytes]:
+    """Run a child process to its end.
+
+    Args:
+        argv: the program and its arguments.
+        timeout: seconds after which it is killed.
+        what: names it in messages; by default the program.
+        env: its whole environment; None: ours.
+        stdin: a file, or `subprocess.PIPE`: held open and empty until the process has ended.
+        on_line: told of every line of stderr.
+
+    Returns:
+        The exit code (minus the signal's number if one killed it), stdout and stderr.
+
+    Raises:
+        TargetTimeout: it did not end in time; it has been killed.
+        EdgekitError: it could not be started.
+    """
+    child = _start(argv, env, stdin)
+    out: list[bytes] = []
+    err: list[bytes] = []
+    readers = [
+        threading.Thread(target=_collect, args=(child.stdout, out, None), daemon=True),
+        threading.Thread(target=_collect, args=(child.stderr, err, on_line), daemon=True),
+    ]
+    for reader in readers:
+        reader.start()
+    try:
+        child.wait(timeout)
+    except subprocess.TimeoutExpired as error:
+        raise TargetTimeout(f"{what or argv[0]} did not end within {timeout:.3g} s", SLOW) from error
+    finally:
+        if child.poll() is None:
+            child.kill()
+            child.wait()
+        if child.stdin is not None:
+            child.stdin.close()
+        _finish(child, readers)
+    return child.returncode, b"".join(out), b"".join(err)
+
+
+class ProcessChannel:
+    """A child process whose stdin stays open (see `Channel`)."""
+
+    def __init__(self, argv: Sequence[str], env: Mapping[str, str] | None = None) -> None:
+        self._child = _start(argv, env, subprocess.PIPE)
+        self._lines: queue.Queue[str | None] = queue.Queue()
+        self._errors: list[bytes] = []
+        self._readers = [
+            threading.Thread(target=self._read, daemon=True),
+            threading.Thread(target=_collect, args=(self._child.stderr, self._errors, None), daemon=True),
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self._child.poll() is None
+
+    def read_line(self, timeout: float) -> str | None:
+        """Return the next line of stdout (see `Channel.read_line`)."""
+        try:
+            line = self._lines.get(timeout=timeout)
+        except queue.Empty:
+            raise TargetTimeout(f"no answer within {timeout:.3g} s", SLOW) from None
+        if line is None:
+            self._lines.put(None)
+        return line
+
+    def write_line(self, line: str) -> None:
+        """Send a line (see `Channel.write_line`)."""
+        assert self._child.stdin is not None
+        try:
+            self._child.stdin.write(line.encode() + b"\n")
+            self._child.stdin.flush()
+        except (OSError, ValueError) as error:  # broken, or closed by us
+            raise ConnectionFailed("the connection to the device broke") from error
+
+    def close(self, timeout: float) -> int:
+        """End it (see `Channel.close`)."""
+        assert self._child.stdin is not None
+        with contextlib.suppress(OSError):  # it is gone already
+            self._child.stdin.close()
+        try:
+            self._child.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
+        _finish(self._child, self._readers)
+        return self._child.returncode
+
+    def said(self) -> str:
+        """Return what it printed to stderr so far."""
+        return b"".join(self._errors).decode("utf-8", "replace")
+
+    def _read(self) -> None:
+        assert self._child.stdout is not None
+        for line in self._child.stdout:
+            self._lines.put(line.decode("utf-8", "replace").rstrip("\r\n"))
+        self._lines.put(None)
+
+
+def _start(argv: Sequence[str], env: Mapping[str, str] | None, stdin: int | IO[bytes]) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(list(argv), stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env)
+    except OSError as error:
+        raise EdgekitError(f"cannot start {argv[0]}: {error.strerror}") from error
+
+
+def _finish(child: subprocess.Popen[bytes], readers: Sequence[threading.Thread]) -> None:
+    """Read the outputs to their end; a grandchild may hold one open, and what it would say is not waited for."""
+    for reader, stream in zip(readers, (child.stdout, child.stderr), strict=True):
+        reader.join(GRACE)
+        if stream is not None and not reader.is_alive():
+            stream.close()
+
+
+def _collect(stream: IO[bytes] | None, found: list[bytes], on_line: OnLine | None) -> None:
+    assert stream is not None
+    for line in stream:
+        found.append(line)
+        if on_line is not None:
+            on_line(line.decode("utf-8", "replace").rstrip("\n"))
