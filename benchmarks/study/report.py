@@ -45,7 +45,7 @@ def write_results(out: Path, budget: Budget, quick: bool, dataset: Dataset, reco
         raise InputError("there are no records yet", "run the study first, or give its --work folder")
     _check_fuller(out / f"{_name(budget, quick)}.json", budget, records)
     with open_device() as device:
-        host = read_facts(device)
+        host = read_facts(device.transport)
     write_json(
         out / f"{_name(budget, quick)}.json",
         {

@@ -1,15 +1,20 @@
-"""A device: a name, a transport and a Python interpreter on it."""
+"""A device: a name, the way to it, its files, and a Python interpreter on it."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
+from edgekit.devices.target import DESKTOP, Target, host_variable
+from edgekit.devices.work import LocalWork, RemoteWork, Work
 from edgekit.errors import InputError
+from edgekit.transports.adb import AdbTransport
 from edgekit.transports.base import Transport
 from edgekit.transports.local import LocalTransport
+from edgekit.transports.ssh import SshTransport
 
 
 @dataclass(frozen=True)
@@ -17,31 +22,82 @@ class Device:
     """Where runner jobs go.
 
     Attributes:
-        name: the target's name, as in `--target`.
-        transport: how programs and files get there.
+        target: its description.
+        transport: how programs get there.
+        work: how files get there.
         python: the interpreter on the device that has numpy and a runtime.
+        env: variables for it.
+        prefix: a program, with arguments, that starts it.
     """
 
-    name: str
+    target: Target
     transport: Transport
+    work: Work
     python: str
+    env: Mapping[str, str] = field(default_factory=dict)
+    prefix: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The target's name, as in `--target`."""
+        return self.target.name
 
 
 @contextmanager
-def open_device(target: str = "desktop", python: str | None = None) -> Iterator[Device]:
-    """Open a target and close it afterwards.
-
-    Args:
-        target: `desktop`, this machine.
-        python: another interpreter on it, by default the one that runs edgekit.
+def connected(target: Target) -> Iterator[Transport]:
+    """Reach a device and let go of it afterwards.
 
     Raises:
-        InputError: unknown target.
+        InputError: the target has no address.
+        TargetError: it cannot be reached.
     """
-    if target != "desktop":
-        raise InputError(f"unknown target `{target}`", "known targets: desktop")
-    device = Device(target, LocalTransport(), python or sys.executable)
+    transport = _transport(target)
     try:
-        yield device
+        yield transport
     finally:
-        device.transport.close()
+        transport.close()
+
+
+@contextmanager
+def open_device(target: Target = DESKTOP, python: str | None = None) -> Iterator[Device]:
+    """Open a target for one session and close it afterwards.
+
+    Args:
+        target: which.
+        python: another interpreter on it.
+
+    Raises:
+        InputError: the target has no address.
+        TargetError: it cannot be reached, or another edgekit is measuring there.
+    """
+    with connected(target) as transport:
+        work: Work = LocalWork() if target.transport == "local" else RemoteWork(transport, target.work)
+        usual = sys.executable if target.transport == "local" else target.python
+        try:
+            yield Device(target, transport, work, python or usual)
+        finally:
+            work.close()
+
+
+def _transport(target: Target) -> Transport:
+    if target.transport == "local":
+        return LocalTransport()
+    if target.transport == "emulated":
+        return _emulated()
+    if target.transport == "adb":
+        return AdbTransport(target.serial)
+    if target.host is None:
+        raise InputError(
+            f"target `{target.name}` has no address", f"give --host user@address, or set {host_variable(target.name)}"
+        )
+    identity = Path(target.identity).expanduser() if target.identity else None
+    return SshTransport(target.host, target.port, identity, target.options)
+
+
+def _emulated() -> Transport:
+    from edgekit.devices.emulated import board
+
+    running = board.status()
+    if running is None:
+        raise InputError("the emulated board is not running", "start it with: edgekit targets emulate up")
+    return SshTransport(running.destination, running.port, running.identity, running.options)

@@ -5,14 +5,17 @@ A fact that cannot be read is recorded as unavailable, with the reason; it is ne
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from edgekit.devices.device import Device
 from edgekit.errors import EdgekitError
+from edgekit.transports.base import Transport
 
 TIMEOUT = 10.0
+CORES = {"0xd03": "Cortex-A53", "0xd08": "Cortex-A72", "0xd0b": "Cortex-A76"}
+"""Of Raspberry Pis since the 3, by ARM's part number."""
 
 
 @dataclass(frozen=True)
@@ -30,18 +33,27 @@ def _stripped(text: str) -> str:
 
 
 def _cpu_model(text: str) -> str:
-    """From /proc/cpuinfo: x86's `model name`, else the board's `Model`, else ARM's part number."""
+    """From /proc/cpuinfo: the board's `Model`, else `model name`, else ARM's part number."""
     fields: dict[str, str] = {}
     for line in text.splitlines():
         key, separator, value = line.partition(":")
         if separator:
             fields.setdefault(key.strip(), value.strip())
-    for key in ("model name", "Model", "Hardware"):
+    for key in ("Model", "model name", "Hardware"):
         if fields.get(key):
             return fields[key]
     if "CPU part" in fields:
         return f"ARM implementer {fields.get('CPU implementer', '?')} part {fields['CPU part']}"
     raise ValueError("no model name in /proc/cpuinfo")
+
+
+def _cpu_core(text: str) -> str:
+    """Name the core by ARM's implementer and part number (ARM's manuals of the cores: MIDR_EL1)."""
+    fields = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+    found = {key.strip(): value.strip() for key, value in fields.items()}
+    if found.get("CPU implementer") != "0x41" or "CPU part" not in found:
+        raise ValueError("not a core of ARM's")
+    return CORES.get(found["CPU part"], f"part {found['CPU part']}")
 
 
 def _flags(text: str) -> list[str]:
@@ -70,9 +82,36 @@ def _os_name(text: str) -> str:
     raise ValueError("no PRETTY_NAME in /etc/os-release")
 
 
+def _emulated(text: str) -> str | bool:
+    """Tell QEMU by what it cannot hide: the command line of another process, the host's CPU, its virtual board.
+
+    Newer versions show ARM programs an ARM /proc/cpuinfo; to others, their processes still are QEMU's.
+    """
+    machine, _, rest = text.partition("\n")
+    arm = machine.strip().startswith(("aarch64", "arm"))
+    fields = dict(line.split(":", 1) for line in rest.splitlines() if ":" in line)
+    vendor = next((value.strip() for key, value in fields.items() if key.strip() == "vendor_id"), None)
+    if arm and vendor:
+        return f"QEMU translates {machine.strip()} programs for a CPU of {vendor}"
+    parent = rest.partition("\nparent: ")[2].split(" ")[0]
+    if arm and re.search(r"qemu-(aarch64|arm)|(aarch64|arm)-binfmt", parent):
+        return f"QEMU translates {machine.strip()} programs"
+    if "dummy-virt" in rest:
+        return "QEMU's virtual machine"
+    return False
+
+
+def _glibc(text: str) -> str:
+    words = text.split()
+    if words[:1] != ["glibc"]:
+        raise ValueError("no glibc")
+    return words[1]
+
+
 _CPUFREQ = "/sys/devices/system/cpu/cpu0/cpufreq"
 FACTS: dict[str, Fact] = {
     "cpu_model": Fact(("cat", "/proc/cpuinfo"), _cpu_model),
+    "cpu_core": Fact(("cat", "/proc/cpuinfo"), _cpu_core),
     "cpu_flags": Fact(("cat", "/proc/cpuinfo"), _flags),
     "architecture": Fact(("uname", "-m"), _stripped),
     "cores": Fact(("env", "-u", "OMP_NUM_THREADS", "-u", "OMP_THREAD_LIMIT", "nproc"), lambda text: int(text)),
@@ -81,16 +120,28 @@ FACTS: dict[str, Fact] = {
     "memory_kib": Fact(("cat", "/proc/meminfo"), _memory_kib),
     "os": Fact(("cat", "/etc/os-release"), _os_name),
     "kernel": Fact(("uname", "-sr"), _stripped),
+    "glibc": Fact(("getconf", "GNU_LIBC_VERSION"), _glibc),
+    "user_bits": Fact(("getconf", "LONG_BIT"), lambda text: int(text)),
+    "emulated": Fact(
+        (
+            "sh",
+            "-c",
+            "uname -m; cat /proc/cpuinfo; f=/proc/device-tree/compatible; [ -r $f ] && tr '\\0' ' ' <$f; "
+            "printf '\\nparent: '; tr '\\0' ' ' </proc/$PPID/cmdline",
+        ),
+        _emulated,
+    ),
     "virtualization": Fact(("systemd-detect-virt",), _stripped),
 }
 
 
-def read_facts(device: Device) -> dict[str, Any]:
-    """Return every fact: a JSON value, or `{"unavailable": why}`."""
+def read_facts(transport: Transport, names: Iterable[str] = FACTS) -> dict[str, Any]:
+    """Return facts, by default all: a JSON value each, or `{"unavailable": why}`."""
     found: dict[str, Any] = {}
-    for name, fact in FACTS.items():
+    for name in names:
+        fact = FACTS[name]
         try:
-            done = device.transport.run(fact.argv, timeout=TIMEOUT)
+            done = transport.run(fact.argv, timeout=TIMEOUT)
             # systemd-detect-virt answers `none` with exit code 1
             if done.returncode != 0 and not done.stdout.strip():
                 raise ValueError(done.stderr.strip() or f"{fact.argv[0]} ended with exit code {done.returncode}")

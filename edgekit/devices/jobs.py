@@ -15,7 +15,7 @@ import edgekit.ondevice
 from edgekit.devices.device import Device
 from edgekit.errors import RunnerCrashed, RunnerError, RunnerTimeout
 from edgekit.preprocessing import Preprocessing
-from edgekit.transports.base import Completed
+from edgekit.transports.base import Completed, OnLine
 
 RUNNER = Path(edgekit.ondevice.__file__).with_name("runner.py")
 JOB_SCHEMA = 1
@@ -58,7 +58,9 @@ class Job:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-def run_job(device: Device, job: Job, *, timeout: float, outputs: Path | None = None) -> dict[str, Any]:
+def run_job(
+    device: Device, job: Job, *, timeout: float, outputs: Path | None = None, on_line: OnLine | None = None
+) -> dict[str, Any]:
     """Run one job to its end.
 
     Args:
@@ -66,6 +68,7 @@ def run_job(device: Device, job: Job, *, timeout: float, outputs: Path | None = 
         job: what to do.
         timeout: seconds.
         outputs: accuracy jobs: where to put the raw outputs (`.npy`).
+        on_line: told of every line of the runner's log.
 
     Returns:
         The runner's answer, with `ok` true.
@@ -74,28 +77,31 @@ def run_job(device: Device, job: Job, *, timeout: float, outputs: Path | None = 
         RunnerCrashed: a signal killed it, or it left no answer.
         RunnerTimeout: it did not finish in time.
         RunnerError: it answered that the job cannot be done.
+        TargetError: the device is lost or full.
     """
-    transport, number = device.transport, next(_counter)
-    remote_outputs = transport.scratch(f"outputs-{number}.npy")
+    work, number = device.work, next(_counter)
+    work.renew()
+    remote_outputs = work.scratch(f"outputs-{number}.npy")
     sent = {
         "schema": JOB_SCHEMA,
         "mode": job.mode,
         "runtime": job.runtime,
-        "model": transport.push(job.model),
+        "model": work.push(job.model),
         "threads": job.threads,
-        "samples": transport.push(job.samples) if job.samples else None,
+        "samples": work.push(job.samples) if job.samples else None,
         "preprocessing": job.preprocessing.to_dict() if job.preprocessing else None,
         "quantization": job.quantization,
         "outputs": remote_outputs if outputs else None,
         **job.settings,
     }
-    answer_path = transport.scratch(f"result-{number}.json")
+    answer_path = work.scratch(f"result-{number}.json")
     with tempfile.TemporaryDirectory(prefix="edgekit-job-") as folder:
         job_path = Path(folder) / "job.json"
         job_path.write_text(json.dumps(sent), encoding="utf-8")
-        argv = [device.python, transport.push(RUNNER), transport.push(job_path), answer_path]
+        argv = [*device.prefix, device.python, work.push(RUNNER), work.send(job_path), answer_path]
+        env = {"PYTHONDONTWRITEBYTECODE": "1", **device.env}
         try:
-            done = transport.run(argv, timeout=timeout, env={"PYTHONDONTWRITEBYTECODE": "1"})
+            done = device.transport.run(argv, timeout=timeout, env=env, on_line=on_line)
         except TimeoutError as error:
             raise RunnerTimeout(
                 f"{job.model.name}: the runner was stopped after {timeout:g} s without an answer"
@@ -104,14 +110,14 @@ def run_job(device: Device, job: Job, *, timeout: float, outputs: Path | None = 
     if not answer["ok"]:
         raise RunnerError(f"{job.model.name}: {_explain(answer, job)}")
     if outputs is not None:
-        transport.pull(remote_outputs, outputs)
+        work.pull(remote_outputs, outputs)
     return answer
 
 
 def _read_answer(device: Device, remote: str, local: Path, job: Job, done: Completed) -> dict[str, Any]:
     if done.returncode >= 0:
         try:
-            device.transport.pull(remote, local)
+            device.work.pull(remote, local)
             answer: dict[str, Any] = json.loads(local.read_text(encoding="utf-8"))
             return answer
         except (FileNotFoundError, json.JSONDecodeError):

@@ -43,6 +43,7 @@ CHUNK = 256  # samples preprocessed at a time, to bound memory
 RESOLUTION_FACTOR = 100  # a timed interval is at least this many clock ticks
 MAX_CALLS_PER_SAMPLE = 10000
 MAX_WARMUP_SECONDS = 5.0
+PROGRESS_SECONDS = 2.0
 PLATEAU = 0.02  # relative difference between successive warm-up windows that counts as level
 
 
@@ -458,7 +459,11 @@ def measure_accuracy(job: dict[str, Any], model: TFLite | Onnx, result: dict[str
     found: list[int] = []
     raw: list[Array] = []
     stage("evaluation")
+    told = time.perf_counter()
     for start in range(0, len(x), CHUNK):
+        if time.perf_counter() - told > PROGRESS_SECONDS:
+            stage("evaluation, sample %d of %d" % (start, len(x)))
+            told = time.perf_counter()
         batch = preprocess(x[start : start + CHUNK], job.get("preprocessing"))
         batch = to_input(fitted(batch, model.inputs[0]), model.inputs[0])
         for row in range(len(batch)):

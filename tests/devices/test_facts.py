@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.devices.device import Device
 from edgekit.devices.facts import FACTS, read_facts
 from edgekit.transports.base import Completed
 from edgekit.transports.local import LocalTransport
@@ -47,20 +46,20 @@ class Scripted(LocalTransport):
     ],
 )
 def test_unreadable_facts_say_why(answer: Completed | Exception, why: str) -> None:
-    found = read_facts(Device("x", Scripted(answer), "python3"))
+    found = read_facts(Scripted(answer))
     assert set(found) == set(FACTS)
     assert all(why in value["unavailable"] for value in found.values())
 
 
 def test_this_machine() -> None:
-    found = read_facts(Device("desktop", LocalTransport(), "python3"))
+    found = read_facts(LocalTransport())
     assert found["cores"] >= 1
     assert found["memory_kib"] > 100_000
     assert found["kernel"].startswith("Linux")
 
 
 def test_settings_of_programs_are_no_facts(monkeypatch: pytest.MonkeyPatch) -> None:
-    machine = Device("desktop", LocalTransport(), "python3")
+    machine = LocalTransport()
     for name in ("OMP_NUM_THREADS", "OMP_THREAD_LIMIT"):  # nproc obeys them
         monkeypatch.delenv(name, raising=False)
     cores = read_facts(machine)["cores"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import stat
 import sys
@@ -13,7 +14,7 @@ import pytest
 
 from edgekit.devices.device import Device, open_device
 from edgekit.devices.jobs import Job, run_job
-from edgekit.errors import EdgekitError, InputError, RunnerCrashed, RunnerError, RunnerTimeout
+from edgekit.errors import EdgekitError, RunnerCrashed, RunnerError, RunnerTimeout
 from edgekit.preprocessing import Preprocessing
 from tests.tiny_onnx import tiny_onnx
 from tests.tiny_tflite import tiny_tflite
@@ -161,7 +162,7 @@ def test_empty_samples(desktop: Device, model: Path, samples: Path) -> None:
 )
 def test_signals_become_sentences(desktop: Device, tmp_path: Path, model: Path, name: str, why: str) -> None:
     python = pretend_python(tmp_path, f"echo 'edgekit-runner: load' >&2; echo ouch >&2; kill -{name} $$")
-    device = Device("desktop", desktop.transport, python)
+    device = dataclasses.replace(desktop, python=python)
     with pytest.raises(RunnerCrashed) as caught:
         run_job(device, Job("latency", "ai-edge-litert", model, settings=SETTINGS), timeout=60)
     assert caught.value.message.startswith(
@@ -178,27 +179,27 @@ def test_the_real_runner_killed_while_it_measures(desktop: Device, tmp_path: Pat
 (until grep -q timing {log}; do sleep 0.05; done; kill -KILL $$) &
 exec "{sys.executable}" "$@\""""
     python = pretend_python(tmp_path, script)
-    device = Device("desktop", desktop.transport, python)
+    device = dataclasses.replace(desktop, python=python)
     settings = {**SETTINGS, "min_seconds": 30, "max_samples": 10**9}
     with pytest.raises(RunnerCrashed, match="died of SIGKILL"):
         run_job(device, Job("latency", "ai-edge-litert", model, settings=settings), timeout=60)
 
 
 def test_a_hanging_runner_is_stopped(desktop: Device, tmp_path: Path, model: Path) -> None:
-    device = Device("desktop", desktop.transport, pretend_python(tmp_path, "exec sleep 60"))
+    device = dataclasses.replace(desktop, python=pretend_python(tmp_path, "exec sleep 60"))
     with pytest.raises(RunnerTimeout, match=r"tiny\.tflite: the runner was stopped after 0\.3 s"):
         run_job(device, Job("latency", "ai-edge-litert", model, settings=SETTINGS), timeout=0.3)
 
 
 def test_no_answer_and_half_an_answer(desktop: Device, tmp_path: Path, model: Path) -> None:
     for script, code in (("exit 7", 7), ('printf "{" > "$3"; exit 0', 0)):
-        device = Device("desktop", desktop.transport, pretend_python(tmp_path, script))
+        device = dataclasses.replace(desktop, python=pretend_python(tmp_path, script))
         with pytest.raises(RunnerCrashed, match=f"ended with exit code {code} and left no answer"):
             run_job(device, Job("latency", "ai-edge-litert", model, settings=SETTINGS), timeout=60)
 
 
 def test_a_python_that_does_not_exist(desktop: Device, tmp_path: Path, model: Path) -> None:
-    device = Device("desktop", desktop.transport, str(tmp_path / "nothing"))
+    device = dataclasses.replace(desktop, python=str(tmp_path / "nothing"))
     with pytest.raises(EdgekitError, match=r"cannot start .*nothing: No such file"):
         run_job(device, Job("latency", "ai-edge-litert", model, settings=SETTINGS), timeout=60)
 
@@ -208,13 +209,8 @@ def test_a_runtime_that_is_not_installed(desktop: Device, model: Path) -> None:
         run_job(desktop, Job("latency", "tflite-runtime", model, settings=SETTINGS), timeout=60)
 
 
-def test_unknown_targets() -> None:
-    with pytest.raises(InputError, match="unknown target `rpi4`"), open_device("rpi4"):
-        pytest.fail("must not open")
-
-
 def test_the_scratch_folder_goes() -> None:
     with open_device() as device:
-        path = Path(device.transport.scratch("x"))
+        path = Path(device.work.scratch("x"))
         path.write_text(json.dumps(1))
     assert not path.parent.exists()

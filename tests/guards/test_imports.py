@@ -15,19 +15,19 @@ HEAVY = [
     "tensorflow", "tf_keras", "keras", "tensorflow_model_optimization", "tf2onnx", "onnx", "onnxruntime",
     "ai_edge_litert", "tflite_runtime", "sklearn", "h5py", "numpy", "rich.progress",
 ]  # fmt: skip
-COMMANDS = ["", "train", "compress", "bench", "inspect", "report", "recipes"]
+COMMANDS = ["", "train", "compress", "bench", "inspect", "report", "recipes", "push", "targets"]
 
 # A module imports from its own floor or lower ones. Longest prefix wins.
 FLOORS = {
     "edgekit": 0, "edgekit.errors": 0, "edgekit.files": 0, "edgekit.progress": 0,
     "edgekit.preprocessing": 1, "edgekit.stats": 1, "edgekit.config": 1, "edgekit.manifest": 1, "edgekit.records": 1,
-    "edgekit.ledger": 1,
+    "edgekit.ledger": 1, "edgekit.toml": 0,
     "edgekit.recipes": 1, "edgekit.ondevice": 1,
     "edgekit.backend": 2, "edgekit.transports": 2, "edgekit.inspect": 2,
     "edgekit.devices": 3, "edgekit.data": 3,
     "edgekit.models": 4,
     "edgekit.compress": 5, "edgekit.export": 5,
-    "edgekit.bench": 6, "edgekit.report": 7, "edgekit.stages": 7, "edgekit.pipeline": 7,
+    "edgekit.push": 6, "edgekit.bench": 6, "edgekit.report": 7, "edgekit.stages": 7, "edgekit.pipeline": 7,
     "edgekit.cli": 8, "edgekit.__main__": 9,
 }  # fmt: skip
 TENSORFLOW_ROOMS = ("edgekit.backend", "edgekit.models", "edgekit.data", "edgekit.compress", "edgekit.export")

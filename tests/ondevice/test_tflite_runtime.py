@@ -6,6 +6,7 @@ and set EDGEKIT_TFLITE_RUNTIME=DIR. `.ci/run` does.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgekit.devices.device import Device, open_device
+from edgekit.devices.device import open_device
 from edgekit.devices.jobs import Job, run_job
 from edgekit.preprocessing import Preprocessing
 from tests.tiny_tflite import tiny_tflite
@@ -41,7 +42,7 @@ def test_both_interpreters_answer_alike(python: str, tmp_path: Path) -> None:
     with open_device() as desktop:
         for runtime, where in (
             ("ai-edge-litert", desktop),
-            ("tflite-runtime", Device("old", desktop.transport, python)),
+            ("tflite-runtime", dataclasses.replace(desktop, python=python)),
         ):
             job = Job("accuracy", runtime, model, samples=tmp_path / "s.npz", preprocessing=Preprocessing(0.1))
             answers[runtime] = run_job(where, job, timeout=60, outputs=tmp_path / f"{runtime}.npy")

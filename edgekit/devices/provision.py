@@ -1,0 +1,248 @@
+"""A runtime on a device: its own where that works, else wheels from here."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edgekit.devices import benchmark_model
+from edgekit.devices.device import Device
+from edgekit.devices.facts import read_facts
+from edgekit.devices.interpreter import MODULES, Interpreter, probe
+from edgekit.devices.jobs import Job, run_job
+from edgekit.devices.target import Target
+from edgekit.devices.wheels import OWN_NUMPY, NoWheels, WheelSet, wheel_set
+from edgekit.devices.work import RemoteWork
+from edgekit.errors import InputError, RunnerError, TargetError
+from edgekit.progress import SILENT, Progress
+from edgekit.transports.base import Transport, retried
+
+SMOKE = Path(__file__).with_name("smoke.tflite")
+"""A convolution and a dense layer in int8; `tests/devices/test_provision.py` builds it."""
+NEWER_ARM = ("atomics", "asimddp", "asimdhp", "i8mm", "sve")
+NEWER_X86 = ("avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8")
+"""Instruction sets that builds for newer CPUs use, as /proc/cpuinfo names them."""
+SMOKE_SECONDS = 120.0
+UNPACK_SECONDS = 600.0
+# The archive is ours and came whole; its folder appears whole, too.
+UNPACK = """
+import os, shutil, sys, tarfile
+archive, folder = sys.argv[1:]
+part = folder + ".part-%d" % os.getpid()
+try:
+    os.mkdir(part)
+    with tarfile.open(archive) as tar:
+        tar.extractall(part)
+    os.rename(part, folder)
+finally:
+    shutil.rmtree(part, ignore_errors=True)
+    os.remove(archive)
+"""
+
+
+@dataclass(frozen=True)
+class Provision:
+    """The runtime that a device uses for a format of files.
+
+    Attributes:
+        runtime: its name.
+        source: `the device's own`, or `wheels from here`.
+        env: variables for the device's Python.
+        wheels: name, version and SHA-256 of every wheel that was copied; empty for the device's own.
+        fresh: whether it was unpacked just now.
+    """
+
+    runtime: str
+    source: str
+    env: Mapping[str, str] = field(default_factory=dict)
+    wheels: tuple[dict[str, str], ...] = ()
+    fresh: bool = field(default=False, compare=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what a record keeps of it."""
+        return {"runtime": self.runtime, "source": self.source, "wheels": list(self.wheels)}
+
+
+def probe_device(target: Target, transport: Transport, python: str) -> Interpreter:
+    """Ask a device's Python what it is (see `probe`); a phone without one is told what to do instead."""
+    try:
+        return probe(transport, python)
+    except TargetError as error:
+        if target.transport != "adb" or error.transient:
+            raise
+        raise TargetError(
+            f"{transport.address}: has no Python, so TFLite's own benchmark_model is needed",
+            f"give it with --benchmark-model FILE; for 64-bit phones it is at {benchmark_model.PUBLISHED}",
+        ) from error
+
+
+def provision(
+    device: Device,
+    machine: Interpreter,
+    wanted: Sequence[str],
+    *,
+    wheels: Path | None = None,
+    progress: Progress = SILENT,
+) -> Provision:
+    """Return the first runtime that works on a device, and make it work there.
+
+    The device's own modules come first, for each runtime in turn; then wheels from here.
+
+    Args:
+        device: where.
+        machine: its Python.
+        wanted: runtimes, the best first.
+        wheels: a folder of wheels, for machines without internet.
+        progress: told of what is copied.
+
+    Raises:
+        TargetError: none works; said with what each of them lacks.
+    """
+    reasons = []
+    for runtime in wanted:
+        own = _own(machine, runtime)
+        if own:
+            reasons.append(f"the device's own {runtime}: {own}")
+            continue
+        found = Provision(runtime, "the device's own")
+        trouble = smoke(device, found)
+        if not trouble:
+            return found
+        reasons.append(f"the device's own {runtime}: {trouble}")
+    for runtime in wanted:
+        try:
+            chosen = wheel_set(runtime, machine, wheels)
+            found = install(device, machine, chosen, progress)
+            trouble = smoke(device, found)
+            if trouble and not found.fresh:  # the power may have gone while it was written
+                found = install(device, machine, chosen, progress, again=True)
+                trouble = smoke(device, found)
+        except NoWheels as error:
+            reasons.append(error.message)
+            continue
+        if not trouble:
+            return found
+        reasons.append(f"{runtime} from wheels: {trouble}")
+    if any("SIGILL" in reason for reason in reasons):
+        reasons.append(_lacking(device))
+    raise TargetError(
+        f"{device.transport.address}: no runtime works with {machine}: {'; '.join(reasons)}", _advice(machine, reasons)
+    )
+
+
+def _lacking(device: Device) -> str:
+    """Name the instruction sets that newer CPUs have and this one has not."""
+    flags = read_facts(device.transport, ("cpu_flags",))["cpu_flags"]
+    if not isinstance(flags, list):
+        return "which instructions this CPU lacks cannot be read"
+    newer = NEWER_X86 if device.target.transport == "local" or "fma" in flags else NEWER_ARM
+    return f"this CPU has none of {', '.join(name for name in newer if name not in flags)}"
+
+
+def _own(machine: Interpreter, runtime: str) -> str:
+    """Return why the modules on the device do not serve, or an empty string."""
+    if machine.modules.get(runtime) is None:
+        return "is not installed"
+    numpy = machine.modules.get("numpy")
+    if numpy is None:
+        return "NumPy is not installed"
+    if runtime == "tflite-runtime" and not _is_numpy_1(numpy, machine):
+        return f"it crashes with NumPy {numpy}; it needs NumPy 1"
+    return ""
+
+
+def _is_numpy_1(version: str, machine: Interpreter) -> bool:
+    """Whether tflite-runtime works with it; Python 3.7 cannot tell versions, and has no NumPy 2."""
+    return version.startswith(("0.", "1.")) or machine.version < (3, 9)
+
+
+def install(
+    device: Device, machine: Interpreter, wheels: WheelSet, progress: Progress = SILENT, *, again: bool = False
+) -> Provision:
+    """Put a set of wheels on a device unless it is there, and return how it is used.
+
+    Args:
+        device: where.
+        machine: its Python.
+        wheels: what.
+        progress: told of what is copied.
+        again: replace what is there.
+
+    Raises:
+        TargetError: it cannot be written there, or the device's own NumPy is needed and missing.
+    """
+    if machine.machine in OWN_NUMPY and wheels.runtime == "tflite-runtime":
+        numpy = machine.modules.get("numpy")
+        if numpy is None or not _is_numpy_1(numpy, machine):
+            why = "is missing" if numpy is None else f"is {numpy}"
+            raise NoWheels(wheels.runtime, machine, f"the device's own NumPy is needed below version 2, and it {why}")
+    if not isinstance(device.work, RemoteWork):
+        raise InputError(f"{wheels.runtime} is not installed on this machine", f"pip install {wheels.runtime}")
+    work, transport = device.work, device.transport
+    folder = f"{work.base}/runtimes/{wheels.runtime}-{_digest(wheels)}"
+    if again:
+        retried(lambda: transport.run(["rm", "-rf", folder], timeout=UNPACK_SECONDS))
+
+    def unpack() -> bool:
+        """Return whether that was needed; may be repeated after a broken connection."""
+        if transport.run(["ls", "-d", folder], timeout=SMOKE_SECONDS).returncode == 0:
+            return False
+        work.renew()
+        done = transport.run([device.python, "-c", UNPACK, work.push(wheels.archive), folder], timeout=UNPACK_SECONDS)
+        work.forget(wheels.archive)
+        if done.returncode != 0:
+            said = " ".join(done.stderr.split())[-300:]
+            raise TargetError(f"{transport.address}: the wheels cannot be unpacked: {said}", "is there space left?")
+        return True
+
+    if retried(lambda: transport.run(["ls", "-d", folder], timeout=SMOKE_SECONDS)).returncode != 0:
+        names = ", ".join(f"{w['name']} {w['version']}" for w in wheels.wheels)
+        size = wheels.archive.stat().st_size / 1e6
+        progress.say(f"{device.name}: copying {wheels.runtime} there, {size:.0f} MB: {names}")
+    fresh = retried(unpack)
+    return Provision(wheels.runtime, "wheels from here", {"PYTHONPATH": folder}, wheels.wheels, fresh)
+
+
+def smoke(device: Device, found: Provision) -> str:
+    """Run a tiny model in a process of its own on the device; return what went wrong, or an empty string."""
+    if found.runtime == "onnxruntime":
+        return _import(device, found)
+    try:
+        job = Job("memory", found.runtime, SMOKE)
+        retried(lambda: run_job(with_runtime(device, found), job, timeout=SMOKE_SECONDS))
+    except RunnerError as error:
+        return f"{error.message} ({error.hint})" if error.hint else error.message
+    return ""
+
+
+def with_runtime(device: Device, found: Provision) -> Device:
+    """Return the device with the variables of a runtime."""
+    return dataclasses.replace(device, env={**device.env, **found.env})
+
+
+def _import(device: Device, found: Provision) -> str:
+    argv = [device.python, "-c", f"import {MODULES[found.runtime]}"]
+    done = retried(lambda: device.transport.run(argv, timeout=SMOKE_SECONDS, env={**device.env, **found.env}))
+    if done.returncode == 0:
+        return ""
+    return f"cannot be imported: {' '.join(done.stderr.split())[-200:] or f'exit code {done.returncode}'}"
+
+
+def _digest(wheels: WheelSet) -> str:
+    return hashlib.sha256(json.dumps(wheels.wheels, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _advice(machine: Interpreter, reasons: Sequence[str]) -> str:
+    if any("SIGILL" in reason for reason in reasons):
+        return "put an older version's wheels into a folder for --runtime-wheels, or try --runtime tflite-runtime"
+    if machine.machine == "armv7l":
+        return "on 32-bit ARM: Python 3.7 to 3.11 with `sudo apt install python3-numpy`, or a 64-bit system"
+    return (
+        "wheels exist for CPython on 64-bit systems: ai-edge-litert for 3.10 to 3.14 with glibc 2.27, "
+        "tflite-runtime up to 3.11, onnxruntime from 3.11"
+    )

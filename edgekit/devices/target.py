@@ -1,0 +1,307 @@
+"""Targets: what a device is expected to be and how it is reached, as TOML.
+
+schema = 1
+description = "Raspberry Pi 4, 64-bit Raspberry Pi OS"
+transport = "ssh"                         # local, ssh, adb or emulated
+host = "pi@raspberrypi.local"             # ssh: user@address, an address, or a host of your ssh configuration
+port = 22                                 # ssh: left out: as ssh is configured
+identity = "~/.ssh/id_ed25519"            # ssh: left out: as ssh is configured
+options = ["ProxyJump=gateway"]           # ssh: more of ssh's `-o` options
+serial = "emulator-5554"                  # adb: which of several
+python = "python3"                        # the interpreter there
+work = ".cache/edgekit"                   # edgekit's folder there, from the home folder
+runtimes = ["ai-edge-litert", "tflite-runtime"]     # for .tflite files, the first that works
+threads = [1, 4]                          # thread counts to measure with; left out: 1 and all cores
+
+[expect]                                  # a device that differs is told of
+architecture = "aarch64"
+bits = 64
+cores = 4
+cpu = "Cortex-A72"
+
+[health]                                  # how to read what changes; a glob may name several files
+governor = "/sys/devices/system/cpu/cpu*/cpufreq/scaling_governor"
+temperature = "/sys/class/thermal/thermal_zone*/temp"
+throttled = ["vcgencmd", "get_throttled"]
+throttled_file = "/sys/devices/platform/soc/soc:firmware/get_throttled"
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from edgekit.errors import InputError, OutputError
+from edgekit.files import atomic_file
+from edgekit.toml import Table, nearest, to_toml
+
+SCHEMA = 1
+TRANSPORTS = ("local", "ssh", "adb", "emulated")
+TFLITE_RUNTIMES = ("ai-edge-litert", "tflite-runtime")
+
+
+@dataclass(frozen=True)
+class Health:
+    """Where a device tells what changes while it works. Paths may hold `*`."""
+
+    governor: str = "/sys/devices/system/cpu/cpu*/cpufreq/scaling_governor"
+    temperature: str = "/sys/class/thermal/thermal_zone*/temp"
+    throttled: tuple[str, ...] = ("vcgencmd", "get_throttled")
+    throttled_file: str = "/sys/devices/platform/soc/soc:firmware/get_throttled"
+
+
+@dataclass(frozen=True)
+class Expect:
+    """What the device should be; None where anything goes."""
+
+    architecture: str | None = None
+    bits: int | None = None
+    cores: int | None = None
+    cpu: str | None = None
+
+
+@dataclass(frozen=True)
+class Target:
+    """A device's description; the fields are those of the file.
+
+    Attributes:
+        name: the file's name without its suffix.
+        source: where it was read.
+        threads: thread counts to measure with; empty: 1 and all cores.
+    """
+
+    name: str
+    source: str
+    transport: str
+    description: str = ""
+    host: str | None = None
+    port: int | None = None
+    identity: str | None = None
+    options: tuple[str, ...] = ()
+    serial: str | None = None
+    python: str = "python3"
+    work: str = ".cache/edgekit"
+    runtimes: tuple[str, ...] = TFLITE_RUNTIMES
+    threads: tuple[int, ...] = ()
+    expect: Expect = field(default_factory=Expect)
+    health: Health = field(default_factory=Health)
+
+    def at(self, host: str | None, identity: str | None = None) -> Target:
+        """Return the target at another address, `user@address[:port]` or an adb serial number, with another key.
+
+        Raises:
+            InputError: the target has no address, or this is none.
+        """
+        if host is None and identity is None:
+            return self
+        if self.transport == "adb" and identity is None:
+            return replace(self, serial=host)
+        if self.transport != "ssh":
+            raise InputError(
+                f"target `{self.name}` is reached by `{self.transport}`, not over ssh",
+                "--host and --identity are for ssh",
+            )
+        address, port = self.host, self.port
+        if host is not None:
+            address, port = _address(host)
+        return replace(self, host=address, port=port, identity=identity or self.identity)
+
+
+DESKTOP = Target("desktop", "built in", "local", "this machine", threads=(1,))
+
+
+def differences(expect: Expect, found: Mapping[str, Any]) -> list[str]:
+    """Return where a device is not what its target says.
+
+    Args:
+        expect: what it says.
+        found: what is known of the device, by the names of `Expect`; what is missing or None is not compared.
+    """
+    return [
+        f"{name} should be {wanted}, and is {found[name]}"
+        for name in Expect.__dataclass_fields__
+        if (wanted := getattr(expect, name)) is not None and found.get(name) is not None and found[name] != wanted
+    ]
+
+
+def find_target(name: str, folder: Path = Path("targets")) -> Target:
+    """Read a target: the path of a TOML file, or a name from `folder`, the user's configuration or the package.
+
+    `EDGEKIT_<NAME>_HOST` replaces its address.
+
+    Raises:
+        InputError: no such target, or something in it is wrong; said with file, key path and nearest valid name.
+    """
+    if name.endswith(".toml") or "/" in name:
+        return _from_environment(_read(Path(name).expanduser()))
+    known = dict(_known(folder))
+    if name not in known:
+        raise InputError(f"unknown target `{name}`", nearest(name, known) + "; or give the path of a .toml file")
+    return _from_environment(_read(known[name]))
+
+
+def all_targets(folder: Path = Path("targets")) -> list[Target]:
+    """Return every target there is by name, sorted.
+
+    Raises:
+        InputError: something in one of them is wrong.
+    """
+    return [_read(path) for _, path in sorted(_known(folder))]
+
+
+def copy_target(name: str, folder: Path, to: str | None = None, host: str | None = None) -> Path:
+    """Copy a target's file into a folder, under another name and with another address if given; return its path.
+
+    Raises:
+        InputError: there is no such target, or the new name is none.
+        OutputError: the file exists.
+    """
+    target = find_target(name)
+    to = to or target.name
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", to):
+        raise InputError(f"--as {to}: a target's name is of letters, digits, `-`, `_` and `.`")
+    text = Path(target.source).read_text(encoding="utf-8")
+    if host is not None:
+        changed = target.at(host)
+        lines = [line for line in text.splitlines() if not re.match(r"(host|port|serial)\s*=", line)]
+        fields = {"host": changed.host, "port": changed.port, "serial": changed.serial}
+        after = next(i for i, line in enumerate(lines) if re.match(r"transport\s*=", line)) + 1
+        lines[after:after] = [f"{key} = {to_toml(value)}" for key, value in fields.items() if value is not None]
+        text = "\n".join(lines) + "\n"
+    path = folder / f"{to}.toml"
+    if path.exists():
+        raise OutputError(f"{path} exists", "change it there, or give another name with --as")
+    with atomic_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return path
+
+
+def user_folder() -> Path:
+    """Return the folder of the user's own targets."""
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "edgekit" / "targets"
+
+
+def parse(text: str, name: str, source: str) -> Target:
+    """Read a target from TOML text; `source` names it in messages.
+
+    Raises:
+        InputError: as for `find_target`.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{source}: not TOML: {error}") from error
+    top = Table(document, source, "")
+    usual = Target(name, source, "ssh")
+    top.allow("schema", *(key for key in Target.__dataclass_fields__ if key not in ("name", "source")))
+    if top.get("schema", int, None) != SCHEMA:
+        raise InputError(f"{source}: `schema` must be {SCHEMA}", f"begin the file with: schema = {SCHEMA}")
+    transport = top.get("transport", str, None, lambda v: v in TRANSPORTS, "one of " + ", ".join(TRANSPORTS))
+    if transport is None:
+        raise InputError(f"{source}: `transport` is missing", "one of " + ", ".join(TRANSPORTS))
+    expect, health = top.table("expect"), top.table("health")
+    expect.allow(*Expect.__dataclass_fields__)
+    health.allow(*Health.__dataclass_fields__)
+    return Target(
+        name,
+        source,
+        transport,
+        description=top.get("description", str, ""),
+        host=top.get("host", str, None),
+        port=top.get("port", int, None, lambda v: 0 < v < 65536, "1 to 65535"),
+        identity=top.get("identity", str, None),
+        options=tuple(top.get("options", list, [], _are_options, 'a list such as ["ProxyJump=gateway"]')),
+        serial=top.get("serial", str, None),
+        python=top.get("python", str, usual.python, bool, "a program"),
+        work=top.get("work", str, usual.work, _is_inside, "a folder in the home folder, such as .cache/edgekit"),
+        runtimes=top.choices("runtimes", TFLITE_RUNTIMES, usual.runtimes),
+        threads=_threads(top, usual.threads),
+        expect=Expect(
+            architecture=expect.get("architecture", str, None),
+            bits=expect.get("bits", int, None, lambda v: v in (32, 64), "32 or 64"),
+            cores=expect.get("cores", int, None, lambda v: v > 0, "at least 1"),
+            cpu=expect.get("cpu", str, None),
+        ),
+        health=_health(health),
+    )
+
+
+def _health(table: Table) -> Health:
+    usual = Health()
+    words = table.get("throttled", list, list(usual.throttled), lambda v: all(isinstance(w, str) for w in v), "words")
+    paths = {
+        key: table.get(key, str, getattr(usual, key), lambda v: v.startswith("/") and "'" not in v, "a path from /")
+        for key in ("governor", "temperature", "throttled_file")
+    }
+    return Health(throttled=tuple(words), **paths)
+
+
+def _threads(table: Table, default: tuple[int, ...]) -> tuple[int, ...]:
+    found = table.get(
+        "threads",
+        list,
+        default,
+        lambda v: bool(v) and all(isinstance(t, int) and not isinstance(t, bool) and t > 0 for t in v),
+        "a list of numbers from 1",
+    )
+    return tuple(dict.fromkeys(found))
+
+
+def _are_options(values: list[Any]) -> bool:
+    return all(isinstance(value, str) and re.match(r"[A-Za-z0-9]+=", value) for value in values)
+
+
+def _is_inside(path: str) -> bool:
+    parts = Path(path).parts
+    return bool(parts) and not path.startswith(("/", "~")) and ".." not in parts
+
+
+def _address(host: str) -> tuple[str, int | None]:
+    """Split `user@address:port`; an IPv6 address with a port stands in brackets."""
+    user, at, rest = host.rpartition("@")
+    if rest.startswith("["):
+        address, _, port = rest[1:].partition("]")
+        port = port.removeprefix(":")
+    elif rest.count(":") == 1:
+        address, _, port = rest.partition(":")
+    else:
+        address, port = rest, ""
+    named = address and (user or not at) and not address.startswith("-") and not user.startswith("-")
+    whole = named and not re.search(r"\s", host)
+    if not whole or (port and not (port.isdecimal() and 0 < int(port) < 65536)) or rest.endswith((":", "]:")):
+        raise InputError(f"--host {host}: not an address", "user@address or user@address:port, e.g. pi@192.168.1.7")
+    return user + at + address, int(port) if port else None
+
+
+def host_variable(name: str) -> str:
+    """Return the environment variable with a target's address."""
+    return "EDGEKIT_" + re.sub(r"\W", "_", name).upper() + "_HOST"
+
+
+def _from_environment(target: Target) -> Target:
+    given = os.environ.get(host_variable(target.name))
+    return target.at(given) if given and target.transport in ("ssh", "adb") else target
+
+
+def _known(folder: Path) -> Iterator[tuple[str, Any]]:
+    """Yield name and file of every target; of one name, the nearest."""
+    found: dict[str, Any] = {}
+    for place in (resources.files("edgekit") / "targets", user_folder(), folder):
+        if place.is_dir():
+            found |= {p.name.removesuffix(".toml"): p for p in place.iterdir() if p.name.endswith(".toml")}
+    yield from found.items()
+
+
+def _read(path: Any) -> Target:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise InputError(f"{path}: cannot read this target: {reason}") from error
+    return parse(text, path.name.removesuffix(".toml"), str(path))

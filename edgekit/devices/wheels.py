@@ -1,0 +1,168 @@
+"""Wheels for another machine: found by this machine's pip, unpacked here, packed into one file to copy there.
+
+The device needs no pip, no internet and no rights: the unpacked folder on PYTHONPATH is enough. pip resolves for a
+foreign platform with `--platform`, `--python-version` and `--only-binary` (pip's documentation of `pip download`).
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import re
+import subprocess
+import sys
+import tarfile
+import tempfile
+import threading
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from edgekit.devices.interpreter import Interpreter
+from edgekit.errors import InputError, TargetError
+from edgekit.files import atomic_folder, read_json, sha256, work_base, write_json
+
+REQUIREMENTS = {
+    "ai-edge-litert": ("ai-edge-litert",),
+    "tflite-runtime": ("tflite-runtime", "numpy<2"),  # built against NumPy 1: with NumPy 2 it crashes
+    "onnxruntime": ("onnxruntime",),
+}
+OWN_NUMPY = ("armv7l",)
+"""Machines for which the index has no wheels of NumPy: the device's own is used."""
+OLDEST_GLIBC = 17
+PIP_SECONDS = 900
+ARCHIVE, LIST = "set.tar.gz", "wheels.json"
+_ONE_AT_A_TIME = threading.Lock()
+"""Several boards of one kind, side by side, need the same wheels."""
+# What no inference needs: half of the bytes.
+_LEFT_OUT = re.compile(r"(^|/)tests/|\.pyi$|/libLiteRtWebGpuAccelerator\.so$|(^|/)include/|\.(a|h|lib)$")
+
+
+@dataclass(frozen=True)
+class WheelSet:
+    """A runtime with all it needs, for one kind of machine.
+
+    Attributes:
+        runtime: its name.
+        archive: a `.tar.gz` of the unpacked wheels.
+        wheels: name, version and SHA-256 of every wheel.
+    """
+
+    runtime: str
+    archive: Path
+    wheels: tuple[dict[str, str], ...]
+
+
+def wheel_set(runtime: str, machine: Interpreter, wheels: Path | None = None) -> WheelSet:
+    """Return the wheels of a runtime for a machine, from the cache or from the package index.
+
+    Args:
+        runtime: a key of `REQUIREMENTS`.
+        machine: the device's Python.
+        wheels: a folder of wheels to take in place of the index.
+
+    Raises:
+        NoWheels: there are none for this machine.
+        TargetError: the index cannot be reached.
+        InputError: the folder of wheels is none.
+    """
+    if wheels is not None and not wheels.is_dir():
+        raise InputError(f"--runtime-wheels {wheels}: no such folder")
+    if machine.implementation != "CPython" or machine.glibc is None:
+        raise NoWheels(runtime, machine, "there are no wheels for this kind of Python")
+    given = sorted((p.name, p.stat().st_size) for p in wheels.glob("*.whl")) if wheels else []
+    text = json.dumps([REQUIREMENTS[runtime], machine.version[:2], machine.machine, machine.glibc, given])
+    folder = work_base() / "wheels" / f"{runtime}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    with _ONE_AT_A_TIME:
+        if not (folder / LIST).exists():
+            _make(folder, runtime, machine, wheels)
+    return WheelSet(runtime, folder / ARCHIVE, tuple(read_json(folder / LIST, "list of wheels")))
+
+
+def _make(folder: Path, runtime: str, machine: Interpreter, wheels: Path | None) -> None:
+    with tempfile.TemporaryDirectory(prefix="edgekit-wheels-") as downloads:
+        _download(runtime, machine, wheels, Path(downloads))
+        with atomic_folder(folder, force=True, marker=LIST) as temporary:
+            found = sorted(Path(downloads).glob("*.whl"))
+            _pack(found, temporary / ARCHIVE)
+            write_json(temporary / LIST, [_describe(path) for path in found])
+
+
+class NoWheels(TargetError):
+    """No wheels of a runtime fit a machine."""
+
+    def __init__(self, runtime: str, machine: Interpreter, why: str) -> None:
+        super().__init__(f"{runtime} has no wheels for {machine}: {why}")
+
+
+def platforms(machine: Interpreter) -> list[str]:
+    """Return the platform tags that a machine accepts (PEP 600), the newest glibc first."""
+    assert machine.glibc is not None
+    major, minor = machine.glibc
+    newer = [f"manylinux_{major}_{n}_{machine.machine}" for n in range(minor, OLDEST_GLIBC - 1, -1)]
+    return [*newer, f"manylinux2014_{machine.machine}", f"linux_{machine.machine}"]
+
+
+def _download(runtime: str, machine: Interpreter, wheels: Path | None, into: Path) -> None:
+    requirements = REQUIREMENTS[runtime]
+    argv = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--dest", str(into)]
+    argv += ["--only-binary=:all:", "--implementation", "cp"]
+    argv += ["--python-version", ".".join(map(str, machine.version[:2]))]
+    for platform in platforms(machine):
+        argv += ["--platform", platform]
+    if machine.machine in OWN_NUMPY:
+        argv.append("--no-deps")
+        requirements = tuple(r for r in requirements if not r.startswith("numpy"))
+    if wheels is not None:
+        argv += ["--no-index", "--find-links", str(wheels)]
+    try:
+        done = subprocess.run([*argv, *requirements], capture_output=True, text=True, timeout=PIP_SECONDS, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise TargetError(f"the wheels of {runtime} did not come within {PIP_SECONDS} s", _OFFLINE) from error
+    if done.returncode == 0:
+        return
+    errors = [line.removeprefix("ERROR: ") for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
+    said = " ".join(errors)[-300:] or done.stderr[-300:]
+    if "No module named pip" in done.stderr:
+        raise InputError(
+            f"this Python has no pip, which finds the wheels of {runtime}",
+            f"{sys.executable} -m ensurepip; or put the wheels on the board yourself",
+        )
+    if re.search(r"connection|Name or service|name resolution|Max retries|timed out", done.stderr, re.IGNORECASE):
+        raise TargetError(f"the package index cannot be reached for the wheels of {runtime}: {said}", _OFFLINE)
+    raise NoWheels(runtime, machine, said)
+
+
+_OFFLINE = "with internet once; or put the wheels into a folder and give it with --runtime-wheels"
+
+
+def _describe(wheel: Path) -> dict[str, str]:
+    name, version = wheel.name.split("-")[:2]
+    return {"name": name.replace("_", "-"), "version": version, "sha256": sha256(wheel)}
+
+
+def _pack(wheels: list[Path], archive: Path) -> None:
+    """Unpack wheels into one tree (PEP 427: the archive's root and `*.data/{purelib,platlib}`) and pack that."""
+    members: dict[str, tuple[bytes, int]] = {}
+    for wheel in wheels:
+        with zipfile.ZipFile(wheel) as source:
+            for info in source.infolist():
+                name = re.sub(r"^[^/]+\.data/(purelib|platlib)/", "", info.filename)
+                if info.is_dir() or _LEFT_OUT.search(name) or ".data/" in name.partition("/")[0] + "/":
+                    continue
+                if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+                    raise InputError(f"{wheel}: holds a file outside its folder: {name}")
+                members[name] = (source.read(info), 0o755 if info.external_attr >> 16 & 0o100 else 0o644)
+    # Without times and owners: the same wheels give the same bytes.
+    with (
+        archive.open("wb") as raw,
+        gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed,
+        tarfile.open(mode="w", fileobj=packed, format=tarfile.PAX_FORMAT) as tar,
+    ):
+        for name in sorted(members):
+            data, mode = members[name]
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(data), mode
+            tar.addfile(entry, io.BytesIO(data))

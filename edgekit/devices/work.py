@@ -1,0 +1,255 @@
+"""edgekit's folder on a device: files by content, runtimes, and what one session leaves.
+
+    ~/.cache/edgekit/            mode 700
+        files/SHA256.tflite      models, samples, the runner: copied once
+        runtimes/KEY/            unpacked wheels
+        busy                     a link that tells who measures now; there is one session at a time
+        run-PID/                 of a session: jobs and answers
+        governors                what they were before the session changed them
+
+A keeper (ondevice/keeper.sh) runs there as long as the session: a shell that waits for its stdin to end, whether we
+finish, are killed or lose the connection, and then removes what the session left, frees the device and puts the
+governors back. It also ends when it hears no beat for a minute or two: a network that is simply gone closes nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import shutil
+import socket
+import tempfile
+import threading
+import uuid
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Protocol
+
+from edgekit.errors import ConnectionFailed, TargetError
+from edgekit.files import sha256
+from edgekit.transports import shell
+from edgekit.transports.base import LOST, Channel, Deadline, Transport, retried
+
+TIMEOUT = 30.0
+BEAT_SECONDS = 15.0
+SLOWEST = 100_000
+"""Bytes a second below which a copy is given up."""
+
+FIND = 'case "$1" in /*) printf \'%s\\n\' "$1";; *) printf \'%s\\n\' "$HOME/$1";; esac'
+KEEPER = "\n".join(
+    line
+    for line in files("edgekit.ondevice").joinpath("keeper.sh").read_text("utf-8").splitlines()
+    if not line.lstrip().startswith("#")
+)
+LISTED = 'if [ -f "$1" ]; then sha256sum <"$1" | cut -c 1-64; fi'
+
+
+class Work(Protocol):
+    """Where the files of jobs are on a device.
+
+    Attributes:
+        sent_bytes: copied to the device so far.
+    """
+
+    sent_bytes: int
+
+    def renew(self) -> None:
+        """Make sure that the session is open, before a job.
+
+        Raises:
+            TargetError: it cannot be opened again.
+        """
+
+    def push(self, local: Path) -> str:
+        """Make a file readable on the device, where it stays for the next time; return its path there.
+
+        Raises:
+            TargetError: it cannot be written there.
+        """
+
+    def send(self, local: Path) -> str:
+        """Make a file of this session readable on the device; return its path there."""
+
+    def pull(self, remote: str, local: Path) -> None:
+        """Copy a file of the device to this machine.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+        """
+
+    def scratch(self, name: str) -> str:
+        """Return a path where a program of this session may write a file called `name`."""
+
+    def clean(self) -> None:
+        """When the session ends, remove what would serve again, too."""
+
+    def close(self) -> None:
+        """Remove what this session left."""
+
+
+class LocalWork:
+    """Files are used where they are; what is written goes to a temporary folder."""
+
+    def __init__(self) -> None:
+        self.sent_bytes = 0
+        self._folder = Path(tempfile.mkdtemp(prefix="edgekit-"))
+
+    def renew(self) -> None:
+        """Do nothing."""
+
+    def push(self, local: Path) -> str:
+        """Return the absolute path; nothing is copied."""
+        return str(local.resolve())
+
+    def send(self, local: Path) -> str:
+        """Return the absolute path; nothing is copied."""
+        return str(local.resolve())
+
+    def pull(self, remote: str, local: Path) -> None:
+        """Copy a file."""
+        shutil.copyfile(remote, local)
+
+    def scratch(self, name: str) -> str:
+        """Return a path in the temporary folder."""
+        return str(self._folder / name)
+
+    def clean(self) -> None:
+        """Do nothing: there is nothing else."""
+
+    def close(self) -> None:
+        """Remove the temporary folder."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class RemoteWork:
+    """The folder on a device, ours for the time of a session.
+
+    Args:
+        transport: to the device.
+        base: the folder, from the user's home folder there.
+
+    Attributes:
+        base: its path there.
+        sent_bytes: copied to the device so far.
+
+    Raises:
+        TargetError: the folder is somebody else's or cannot be written, or another edgekit is measuring there.
+    """
+
+    def __init__(self, transport: Transport, base: str) -> None:
+        self._transport = transport
+        self.sent_bytes = 0
+        self._there: dict[str, str] = {}
+        self.base = retried(lambda: transport.run(shell.script(FIND, base), timeout=TIMEOUT)).stdout.strip()
+        self._token = uuid.uuid4().hex
+        self._governor: tuple[str, str] | None = None
+        self._keeper, self._session = self._open()
+        self._done = threading.Event()
+        threading.Thread(target=self._beat, daemon=True).start()
+
+    def renew(self) -> None:
+        """Open the session again if the connection broke meanwhile (see `Work.renew`)."""
+        if not self._keeper.alive:
+            self._keeper.close(0)
+            self._keeper, self._session = self._open()
+            if self._governor is not None:
+                self.set_governor(*self._governor)
+
+    def push(self, local: Path) -> str:
+        """Copy a file there unless its content is there already (see `Work.push`)."""
+        digest = sha256(local)
+        if digest not in self._there:
+            remote = f"{self.base}/files/{digest}{local.suffix}"
+            found = retried(lambda: self._transport.run(shell.script(LISTED, remote), timeout=_allowed(local)))
+            if found.stdout.strip() != digest:
+                self._put(local, remote, digest)
+            self._there[digest] = remote
+        return self._there[digest]
+
+    def forget(self, local: Path) -> None:
+        """Note that a program there removed a file that was pushed."""
+        self._there.pop(sha256(local), None)
+
+    def send(self, local: Path) -> str:
+        """Copy a file to the session's folder (see `Work.send`)."""
+        digest = sha256(local)
+        remote = self.scratch(f"{digest[:16]}{local.suffix}")
+        self._put(local, remote, digest)
+        return remote
+
+    def pull(self, remote: str, local: Path) -> None:
+        """Copy a file from there (see `Work.pull`)."""
+        retried(lambda: self._transport.get(remote, local, timeout=TIMEOUT * 10))
+
+    def scratch(self, name: str) -> str:
+        """Return a path in the session's folder."""
+        return f"{self._session}/{name}"
+
+    def set_governor(self, value: str, paths: str) -> str:
+        """Set the governor of every CPU until the session ends, also after it was renewed.
+
+        Args:
+            value: such as `performance`.
+            paths: the files to write to; may hold `*`.
+
+        Returns:
+            `ok`, `refused` or `none` (there is no such file); after the latter two nothing is changed.
+        """
+        self._keeper.write_line(f"governor {value} {paths}")
+        answer = self._keeper.read_line(TIMEOUT) or "refused"
+        self._governor = (value, paths) if answer == "ok" else None
+        return answer
+
+    def clean(self) -> None:
+        """Let the keeper remove all that is edgekit's when the session ends."""
+        with contextlib.suppress(ConnectionFailed):
+            self._keeper.write_line("clean")
+
+    def close(self) -> None:
+        """End the session; the keeper tidies up there."""
+        self._done.set()
+        with contextlib.suppress(ConnectionFailed):
+            self._keeper.write_line("bye")  # adb before Android 7 does not pass on the end of stdin
+        self._keeper.close(TIMEOUT)
+
+    def _beat(self) -> None:
+        while not self._done.wait(BEAT_SECONDS):
+            with contextlib.suppress(ConnectionFailed):  # renewed with the next job
+                self._keeper.write_line("beat")
+
+    def _put(self, local: Path, remote: str, digest: str) -> None:
+        self.sent_bytes += retried(lambda: self._transport.put(local, remote, digest, timeout=_allowed(local)))
+
+    def _open(self) -> tuple[Channel, str]:
+        who = f"{getpass.getuser()}@{socket.gethostname()} since {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+        keeper = retried(lambda: self._transport.start(shell.script(KEEPER, self.base, who, self._token)))
+        try:
+            return keeper, self._greeting(keeper)
+        except BaseException:
+            keeper.close(TIMEOUT)
+            raise
+
+    def _greeting(self, keeper: Channel) -> str:
+        """Return the session's folder there, as the keeper tells it."""
+        deadline = Deadline(TIMEOUT, f"{self._transport.address}: opening {self.base}")
+        while (line := keeper.read_line(deadline.left())) is not None:
+            kind, _, rest = line.partition(" ")
+            if kind == "session":
+                return rest
+            if kind == "busy":
+                raise TargetError(
+                    f"{self._transport.address}: another edgekit is measuring there: {rest}", "wait for it"
+                )
+            if kind == "foreign":
+                raise TargetError(
+                    f"{self._transport.address}: {self.base} belongs to another user",
+                    "choose another folder with `work` in the target's file",
+                )
+        if keeper.close(TIMEOUT) == LOST:
+            raise ConnectionFailed(f"{self._transport.address}: the connection broke", "run the command again")
+        raise shell.refused(self._transport.address, self.base, keeper.said())
+
+
+def _allowed(local: Path) -> float:
+    return TIMEOUT + local.stat().st_size / SLOWEST

@@ -1,0 +1,214 @@
+"""edgekit's folder on a board: what is copied, what stays, what goes, and who may use it; by a real POSIX shell."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from edgekit.devices import work as module
+from edgekit.devices.work import RemoteWork
+from edgekit.errors import TargetError
+from edgekit.transports.ssh import SshTransport
+
+BASE = ".cache/edgekit"
+
+
+@contextmanager
+def session(base: str = BASE) -> Iterator[RemoteWork]:
+    transport = SshTransport("pi@board")
+    try:
+        work = RemoteWork(transport, base)
+        try:
+            yield work
+        finally:
+            work.close()
+    finally:
+        transport.close()
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if not p.is_dir() or p.is_symlink())
+
+
+def keeper(home: Path) -> int:
+    return int(str((home / BASE / "busy").readlink()).split()[0])
+
+
+def test_a_session_leaves_what_serves_again_and_nothing_else(home: Path, tmp_path: Path) -> None:
+    model, job = tmp_path / "model.tflite", tmp_path / "job.json"
+    model.write_bytes(b"m" * 1000)
+    job.write_bytes(b"{}")
+    with session() as work:
+        assert Path(work.base) == home / BASE
+        assert (home / BASE).stat().st_mode & 0o777 == 0o700
+        there = work.push(model)
+        assert (Path(there).read_bytes(), Path(there).suffix) == (b"m" * 1000, ".tflite")
+        assert Path(work.send(job)).read_bytes() == b"{}"
+        Path(work.scratch("result.json")).write_text("answer")
+        work.pull(work.scratch("result.json"), tmp_path / "answer")
+        assert (tmp_path / "answer").read_text() == "answer"
+        assert work.sent_bytes == 1002
+    assert names(home / BASE) == [f"files/{Path(there).name}"]
+    with session() as work:
+        assert work.push(model) == there
+        assert work.sent_bytes == 0
+    with session() as work:
+        Path(there).write_bytes(b"rotten")
+        assert work.push(model) == there
+        assert Path(there).read_bytes() == b"m" * 1000
+
+
+def test_copies_that_nobody_goes_on_with_go(home: Path) -> None:
+    files = home / BASE / "files"
+    files.mkdir(parents=True)
+    for name, days in (("a.tflite.0123.part", 8), ("b.tflite.0123.part", 1), ("c.tflite", 8)):
+        (files / name).touch()
+        os.utime(files / name, (time.time() - days * 86400,) * 2)
+    with session():
+        pass
+    assert names(files) == ["b.tflite.0123.part", "c.tflite"]
+
+
+def test_one_session_at_a_time(home: Path) -> None:
+    message = r"another edgekit is measuring there: \S+@\S+ since 20"
+    with session(), pytest.raises(TargetError, match=message) as caught, session():
+        pytest.fail("must not be entered")
+    assert caught.value.hint
+    with session():
+        pass
+
+
+def test_a_lock_of_the_dead_does_not_hold(home: Path) -> None:
+    base = home / BASE
+    base.mkdir(parents=True)
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    for left in (f"999999 {boot} token someone", f"{os.getpid()} another-boot token someone", "nonsense", ""):
+        if left:
+            (base / "busy").symlink_to(left)
+        (base / "run-999999").mkdir(exist_ok=True)
+        with session():
+            assert keeper(home) != 999999
+        assert not (base / "busy").is_symlink()
+    assert not (base / "run-999999").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_the_board_is_left_clean_when_the_keeper_is_killed(home: Path, tmp_path: Path, number: int) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # `nohup` hands down that it is ignored
+    job = tmp_path / "job.json"
+    job.write_bytes(b"{}")
+    with session() as work:
+        work.send(job)
+        first = keeper(home)
+        os.kill(first, number)
+        _until(lambda: names(home / BASE) == [])
+        work.renew()
+        assert keeper(home) != first
+        assert Path(work.send(job)).read_bytes() == b"{}"
+    assert names(home / BASE) == []
+
+
+def test_our_own_lost_session_is_taken_over(home: Path) -> None:
+    """The network went without a word: the old keeper waits for lines that never come."""
+    with session() as work:
+        old = keeper(home)
+        work._keeper, lost = None, work._keeper  # type: ignore[assignment]
+        work._keeper, work._session = work._open()
+        assert keeper(home) != old
+        assert lost.close(5) != 0
+    assert names(home / BASE) == []
+
+
+def test_a_keeper_that_hears_nothing_ends(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "KEEPER", module.KEEPER.replace("sleep 60", "sleep 0.3"))
+    with session():
+        _until(lambda: names(home / BASE) == [])
+    monkeypatch.setattr(module, "BEAT_SECONDS", 0.05)
+    with session():
+        time.sleep(1.2)
+        assert (home / BASE / "busy").is_symlink()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give a folder away")
+def test_a_folder_of_another_user(home: Path) -> None:
+    (home / BASE).mkdir(parents=True)
+    os.chown(home / BASE, 12345, 12345)
+    with pytest.raises(TargetError, match="belongs to another user"), session():
+        pytest.fail("must not be entered")
+
+
+def test_a_folder_that_cannot_be_made(home: Path) -> None:
+    (home / ".cache").write_text("a file")
+    with pytest.raises(TargetError, match="cannot write"), session():
+        pytest.fail("must not be entered")
+
+
+def test_the_governor_is_set_and_put_back(home: Path) -> None:
+    governors = [home / f"cpu {n}" for n in range(2)]
+    for path, value in zip(governors, ("ondemand", "powersave"), strict=True):
+        path.write_text(f"{value}\n")
+    pattern = f"{home}/cpu?[01]"
+    with session() as work:
+        assert work.set_governor("performance", "/no/such/cpu*") == "none"
+        if " " in pattern:  # a pattern of sysfs has no spaces; this one is a test of that
+            pattern = "cpu*"
+            for path in governors:
+                path.rename(home / path.name.replace(" ", ""))
+            governors = [home / path.name.replace(" ", "") for path in governors]
+        assert work.set_governor("performance", pattern) == "ok"
+        assert [path.read_text() for path in governors] == ["performance\n"] * 2
+    _until(lambda: [path.read_text() for path in governors] == ["ondemand\n", "powersave\n"])
+
+
+def test_everything_can_be_removed(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "m").write_bytes(b"x")
+    (home / "mine").write_text("stays")
+    with session() as work:
+        work.clean()
+        work.push(tmp_path / "m")
+    assert names(home) == ["mine"]
+    assert not (home / BASE).exists()
+    (home / "Documents").mkdir()
+    (home / "Documents" / "letter").write_text("stays, whatever a target calls its folder")
+    with session("Documents") as work:
+        work.clean()
+    assert names(home) == ["Documents/letter", "mine"]
+
+
+def test_what_a_lost_session_left_running_is_ended(home: Path) -> None:
+    with session() as work:
+        running = subprocess.Popen(["sleep", "60", work.scratch("job.json")], stderr=subprocess.DEVNULL)
+    assert running.wait(10) != 0
+    with session() as work:
+        other = subprocess.Popen(["sh", "-c", "sleep 60; :", f"{home}/elsewhere"])
+    assert other.poll() is None
+    other.kill()
+    other.wait()
+
+
+def test_governors_that_cannot_be_put_back_are_not_forgotten(home: Path) -> None:
+    (home / "cpu0").write_text("ondemand\n")
+    with session() as work:
+        assert work.set_governor("performance", "cpu[0]") == "ok"
+        (home / "cpu0").unlink()
+        (home / "cpu0").mkdir()
+    assert (home / BASE / "governors").read_text() == "cpu0 ondemand\n"
+    (home / "cpu0").rmdir()
+    (home / "cpu0").write_text("performance\n")
+    with session():
+        assert (home / "cpu0").read_text() == "ondemand\n"
+    assert not (home / BASE / "governors").exists()
+
+
+def _until(condition: object) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
