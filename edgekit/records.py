@@ -50,6 +50,7 @@ class Measurement:
         latency: the runner's answers, one per process, in the order of the rounds.
         memory: the runner's answer of the memory pass, or None.
         accuracy: the runner's answer of the accuracy pass, or None (no samples to evaluate).
+        agreement: of the device's outputs with this machine's, sample by sample; None where that was not asked.
         failures: sentences about passes that failed; latency rounds that failed are missing above.
     """
 
@@ -59,6 +60,7 @@ class Measurement:
     memory: dict[str, Any] | None = None
     accuracy: dict[str, Any] | None = None
     failures: list[str] = field(default_factory=list)
+    agreement: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,8 @@ class Record:
     """The samples of the accuracy pass: {"source", "samples", "sha256"}, or None."""
     subjects: tuple[Subject, ...]
     measurements: tuple[Measurement, ...]
+    device: dict[str, Any] = field(default_factory=dict)
+    """How it was reached and prepared: address, runtimes, what was copied, throttling; empty in older records."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -92,7 +96,8 @@ class Record:
                 raise InputError(
                     f"{source}: schema {value['schema']}, this edgekit reads {SCHEMA}", "install a newer edgekit"
                 )
-            fields = {f.name: value[f.name] for f in dataclasses.fields(cls)}
+            fields = {f.name: value[f.name] for f in dataclasses.fields(cls) if f.name != "device"}
+            fields["device"] = dict(value.get("device", {}))
             fields["subjects"] = tuple(Subject(**s) for s in value["subjects"])
             fields["measurements"] = tuple(Measurement(**m) for m in value["measurements"])
             record = cls(**fields)

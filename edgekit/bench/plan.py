@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from edgekit.errors import InputError
@@ -12,18 +13,23 @@ class Plan:
     """The settings of a session.
 
     Attributes:
-        threads: thread counts to measure with, each in turn.
-        processes: fresh runner processes per file and thread count; the interval needs several.
+        threads: thread counts to measure with, each in turn; empty: as the target says.
+        processes: fresh runner processes per file and thread count; the interval needs several. None: 5, but 1 where
+            the CPU is emulated, whose latency tells nothing.
         min_samples: timed samples per process, at least.
         min_seconds: seconds of timing per process, at least.
         max_samples: when `min_seconds` would give more samples than this, several runs share a sample.
         warmup_seconds: seconds of warm-up per process, at least; it goes on until the latency is level.
         timeout: seconds after which a runner process is given up.
         latency, memory, accuracy: which passes to do.
+        pin: CPUs to keep the runner on, as `taskset -c` takes them; empty: wherever the device puts it.
+        governor: to set on the device while measuring, where that is permitted; empty: as it is.
+        cool_below_c: wait before every latency process until the device is cooler than this; None: do not wait.
+        cool_timeout: seconds to wait for that at most.
     """
 
     threads: tuple[int, ...] = (1,)
-    processes: int = 5
+    processes: int | None = None
     min_samples: int = 100
     min_seconds: float = 0.5
     max_samples: int = 10_000
@@ -32,15 +38,26 @@ class Plan:
     latency: bool = True
     memory: bool = True
     accuracy: bool = True
+    pin: str = ""
+    governor: str = ""
+    cool_below_c: float | None = None
+    cool_timeout: float = 300.0
 
     def __post_init__(self) -> None:
-        if not self.threads or any(not 1 <= t <= 1024 for t in self.threads):
+        if any(not 1 <= t <= 1024 for t in self.threads):
             raise InputError(f"--threads {self.threads}: expected numbers from 1 to 1024")
         if len(set(self.threads)) != len(self.threads):
             raise InputError(f"--threads {','.join(map(str, self.threads))}: a number is given twice")
-        if self.processes < 1 or self.min_samples < 1 or self.max_samples < self.min_samples:
+        fewest = min(1 if self.processes is None else self.processes, self.min_samples)
+        if fewest < 1 or self.max_samples < self.min_samples:
             raise InputError("the numbers of processes and samples must be at least 1")
         if not (0 <= self.min_seconds <= 3600 and self.timeout > 0):
             raise InputError("the seconds of a measurement must be between 0 and 3600")
+        if self.pin and not re.fullmatch(r"\d+(-\d+)?(,\d+(-\d+)?)*", self.pin):
+            raise InputError(f"--pin {self.pin}: expected CPU numbers such as 3 or 0-3 or 0,2")
+        if self.governor and not re.fullmatch(r"[a-z_]+", self.governor):
+            raise InputError(f"--governor {self.governor}: expected a governor's name such as performance")
+        if self.cool_below_c is not None and not (0 < self.cool_below_c < 150 and self.cool_timeout > 0):
+            raise InputError("--cool-below takes degrees Celsius, such as 60C, and --cool-timeout a time, such as 5m")
         if not (self.latency or self.memory or self.accuracy):
             raise InputError("every pass is switched off: there is nothing to measure")

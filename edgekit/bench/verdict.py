@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from edgekit.devices.health import appeared, unseen
 from edgekit.records import Measurement, Record
 from edgekit.stats import between_processes, percentile
 
@@ -19,7 +20,7 @@ TICKS_PER_SECOND = 100
 
 @dataclass(frozen=True)
 class Verdict:
-    """`word` is valid, suspect or invalid; `reasons` is empty only for valid."""
+    """`word` is valid, suspect, invalid or emulated; `reasons` is empty only for valid."""
 
     word: str
     reasons: tuple[str, ...] = ()
@@ -30,6 +31,9 @@ def judge(measurement: Measurement, record: Record) -> Verdict:
     invalid = list(_faults(measurement, record))
     if invalid:
         return Verdict("invalid", tuple(invalid))
+    emulated = record.host.get("emulated")
+    if isinstance(emulated, str):
+        return Verdict("emulated", (f"{emulated}: its latency tells nothing about a board",))
     suspect = list(_doubts(measurement, record))
     return Verdict("suspect", tuple(suspect)) if suspect else Verdict("valid")
 
@@ -46,24 +50,40 @@ def _doubts(measurement: Measurement, record: Record) -> Iterator[str]:
         return
     if len(runs) < MIN_PROCESSES:
         yield f"{len(runs)} process{'es' * (len(runs) > 1)}, {MIN_PROCESSES} are needed for an interval"
-    fewest = min(len(run["samples_ns"]) for run in runs)
+    sampled = all("samples_ns" in run for run in runs)
+    if not sampled:
+        yield f"{runs[0]['runtime']['name']} keeps no single samples, and nothing is known of the machine meanwhile"
+    fewest = min(len(run["samples_ns"]) if sampled else run["summary_ns"]["count"] for run in runs)
     if fewest < MIN_SAMPLES:
-        yield f"only {fewest} samples in a process"
+        yield f"only {fewest:g} samples in a process"
     interval = between_processes([process_median_ns(run) for run in runs])
     width = (interval.high - interval.low) / interval.value
     if width > WIDTH_LIMIT:
         yield f"the processes disagree: the interval of the median spans {width:.0%}"
-    if not all(run["plateau"] for run in runs):
+    if sampled and not all(run["plateau"] for run in runs):
         yield "warm-up did not become level"
-    yield from _machine(runs, measurement.threads, record.host)
+    yield from _machine(runs if sampled else [], measurement.threads, record)
+    bits = record.device.get("throttled")
+    if bits:
+        seen = appeared(bits["before"], bits["during"])
+        hidden = [name for name in unseen(bits["before"]) if name not in seen]
+        if seen:
+            yield f"while measuring: {', '.join(seen)}"
+        if hidden:
+            yield f"before measuring, since boot: {', '.join(hidden)}; whether it came again cannot be told"
+    if record.device and isinstance(record.host.get("emulated"), dict):
+        yield "whether the CPU is emulated is not known"
 
 
-def _machine(runs: list[dict[str, Any]], threads: int, host: Mapping[str, Any]) -> Iterator[str]:
+def _machine(runs: list[dict[str, Any]], threads: int, record: Record) -> Iterator[str]:
+    host = record.host
     governor = host.get("governor")
     if isinstance(governor, str) and governor != "performance":
         yield f"governor is {governor}"
-    cores = host.get("cores")
-    if isinstance(cores, int) and threads > cores:
+    cores, pinned = host.get("cores"), pinned_cpus(record.plan.get("pin", ""))
+    if pinned and threads > len(pinned):
+        yield f"{threads} threads pinned to {len(pinned)} CPU{'s' * (len(pinned) > 1)}"
+    elif isinstance(cores, int) and threads > cores:
         yield f"{threads} threads on {cores} cores"
     # The load average counts the runner itself; what is above its own threads is somebody else's.
     loads = [run["state_before"]["load_1min"] for run in runs if run["state_before"]["load_1min"] is not None]
@@ -74,13 +94,25 @@ def _machine(runs: list[dict[str, Any]], threads: int, host: Mapping[str, Any]) 
     drift = max((_frequency_drift(run) for run in runs), default=0.0)
     if drift > DRIFT_LIMIT:
         yield f"CPU frequency moved by {drift:.0%}"
-    steal = max(_steal(run, cores) for run in runs) if isinstance(cores, int) else 0.0
+    steal = max((_steal(run, cores) for run in runs), default=0.0) if isinstance(cores, int) else 0.0
     if steal > STEAL_LIMIT:
         yield f"the virtual machine waited {steal:.0%} of the time for a CPU"
 
 
+def pinned_cpus(text: str) -> set[int]:
+    """Read what `taskset -c` takes: `3`, `0-3`, `0,2`."""
+    found: set[int] = set()
+    for part in text.split(",") if text else []:
+        first, _, last = part.partition("-")
+        found |= set(range(int(first), int(last or first) + 1))
+    return found
+
+
 def process_median_ns(run: Mapping[str, Any]) -> float:
-    """Return the median latency of one inference in one process, in ns."""
+    """Return the median latency of one inference in one process, in ns; the mean where a tool tells no more."""
+    if "samples_ns" not in run:
+        summary = run["summary_ns"]
+        return float(summary.get("median", summary["avg"]))
     return percentile(run["samples_ns"], 50) / float(run["calls_per_sample"])
 
 

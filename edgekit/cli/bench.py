@@ -8,22 +8,38 @@ from typing import Annotated
 
 import typer
 
-from edgekit.cli.options import DATA_HELP, integers, preprocessing
+from edgekit.cli.options import (
+    DATA_HELP,
+    HOST_HELP,
+    IDENTITY_HELP,
+    TARGET_HELP,
+    celsius,
+    integers,
+    preprocessing,
+    seconds,
+)
 
 NAME = "bench"
-HELP = """Measure latency, memory and accuracy of bundles, .tflite and .onnx files.
+HELP = """Measure latency, memory and accuracy of bundles, .tflite and .onnx files, here or on a board.
 
 Every measurement runs in a fresh process; the files take turns, and the first one is what the others are compared
-with. Every raw sample goes into a JSON record."""
+with. Every raw sample goes into a JSON record. A board needs Python 3 and ssh, nothing else: the runtime is copied
+there, and --clean removes all of it."""
 EPILOG = """Examples: edgekit bench demo ·
 edgekit bench resnet8-ptq --only tflite --threads 1,2 ·
-edgekit bench mine.tflite theirs.tflite --data cifar10 --scale 1"""
+edgekit bench mine.tflite theirs.tflite --data cifar10 --scale 1 ·
+edgekit bench demo --target rpi4 --host pi@192.168.1.7 ·
+edgekit bench demo --target rpi4 --target rpi5 --target desktop"""
 
 
 def command(
     paths: Annotated[list[Path], typer.Argument(metavar="BUNDLE|FILE...", help="Bundles, .tflite or .onnx files.")],
-    target: Annotated[str, typer.Option("--target", help="Where to measure: desktop.")] = "desktop",
-    threads: Annotated[str, typer.Option("--threads", help="Thread counts: 1 or 1,2,4.")] = "1",
+    target: Annotated[list[str], typer.Option("--target", help=TARGET_HELP + " Several: side by side.")] = ["desktop"],  # noqa: B006
+    host: Annotated[str | None, typer.Option("--host", help=HOST_HELP)] = None,
+    identity: Annotated[Path | None, typer.Option("--identity", help=IDENTITY_HELP)] = None,
+    threads: Annotated[
+        str | None, typer.Option("--threads", help="Thread counts: 1 or 1,2,4. [default: as the target says]")
+    ] = None,
     only: Annotated[
         str | None, typer.Option("--only", help="Of bundles: tflite, onnx, int8, ... with commas between.")
     ] = None,
@@ -32,25 +48,41 @@ def command(
     mean: Annotated[str | None, typer.Option(help="One number, or one per channel.")] = None,
     std: Annotated[str | None, typer.Option(help="As --mean.")] = None,
     layout: Annotated[str | None, typer.Option(help="NHWC or NCHW, what the model expects.")] = None,
-    processes: Annotated[int, typer.Option(help="Fresh processes per file and thread count.")] = 5,
+    processes: Annotated[
+        int | None, typer.Option(help="Fresh processes per file and thread count. [default: 5; 1 if emulated]")
+    ] = None,
     min_samples: Annotated[int, typer.Option(help="Timed samples per process, at least.")] = 100,
     min_seconds: Annotated[float, typer.Option(help="Seconds of timing per process, at least.")] = 0.5,
     timeout: Annotated[float, typer.Option(help="Seconds after which a process is given up.")] = 600,
     runtime: Annotated[str | None, typer.Option(help="ai-edge-litert or tflite-runtime, for .tflite files.")] = None,
-    python: Annotated[str | None, typer.Option(help="Another Python that has the runtime and numpy.")] = None,
+    runtime_wheels: Annotated[
+        Path | None, typer.Option(help="Folder of wheels for the board, where this machine has no internet.")
+    ] = None,
+    benchmark_model: Annotated[
+        Path | None, typer.Option(help="TFLite's program of this name, for devices without Python.")
+    ] = None,
+    python: Annotated[str | None, typer.Option(help="Another Python on the target.")] = None,
+    pin: Annotated[str | None, typer.Option(help="Keep the runner on these CPUs (taskset): 3 or 0-3.")] = None,
+    governor: Annotated[
+        str | None, typer.Option(help="Set while measuring, where that is permitted: performance.")
+    ] = None,
+    cool_below: Annotated[str | None, typer.Option(help="Before each process wait until cooler than: 60C.")] = None,
+    cool_timeout: Annotated[str, typer.Option(help="Wait for that at most: 300s or 5m.")] = "5m",
+    clean: Annotated[bool, typer.Option("--clean", help="Remove all of edgekit from the board afterwards.")] = False,
     latency: Annotated[bool, typer.Option(help="Measure latency.")] = True,
     memory: Annotated[bool, typer.Option(help="Measure memory.")] = True,
     accuracy: Annotated[bool, typer.Option(help="Measure accuracy.")] = True,
-    out: Annotated[Path, typer.Option("--out", help="Folder for the record.")] = Path("edgekit-records"),
+    out: Annotated[Path, typer.Option("--out", help="Folder for the records.")] = Path("edgekit-records"),
 ) -> None:
     """Measure files."""
     from edgekit.bench.plan import Plan
     from edgekit.cli.console import Console
+    from edgekit.cli.options import targets as read_targets
 
     if runtime not in (None, "ai-edge-litert", "tflite-runtime"):
         raise typer.BadParameter("expected ai-edge-litert or tflite-runtime", param_hint="--runtime")
     plan = Plan(
-        threads=integers(threads, "--threads"),
+        threads=integers(threads, "--threads") if threads else (),
         processes=processes,
         min_samples=min_samples,
         min_seconds=min_seconds,
@@ -58,25 +90,48 @@ def command(
         latency=latency,
         memory=memory,
         accuracy=accuracy,
+        pin=pin or "",
+        governor=governor or "",
+        cool_below_c=celsius(cool_below, "--cool-below") if cool_below else None,
+        cool_timeout=seconds(cool_timeout, "--cool-timeout"),
     )
     how = preprocessing(scale, mean, std, layout)
+    chosen = read_targets(target, host, identity)
     console = Console()
-    console.say(f"Measuring on {target}: {', '.join(map(str, paths))}")
+    console.say(f"Measuring on {', '.join(target)}: {', '.join(map(str, paths))}")
 
-    from edgekit.bench.session import bench
+    from edgekit.bench.several import measure
     from edgekit.bench.subjects import candidates
     from edgekit.data.loading import load_data
-    from edgekit.devices.device import open_device
-    from edgekit.records import record_path, write_record
+    from edgekit.records import Record, record_path, write_record
     from edgekit.report.bench_table import bench_table, failed
 
+    written: list[Path] = []
+
+    def keep(record: Record) -> None:
+        path = record_path(out, record)
+        write_record(path, record)
+        written.append(path)
+
     subjects = candidates(paths, tuple(only.split(",")) if only else (), runtime)
-    dataset = load_data(data) if data else None
-    with open_device(target, python) as device:
-        record = bench(subjects, plan, device, data=dataset, preprocessing=how, command=sys.argv[1:], progress=console)
-    path = record_path(out, record)
-    write_record(path, record)
-    typer.echo(bench_table(record))
-    typer.echo(f"\nrecord: {path}")
-    if failed(record):
+    found = measure(
+        chosen,
+        subjects,
+        plan,
+        python=python,
+        clean=clean,
+        keep=keep,
+        data=load_data(data) if data else None,
+        preprocessing=how,
+        forced=runtime is not None,
+        wheels=runtime_wheels,
+        native=benchmark_model,
+        command=sys.argv[1:],
+        progress=console,
+    )
+    typer.echo(bench_table(*found.records))
+    typer.echo("\n" + "\n".join(f"record: {path}" for path in written))
+    for name, error in found.errors.items():
+        console.warn(f"{name}: {error.message}" + (f" ({error.hint})" if error.hint else ""))
+    if found.errors or any(failed(record) for record in found.records):
         raise typer.Exit(3)

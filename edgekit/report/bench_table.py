@@ -37,13 +37,20 @@ class Row:
         return self.record.subjects[self.first.subject]
 
     def samples_ns(self) -> list[float]:
-        """Every timed sample of every process, ns per inference."""
-        return [s / r["calls_per_sample"] for r in self.measurement.latency for s in r["samples_ns"]]
+        """Every timed sample of every process, ns per inference; none of an emulated CPU."""
+        if _emulated(self.record):
+            return []
+        return [s / r["calls_per_sample"] for r in self.measurement.latency for s in r.get("samples_ns", ())]
 
 
 def _median(row: Row) -> str:
     runs = row.measurement.latency
-    return duration_with_interval(between_processes([process_median_ns(r) for r in runs])) if runs else "-"
+    if not runs:
+        return "-"
+    text = duration_with_interval(between_processes([process_median_ns(r) for r in runs]))
+    if any("median" not in r.get("summary_ns", {"median": 0}) for r in runs):
+        text += " (mean)"
+    return f"{text} (emulated)" if _emulated(row.record) else text
 
 
 def _percentile(q: float) -> Callable[[Row], str]:
@@ -53,14 +60,14 @@ def _percentile(q: float) -> Callable[[Row], str]:
 def _ratio(row: Row) -> str:
     """Latency against the first file, round by round; where a round is missing the rounds do not pair."""
     own, other = row.measurement.latency, row.first.latency
-    if not own or len(own) != len(other):
+    if not own or len(own) != len(other) or _emulated(row.record):
         return "-"
     return ratio_with_interval(paired_ratio([process_median_ns(r) for r in own], [process_median_ns(r) for r in other]))
 
 
 def _median_of(key: str) -> Callable[[Row], str]:
     def text(row: Row) -> str:
-        values = [r[key] for r in row.measurement.latency]
+        values = [] if _emulated(row.record) else [r[key] for r in row.measurement.latency]
         return duration(percentile(values, 50)) if values else "-"
 
     return text
@@ -69,6 +76,8 @@ def _median_of(key: str) -> Callable[[Row], str]:
 def _memory(row: Row) -> str:
     """Peak RSS over the RSS after imports, in MiB: what the model and the runtime's buffers take."""
     found = row.measurement.memory
+    if found and "rss_kib" not in found:  # of benchmark_model
+        return f"{found['memory_kib'] / 1024:.1f} MiB" if found["memory_kib"] else "-"
     if not found or found["rss_kib"]["peak"] is None:
         return "-"
     return f"{(found['rss_kib']['peak'] - found['rss_kib']['after_imports']) / 1024:.1f} MiB"
@@ -79,6 +88,18 @@ def _accuracy(row: Row) -> str:
     if not found or "correct" not in found:
         return "-"
     return share_with_interval(wilson(found["correct"], found["samples"]))
+
+
+def _agreement(row: Row) -> str:
+    """How often device and host name the same class, and the largest difference of an output."""
+    found = row.measurement.agreement
+    if not found or "unavailable" in found:
+        return "-"
+    if found["equal"] == found["samples"]:
+        return "equal"
+    largest = found["largest_difference"]
+    off = f"{largest} step{'s' * (largest != 1)}" if found["unit"] == "steps" else f"{largest:.1e}"
+    return off if found["same_class"] is None else f"{found['same_class'] / found['samples']:.2%}, {off}"
 
 
 def _efficiency(row: Row) -> str:
@@ -102,21 +123,34 @@ COLUMNS: dict[str, Callable[[Row], str]] = {
     "1st run": _median_of("first_ns"),
     "memory": _memory,
     "accuracy [95 %]": _accuracy,
+    "vs host": _agreement,
     "%/KiB": _efficiency,
     "verdict": lambda row: judge(row.measurement, row.record).word,
 }
 
 
-def bench_table(record: Record) -> str:
-    """Return the table, the reasons of the verdicts, and the conditions."""
-    firsts = {m.threads: m for m in reversed(record.measurements) if m.subject == 0}
-    rows = [Row(record, m, firsts[m.threads]) for m in record.measurements]
-    parts = [table(list(COLUMNS), [[column(row) for column in COLUMNS.values()] for row in rows])]
-    reasons = [line for row in rows if (line := _reasons(row))]
+def bench_table(*records: Record) -> str:
+    """Return the table, the reasons of the verdicts, and the conditions; of several devices, one table."""
+    rows = [row for record in records for row in _rows(record)]
+    columns: dict[str, Callable[[Row], str]] = {"target": lambda row: row.record.target} if len(records) > 1 else {}
+    columns |= COLUMNS
+    if all(row.measurement.agreement is None for row in rows):
+        del columns["vs host"]
+    parts = [table(list(columns), [[column(row) for column in columns.values()] for row in rows])]
+    reasons = [line for row in rows if (line := _reasons(row, len(records) > 1))]
     if reasons:
         parts.append("\n".join(reasons))
-    parts.append(conditions(record))
+    parts += [conditions(record) for record in records]
     return "\n\n".join(parts)
+
+
+def _rows(record: Record) -> list[Row]:
+    firsts = {m.threads: m for m in reversed(record.measurements) if m.subject == 0}
+    return [Row(record, m, firsts[m.threads]) for m in record.measurements]
+
+
+def _emulated(record: Record) -> bool:
+    return isinstance(record.host.get("emulated"), str)
 
 
 def failed(record: Record) -> bool:
@@ -124,11 +158,15 @@ def failed(record: Record) -> bool:
     return any(m.failures for m in record.measurements)
 
 
-def _reasons(row: Row) -> str:
+def _reasons(row: Row, several: bool) -> str:
     verdict = judge(row.measurement, row.record)
-    if not verdict.reasons:
+    reasons = list(verdict.reasons)
+    if row.measurement.agreement and "unavailable" in row.measurement.agreement:
+        reasons.append(f"not compared with this machine: {row.measurement.agreement['unavailable']}")
+    if not reasons:
         return ""
-    return f"{row.subject.name}, {row.measurement.threads} thr: {verdict.word}: {'; '.join(verdict.reasons)}"
+    where = f"{row.record.target}: " if several else ""
+    return f"{where}{row.subject.name}, {row.measurement.threads} thr: {verdict.word}: {'; '.join(reasons)}"
 
 
 def conditions(record: Record) -> str:
@@ -144,6 +182,12 @@ def conditions(record: Record) -> str:
         lines.append(
             f"latency: {plan['processes']} interleaved processes a row, each at least {plan['min_samples']} samples "
             f"and {plan['min_seconds']:g} s after warm-up; memory: peak RSS over the RSS after imports"
+        )
+    if record.device.get("runtimes"):
+        sources = "; ".join(f"{r['runtime']}: {r['source']}" for r in record.device["runtimes"])
+        lines.append(
+            f"{record.device['address']}, {record.device['python']}; {sources}; {record.device['sent_bytes']:,} bytes "
+            f"copied, ready after {record.device['prepare_seconds']:g} s, done after {record.device['seconds']:g} s"
         )
     if record.evaluation:
         lines.append(f"accuracy: {record.evaluation['samples']:,} samples, {record.evaluation['source']}")

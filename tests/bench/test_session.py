@@ -58,7 +58,7 @@ def test_a_whole_session(files: list[Path]) -> None:
 def order_of(plan: Plan, files: list[Path], monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, int]]:
     seen = []
 
-    def note(device: Device, job: Job, timeout: float) -> dict[str, object]:
+    def note(device: Device, job: Job, timeout: float, **_: object) -> dict[str, object]:
         seen.append((job.mode, job.model.name, job.threads))
         return {}
 
@@ -83,7 +83,7 @@ def test_passes_are_separate_and_can_be_left_out(files: list[Path], monkeypatch:
 def test_a_crash_is_recorded_and_the_rest_goes_on(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     real = session_module.run_job
 
-    def crash(device: Device, job: Job, timeout: float) -> dict[str, object]:
+    def crash(device: Device, job: Job, timeout: float, **_: object) -> dict[str, object]:
         if job.model.name == "a.tflite" and job.mode == "latency":
             raise RunnerCrashed("a.tflite: the runner died of SIGILL")
         return real(device, job, timeout=timeout)
@@ -110,7 +110,7 @@ def test_duplicate_names_are_told_apart(tmp_path: Path, files: list[Path]) -> No
 @pytest.mark.parametrize(
     "fields",
     [
-        {"threads": ()}, {"threads": (0,)}, {"threads": (1, 1)}, {"threads": (5000,)}, {"processes": 0},
+        {"threads": (0,)}, {"threads": (1, 1)}, {"threads": (5000,)}, {"processes": 0},
         {"min_samples": 0}, {"min_seconds": -1.0}, {"min_seconds": float("nan")}, {"timeout": 0.0},
         {"latency": False, "memory": False, "accuracy": False},
     ],

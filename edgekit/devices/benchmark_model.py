@@ -1,0 +1,136 @@
+"""TFLite's own `benchmark_model`, for phones without Python: its log becomes the answer of a runner.
+
+The program (google-ai-edge/LiteRT, `tflite/tools/benchmark`) prints, in microseconds, a line of statistics for the
+warm-up and one for the runs, and a summary; it keeps no single samples. Lines may begin with `INFO: `.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from edgekit.devices.device import Device
+from edgekit.errors import RunnerCrashed, RunnerError, RunnerTimeout
+from edgekit.transports.base import OnLine
+
+RUNTIME = "benchmark_model"
+PUBLISHED = (
+    "https://storage.googleapis.com/tensorflow-nightly-public/prod/tensorflow/release/lite/tools/nightly/latest/"
+    "android_aarch64_benchmark_model"
+)
+"""Where TensorFlow's documentation (measurement.md) says that the program for 64-bit phones is."""
+_NUMBER = r"([0-9.]+(?:e[+-]?\d+)?)"
+_STATS = re.compile(r"count=(\d+)((?:(?:\(all same\))? \w+=[0-9.e+-]+)+)")
+_SUMMARY = re.compile(
+    rf"Inference timings in us: Init: {_NUMBER}, First inference: {_NUMBER}, Warmup \(avg\): {_NUMBER}"
+)
+_OLD_SUMMARY = re.compile(rf"Average inference timings in us: Warmup: {_NUMBER}, Init: {_NUMBER}")
+_MEMORY = re.compile(rf"Memory footprint delta from the start of the tool \(MB\): init={_NUMBER} overall={_NUMBER}")
+_PROBLEM = re.compile(
+    r"^(?:ERROR: |FATAL: )?(.*(?:failed|Failed|error:|not found|No such file|Permission denied).*)$", re.M
+)
+
+
+def run(
+    device: Device,
+    model: Path,
+    threads: int,
+    settings: Mapping[str, Any],
+    *,
+    timeout: float,
+    on_line: OnLine | None = None,
+) -> dict[str, Any]:
+    """Measure a `.tflite` file once.
+
+    Args:
+        device: one whose `python` is the path of the program there.
+        model: the file here.
+        threads: asked of the runtime.
+        settings: `min_samples`, `min_seconds` and `warmup_seconds`.
+        timeout: seconds.
+        on_line: told of every line of its log.
+
+    Returns:
+        An answer as a runner's, with `summary_ns` in place of samples.
+
+    Raises:
+        RunnerCrashed: a signal killed it, or it printed no result.
+        RunnerTimeout: it did not finish in time.
+        RunnerError: it says that it failed.
+    """
+    device.work.renew()
+    argv = [
+        *device.prefix,
+        device.python,
+        f"--graph={device.work.push(model)}",
+        f"--num_threads={threads}",
+        f"--num_runs={settings.get('min_samples', 10)}",
+        f"--min_secs={settings.get('min_seconds', 0)}",
+        f"--warmup_min_secs={settings.get('warmup_seconds', 0)}",
+        f"--max_secs={max(1, int(timeout / 3))}",
+    ]
+    try:
+        done = device.transport.run(argv, timeout=timeout, env=device.env, on_line=on_line)
+    except TimeoutError as error:
+        raise RunnerTimeout(f"{model.name}: benchmark_model was stopped after {timeout:g} s") from error
+    log = f"{done.stdout}\n{done.stderr}"
+    if done.returncode < 0:
+        raise RunnerCrashed(f"{model.name}: benchmark_model died of signal {-done.returncode}", _last(log))
+    if done.returncode != 0:
+        found = _PROBLEM.search(log)
+        raise RunnerError(f"{model.name}: benchmark_model: {found[1].strip() if found else _last(log)}")
+    try:
+        return {"mode": "latency", "threads": threads, **parse(log)}
+    except ValueError as error:
+        raise RunnerCrashed(f"{model.name}: benchmark_model printed no result: {error}", _last(log)) from error
+
+
+def parse(log: str) -> dict[str, Any]:
+    """Read a log.
+
+    Returns:
+        `init_ns` and `first_ns`; `summary_ns` with what it printed of count, min, max, avg, std, p5, median, p95 (times
+        in ns); `memory_kib`, the growth of the process, or None; `runtime` with the delegate as far as it is told.
+
+    Raises:
+        ValueError: a line is missing: the program did not finish, or is another of the same name.
+    """
+    stats = [_stats(match) for match in _STATS.finditer(log)]
+    if len(stats) < 2:
+        raise ValueError("no line of statistics for the runs")
+    new, old = _SUMMARY.search(log), _OLD_SUMMARY.search(log)
+    if new:
+        init, first = float(new[1]), float(new[2])
+    elif old:
+        init, first = float(old[2]), stats[0].get("first", stats[0].get("curr", 0.0)) / 1000
+    else:
+        raise ValueError("no line of timings; LiteRT has another program of this name, which prints milliseconds")
+    memory = _MEMORY.search(log)
+    return {
+        "init_ns": round(init * 1000),
+        "first_ns": round(first * 1000),
+        "summary_ns": stats[1],
+        "memory_kib": round(float(memory[2]) * 1024) if memory else None,
+        "runtime": {"name": RUNTIME, "version": "not told", "delegate": _delegate(log)},
+    }
+
+
+def _stats(match: re.Match[str]) -> dict[str, float]:
+    """Read one line, in ns; where all runs took as long, only `curr` is printed."""
+    found = {key: float(value) * 1000 for key, value in re.findall(r"(\w+)=([0-9.e+-]+)", match[2])}
+    if "avg" not in found:
+        found |= dict.fromkeys(("min", "max", "avg"), found["curr"])
+    return {"count": int(match[1]), **found}
+
+
+def _delegate(log: str) -> str:
+    if re.search("XNNPACK delegate", log):
+        return "XNNPACK"
+    return "none was told of"
+
+
+def _last(log: str) -> str:
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    return " | ".join(lines[-3:])[-500:]
