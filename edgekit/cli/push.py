@@ -1,0 +1,45 @@
+"""`edgekit push`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgekit.cli.options import HOST_HELP, IDENTITY_HELP, TARGET_HELP
+
+NAME = "push"
+HELP = """Copy a bundle to a board, a phone or a mounted folder.
+
+Every file is verified there by its SHA-256 and replaces the old one in one step. A copy that was interrupted goes on
+where it stopped, and what is there already is not sent again."""
+EPILOG = """Examples: edgekit push demo/bundle --target rpi4 --host pi@192.168.1.7 ·
+edgekit push demo/bundle --target rpi4 --dest /opt/models --only tflite ·
+edgekit push demo/bundle --target desktop --dest /media/usb/models"""
+
+
+def command(
+    source: Annotated[Path, typer.Argument(metavar="BUNDLE|FILE", help="A bundle, or one file.")],
+    target: Annotated[str, typer.Option("--target", help=TARGET_HELP)],
+    dest: Annotated[
+        str | None, typer.Option("--dest", help="Folder there. [default: models/NAME in the home folder]")
+    ] = None,
+    host: Annotated[str | None, typer.Option("--host", help=HOST_HELP)] = None,
+    identity: Annotated[Path | None, typer.Option("--identity", help=IDENTITY_HELP)] = None,
+    only: Annotated[str | None, typer.Option("--only", help="tflite, onnx, int8, ... with commas between.")] = None,
+) -> None:
+    """Copy and say what is where."""
+    from edgekit.cli.console import Console
+    from edgekit.cli.options import targets
+
+    (chosen,) = targets([target], host, identity)
+    console = Console()
+    console.say(f"Copying {source} to {chosen.name}")
+
+    from edgekit.push import push
+    from edgekit.report.text import table
+
+    found = push(source, chosen, dest, only=tuple(only.split(",")) if only else (), progress=console)
+    rows = [[c.path, f"{c.bytes:,}", c.sha256[:16], f"{c.sent:,} bytes" if c.sent else "there already"] for c in found]
+    typer.echo(table(["file", "bytes", "sha256", "sent"], rows))

@@ -1,0 +1,225 @@
+"""What stands between a device and a good measurement: findings, each with what to do. A check is one function."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgekit.devices.device import Device, connected
+from edgekit.devices.facts import read_facts
+from edgekit.devices.health import SINCE_BOOT, governors, temperature_c, throttled, troubles
+from edgekit.devices.interpreter import Interpreter
+from edgekit.devices.provision import Provision, probe_device, provision
+from edgekit.devices.target import Target, differences
+from edgekit.devices.work import FIND, RemoteWork
+from edgekit.errors import EdgekitError, TargetError
+from edgekit.progress import SILENT, Progress
+from edgekit.transports import shell
+from edgekit.transports.base import Transport
+
+TIMEOUT = 20.0
+NEEDED_KIB = 400 * 1024
+"""Of disk: a runtime's archive and its unpacked files."""
+LITTLE_MEMORY_KIB = 150 * 1024
+HOT_C = 70.0
+CLOCK_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        what: its name.
+        state: `ok`; `warning`: measurements may suffer; `error`: nothing can be measured; `unknown`.
+        text: what was found.
+        fix: what to do, empty where nothing is.
+    """
+
+    what: str
+    state: str
+    text: str
+    fix: str = ""
+
+
+def examine(
+    target: Target, *, python: str | None = None, wheels: Path | None = None, progress: Progress = SILENT
+) -> Iterator[Finding]:
+    """Look at a device; findings come as they are made, and after an `error` that stops the rest there are no more.
+
+    Args:
+        target: which.
+        python: another interpreter on it.
+        wheels: a folder of wheels, in place of the package index.
+        progress: told of what is copied.
+    """
+    python = python or (sys.executable if target.transport == "local" else target.python)
+    try:
+        with connected(target) as transport:
+            started = time.monotonic()
+            transport.run(["true"], timeout=TIMEOUT)
+            seconds = time.monotonic() - started
+            known = "; its host key is known" if target.transport in ("ssh", "emulated") else ""
+            yield Finding("connection", "ok", f"{transport.address} answers after {seconds:.1f} s{known}")
+            yield from _system(target, transport)
+            machine = probe_device(target, transport, python)
+            yield _interpreter(target, machine)
+            yield from _runtime(target, transport, machine, python, wheels, progress)
+    except (EdgekitError, TimeoutError) as error:
+        hint = error.hint if isinstance(error, EdgekitError) else "is it very busy? run the command again"
+        yield Finding("connection" if "host key" in str(error) else "device", "error", str(error), hint)
+
+
+def _system(target: Target, transport: Transport) -> Iterator[Finding]:
+    facts = read_facts(transport)
+    for check in _CHECKS:
+        yield check(target, facts, transport)
+
+
+def _machine(target: Target, facts: dict[str, Any], transport: Transport) -> Finding:
+    text = (
+        f"{_text(facts, 'cpu_model')}, {_text(facts, 'architecture')}, {_text(facts, 'os')}, {_text(facts, 'kernel')}"
+    )
+    if isinstance(facts["emulated"], str):
+        return Finding(
+            "machine", "warning", f"{text}; {facts['emulated']}", "latency on it tells nothing about a board"
+        )
+    found = {"cpu": facts["cpu_core"], "cores": facts["cores"]}
+    wrong = differences(target.expect, {name: value for name, value in found.items() if not isinstance(value, dict)})
+    if wrong:
+        return Finding("machine", "warning", f"{text}; {', '.join(wrong)}", f"is this {target.name}?")
+    return Finding("machine", "ok", text)
+
+
+def _memory(target: Target, facts: dict[str, Any], transport: Transport) -> Finding:
+    done = transport.run(["cat", "/proc/meminfo"], timeout=TIMEOUT)
+    fields = dict(line.split(":", 1) for line in done.stdout.splitlines() if ":" in line)
+    try:
+        free, total = (int(fields[key].split()[0]) for key in ("MemAvailable", "MemTotal"))
+    except (KeyError, ValueError, IndexError):
+        return Finding("memory", "unknown", "/proc/meminfo does not tell")
+    text = f"{free // 1024:,} MiB available of {total // 1024:,}"
+    if free < LITTLE_MEMORY_KIB:
+        return Finding("memory", "warning", text, "end other programs; the kernel may kill the runner")
+    return Finding("memory", "ok", text)
+
+
+def _disk(target: Target, facts: dict[str, Any], transport: Transport) -> Finding:
+    base = transport.run(shell.script(FIND, target.work), timeout=TIMEOUT).stdout.strip()
+    done = transport.run(
+        shell.script('d=$1; while [ ! -d "$d" ]; do d=$(dirname "$d"); done; df -Pk "$d"', base), timeout=TIMEOUT
+    )
+    try:
+        free = int(done.stdout.splitlines()[-1].split()[3])
+    except (IndexError, ValueError):
+        return Finding("disk", "unknown", f"df does not tell how much is free for {base}")
+    text = f"{free // 1024:,} MiB free for {base}"
+    if free < NEEDED_KIB:
+        return Finding("disk", "warning", text, f"a runtime needs up to {NEEDED_KIB // 1024} MiB once")
+    return Finding("disk", "ok", text)
+
+
+def _clock(target: Target, facts: dict[str, Any], transport: Transport) -> Finding:
+    text = transport.run(["date", "+%s"], timeout=TIMEOUT).stdout.strip()
+    if not text.isdigit():
+        return Finding("clock", "unknown", "date does not tell")
+    off = int(text) - time.time()
+    if abs(off) > CLOCK_SECONDS:
+        how = f"{abs(off) / 86400:.1f} days {'ahead' if off > 0 else 'behind'}"
+        return Finding(
+            "clock", "warning", how, "records carry this machine's time; set its clock: sudo timedatectl set-ntp true"
+        )
+    return Finding("clock", "ok", "agrees with this machine's")
+
+
+def _governor(target: Target, facts: dict[str, Any], transport: Transport) -> Finding:
+    found = governors(transport, target.health)
+    if not found:
+        return Finding("governor", "unknown", "cannot be read")
+    if found != ["performance"]:
+        fix = "sudo cpupower frequency-set -g performance"
+        if target.transport != "local":
+            fix = "measure with --governor performance, which puts it back"
+        return Finding("governor", "warning", ", ".join(found), fix)
+    return Finding("governor", "ok", "performance")
+
+
+def _throttling(target: Target, facts: dict[str, Any], transport: Transport) -> Finding:
+    bits = throttled(transport, target.health)
+    if bits is None:
+        return Finding("throttling", "unknown", "neither vcgencmd nor sysfs tells")
+    now, before = troubles(bits), troubles(bits, SINCE_BOOT)
+    if now:
+        return Finding("throttling", "warning", f"now: {', '.join(now)} (0x{bits:x})", _POWER)
+    if before:
+        return Finding("throttling", "warning", f"since boot: {', '.join(before)} (0x{bits:x})", _POWER)
+    return Finding("throttling", "ok", "none since boot")
+
+
+_POWER = "under-voltage: a better power supply or cable; heat: a heat sink or fan, and --cool-below 60C"
+
+
+def _temperature(target: Target, facts: dict[str, Any], transport: Transport) -> Finding:
+    found = temperature_c(transport, target.health)
+    if found is None:
+        return Finding("temperature", "unknown", "cannot be read")
+    if found > HOT_C:
+        return Finding("temperature", "warning", f"{found:.1f} C", "let it cool, and measure with --cool-below 60C")
+    return Finding("temperature", "ok", f"{found:.1f} C")
+
+
+def _load(target: Target, facts: dict[str, Any], transport: Transport) -> Finding:
+    text = transport.run(["cat", "/proc/loadavg"], timeout=TIMEOUT).stdout.split()
+    if not text:
+        return Finding("other load", "unknown", "cannot be read")
+    load = float(text[0])
+    if load > 0.5:
+        return Finding("other load", "warning", f"{load:.1f} in the last minute", "end other programs: top")
+    return Finding("other load", "ok", f"{load:.1f} in the last minute")
+
+
+_CHECKS: tuple[Callable[[Target, dict[str, Any], Transport], Finding], ...] = (
+    _machine, _memory, _disk, _clock, _governor, _throttling, _temperature, _load,
+)  # fmt: skip
+
+
+def _interpreter(target: Target, machine: Interpreter) -> Finding:
+    wrong = differences(target.expect, {"architecture": machine.machine, "bits": machine.bits})
+    if wrong:
+        return Finding("python", "warning", f"{machine}; {', '.join(wrong)}", f"is this the system of {target.name}?")
+    return Finding("python", "ok", str(machine))
+
+
+def _runtime(
+    target: Target, transport: Transport, machine: Interpreter, python: str, wheels: Path | None, progress: Progress
+) -> Iterator[Finding]:
+    modules = ", ".join(f"{name} {version}" for name, version in machine.modules.items() if version)
+    yield Finding("modules", "ok", f"there: {modules or 'neither NumPy nor a runtime'}")
+    if target.transport == "local":
+        return
+    work = RemoteWork(transport, target.work)
+    started = time.monotonic()
+    try:
+        found = provision(
+            Device(target, transport, work, python), machine, target.runtimes, wheels=wheels, progress=progress
+        )
+    except TargetError as error:
+        yield Finding("runtime", "error", error.message, error.hint)
+    else:
+        took = f"{work.sent_bytes:,} bytes copied, {time.monotonic() - started:.1f} s"
+        yield Finding("runtime", "ok", f"{_named(found, machine)}; a tiny model ran in a process of its own ({took})")
+    finally:
+        work.close()
+
+
+def _named(found: Provision, machine: Interpreter) -> str:
+    versions = {w["name"]: w["version"] for w in found.wheels} or machine.modules
+    return f"{found.runtime} {versions.get(found.runtime)}, {found.source}"
+
+
+def _text(facts: dict[str, Any], name: str) -> str:
+    return str(facts[name]) if not isinstance(facts[name], dict) else f"{name} unknown"

@@ -1,0 +1,123 @@
+"""Copy a bundle's artifacts to a device or a folder: each file whole and verified, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from edgekit.devices.device import connected
+from edgekit.devices.target import Target
+from edgekit.errors import InputError, TargetError
+from edgekit.files import sha256
+from edgekit.manifest import MANIFEST, Bundle, read_bundle
+from edgekit.progress import SILENT, Progress
+from edgekit.transports import shell
+from edgekit.transports.base import Transport, retried
+
+TIMEOUT = 30.0
+SLOWEST = 100_000
+"""Bytes a second below which a copy is given up."""
+COMPANIONS = (MANIFEST, "README.txt")
+MAKE = (
+    'case "$1" in /*) d=$1;; "~") d=$HOME;; "~/"*) d=$HOME/${1#"~/"};; *) d=$HOME/$1;; esac; '
+    'mkdir -p "$d" && printf "%s\\n" "$d"'
+)
+DIGEST = 'if [ -f "$1" ]; then sha256sum <"$1" | cut -c 1-64; elif [ -e "$1" ]; then echo other; fi'
+
+
+@dataclass(frozen=True)
+class Copied:
+    """A file that is on the device now.
+
+    Attributes:
+        path: there.
+        bytes: of the file.
+        sha256: as the device computed it.
+        sent: bytes that had to be copied; 0 if it was there already.
+    """
+
+    path: str
+    bytes: int
+    sha256: str
+    sent: int
+
+
+def push(
+    source: Path,
+    target: Target,
+    dest: str | None = None,
+    *,
+    only: Sequence[str] = (),
+    progress: Progress = SILENT,
+) -> list[Copied]:
+    """Copy the artifacts of a bundle, or one file of it, with its manifest.
+
+    Every file replaces the one of its name there in one step. What an interrupted copy left is continued.
+
+    Args:
+        source: a bundle, or a single file.
+        target: where.
+        dest: the folder there; a relative one starts in the home folder (on this machine: here). By default
+            `models/NAME`.
+        only: formats or schemes, such as `tflite`; empty: all.
+        progress: told of every file.
+
+    Returns:
+        What is where.
+
+    Raises:
+        InputError: the bundle is damaged, or holds nothing of what was asked for.
+        TargetError: the device cannot be reached, or has no space.
+    """
+    files = _files(source, only)
+    name = source.name if source.is_file() else read_bundle(source).manifest.name
+    folder = dest or f"models/{Path(name).stem if source.is_file() else name}"
+    with connected(target) as transport:
+        if target.transport == "local":
+            there = Path(folder).expanduser().absolute()
+            there.mkdir(parents=True, exist_ok=True)
+            root = str(there)
+        else:
+            root = _make(transport, folder)
+        found = []
+        with progress.task(f"copying to {target.name}", len(files)) as task:
+            for path in files:
+                found.append(_copy(transport, path, str(PurePosixPath(root) / path.name)))
+                task.advance(path.name)
+    return found
+
+
+def _files(source: Path, only: Sequence[str]) -> list[Path]:
+    if source.is_file():
+        return [source]
+    bundle = read_bundle(source)
+    wanted = [a for a in bundle.manifest.artifacts if not only or a.format in only or a.scheme in only]
+    if not wanted:
+        raise InputError(f"{source}: holds nothing for --only {', '.join(only)}", f"it holds: {_held(bundle)}")
+    return [*(source / a.file for a in wanted), *(source / c for c in COMPANIONS if (source / c).is_file())]
+
+
+def _held(bundle: Bundle) -> str:
+    return ", ".join(f"{a.scheme} {a.format}" for a in bundle.manifest.artifacts)
+
+
+def _make(transport: Transport, folder: str) -> str:
+    done = retried(lambda: transport.run(shell.script(MAKE, folder), timeout=TIMEOUT))
+    if done.returncode != 0:
+        raise shell.refused(transport.address, folder, done.stderr)
+    return done.stdout.strip()
+
+
+def _copy(transport: Transport, local: Path, remote: str) -> Copied:
+    digest, size = sha256(local), local.stat().st_size
+    allowed = TIMEOUT + size / SLOWEST
+    there = retried(lambda: transport.run(shell.script(DIGEST, remote), timeout=allowed)).stdout.strip()
+    if there == "other":
+        raise TargetError(
+            f"{transport.address}: {remote} is there and is not a file", "remove it, or choose another --dest"
+        )
+    sent = 0
+    if there != digest:
+        sent = retried(lambda: transport.put(local, remote, digest, timeout=allowed))
+    return Copied(remote, size, digest, sent)
