@@ -45,6 +45,11 @@ def test_bench_inspect_and_report_work(bin_folder: Path, tmp_path: Path) -> None
     assert run(bin_folder, tmp_path, "report", record).stdout in done.stdout
     assert "CONV_2D" in run(bin_folder, tmp_path, "inspect", "a.tflite").stdout
     assert "int8" in run(bin_folder, tmp_path, "recipes").stdout
+    assert "rpi-zero-2w" in run(bin_folder, tmp_path, "targets", "list").stdout
+    for name in ("ondevice/keeper.sh", "devices/smoke.tflite"):
+        script = f"import edgekit, pathlib; print((pathlib.Path(edgekit.__file__).parent / {name!r}).is_file())"
+        found = subprocess.run([bin_folder / "python", "-c", script], capture_output=True, text=True, check=True)
+        assert found.stdout.strip() == "True", name
 
 
 @pytest.mark.e2e
