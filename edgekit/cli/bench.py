@@ -15,6 +15,7 @@ from edgekit.cli.options import (
     TARGET_HELP,
     celsius,
     integers,
+    parts,
     preprocessing,
     seconds,
 )
@@ -41,7 +42,7 @@ def command(
         str | None, typer.Option("--threads", help="Thread counts: 1 or 1,2,4. [default: as the target says]")
     ] = None,
     only: Annotated[
-        str | None, typer.Option("--only", help="Of bundles: tflite, onnx, int8, ... with commas between.")
+        list[str] | None, typer.Option("--only", help="Of bundles: tflite, onnx, int8, ...; may be given again.")
     ] = None,
     data: Annotated[str | None, typer.Option("--data", help="Evaluate on this test set: " + DATA_HELP)] = None,
     scale: Annotated[str | None, typer.Option(help="Of files no bundle describes: (x * SCALE - MEAN) / STD.")] = None,
@@ -113,7 +114,7 @@ def command(
         write_record(path, record)
         written.append(path)
 
-    subjects = candidates(paths, tuple(only.split(",")) if only else (), runtime)
+    subjects = candidates(paths, parts(only), runtime)
     found = measure(
         chosen,
         subjects,

@@ -36,6 +36,11 @@ def preprocessing(scale: str | None, mean: str | None, std: str | None, layout: 
     return fields
 
 
+def parts(given: Sequence[str] | None) -> tuple[str, ...]:
+    """Read `--only tflite,int8` or `--only tflite --only int8`."""
+    return tuple(part for text in given or () for part in text.split(",") if part)
+
+
 def integers(text: str, option: str) -> tuple[int, ...]:
     """Read `1,2,4`.
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edgekit.cli.options import HOST_HELP, IDENTITY_HELP, TARGET_HELP
+from edgekit.cli.options import HOST_HELP, IDENTITY_HELP, TARGET_HELP, parts
 
 NAME = "push"
 HELP = """Copy a bundle to a board, a phone or a mounted folder.
@@ -27,7 +27,9 @@ def command(
     ] = None,
     host: Annotated[str | None, typer.Option("--host", help=HOST_HELP)] = None,
     identity: Annotated[Path | None, typer.Option("--identity", help=IDENTITY_HELP)] = None,
-    only: Annotated[str | None, typer.Option("--only", help="tflite, onnx, int8, ... with commas between.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="tflite, onnx, int8, ...; may be given again.")
+    ] = None,
 ) -> None:
     """Copy and say what is where."""
     from edgekit.cli.console import Console
@@ -40,6 +42,6 @@ def command(
     from edgekit.push import push
     from edgekit.report.text import table
 
-    found = push(source, chosen, dest, only=tuple(only.split(",")) if only else (), progress=console)
+    found = push(source, chosen, dest, only=parts(only), progress=console)
     rows = [[c.path, f"{c.bytes:,}", c.sha256[:16], f"{c.sent:,} bytes" if c.sent else "there already"] for c in found]
     typer.echo(table(["file", "bytes", "sha256", "sent"], rows))
