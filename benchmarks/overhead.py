@@ -19,11 +19,11 @@ import numpy as np
 import typer
 
 from edgekit.backend import quiet, seed_everything, tensorflow, tf_keras, tfmot
-from edgekit.compress.qat_finish import for_converter, plain
-from edgekit.compress.qat_preflight import prepare
-from edgekit.compress.qat_ranges import calibrate
-from edgekit.compress.qat_scheme import apply
-from edgekit.compress.teacher import teacher_of
+from edgekit.techniques.qat_finish import for_converter, plain
+from edgekit.techniques.qat_preflight import prepare
+from edgekit.techniques.qat_ranges import calibrate
+from edgekit.techniques.qat_scheme import apply
+from edgekit.techniques.teacher import teacher_of
 from edgekit.config import Recipe
 from edgekit.data.dataset import Array
 from edgekit.data.loading import load_data

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from edgekit import __version__
-from edgekit.compress.registry import resolve
-from edgekit.compress.stage import Stage
+from edgekit.techniques.registry import resolve
+from edgekit.techniques.stage import Stage
 from edgekit.config import Recipe
 from edgekit.data.dataset import Dataset
 from edgekit.data.loading import load_data

@@ -17,8 +17,8 @@ from typing import Any
 
 from edgekit import __version__
 from edgekit.backend import seed_everything, tf_keras
-from edgekit.compress.qat_finish import for_converter, load_quantized, save_quantized, strip_quantization
-from edgekit.compress.stage import QUANTIZED, ModelState, Stage, StageContext
+from edgekit.techniques.qat_finish import for_converter, load_quantized, save_quantized, strip_quantization
+from edgekit.techniques.stage import QUANTIZED, ModelState, Stage, StageContext
 from edgekit.config import Recipe
 from edgekit.data.split import Splits
 from edgekit.export.effect import EffectMeter

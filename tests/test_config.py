@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from edgekit import config
-from edgekit.compress.registry import resolve
+from edgekit.techniques.registry import resolve
 from edgekit.config import Recipe, StageSpec, load_recipe, named_recipes, parse
 from edgekit.errors import InputError
 

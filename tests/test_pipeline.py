@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.bench.plan import Plan
-from edgekit.bench.session import bench
-from edgekit.bench.subjects import candidates
+from edgekit.measuring.plan import Plan
+from edgekit.measuring.session import bench
+from edgekit.measuring.subjects import candidates
 from edgekit.config import Recipe, StageSpec, load_recipe
 from edgekit.data.loading import load_data
 from edgekit.devices.device import open_device

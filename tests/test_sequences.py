@@ -103,7 +103,7 @@ def test_the_ledger_is_of_the_last_scheme_also_after_fake_quantization(
 def test_a_quantized_stage_is_resumed(
     model_file: Path, npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from edgekit.compress.distill import Distill
+    from edgekit.techniques.distill import Distill
 
     stages = ("quantize:epochs=1,batch_size=16", "distill:student=current,epochs=1,batch_size=16")
     straight = run(model_file, npz, tmp_path / "straight", *stages)
@@ -116,7 +116,7 @@ def test_a_quantized_stage_is_resumed(
 
 
 def test_every_named_recipe_has_an_order_that_works() -> None:
-    from edgekit.compress.registry import resolve
+    from edgekit.techniques.registry import resolve
     from edgekit.config import load_recipe
 
     for name in named_recipes():

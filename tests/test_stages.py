@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from edgekit.backend import tf_keras
-from edgekit.compress import finetune
-from edgekit.compress.registry import resolve
+from edgekit.techniques import finetune
+from edgekit.techniques.registry import resolve
 from edgekit.config import Recipe, StageSpec, parse_stage
 from edgekit.errors import InputError
 from edgekit.inspect.reading import inspect_file
@@ -80,7 +80,7 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(
     model_file: Path, npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     straight = compress(model_file, str(npz), RECIPE, tmp_path / "straight").manifest
-    from edgekit.compress.distill import Distill
+    from edgekit.techniques.distill import Distill
 
     with monkeypatch.context() as patch:
         patch.setattr(Distill, "run", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
@@ -113,7 +113,7 @@ def test_the_same_job_twice_at_once(
 
 @pytest.mark.tensorflow
 def test_fresh_starts_over(model_file: Path, npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from edgekit.compress.distill import Distill
+    from edgekit.techniques.distill import Distill
 
     with monkeypatch.context() as patch:
         patch.setattr(Distill, "run", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from edgekit.compress.qat_finish import for_converter, strip_quantization
-from edgekit.compress.stage import QUANTIZED, ModelState
+from edgekit.techniques.qat_finish import for_converter, strip_quantization
+from edgekit.techniques.stage import QUANTIZED, ModelState
 from edgekit.config import Recipe
 from edgekit.data.dataset import Dataset
 from edgekit.data.split import Splits

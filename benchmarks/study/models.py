@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.backend import seed_everything, tf_keras
-from edgekit.compress.qat_finish import load_quantized, save_quantized
-from edgekit.compress.registry import resolve
-from edgekit.compress.stage import QUANTIZED, ModelState, StageContext
+from edgekit.techniques.qat_finish import load_quantized, save_quantized
+from edgekit.techniques.registry import resolve
+from edgekit.techniques.stage import QUANTIZED, ModelState, StageContext
 from edgekit.config import StageSpec
 from edgekit.data.dataset import Dataset
 from edgekit.data.split import Splits, split, stratified

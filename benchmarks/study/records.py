@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from edgekit import __version__
-from edgekit.compress.registry import resolve
+from edgekit.techniques.registry import resolve
 from edgekit.config import StageSpec
 from edgekit.data.dataset import Array
 from edgekit.errors import InputError, OutputError

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from edgekit.compress.registry import resolve
+from edgekit.techniques.registry import resolve
 from edgekit.config import StageSpec
 from edgekit.errors import InputError
 from edgekit.stages import check_order

@@ -16,9 +16,9 @@ from typing import Annotated, Any
 import typer
 
 from edgekit.backend import tf_keras
-from edgekit.compress.channels.graph import flat, replay
-from edgekit.compress.channels.prune import prune_channels
-from edgekit.compress.rebuild import rebuild
+from edgekit.techniques.channels.graph import flat, replay
+from edgekit.techniques.channels.prune import prune_channels
+from edgekit.techniques.rebuild import rebuild
 from edgekit.models.loader import load_model
 from edgekit.progress import SILENT
 

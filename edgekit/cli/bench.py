@@ -76,7 +76,7 @@ def command(
     out: Annotated[Path, typer.Option("--out", help="Folder for the records.")] = Path("edgekit-records"),
 ) -> None:
     """Measure files."""
-    from edgekit.bench.plan import Plan
+    from edgekit.measuring.plan import Plan
     from edgekit.cli.console import Console
     from edgekit.cli.options import targets as read_targets
 
@@ -101,8 +101,8 @@ def command(
     console = Console()
     console.say(f"Measuring on {', '.join(target)}: {', '.join(map(str, paths))}")
 
-    from edgekit.bench.several import measure
-    from edgekit.bench.subjects import candidates
+    from edgekit.measuring.several import measure
+    from edgekit.measuring.subjects import candidates
     from edgekit.data.loading import load_data
     from edgekit.records import Record, record_path, write_record
     from edgekit.report.bench_table import bench_table, failed

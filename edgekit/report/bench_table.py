@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from edgekit.bench.verdict import judge, process_median_ns
+from edgekit.measuring.verdict import judge, process_median_ns
 from edgekit.records import Measurement, Record, Subject
 from edgekit.report.text import (
     duration,

@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.bench.plan import Plan
-from edgekit.bench.several import measure
-from edgekit.bench.subjects import candidates
-from edgekit.bench.verdict import judge
+from edgekit.measuring.plan import Plan
+from edgekit.measuring.several import measure
+from edgekit.measuring.subjects import candidates
+from edgekit.measuring.verdict import judge
 from edgekit.devices.device import connected
 from edgekit.devices.doctor import examine
 from edgekit.devices.emulated import board as emulated

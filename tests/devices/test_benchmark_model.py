@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from edgekit.bench.plan import Plan
-from edgekit.bench.several import measure
-from edgekit.bench.subjects import candidates
-from edgekit.bench.verdict import judge
+from edgekit.measuring.plan import Plan
+from edgekit.measuring.several import measure
+from edgekit.measuring.subjects import candidates
+from edgekit.measuring.verdict import judge
 from edgekit.devices import benchmark_model
 from edgekit.devices.device import Device, open_device
 from edgekit.devices.target import Target, parse

@@ -26,11 +26,11 @@ FLOORS = {
     "edgekit.backend": 2, "edgekit.transports": 2, "edgekit.inspect": 2,
     "edgekit.devices": 3, "edgekit.data": 3,
     "edgekit.models": 4,
-    "edgekit.compress": 5, "edgekit.export": 5,
-    "edgekit.push": 6, "edgekit.bench": 6, "edgekit.report": 7, "edgekit.stages": 7, "edgekit.pipeline": 7,
+    "edgekit.techniques": 5, "edgekit.export": 5,
+    "edgekit.push": 6, "edgekit.measuring": 6, "edgekit.report": 7, "edgekit.stages": 7, "edgekit.pipeline": 7,
     "edgekit.cli": 8, "edgekit.__main__": 9,
 }  # fmt: skip
-TENSORFLOW_ROOMS = ("edgekit.backend", "edgekit.models", "edgekit.data", "edgekit.compress", "edgekit.export")
+TENSORFLOW_ROOMS = ("edgekit.backend", "edgekit.models", "edgekit.data", "edgekit.techniques", "edgekit.export")
 TENSORFLOW_NAMES = {"tensorflow", "tf_keras", "keras", "tensorflow_model_optimization", "tf2onnx"}
 ONNX_ROOMS = (*TENSORFLOW_ROOMS, "edgekit.inspect", "edgekit.ondevice")
 

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from edgekit.bench.plan import Plan
-from edgekit.bench.several import measure
-from edgekit.bench.subjects import candidates
+from edgekit.measuring.plan import Plan
+from edgekit.measuring.several import measure
+from edgekit.measuring.subjects import candidates
 from edgekit.devices.target import find_target
 from edgekit.devices.work import RemoteWork
 from edgekit.errors import ConnectionFailed, EdgekitError, InputError, TargetError

@@ -1,0 +1,115 @@
+"""Before a session on a device: which runtime each file gets there, and how it came."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edgekit.measuring.subjects import Candidate
+from edgekit.devices import benchmark_model
+from edgekit.devices.device import Device
+from edgekit.devices.provision import probe_device, provision, with_runtime
+from edgekit.errors import InputError, TargetError
+from edgekit.files import sha256
+from edgekit.progress import SILENT, Progress
+
+TIMEOUT = 30.0
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A device that is ready to measure.
+
+    Attributes:
+        subjects: each with the runtime that it gets.
+        devices: by runtime.
+        refusals: by runtime, why there is none.
+        record: what the record keeps of it.
+        machine: architecture and bits of the device's programs, where they are known.
+    """
+
+    subjects: list[Candidate]
+    devices: Mapping[str, Device]
+    refusals: Mapping[str, str]
+    record: dict[str, Any]
+    machine: Mapping[str, Any] = field(default_factory=dict)
+
+
+def prepare(
+    device: Device,
+    subjects: Sequence[Candidate],
+    *,
+    forced: bool = False,
+    wheels: Path | None = None,
+    native: Path | None = None,
+    progress: Progress = SILENT,
+) -> Prepared:
+    """Find or bring the runtimes that files need on a device.
+
+    Args:
+        device: where. On this machine the modules are taken as they are.
+        subjects: the files; `.tflite` files name the runtime that was asked for.
+        forced: that runtime and no other.
+        wheels: a folder of wheels, in place of the package index.
+        native: TFLite's `benchmark_model` for the device, used in place of Python.
+        progress: told of what is copied.
+
+    Raises:
+        TargetError: no Python there.
+    """
+    if native is not None:
+        return _native(device, subjects, native)
+    runtimes = list(dict.fromkeys(c.subject.runtime for c in subjects))
+    if device.target.transport == "local":
+        return Prepared(list(subjects), dict.fromkeys(runtimes, device), {}, {})
+    machine = probe_device(device.target, device.transport, device.python)
+    devices: dict[str, Device] = {}
+    refusals: dict[str, str] = {}
+    chosen: dict[str, str] = {}
+    brought = []
+    for runtime in runtimes:
+        tflite = runtime != "onnxruntime"
+        wanted = device.target.runtimes if tflite and not forced else (runtime,)
+        try:
+            found = provision(device, machine, wanted, wheels=wheels, progress=progress)
+        except TargetError as error:
+            if error.transient or len(runtimes) == 1:
+                raise
+            progress.warn(error.message)
+            refusals[runtime] = error.message
+            continue
+        chosen[runtime] = found.runtime
+        devices[found.runtime] = with_runtime(device, found)
+        brought.append(found.to_dict())
+    renamed = [_under(c, chosen.get(c.subject.runtime, c.subject.runtime)) for c in subjects]
+    if not devices:
+        raise TargetError(f"{device.name}: {'; '.join(refusals.values())}", "see: edgekit targets check")
+    record = {"address": device.transport.address, "python": str(machine), "runtimes": brought}
+    kind = {"architecture": machine.machine, "bits": machine.bits}
+    return Prepared(renamed, devices, refusals, record, kind)
+
+
+def _native(device: Device, subjects: Sequence[Candidate], program: Path) -> Prepared:
+    """Bring `benchmark_model`; it runs `.tflite` files only."""
+    if not program.is_file():
+        raise InputError(f"--benchmark-model {program}: no such file")
+    if device.target.transport == "local":
+        raise InputError("--benchmark-model is for other devices", "give --target android, or another")
+    path = device.work.push(program)
+    device.transport.run(["chmod", "700", path], timeout=TIMEOUT)
+    runtime = benchmark_model.RUNTIME
+    renamed = [_under(c, runtime) if c.subject.format == "tflite" else c for c in subjects]
+    record = {
+        "address": device.transport.address,
+        "python": "none",
+        "runtimes": [{"runtime": runtime, "source": "the program given", "wheels": [], "sha256": sha256(program)}],
+    }
+    refusals = {"onnxruntime": f"{runtime} runs .tflite files only"}
+    return Prepared(renamed, {runtime: dataclasses.replace(device, python=path)}, refusals, record)
+
+
+def _under(candidate: Candidate, runtime: str) -> Candidate:
+    return dataclasses.replace(candidate, subject=dataclasses.replace(candidate.subject, runtime=runtime))

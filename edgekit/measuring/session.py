@@ -1,0 +1,310 @@
+"""A measuring session: every file, every thread count, interleaved, in fresh processes."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit import __version__
+from edgekit.measuring.agreement import compare_with_host
+from edgekit.measuring.plan import Plan
+from edgekit.measuring.prepare import Prepared, prepare
+from edgekit.measuring.subjects import Candidate
+from edgekit.data import npz
+from edgekit.data.dataset import Array, Dataset
+from edgekit.devices import benchmark_model
+from edgekit.devices.device import Device, open_device
+from edgekit.devices.facts import read_facts
+from edgekit.devices.health import throttled, wait_cool
+from edgekit.devices.jobs import RUNTIMES, Job, run_job
+from edgekit.devices.target import differences
+from edgekit.devices.work import RemoteWork
+from edgekit.errors import InputError, RunnerError
+from edgekit.files import sha256
+from edgekit.preprocessing import Preprocessing
+from edgekit.progress import SILENT, Progress, Task
+from edgekit.records import Measurement, Record
+from edgekit.transports.base import OnLine, retried
+
+
+def bench(
+    subjects: Sequence[Candidate],
+    plan: Plan,
+    device: Device,
+    *,
+    data: Dataset | None = None,
+    preprocessing: Mapping[str, Any] | None = None,
+    forced: bool = False,
+    wheels: Path | None = None,
+    native: Path | None = None,
+    command: Sequence[str] = (),
+    progress: Progress = SILENT,
+) -> Record:
+    """Measure files on a device.
+
+    Args:
+        subjects: what to measure; the first is what the others are compared with.
+        plan: how much.
+        device: where.
+        data: evaluate on the whole test part of this data set, in place of the samples in the bundles.
+        preprocessing: for files that no bundle describes: fields of `Preprocessing` that are not as usual for the data.
+        forced: `.tflite` files run under the runtime they name, and no other that the device may have.
+        wheels: a folder of wheels for the device, in place of the package index.
+        native: TFLite's `benchmark_model` for the device, used in place of Python.
+        command: the command line, for the record.
+        progress: told of every measurement.
+
+    Returns:
+        The record, with raw samples. A pass that failed is a sentence in its measurement; the others go on.
+
+    Raises:
+        InputError: the files carry different evaluation samples, so that accuracies would not compare.
+        TargetError: the device is lost, or cannot run any of the files.
+    """
+    started = time.monotonic()
+    fed = [_with_preprocessing(c, data, preprocessing) for c in subjects]
+    with tempfile.TemporaryDirectory(prefix="edgekit-bench-") as folder:
+        samples = _evaluation(fed, data, Path(folder))
+        first = _first_sample(samples, Path(folder))
+        prepared = prepare(device, fed, forced=forced, wheels=wheels, native=native, progress=progress)
+        if plan.governor:
+            _set_governor(device, plan.governor, progress)
+        facts = read_facts(device.transport)
+        plan = _settled(plan, device, facts)
+        _tell_differences(device, facts, prepared, progress)
+        seconds = round(time.monotonic() - started, 1)
+        session = _Session(prepared, plan, device, samples, first, Path(folder))
+        with progress.task(f"measuring on {device.name}", len(session.passes())) as task:
+            measurements = session.run(task)
+        evaluation = None if samples is None else _describe(samples, data)
+    return Record(
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        edgekit=__version__,
+        command=list(command),
+        target=device.name,
+        host=facts,
+        plan={**dataclasses.asdict(plan), "threads": list(plan.threads)},
+        evaluation=evaluation,
+        subjects=tuple(c.subject for c in prepared.subjects),
+        measurements=tuple(measurements),
+        device={
+            **prepared.record,
+            "prepare_seconds": seconds,
+            "seconds": round(time.monotonic() - started, 1),
+            "sent_bytes": device.work.sent_bytes,
+            "throttled": session.throttled,
+        },
+    )
+
+
+PROCESSES, EMULATED_PROCESSES = 5, 1
+LATENCY_SETTINGS = ("min_samples", "max_samples", "min_seconds", "warmup_seconds")
+
+
+@dataclass
+class _Cell:
+    """A file with a number of threads, and what has been measured of it so far."""
+
+    subject: int
+    threads: int
+    latency: list[dict[str, Any]] = field(default_factory=list)
+    memory: dict[str, Any] | None = None
+    accuracy: dict[str, Any] | None = None
+    failures: list[str] = field(default_factory=list)
+    agreement: dict[str, Any] | None = None
+
+
+class _Session:
+    """The passes of one session. Latency runs in rounds: round 1 of every file, then round 2 of every file, ...
+
+    Attributes:
+        throttled: the bits of `get_throttled` before, and after every latency process; None where they cannot be read.
+    """
+
+    def __init__(
+        self, prepared: Prepared, plan: Plan, device: Device, samples: Path | None, first: Path | None, folder: Path
+    ) -> None:
+        self._prepared, self._plan, self._device, self._folder = prepared, plan, device, folder
+        self._subjects = prepared.subjects
+        self._samples, self._first = samples, first
+        self._cells = [_Cell(index, threads) for threads in plan.threads for index in range(len(self._subjects))]
+        self._remote = device.target.transport != "local"
+        before = throttled(device.transport, device.target.health) if self._remote and plan.latency else None
+        self.throttled: dict[str, Any] | None = None if before is None else {"before": before, "during": []}
+
+    def passes(self) -> list[tuple[str, _Cell]]:
+        """Return every runner process to start, in order."""
+        order: list[tuple[str, _Cell]] = []
+        if self._plan.memory:
+            order += [("memory", cell) for cell in self._cells]
+        if self._plan.latency:
+            order += [("latency", cell) for _ in range(self._plan.processes or PROCESSES) for cell in self._cells]
+        if self._plan.accuracy and self._samples:
+            # Predictions do not depend on the number of threads: one pass a file.
+            order += [("accuracy", cell) for cell in self._cells[: len(self._subjects)] if self._can_evaluate(cell)]
+        return order
+
+    def run(self, task: Task) -> list[Measurement]:
+        """Do all passes; every thread count of a file shows the accuracy of that file."""
+        for mode, cell in self.passes():
+            name = self._subjects[cell.subject].subject.name
+            self._measure(mode, cell, task)
+            task.advance(f"{mode} {name}")
+            if mode == "latency" and self.throttled is not None:
+                bits = throttled(self._device.transport, self._device.target.health)
+                self.throttled["during"] += [] if bits is None else [bits]
+        accuracy = [cell.accuracy for cell in self._cells[: len(self._subjects)]]
+        agreement = [cell.agreement for cell in self._cells[: len(self._subjects)]]
+        return [
+            Measurement(
+                c.subject, c.threads, c.latency, c.memory, accuracy[c.subject], c.failures, agreement[c.subject]
+            )
+            for c in self._cells
+        ]
+
+    def _can_evaluate(self, cell: _Cell) -> bool:
+        candidate = self._subjects[cell.subject]
+        return candidate.preprocessing is not None and candidate.subject.runtime != benchmark_model.RUNTIME
+
+    def _measure(self, mode: str, cell: _Cell, task: Task) -> None:
+        on_line = partial(_relay, self._subjects[cell.subject].subject.name, task)
+        job, timeout = self._job(mode, cell), self._plan.timeout
+        refusal = self._prepared.refusals.get(job.runtime)
+        outputs = self._folder / "outputs.npy" if mode == "accuracy" and self._remote else None
+        try:
+            if refusal:
+                raise RunnerError(refusal)
+            device = self._prepared.devices[job.runtime]
+            if self._plan.pin:
+                device = dataclasses.replace(device, prefix=("taskset", "-c", self._plan.pin))
+            cooled = self._cool(task) if mode == "latency" else None
+            answer = retried(lambda: _answer(device, job, timeout, outputs, on_line))
+        except RunnerError as error:
+            sentence = f"{mode}: {error.message}" + (f" ({error.hint})" if error.hint else "")
+            if sentence not in cell.failures:
+                cell.failures.append(sentence)
+            return
+        if mode == "latency":
+            cell.latency.append(answer if cooled is None else {**answer, "cooled_to_c": cooled})
+        elif mode == "memory":
+            cell.memory = answer
+        else:
+            cell.accuracy = answer
+            if outputs is not None:
+                host_job = dataclasses.replace(job, runtime=RUNTIMES[self._subjects[cell.subject].subject.format])
+                with open_device() as host:
+                    cell.agreement = compare_with_host(host, host_job, outputs, self._folder, timeout)
+
+    def _cool(self, task: Task) -> float | None:
+        """Wait until the device is cool enough, if that is asked for; return its temperature in degrees Celsius."""
+        plan = self._plan
+        return (
+            None if plan.cool_below_c is None else wait_cool(self._device, plan.cool_below_c, plan.cool_timeout, task)
+        )
+
+    def _job(self, mode: str, cell: _Cell) -> Job:
+        candidate = self._subjects[cell.subject]
+        fed = mode != "memory" and candidate.preprocessing is not None
+        return Job(
+            mode,
+            candidate.subject.runtime,
+            candidate.path,
+            cell.threads,
+            samples=(self._samples if mode == "accuracy" else self._first) if fed else None,
+            preprocessing=candidate.preprocessing if fed else None,
+            quantization=candidate.quantization,
+            settings={key: getattr(self._plan, key) for key in LATENCY_SETTINGS} if mode == "latency" else {},
+        )
+
+
+def _settled(plan: Plan, device: Device, facts: Mapping[str, Any]) -> Plan:
+    """Return the plan with what it leaves to the device: thread counts, as its target says, and processes."""
+    cores = facts["cores"]
+    usual = (1, cores) if isinstance(cores, int) and cores > 1 else (1,)
+    processes = EMULATED_PROCESSES if isinstance(facts["emulated"], str) else PROCESSES
+    return dataclasses.replace(
+        plan, threads=plan.threads or device.target.threads or usual, processes=plan.processes or processes
+    )
+
+
+def _answer(device: Device, job: Job, timeout: float, outputs: Path | None, on_line: OnLine) -> dict[str, Any]:
+    if job.runtime == benchmark_model.RUNTIME:
+        return benchmark_model.run(device, job.model, job.threads, job.settings, timeout=timeout, on_line=on_line)
+    return run_job(device, job, timeout=timeout, outputs=outputs, on_line=on_line)
+
+
+def _tell_differences(device: Device, facts: Mapping[str, Any], prepared: Prepared, progress: Progress) -> None:
+    """Warn where a device is not what its target says."""
+    found = {name: value for name, value in facts.items() if not isinstance(value, dict)}
+    known = {"cpu": found.get("cpu_core"), "cores": found.get("cores"), **prepared.machine}
+    for difference in differences(device.target.expect, known):
+        progress.warn(f"{device.name}: {difference}")
+
+
+def _relay(name: str, task: Task, line: str) -> None:
+    """Show what the runner is at."""
+    marker = "edgekit-runner: "
+    if line.startswith(marker):
+        task.advance(f"{name}: {line.removeprefix(marker)}", units=0)
+
+
+def _set_governor(device: Device, governor: str, progress: Progress) -> None:
+    if not isinstance(device.work, RemoteWork):
+        progress.warn("--governor is for other devices; set it here with: sudo cpupower frequency-set -g performance")
+        return
+    answer = device.work.set_governor(governor, device.target.health.governor)
+    if answer == "none":
+        progress.warn(f"{device.name}: has no governor to set")
+    elif answer != "ok":
+        progress.warn(
+            f"{device.name}: may not set the governor (it takes root, or sudo without a password); left as it is"
+        )
+
+
+def _with_preprocessing(candidate: Candidate, data: Dataset | None, given: Mapping[str, Any] | None) -> Candidate:
+    if candidate.preprocessing or not (data or given):
+        return candidate
+    usual = data.preprocessing if data else Preprocessing()
+    return dataclasses.replace(candidate, preprocessing=dataclasses.replace(usual, **(given or {})))
+
+
+def _evaluation(subjects: list[Candidate], data: Dataset | None, folder: Path) -> Path | None:
+    """Return the `.npz` that every file is evaluated on, or None."""
+    if data is not None:
+        path = folder / "test.npz"
+        np.savez(path, x=data.x_test, y=data.y_test)
+        return path
+    carried = {sha256(c.samples): c.samples for c in subjects if c.samples is not None}
+    if len(carried) > 1:
+        raise InputError(
+            "the bundles carry different evaluation samples, so their accuracies do not compare",
+            "give --data, bench them one by one, or switch accuracy off with --no-accuracy",
+        )
+    return next(iter(carried.values()), None)
+
+
+def _first_sample(samples: Path | None, folder: Path) -> Path | None:
+    """Write the first sample to a file of its own, so that timed processes do not hold the whole set in memory."""
+    if samples is None:
+        return None
+    path = folder / "first.npz"
+    np.savez(path, x=_x(samples)[:1])
+    return path
+
+
+def _x(samples: Path) -> Array:
+    return npz.read(samples, ("x",))["x"]
+
+
+def _describe(samples: Path, data: Dataset | None) -> dict[str, Any]:
+    source = f"{data.name}, the whole test part" if data else "the bundle's evaluation samples"
+    return {"source": source, "samples": len(_x(samples)), "sha256": sha256(samples)}

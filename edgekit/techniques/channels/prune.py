@@ -1,0 +1,151 @@
+"""Channels removed from a trained model, and the same model with scaled channels, untrained."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from edgekit.techniques.channels.criteria import check_criterion, importances
+from edgekit.techniques.channels.groups import Analysis, analyse
+from edgekit.techniques.channels.matching import by_reason, check_layers, choose
+from edgekit.techniques.channels.select import Rounding, check_amount, select
+from edgekit.techniques.channels.surgery import rebuild
+from edgekit.techniques.channels.taylor import Samples
+from edgekit.errors import InputError
+
+
+@dataclass(frozen=True)
+class ChannelPruning:
+    """A model without some of its channels.
+
+    Attributes:
+        model: a new tf_keras model, not compiled; the old one is unchanged.
+        removed: layers that lost channels: name (after the nested models around it, `backbone/conv1`) to the number
+            of output channels (before, after). Depthwise convolutions are among them.
+        kept_whole: layers that were asked for and lost none, because they must not: name to reason.
+        channels_before, channels_after: of the groups that were asked for; channels that go together count once.
+        parameters_before, parameters_after: of the whole model.
+        notes: sentences on what was not done as asked.
+        sizes: of the groups before, by name; see `prune_channels` for rounds.
+    """
+
+    model: Any
+    removed: dict[str, tuple[int, int]]
+    kept_whole: dict[str, str]
+    channels_before: int
+    channels_after: int
+    parameters_before: int
+    parameters_after: int
+    notes: tuple[str, ...]
+    sizes: dict[str, int]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form, without the model."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "model"}
+        removed = {name: list(counts) for name, counts in self.removed.items()}
+        return {**fields, "removed": removed, "kept_whole": dict(self.kept_whole), "notes": list(self.notes)}
+
+
+def prune_channels(
+    model: Any,
+    amount: float,
+    *,
+    scope: str = "local",
+    criterion: str = "l1",
+    layers: str = "all",
+    multiple_of: int = 8,
+    minimum: int = 1,
+    samples: Samples | None = None,
+    sizes: Mapping[str, int] | None = None,
+    last: bool = True,
+) -> ChannelPruning:
+    """Remove the least important channels of a model.
+
+    The channels of a residual sum, of a depthwise convolution and of what feeds it, and others that are coupled, go
+    together. A channel that is zero everywhere leaves the outputs as they are; of any other, what it added is lost,
+    a constant too. Dropout rates fall with the share of channels that stay.
+
+    Args:
+        model: a built tf_keras Sequential or functional model; nested models are followed.
+        amount: share of the channels to remove, from 0 to below 1.
+        scope: `local`, the same share of every group; `global`, the least important of all groups together.
+        criterion: `l1`, `l2`, `bn-gamma` or `taylor`; see `edgekit.techniques.channels.criteria`.
+        layers: `all`, `conv`, `dense` or `name:PATTERN`; see `edgekit.techniques.channels.matching`.
+        multiple_of: groups of at least twice as many channels keep a multiple of this. int8 kernels like 8.
+        minimum: how many channels of a group stay at least.
+        samples: for `taylor`: inputs (float32, preprocessed, as the model takes them) and labels (int64).
+        sizes: `ChannelPruning.sizes` of the first of several rounds; `amount` is a share of these.
+        last: whether no further round follows; before one, what stays is rounded up, so that it is not too little.
+
+    Raises:
+        InputError: an argument is out of range or matches nothing, or nothing can be removed from the model.
+        ConversionError: a layer cannot be made again from its configuration.
+    """
+    check_amount(amount, scope)
+    check_criterion(criterion)
+    check_layers(layers)
+    rounding = Rounding(multiple_of, minimum, not last, sizes or {})
+    analysis = analyse(model)
+    _check_removable(analysis)
+    chosen = choose(analysis, layers)
+    scores = importances(analysis, chosen.groups, criterion, samples)
+    groups = [group for group in chosen.groups if group.name in scores]
+    selection = select(groups, scores, amount, scope, rounding)
+    kept = analysis.kept(selection.removed)
+    without = {
+        path: f"the criterion `{criterion}` says nothing about it: there is no BatchNormalization after it"
+        for group in chosen.groups
+        if group.name not in scores
+        for path in group.producers
+    }
+    before, gone = sum(group.size for group in groups), sum(map(len, selection.removed.values()))
+    notes = selection.notes
+    if amount and not gone:
+        notes = (*notes, f"no channel was removed: {amount:.1%} is less than one, after rounding to {multiple_of}")
+    return ChannelPruning(
+        model=rebuild(analysis, kept),
+        removed={path: (a, b) for path, (a, b) in analysis.sizes(kept).items() if a != b},
+        kept_whole={**chosen.whole, **without},
+        channels_before=before,
+        channels_after=before - gone,
+        parameters_before=model.count_params(),
+        parameters_after=analysis.parameters(kept),
+        notes=notes,
+        sizes={group.name: group.size for group in groups},
+    )
+
+
+def scale_channels(model: Any, width: float, multiple_of: int = 1) -> Any:
+    """Return an untrained model like the given one, with its channels scaled.
+
+    Args:
+        model: as for `prune_channels`; its weights do not matter.
+        width: how many of its channels every group has, a factor above 0 and at most 1.
+        multiple_of: groups of at least twice as many channels get a multiple of this.
+
+    Returns:
+        A tf_keras model with the same names, inputs and outputs, weights from the layers' initializers, and dropout
+        rates that are scaled as the channels are.
+
+    Raises:
+        InputError: the width is out of range, or no channels of the model can be scaled.
+        ConversionError: a layer cannot be made again from its configuration.
+    """
+    if not 0 < width <= 1:
+        raise InputError(f"width {width}: expected a factor above 0 and at most 1")
+    rounding = Rounding(multiple_of)
+    analysis = analyse(model)
+    if width < 1:
+        _check_removable(analysis)
+    removed = {group.name: range(rounding.kept(group, group.size * width), group.size) for group in analysis.groups}
+    return rebuild(analysis, analysis.kept(removed), fresh=True)
+
+
+def _check_removable(analysis: Analysis) -> None:
+    if not analysis.groups:
+        single = sum(bool(entry.slices.kernel) for entry in analysis.layers.values()) == 1
+        what = "has one layer with channels" if single else "has no channels that can be removed"
+        why = f" ({by_reason(analysis.whole)})" if analysis.whole else ""
+        raise InputError(f"model {analysis.model.name} {what}: nothing to prune{why}")

@@ -1,0 +1,99 @@
+"""A model rebuilt with some of its channels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgekit.backend import tensorflow, tf_keras
+from edgekit.techniques.channels import slicing
+from edgekit.techniques.channels.graph import flat, inner_layers, is_graph, replay
+from edgekit.techniques.channels.groups import Analysis
+from edgekit.techniques.channels.tracking import Kept
+from edgekit.techniques.rebuild import clone
+from edgekit.errors import ConversionError
+
+DATA_LAYERS = ("Normalization",)
+"""Layers whose weights are statistics of the data, not trained: a fresh model has them too."""
+
+
+def rebuild(analysis: Analysis, kept: Kept, *, fresh: bool = False) -> Any:
+    """Build a model like the analysed one, with the channels that stay.
+
+    Args:
+        analysis: of the source model, which is left as it is.
+        kept: from `Analysis.kept`.
+        fresh: keep no weights, and let all layers be trainable.
+
+    Returns:
+        A tf_keras model of the same kind (Sequential or functional) with the same names, inputs and outputs, not
+        compiled. Without `fresh`, its weights are those of the source, sliced.
+
+    Raises:
+        ConversionError: a layer cannot be made again from its configuration, or the result is not what the analysis
+            says.
+    """
+    work = _Rebuild(analysis, kept, fresh)
+    model = work.model(analysis.model)
+    work.copy_weights()
+    expected = analysis.parameters(kept)
+    same = [tensor.shape.as_list() for tensor in model.outputs] == [t.shape.as_list() for t in analysis.model.outputs]
+    if model.count_params() != expected or not same:
+        raise ConversionError(
+            f"removing channels of model {model.name} went wrong: {model.count_params():,} parameters and outputs "
+            f"{model.output_shape}, expected {expected:,} and {analysis.model.output_shape}",
+            "this is a mistake of edgekit; choose fewer layers, and report the model",
+        )
+    return model
+
+
+class _Rebuild:
+    """One rebuilding; the keys of dicts are `id()`s of objects that the analysis keeps alive."""
+
+    def __init__(self, analysis: Analysis, kept: Kept, fresh: bool) -> None:
+        self.analysis, self.kept, self.fresh = analysis, kept, fresh
+        self.entries = {id(entry.layer): entry for entry in analysis.layers.values()}
+        self.made: dict[int, Any] = {}
+
+    def model(self, source: Any) -> Any:
+        """Rebuild a model, or one nested in it."""
+        keras = tf_keras()
+        inputs = [self.input(tensor) for tensor in flat(source._nested_inputs)]
+        for tensor, ids in zip(inputs, self.analysis.nested.get(id(source), []), strict=False):
+            if len(ids):
+                self.narrow(tensor, int(self.kept[ids].sum()))
+        layers = [keras.layers.InputLayer.from_config(config) for config in inputs]
+        if isinstance(source, keras.Sequential):
+            inside = [layer for layer in source.layers if type(layer).__name__ != "InputLayer"]
+            return keras.Sequential([layers[0], *map(self.again, inside)], name=source.name)
+        tensors = [layer.output for layer in layers]
+        outputs = replay(source, tensors, lambda layer, args, kwargs: self.again(layer)(*args, **kwargs))
+        packed = tensorflow().nest.pack_sequence_as(source._nested_inputs, tensors)
+        return keras.Model(packed, outputs, name=source.name)
+
+    def input(self, tensor: Any) -> dict[str, Any]:
+        """Return the configuration of the layer behind an input."""
+        return dict(tensor._keras_history.layer.get_config())
+
+    def narrow(self, config: dict[str, Any], channels: int) -> None:
+        """Give an input of a nested model fewer channels."""
+        config["batch_input_shape"] = (*config["batch_input_shape"][:-1], channels)
+
+    def again(self, layer: Any) -> Any:
+        """Return the new layer for an old one; shared layers stay shared."""
+        if id(layer) not in self.made:
+            self.made[id(layer)] = self.model(layer) if is_graph(layer) else self.layer(layer)
+        return self.made[id(layer)]
+
+    def layer(self, source: Any) -> Any:
+        """Make a layer again, with fewer channels."""
+        changes = slicing.config(self.entries[id(source)], self.kept) if id(source) in self.entries else {}
+        return clone(source, **changes, **({"trainable": True} if self.fresh else {}))
+
+    def copy_weights(self) -> None:
+        """Give every new layer the weights of the channels that stay."""
+        for source in inner_layers(self.analysis.model):
+            if not source.weights or (self.fresh and type(source).__name__ not in DATA_LAYERS):
+                continue
+            entry = self.entries.get(id(source))
+            values = source.get_weights() if entry is None else slicing.weights(entry, self.kept)
+            self.made[id(source)].set_weights(values)

@@ -1,0 +1,200 @@
+"""`distill`: a small model learns from a large one, directly or through teacher assistants."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from edgekit.techniques.masks import keep_zeros
+from edgekit.techniques.stage import SPARSE, ModelState, StageContext, Trained, refuse_after_clustering
+from edgekit.techniques.teacher import soft_targets
+from edgekit.errors import InputError
+from edgekit.models.reference import REFERENCE
+from edgekit.models.targets import check_probabilities, check_soft
+from edgekit.models.training import History, train
+
+SCALED, CURRENT = "scaled", "current"
+STUDENTS = (SCALED, CURRENT, *REFERENCE)
+WIDTH = 0.5
+LOOK = 32
+"""Samples on which a teacher or a student from a file must answer with probabilities."""
+
+
+@dataclass(frozen=True)
+class Distill(Trained):
+    """Knowledge distillation (Hinton et al. 2015), with teacher assistants (Mirzadeh et al. 2020, arXiv 1902.03393).
+
+    Attributes:
+        student: `scaled`, a fresh model of the same architecture with its channels times `width`; the name of a
+            reference model, times `width`; a model file; or `current`, the model as it is, with its weights kept, which
+            then learns from the original model.
+        width: factor on the channels of a fresh student.
+        assistants: how many models between teacher and student, their widths spaced evenly on a log scale.
+        assistant_widths: their widths, largest first, in place of `assistants`.
+        teacher: a model file; by default the model as it comes into this stage, or, for the student `current`, the
+            original model. A teacher takes the same inputs, preprocessed in the same way, as the model.
+        temperature: T of the soft targets.
+        alpha: share of the soft loss.
+        epochs: for every model of the chain.
+    """
+
+    student: str = SCALED
+    width: float = WIDTH
+    assistants: int = 0
+    assistant_widths: tuple[float, ...] = ()
+    teacher: str = ""
+    temperature: float = 4.0
+    alpha: float = 0.7
+    epochs: int = 10
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.width <= 1:
+            raise InputError(f"width {self.width}: expected a factor above 0 and at most 1")
+        check_soft(self.temperature, self.alpha)
+        if not 0 <= self.assistants <= 8:
+            raise InputError(f"assistants {self.assistants}: expected 0 to 8")
+        if self.assistants and self.assistant_widths:
+            raise InputError("give either assistants or assistant_widths")
+        widths = self.assistant_widths
+        if any(not 0 < w <= 1 for w in widths) or list(widths) != sorted(set(widths), reverse=True):
+            raise InputError(f"assistant_widths {list(widths)}: expected factors from 1 down to 0, each below the last")
+        for role, name, known in (("student", self.student, STUDENTS), ("teacher", self.teacher, ("",))):
+            if name not in known and not Path(name).expanduser().exists():
+                hint = (
+                    f"give a model file, or one of: {', '.join(known)}" if any(known) else "give a .keras or .h5 file"
+                )
+                raise InputError(f"{role} {name}: no such file", hint)
+        if self.student not in (SCALED, *REFERENCE) and self.width != WIDTH:
+            raise InputError(f"width {self.width} does nothing with student `{self.student}`, which is what it is")
+        if self.student == CURRENT and (self.assistants or widths):
+            raise InputError("assistants make no sense for the student `current`, which is as large as it is")
+
+    @property
+    def expectation(self) -> str:
+        """See `Stage`."""
+        if self.student == CURRENT:
+            return "distillation into the model as it is: accuracy may rise, size and speed stay"
+        chain = len(self.assistant_widths) or self.assistants
+        through = f" through {chain} assistant{'s' * (chain != 1)}" if chain else ""
+        cost = "" if self.augment == "none" else "; the teacher runs along, because augmented samples cannot be cached"
+        return f"distillation{through}: a smaller, faster model of other shape, some accuracy lost{cost}"
+
+    def follow(self, traits: frozenset[str]) -> frozenset[str]:
+        """See `Stage`."""
+        if self.student == CURRENT:
+            refuse_after_clustering("distill", traits)
+            return traits
+        if traits:
+            raise InputError(
+                f"`distill` to a fresh student throws away what made the model {' and '.join(sorted(traits))}",
+                'put `distill` first, or use student = "current" to teach the compressed model itself',
+            )
+        return traits
+
+    def run(self, state: ModelState, context: StageContext) -> tuple[ModelState, dict[str, Any]]:
+        """See `Stage`."""
+        if self.student == CURRENT:
+            teacher = self._teacher(context.original, context)
+            history = self._teach(teacher, state.model, context, "current", state.traits)
+            return state, {"chain": [_note("current", state.model, history)]}
+        student = self._student(state.model, context)
+        # All are built before any is trained, so that their first weights do not depend on what was resumed.
+        pupils = [*self._assistants(state.model, student), ("student", student)]
+        teacher, chain = self._teacher(state.model, context), []
+        for name, pupil in pupils:
+            chain.append(_note(name, pupil, self._teach(teacher, pupil, context, name)))
+            teacher = pupil
+        return ModelState(student), {"chain": chain}
+
+    def _teacher(self, usual: Any, context: StageContext) -> Any:
+        """Return the model from the `teacher` file if there is one, else `usual`."""
+        if not self.teacher:
+            return usual
+        teacher = _from_file(self.teacher, context)
+        _check_shapes(teacher, f"teacher {self.teacher}", usual)
+        _check_softmax(teacher, f"teacher {self.teacher}", context)
+        return teacher
+
+    def _student(self, teacher: Any, context: StageContext) -> Any:
+        if self.student == SCALED:
+            student = _scaled(teacher, self.width)
+        elif self.student in REFERENCE:
+            from edgekit.models import reference
+
+            student = reference.build(self.student, teacher.input_shape[1:], teacher.output_shape[-1], self.width)
+        else:
+            student = _from_file(self.student, context)
+        _check_shapes(student, f"student {self.student}", teacher)
+        _check_softmax(student, f"student {self.student}", context)
+        if student.count_params() >= teacher.count_params():
+            context.progress.warn(
+                f"the student has {student.count_params():,} parameters, its teacher {teacher.count_params():,}"
+            )
+        return student
+
+    def _assistants(self, teacher: Any, student: Any) -> list[tuple[str, Any]]:
+        widths = self.assistant_widths or spaced(
+            (student.count_params() / teacher.count_params()) ** 0.5, self.assistants
+        )
+        return [(f"assistant-{n}-{width:.3g}", _scaled(teacher, width)) for n, width in enumerate(widths, 1)]
+
+    def _teach(
+        self,
+        teacher: Any,
+        student: Any,
+        context: StageContext,
+        name: str,
+        traits: frozenset[str] = frozenset(),
+    ) -> History:
+        targets = soft_targets(
+            teacher, context, name, augment=self.augment, temperature=self.temperature, alpha=self.alpha
+        )
+        callbacks = keep_zeros(student) if SPARSE in traits else []
+        return train(
+            student,
+            context.splits,
+            context.preprocessing,
+            self.config(context.seed),
+            context.progress,
+            targets=targets,
+            callbacks=callbacks,
+            checkpoint=context.work / name / "training.npz",
+        )
+
+
+def spaced(width: float, count: int) -> tuple[float, ...]:
+    """Return `count` widths between 1 and `width`, evenly on a log scale: each a like step smaller."""
+    width = min(width, 1.0)
+    return tuple(width ** (step / (count + 1)) for step in range(1, count + 1))
+
+
+def _scaled(model: Any, width: float) -> Any:
+    from edgekit.techniques.channels.prune import scale_channels
+
+    return scale_channels(model, width)
+
+
+def _check_shapes(model: Any, what: str, other: Any) -> None:
+    for name in ("input_shape", "output_shape"):
+        if getattr(model, name) != getattr(other, name):
+            raise InputError(
+                f"{what}: its {name.replace('_', ' ')} is {getattr(model, name)}, expected {getattr(other, name)}"
+            )
+
+
+def _check_softmax(model: Any, what: str, context: StageContext) -> None:
+    x = context.preprocessing.apply(context.splits.x_calibration[:LOOK])
+    check_probabilities(model.predict(x, verbose=0), what)
+
+
+def _from_file(name: str, context: StageContext) -> Any:
+    from edgekit.models.loader import load_model
+
+    return load_model(Path(name).expanduser(), allow_unsafe=context.allow_unsafe, progress=context.progress).model
+
+
+def _note(name: str, model: Any, history: History) -> dict[str, Any]:
+    summary = {"kept_epoch": history.best_epoch, "val_accuracy_keras": history.best_accuracy}
+    return {"name": name, "parameters": model.count_params(), **summary, "config": asdict(history.config)}

@@ -1,0 +1,43 @@
+"""`finetune`: plain training, between or after other stages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from edgekit.techniques.masks import keep_zeros
+from edgekit.techniques.stage import SPARSE, ModelState, StageContext, Trained, refuse_after_clustering
+from edgekit.models.training import train
+
+
+@dataclass(frozen=True)
+class Finetune(Trained):
+    """Train on with Adam and keep the best epoch."""
+
+    epochs: int = 3
+    learning_rate: float = 1e-4
+
+    @property
+    def expectation(self) -> str:
+        """See `Stage`."""
+        return f"fine-tuning, {self.epochs} epochs: accuracy may rise, size and speed stay"
+
+    def follow(self, traits: frozenset[str]) -> frozenset[str]:
+        """See `Stage`."""
+        refuse_after_clustering("finetune", traits)
+        return traits
+
+    def run(self, state: ModelState, context: StageContext) -> tuple[ModelState, dict[str, Any]]:
+        """See `Stage`."""
+        config = self.config(context.seed)
+        callbacks = keep_zeros(state.model) if SPARSE in state.traits else []
+        history = train(
+            state.model,
+            context.splits,
+            context.preprocessing,
+            config,
+            context.progress,
+            callbacks=callbacks,
+            checkpoint=context.work / "training.npz",
+        )
+        return state, history.to_dict()

@@ -1,0 +1,185 @@
+"""`quantize`: quantization-aware training (QAT), keeping the zeros and clusters that earlier stages made.
+
+Jacob et al. 2018 (arXiv 1712.05877); TFMOT's guides on QAT and on collaborative optimization (PQAT, CQAT, PCQAT);
+with a teacher: Polino et al. 2018, "Model compression via distillation and quantization" (arXiv 1802.05668).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from edgekit.techniques.masks import keep_zeros
+from edgekit.techniques.qat_finish import for_converter, plain
+from edgekit.techniques.qat_preflight import Prepared, prepare
+from edgekit.techniques.qat_ranges import calibrate
+from edgekit.techniques.qat_scheme import Handling, apply, forms, unclustered
+from edgekit.techniques.stage import CLUSTERED, QUANTIZED, SPARSE, ModelState, StageContext, Trained
+from edgekit.techniques.teacher import soft_targets
+from edgekit.data.dataset import Array
+from edgekit.errors import ConversionError, InputError
+from edgekit.export import tflite
+from edgekit.export.signature import Signature
+from edgekit.inspect.reading import inspect_file
+from edgekit.models.targets import Targets, check_soft
+from edgekit.models.training import TrainConfig, train
+from edgekit.progress import Progress
+
+FLOAT, ORIGINAL = "float", "original"
+"""Teachers: the float model that enters the stage, or the source model from before all stages."""
+PROOF_SAMPLES = 32
+"""With which the prepared model is compared with the given one."""
+TRIAL_SAMPLES = 8
+"""With which the int8 file before training is calibrated; only its operators are looked at."""
+FLOAT_OPERATOR = "DEQUANTIZE"
+"""An int8 file has this operator only where it goes on in float."""
+
+
+@dataclass(frozen=True)
+class Quantize(Trained):
+    """Train with fake quantization, so that the weights get used to int8.
+
+    Attributes:
+        alpha: share of the soft loss, towards a teacher's outputs; with 0 the labels alone count.
+        temperature: T of the soft targets.
+        teacher: `float`, the model that enters this stage, or `original`, the one from before all stages.
+        allow_float_layers: go on, with a warning, if some layers will compute in float inside the int8 file, because
+            TFLite has no int8 form of them; else refuse before training.
+    """
+
+    alpha: float = 0.0
+    temperature: float = 4.0
+    teacher: str = FLOAT
+    learning_rate: float = 1e-4
+    allow_float_layers: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_soft(self.temperature, self.alpha)
+        if self.teacher not in (FLOAT, ORIGINAL):
+            raise InputError(f"unknown teacher `{self.teacher}`", f"one of: {FLOAT}, {ORIGINAL}")
+        if self.teacher != FLOAT and not self.alpha:
+            raise InputError(f"teacher `{self.teacher}` with alpha 0 is never asked", "set alpha, for example to 0.7")
+
+    @property
+    def expectation(self) -> str:
+        """See `Stage`."""
+        taught, cost = "", ""
+        if self.alpha:
+            taught = f", taught by the {self.teacher} model"
+            if self.augment != "none":
+                cost = "; the teacher runs along, because augmented samples cannot be cached"
+        return (
+            f"quantization-aware training, {self.epochs} epochs{taught}: the same int8 file as by calibration alone, "
+            f"with less loss of accuracy where there was any{cost}"
+        )
+
+    def follow(self, traits: frozenset[str]) -> frozenset[str]:
+        """See `Stage`."""
+        if QUANTIZED in traits:
+            raise InputError("`quantize` after `quantize`: the model is quantized already", "leave one of them out")
+        return traits | {QUANTIZED}
+
+    def run(self, state: ModelState, context: StageContext) -> tuple[ModelState, dict[str, Any]]:
+        """See `Stage`."""
+        traits = self.follow(state.traits)
+        model, note = quantize(
+            state.model,
+            state.traits,
+            context,
+            config=self.config(context.seed),
+            targets=self._targets(state.model, context) if self.alpha else None,
+            allow_float_layers=self.allow_float_layers,
+        )
+        return ModelState(model, traits), note
+
+    def _targets(self, entering: Any, context: StageContext) -> Targets:
+        teacher = entering if self.teacher == FLOAT else context.original
+        return soft_targets(
+            teacher, context, "teacher", augment=self.augment, temperature=self.temperature, alpha=self.alpha
+        )
+
+
+def quantize(
+    model: Any,
+    traits: frozenset[str],
+    context: StageContext,
+    *,
+    config: TrainConfig,
+    targets: Targets | None = None,
+    allow_float_layers: bool = True,
+) -> tuple[Any, dict[str, Any]]:
+    """Train with fake quantization.
+
+    Args:
+        model: a float tf_keras classifier; left as it is.
+        traits: of the model; zeros of a `sparse` and shared values of a `clustered` model are kept.
+        context: splits, preprocessing, progress and the work folder are used.
+        config: how to train.
+        targets: what to train towards; by default the labels.
+        allow_float_layers: see `Quantize`.
+
+    Returns:
+        A flat model with TFMOT's quantize wrappers of the default 8-bit scheme and the layer names of before, and the
+        note: `preflight` (what TFMOT could not take, and what was done), `forms` (collaborative form by layer) and the
+        training history.
+
+    Raises:
+        InputError: the model is quantized already, has nothing to quantize, or would compute in float in the int8 file.
+        ConversionError: the model cannot be prepared, or an int8 file cannot be made of it.
+    """
+    x = context.preprocessing.apply(context.splits.x_calibration)
+    prepared = prepare(model, x[:PROOF_SAMPLES])
+    for finding in prepared.findings:
+        context.progress.warn(f"quantize: {finding}")
+    kept = forms(prepared.model, traits)
+    if kept:
+        counts = Counter(kept.values())
+        context.progress.say(f"quantize: {', '.join(f'{n} layers {form}' for form, n in counts.items())}")
+    if CLUSTERED in traits and (lost := unclustered(prepared.model, kept)):
+        context.progress.warn(
+            f"quantize: training will undo the clusters of {', '.join(lost)}: TFMOT keeps those of Conv2D and Dense"
+        )
+    quantized = apply(prepared.model, prepared.handling, kept)
+    calibrate(quantized, prepared.model, x, config.batch_size)
+    if set(prepared.handling.values()) != {Handling.TRAINED}:
+        _try_conversion(quantized, prepared, x, allow_float_layers, context.progress)
+    history = train(
+        quantized,
+        context.splits,
+        context.preprocessing,
+        config,
+        context.progress,
+        targets=targets,
+        callbacks=keep_zeros(quantized) if SPARSE in traits else [],
+        checkpoint=context.work / "training.npz",
+    )
+    note = {
+        "preflight": [asdict(finding) for finding in prepared.findings],
+        "forms": {name: str(form) for name, form in kept.items()},
+    }
+    return plain(quantized, prepared.model, prepared.handling, kept), {**note, **history.to_dict()}
+
+
+def _try_conversion(quantized: Any, prepared: Prepared, x: Array, allow_float_layers: bool, progress: Progress) -> None:
+    """Make an int8 file before training: what cannot be converted, or stays float in it, is better known now."""
+    left = ", ".join(name for name, how in prepared.handling.items() if how is not Handling.TRAINED)
+    hint = f"look at the layers that are not simulated: {left}"
+    with tempfile.TemporaryDirectory(prefix="edgekit-preflight-") as folder:
+        signature = Signature(for_converter(quantized))
+        signature.save(Path(folder) / "saved_model")
+        try:
+            flatbuffer = tflite.convert(Path(folder) / "saved_model", signature, "int8", x[:TRIAL_SAMPLES])
+        except ConversionError as error:
+            raise ConversionError(f"quantize: no int8 file can be made of this model: {error.message}", hint) from error
+        path = Path(folder) / "trial.tflite"
+        path.write_bytes(flatbuffer)
+        operators = inspect_file(path).operators
+    if FLOAT_OPERATOR in operators:
+        found = "some layers will compute in float inside the int8 file, because TFLite has no int8 form of them"
+        if not allow_float_layers:
+            raise InputError(f"quantize: {found}", f"{hint}; or allow it with allow_float_layers = true")
+        progress.warn(f"quantize: {found}; {hint}")

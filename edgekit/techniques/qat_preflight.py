@@ -1,0 +1,250 @@
+"""What quantization-aware training cannot take of a model, found, and as far as possible resolved, before it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edgekit.backend import quiet, tf_keras, tfmot
+from edgekit.techniques.channels.graph import calls, is_graph
+from edgekit.techniques.qat_scheme import Handling
+from edgekit.techniques.rebuild import Part, clone, rebuild
+from edgekit.data.dataset import Array
+from edgekit.errors import ConversionError, InputError
+
+ACTIVATIONS = ("linear", "relu", "softmax", "sigmoid", "tanh", "gelu")
+"""What TFMOT fake-quantizes inside a layer, and TFLite then computes in int8 (not so `swish`)."""
+ACTIVATION_LAYERS = (*ACTIVATIONS, "relu6", "swish")
+"""The same of an Activation layer."""
+OUTPUT_KINDS = (
+    *("Rescaling", "BatchNormalization", "Multiply", "Subtract", "Average", "Maximum", "Minimum"),
+    *("PReLU", "ELU", "Activation", "Conv1D", "Conv2DTranspose"),
+)
+"""Layers whose output only is fake-quantized: TFMOT has no configuration for them, or, for Conv2DTranspose, one with
+which the model cannot be saved."""
+TOLERANCE = 1e-4
+"""Of the prepared model against the given one, relative to the largest output."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A layer that TFMOT's quantization-aware training cannot take as it is, and what is done about it."""
+
+    layer: str
+    kind: str
+    action: str
+
+    def __str__(self) -> str:
+        return f"{self.layer} ({self.kind}): {self.action}"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A model that quantization-aware training can take.
+
+    Attributes:
+        model: a flat functional tf_keras model that computes the same.
+        handling: by layer, inputs excepted.
+        findings: what had to be done.
+    """
+
+    model: Any
+    handling: dict[str, Handling]
+    findings: tuple[Finding, ...]
+
+
+def prepare(model: Any, x: Array) -> Prepared:
+    """Make a model fit for quantization-aware training.
+
+    Nested models are flattened; Normalization becomes Rescaling, SeparableConv2D its two halves, an activation that
+    cannot be simulated inside a layer a layer of its own. Everything else stays, and is told in `findings` if it is not
+    fully simulated.
+
+    Args:
+        model: a tf_keras model; left as it is.
+        x: model inputs to compare the two models with, float32 (n, ...).
+
+    Raises:
+        InputError: the model is quantized already, or TFMOT could quantize nothing in it.
+        ConversionError: the prepared model computes something else.
+    """
+    if is_quantized(model):
+        raise InputError("the model is quantized already", "give the model from before, or leave this stage out")
+    findings = [
+        Finding(layer.name, "nested model", "flattened: its layers stand in the outer model")
+        for layer in model.layers
+        if is_graph(layer)
+    ]
+
+    def replace(layer: Any) -> list[Part] | None:
+        for rule in RULES:
+            if found := rule(layer):
+                parts, action = found
+                findings.append(Finding(layer.name, type(layer).__name__, action))
+                return parts
+        return None
+
+    with quiet():
+        flat = rebuild(model, replace)
+    _prove(model, flat, x)
+    handling = handle(flat)
+    if Handling.TRAINED not in handling.values():
+        raise InputError(
+            f"model {model.name} has no layer that quantization-aware training could simulate",
+            "leave `quantize` out; the scheme int8 quantizes by calibration alone",
+        )
+    findings += [_finding(layer, how) for layer in flat.layers if (how := handling.get(layer.name)) in _LEFT]
+    return Prepared(flat, handling, tuple(findings))
+
+
+def handle(model: Any) -> dict[str, Handling]:
+    """Return how quantization-aware training treats every layer of a flat model, inputs excepted."""
+    registry = tfmot().quantization.keras.default_8bit.Default8BitQuantizeRegistry()
+    folded = _folded_norms(model)
+    found = {}
+    for layer in model.layers:
+        kind = type(layer).__name__
+        known = registry.supports(layer) and kind != "Conv2DTranspose"
+        known = known and (kind != "Activation" or _activation(layer) in ACTIVATION_LAYERS)
+        if kind == "InputLayer":
+            continue
+        if known or layer.name in folded:
+            found[layer.name] = Handling.TRAINED
+        elif kind in OUTPUT_KINDS and type(layer) is getattr(tf_keras().layers, kind):
+            found[layer.name] = Handling.OUTPUT
+        else:
+            found[layer.name] = Handling.CALIBRATED
+    return found
+
+
+def is_quantized(model: Any) -> bool:
+    """Return whether a model has quantize wrappers."""
+    return any(isinstance(layer, tfmot().quantization.keras.QuantizeWrapper) for layer in model.layers)
+
+
+_LEFT = {
+    Handling.OUTPUT: "its output is simulated; inside it computes in float while training",
+    Handling.CALIBRATED: "not simulated: it stays float while training, the file gets its ranges from calibration",
+}
+
+
+def _finding(layer: Any, how: Handling) -> Finding:
+    kind = type(layer).__name__
+    weights = ", and its weights are quantized when the file is made" if layer.weights and kind[:5] != "Batch" else ""
+    return Finding(layer.name, kind, _LEFT[how] + weights)
+
+
+def _folded_norms(model: Any) -> set[str]:
+    """Return the BatchNormalization layers that TFMOT treats as one with the layer before, and TFLite folds into it."""
+    readers: dict[int, int] = {}
+    for node in calls(model):
+        for tensor in node.keras_inputs:
+            readers[id(tensor)] = readers.get(id(tensor), 0) + 1
+    for tensor in model.outputs:
+        readers[id(tensor)] = readers.get(id(tensor), 0) + 1
+    found = set()
+    for node in calls(model):
+        if type(node.layer).__name__ not in ("BatchNormalization", "SyncBatchNormalization"):
+            continue
+        tensor = node.keras_inputs[0]
+        before = tensor._keras_history.layer
+        alone = len(node.layer._inbound_nodes) == 1 and len(before._inbound_nodes) == 1 and readers[id(tensor)] == 1
+        kind = type(before).__name__ in ("Conv2D", "DepthwiseConv2D", "Dense")
+        if alone and kind and _activation(before) == "linear":
+            found.add(node.layer.name)
+    return found
+
+
+def _activation(layer: Any) -> str:
+    name = getattr(layer.activation, "__name__", type(layer.activation).__name__)
+    return {"softmax_v2": "softmax", "silu": "swish"}.get(name, name)
+
+
+def _prove(model: Any, flat: Any, x: Array) -> None:
+    """Raise unless the two models agree."""
+    with quiet():
+        a, b = (np.asarray(m.predict(x, verbose=0, batch_size=32)) for m in (model, flat))
+    change = float(np.abs(a - b).max())
+    if not change <= TOLERANCE * max(1.0, float(np.abs(a).max())):
+        raise ConversionError(
+            f"preparing model {model.name} for quantization-aware training changed its outputs by {change:.2g}",
+            "this is a mistake of edgekit; please report the model",
+        )
+
+
+Rewritten = tuple[list[Part], str] | None
+"""The layers in place of one, and what was done, in words; None if the rule does not apply."""
+
+
+def _normalization(layer: Any) -> Rewritten:
+    """(x - mean) / std as x * scale + offset, with the numbers in the configuration, where cloning keeps them."""
+    if type(layer) is not tf_keras().layers.Normalization:
+        return None
+    mean = np.asarray(layer.mean, np.float64)
+    std = np.maximum(np.sqrt(np.asarray(layer.variance, np.float64)), tf_keras().backend.epsilon())
+    scale, offset = (std, mean) if layer.invert else (1 / std, -mean / std)
+    make = tf_keras().layers.Rescaling
+    part = Part(make(_plain(scale), _plain(offset), name=layer.name))
+    return [part], "becomes one multiplication and one addition"
+
+
+def _plain(values: Array) -> Any:
+    """Return a number, or nested lists without leading axes of size 1."""
+    while values.ndim and values.shape[0] == 1:
+        values = values[0]
+    return values.tolist()
+
+
+def _separable(layer: Any) -> Rewritten:
+    keras = tf_keras()
+    if type(layer) is not keras.layers.SeparableConv2D:
+        return None
+    config, weights = layer.get_config(), layer.get_weights()
+    shared = {key: config[key] for key in ("data_format", "dilation_rate", "trainable", "dtype")}
+    depthwise = keras.layers.DepthwiseConv2D(
+        **{key: config[key] for key in ("kernel_size", "strides", "padding", "depth_multiplier")},
+        **{key: config[key] for key in ("depthwise_initializer", "depthwise_regularizer", "depthwise_constraint")},
+        use_bias=False,
+        name=f"{layer.name}_depthwise",
+        **shared,
+    )
+    pointwise = keras.layers.Conv2D(
+        config["filters"],
+        1,
+        kernel_regularizer=config["pointwise_regularizer"],
+        kernel_constraint=config["pointwise_constraint"],
+        **{key: config[key] for key in ("use_bias", "bias_regularizer", "bias_constraint")},
+        name=layer.name,
+        **{**shared, "dilation_rate": 1},
+    )
+    parts = [Part(depthwise, weights[:1]), Part(pointwise, weights[1:])]
+    after = _activation_layer(layer)
+    return [*parts, *after], "split into its depthwise and its pointwise half"
+
+
+def _fused_activation(layer: Any) -> Rewritten:
+    keras = tf_keras().layers
+    if type(layer) not in (keras.Conv2D, keras.DepthwiseConv2D, keras.Dense, keras.Conv2DTranspose):
+        return None
+    if _activation(layer) in ACTIVATIONS:
+        return None
+    action = f"its activation {_activation(layer)} becomes a layer of its own"
+    return [Part(clone(layer, activation="linear"), layer.get_weights()), *_activation_layer(layer)], action
+
+
+def _activation_layer(layer: Any) -> list[Part]:
+    keras = tf_keras().layers
+    name = f"{layer.name}_activation"
+    if _activation(layer) == "linear":
+        return []
+    if _activation(layer) == "relu6":
+        return [Part(keras.ReLU(6.0, name=name))]
+    if isinstance(layer.activation, keras.Layer):
+        return [Part(clone(layer.activation, name=name), layer.activation.get_weights())]
+    return [Part(keras.Activation(layer.activation, name=name))]
+
+
+RULES: tuple[Callable[[Any], Rewritten], ...] = (_normalization, _separable, _fused_activation)

@@ -1,0 +1,87 @@
+"""First ranges for fake quantization, from calibration samples.
+
+TFMOT starts every activation at -6 to 6 and moves a thousandth of the way a batch: after a few hundred batches a ReLU
+still has half of its int8 values for numbers below zero. Measured on the float model first, the ranges are right from
+the first batch on, and training only follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from edgekit.backend import tensorflow, tf_keras
+from edgekit.techniques.qat_scheme import input_quantizers
+from edgekit.techniques.rebuild import clone
+from edgekit.data.dataset import Array
+
+OUTPUTS = ("output", "post_activation")
+"""TFMOT's names of ranges of what a layer returns; `pre_activation` is of what its activation gets."""
+
+
+def calibrate(quantized: Any, model: Any, x: Array, batch_size: int) -> None:
+    """Set the activation ranges of `quantized`: the mean over batches of each batch's least and greatest value.
+
+    That is where TFMOT's moving average settles.
+
+    Args:
+        quantized: a model with quantize wrappers.
+        model: the flat float model it was made from, with the same layer names.
+        x: model inputs, float32 (n, ...).
+        batch_size: samples a batch, as in training.
+    """
+    tf = tensorflow()
+    ranges = list(_ranges(quantized, model))
+    if ranges:
+        probe = tf_keras().Model(model.inputs, [tensors for _, _, tensors in ranges])
+
+        def extremes(batch: Any) -> Any:
+            found = [tf.nest.flatten(tensors) for tensors in probe(batch, training=False)]
+            lows = [tf.reduce_min([tf.reduce_min(t) for t in tensors]) for tensors in found]
+            highs = [tf.reduce_max([tf.reduce_max(t) for t in tensors]) for tensors in found]
+            return tf.stack([lows, highs])
+
+        measure = tf.function(extremes, reduce_retracing=True)
+        batches = [x[i : i + batch_size] for i in range(0, len(x), batch_size)]
+        lows, highs = np.mean([measure(tf.constant(batch)).numpy() for batch in batches], axis=0)
+        for (low, high, _), least, greatest in zip(ranges, lows, highs, strict=True):
+            _assign(low, high, float(least), float(greatest))
+    _calibrate_inputs(quantized, x)
+
+
+def variables(layer: Any) -> dict[str, Any]:
+    """Return a layer's variables by the last part of their names."""
+    return {str(w.name).rpartition("/")[2].partition(":")[0]: w for w in layer.weights}
+
+
+def _ranges(quantized: Any, model: Any) -> Iterator[tuple[Any, Any, list[Any]]]:
+    """Yield the two variables of every range, and the float tensors they are of; a shared layer has several."""
+    for layer in quantized.layers:
+        found = variables(layer)
+        for name in (*OUTPUTS, "pre_activation"):
+            if f"{name}_min" not in found:
+                continue
+            source = model.get_layer(layer.name)
+            count = len(source._inbound_nodes)
+            if name in OUTPUTS:
+                tensors = [source.get_output_at(i) for i in range(count)]
+            else:
+                linear = clone(source, activation="linear", name=f"{source.name}_before_activation")
+                tensors = [linear(source.get_input_at(i)) for i in range(count)]
+                linear.set_weights(source.get_weights())
+            yield found[f"{name}_min"], found[f"{name}_max"], tensors
+
+
+def _calibrate_inputs(quantized: Any, x: Array) -> None:
+    for layer in input_quantizers(quantized):
+        ends = {name.rpartition("_")[2]: variable for name, variable in variables(layer).items()}
+        if "min" in ends:  # absent before a Concatenate
+            _assign(ends["min"], ends["max"], float(x.min()), float(x.max()))
+
+
+def _assign(low: Any, high: Any, least: float, greatest: float) -> None:
+    """Set a range; it holds zero, as TFLite requires, and is not empty."""
+    low.assign(min(least, 0.0))
+    high.assign(max(greatest, 0.0 if least < 0 else 1e-6))

@@ -1,0 +1,245 @@
+"""A model with fake quantization, by TensorFlow Model Optimization (TFMOT).
+
+Jacob et al. 2018 (arXiv 1712.05877); guides: https://www.tensorflow.org/model_optimization/guide/quantization/training
+and https://www.tensorflow.org/model_optimization/guide/combine/collaborative_optimization
+
+What TFMOT 0.8.1 does not do by itself, and is done here:
+
+* It chooses the collaborative form (sparsity preserving, cluster preserving, both) for the whole model, with one shared
+  quantizer that forgets the zeros of all layers when one layer has none. Here every layer gets its own.
+* Depthwise kernels get one scale for all channels. Here every channel has its own, as TFLite has it.
+* A convolution or dense layer directly before a ReLU layer loses the quantization of its weights too, not only that of
+  its output, and one before a Concatenate its collaborative form.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from edgekit.backend import quiet, tensorflow, tf_keras, tfmot
+from edgekit.techniques.masks import is_kernel
+from edgekit.techniques.rebuild import Part, clone, rebuild
+from edgekit.techniques.selection import KERNELS, kernel
+from edgekit.techniques.stage import CLUSTERED, SPARSE
+from edgekit.data.dataset import Array
+from edgekit.errors import ConversionError
+
+MAX_DISTINCT = 256
+"""A kernel with more distinct values is not clustered: they would not fit int8."""
+
+
+class Handling(StrEnum):
+    """What quantization-aware training does with a layer."""
+
+    TRAINED = "trained"
+    """TFMOT's own way: weights and output are fake-quantized."""
+    OUTPUT = "output"
+    """The output is fake-quantized; weights, if any, are quantized when the file is made."""
+    CALIBRATED = "calibrated"
+    """Nothing is simulated; the file gets its ranges from the calibration samples."""
+
+
+class Form(StrEnum):
+    """What quantization-aware training keeps of a kernel."""
+
+    SPARSE = "sparsity preserving"
+    CLUSTERED = "cluster preserving"
+    BOTH = "sparsity and cluster preserving"
+
+
+def forms(model: Any, traits: frozenset[str]) -> dict[str, Form]:
+    """Return the collaborative form of every kernel that earlier stages worked on, by layer.
+
+    Args:
+        model: a flat tf_keras model.
+        traits: of the model; without `sparse` zeros are chance, without `clustered` so are equal values.
+    """
+    found = {}
+    for layer in model.layers:
+        if type(layer).__name__ not in ("Conv2D", "Dense"):
+            continue
+        values = next(w for w in layer.weights if is_kernel(w)).numpy()
+        sparse = SPARSE in traits and bool((values == 0).any())
+        clustered = CLUSTERED in traits and _few_values(values)
+        if sparse or clustered:
+            found[layer.name] = Form.BOTH if sparse and clustered else Form.SPARSE if sparse else Form.CLUSTERED
+    return found
+
+
+def unclustered(model: Any, kept: Mapping[str, Form]) -> list[str]:
+    """Return the layers of a clustered model whose clusters no form keeps; TFMOT has forms for Conv2D and Dense."""
+    found = []
+    for layer in model.layers:
+        if layer.name not in kept and type(layer).__name__ in KERNELS and _few_values(kernel(layer)):
+            found.append(layer.name)
+    return found
+
+
+def apply(model: Any, handling: Mapping[str, Handling], kept: Mapping[str, Form]) -> Any:
+    """Return the model with quantize wrappers; layer names stay.
+
+    Args:
+        model: a flat functional tf_keras model that `qat_preflight` has prepared; left as it is.
+        handling: by layer.
+        kept: the collaborative form, by layer.
+
+    Raises:
+        ConversionError: a layer cannot be taken apart and made again.
+    """
+    keras = tfmot().quantization.keras
+    from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
+        default_8bit_quantize_configs as configs,
+    )
+
+    def annotate(layer: Any) -> list[Part] | None:
+        if handling[layer.name] is Handling.CALIBRATED:
+            return None
+        config = configs.Default8BitOutputQuantizeConfig() if handling[layer.name] is Handling.OUTPUT else None
+        return [Part(keras.quantize_annotate_layer(clone(layer), config), layer.get_weights())]
+
+    try:
+        with quiet(), scope(model):
+            return keras.quantize_apply(rebuild(model, annotate), _scheme(kept), quantized_layer_name_prefix="")
+    except (ValueError, TypeError, RuntimeError, NotImplementedError) as error:  # whatever TFMOT and Keras raise
+        reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise ConversionError(
+            f"TFMOT cannot make model {model.name} fit for quantization-aware training: {reason.strip()[:300]}",
+            "if it names a layer of your own or a Lambda, replace that by layers of Keras",
+        ) from error
+
+
+def input_quantizers(quantized: Any) -> list[Any]:
+    """Return the layers with which TFMOT quantizes the inputs of a model, in their order."""
+    return [layer for layer in quantized.layers if type(layer).__name__ == "QuantizeLayer"]
+
+
+@contextlib.contextmanager
+def scope(model: Any | None = None) -> Iterator[None]:
+    """Let Keras make again what TFMOT takes apart: its own wrappers, and the Lambda and custom layers of a model.
+
+    The functions are those already in memory or in a file edgekit wrote; no foreign code is let in.
+    """
+    from tf_keras.src.saving.serialization_lib import SafeModeScope
+
+    config = depthwise_config()
+    custom = {type(layer).__name__: type(layer) for layer in model.layers} if model else {}
+    custom = {name: kind for name, kind in custom.items() if not hasattr(tf_keras().layers, name)}
+    custom[config.__name__] = config
+    with (
+        tfmot().quantization.keras.quantize_scope(),
+        SafeModeScope(False),
+        tf_keras().utils.custom_object_scope(custom),
+    ):
+        yield
+
+
+@cache
+def depthwise_config() -> Any:
+    """Return the class of TFMOT configurations for DepthwiseConv2D with one weight scale a channel."""
+    from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
+        default_8bit_quantize_registry as registry,
+    )
+
+    keras, tf = tf_keras(), tensorflow()
+
+    class PerChannelQuantizer(tfmot().quantization.keras.quantizers.LastValueQuantizer):  # type: ignore[misc]
+        """Quantize a kernel (height, width, channels, multiplier) by its last two axes."""
+
+        def __init__(self) -> None:
+            super().__init__(num_bits=8, per_axis=True, symmetric=True, narrow_range=True)
+
+        def build(self, tensor_shape: Any, name: str, layer: Any) -> dict[str, Any]:
+            shape = (int(tensor_shape[-2] * tensor_shape[-1]),)
+            return {
+                f"{end}_var": layer.add_weight(
+                    f"{name}_{end}", shape=shape, initializer=keras.initializers.Constant(value), trainable=False
+                )
+                for end, value in (("min", -6.0), ("max", 6.0))
+            }
+
+        def __call__(self, inputs: Any, training: bool, weights: dict[str, Any], **kwargs: Any) -> Any:
+            height, width, channels, multiplier = inputs.shape
+            flat = tf.reshape(inputs, (height, width, 1, channels * multiplier))
+            return tf.reshape(super().__call__(flat, training, weights, **kwargs), inputs.shape)
+
+    class PerChannelDepthwiseConfig(registry.Default8BitConvQuantizeConfig):  # type: ignore[misc]
+        """TFMOT's configuration of convolutions with the quantizer above."""
+
+        def __init__(self, weight_attrs: list[str], activation_attrs: list[str], quantize_output: bool) -> None:
+            super().__init__(weight_attrs, activation_attrs, quantize_output)
+            self.weight_quantizer = PerChannelQuantizer()
+
+    return PerChannelDepthwiseConfig
+
+
+def _few_values(values: Array) -> bool:
+    """Whether a kernel is clustered: trained weights that are not zero hardly ever repeat."""
+    nonzero = values[values != 0]
+    distinct = len(np.unique(nonzero))
+    return distinct <= MAX_DISTINCT and distinct < 0.9 * nonzero.size
+
+
+def _scheme(kept: Mapping[str, Form]) -> Any:
+    """Return TFMOT's default 8-bit scheme, with the corrections that the module's docstring names."""
+    default = tfmot().quantization.keras.default_8bit
+
+    class Layout:
+        """The default layout transform, then every kernel's configuration set right."""
+
+        def apply(self, model: Any, configs: dict[str, dict[str, Any]]) -> tuple[Any, dict[str, dict[str, Any]]]:
+            model, configs = _named(*default.Default8BitQuantizeLayoutTransform().apply(model, configs))
+            for layer in model.layers:
+                if layer.name in configs and type(layer).__name__ in ("Conv2D", "DepthwiseConv2D", "Dense"):
+                    config = configs[layer.name].get("quantize_config")
+                    configs[layer.name]["quantize_config"] = _config(layer, config, kept.get(layer.name))
+            return model, configs
+
+    class Scheme(default.Default8BitQuantizeScheme):  # type: ignore[misc,name-defined]
+        def get_layout_transformer(self) -> Layout:
+            return Layout()
+
+    return Scheme()
+
+
+def _named(model: Any, configs: dict[str, dict[str, Any]]) -> tuple[Any, dict[str, dict[str, Any]]]:
+    """Name the input quantizers by their order; TFMOT numbers them through the process, which shows in the file."""
+    names = {layer.name: f"quantize_input_{number}" for number, layer in enumerate(input_quantizers(model))}
+
+    def rename(layer: Any) -> list[Part] | None:
+        return [Part(clone(layer, name=names[layer.name]))] if layer.name in names else None
+
+    return rebuild(model, rename), {names.get(name, name): config for name, config in configs.items()}
+
+
+def _config(layer: Any, config: Any, form: Form | None) -> Any:
+    """Return how TFMOT quantizes one convolution or dense layer; None is its default."""
+    from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
+        default_8bit_quantize_configs,
+    )
+    from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
+        default_8bit_quantize_registry as registry,
+    )
+
+    combine = tfmot().experimental.combine
+    before_relu = isinstance(config, default_8bit_quantize_configs.NoOpQuantizeConfig)
+    activations = [] if before_relu else ["activation"]
+    if type(layer).__name__ == "DepthwiseConv2D":
+        return depthwise_config()(["depthwise_kernel"], activations, False)
+    if before_relu:
+        dense = type(layer).__name__ == "Dense"
+        make = registry.Default8BitQuantizeConfig if dense else registry.Default8BitConvQuantizeConfig
+        config = make(["kernel"], activations, False)
+    if form is None:
+        return config
+    config = config or registry.Default8BitQuantizeRegistry().get_quantize_config(layer)
+    if form is Form.SPARSE:
+        sparse = combine.Default8BitPrunePreserveQuantizeScheme().get_quantize_registry()
+        return sparse.apply_sparsity_preserve_quantize_config(layer, config)
+    scheme = combine.Default8BitClusterPreserveQuantizeScheme(preserve_sparsity=form is Form.BOTH)
+    return scheme.get_quantize_registry().apply_cluster_preserve_quantize_config(layer, config)
