@@ -13,13 +13,16 @@ from typing import Any
 from edgekit.backend import keras3, tensorflow, tf_keras
 from edgekit.errors import ConversionError
 from edgekit.models.bridge_graph import Graph, call_kwargs, graph_of, is_model, reason
-from edgekit.models.bridge_layers import AUGMENTATION, Translated, Unsupported, is_keras_own, translate
-from edgekit.models.bridge_ops import Apply, translate_op
+from edgekit.models.bridge_layers import AUGMENTATION, NOT_FLOAT32, Translated, Unsupported, is_keras_own, translate
+from edgekit.models.bridge_op_shapes import Apply
+from edgekit.models.bridge_ops import translate_op
 from edgekit.models.bridge_proof import Pair, Proof, prove
 from edgekit.progress import Progress
 
-NEXT_STEP = "use layers that exist in Keras 2, or build and save the model with tf_keras (TF_USE_LEGACY_KERAS=1)"
-NOT_FLOAT32 = ("float16", "bfloat16", "float64")
+NEXT_STEP = (
+    "use layers that exist in Keras 2, or build and save the model with tf_keras (TF_USE_LEGACY_KERAS=1); "
+    "post-training schemes need no Keras 2 form: write model.export('FOLDER') in Keras 3, and give edgekit the folder"
+)
 
 LEFT_OUT = Translated(None, copy_weights=False)
 """A layer, or a nested model of such layers, that does nothing at inference."""
@@ -66,7 +69,10 @@ def bridge(source: Any, progress: Progress) -> Bridged:
 
 def copy_weights(source: Any, target: Any) -> None:
     """Copy the variables of one Keras 3 layer into its Keras 2 counterpart; both list them in the same order."""
-    target.set_weights(source.get_weights())
+    values = source.get_weights()
+    if type(source).__name__ == "LayerScale":
+        values = [value.reshape(weight.shape) for value, weight in zip(values, target.weights, strict=True)]
+    target.set_weights(values)
 
 
 @dataclass

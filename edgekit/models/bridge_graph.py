@@ -64,23 +64,44 @@ def graph_of(model: Any) -> Graph:
 def call_tensors(node: Any) -> list[Any]:
     """Return the symbolic tensors a call gets, without implicit masks."""
     flat = tensorflow().nest.flatten([list(node.arguments.args), call_kwargs(node)])
-    return [item for item in flat if isinstance(item, keras3().KerasTensor)]
+    return [item for item in flat if _is_tensor(item)]
 
 
 def call_kwargs(node: Any) -> dict[str, Any]:
     """Return the keyword arguments of a call, without implicit masks and without those that are None."""
-    return {
-        key: value for key, value in node.arguments.kwargs.items() if value is not None and not _is_mask(key, value)
-    }
+    kwargs = {key: value for key, value in node.arguments.kwargs.items() if value is not None}
+    own = [tensor for tensor in tensorflow().nest.flatten([list(node.arguments.args), kwargs]) if _is_tensor(tensor)]
+    implicit = [mask for tensor in own if (mask := getattr(tensor, "_keras_mask", None)) is not None]
+    return {key: value for key, value in kwargs.items() if not _is_mask(key, value, implicit)}
 
 
-def _is_mask(key: str, value: Any) -> bool:
+def _is_mask(key: str, value: Any, implicit: list[Any]) -> bool:
     """Whether an argument is a mask that Keras 3 derived from Embedding or Masking, not one the user computed."""
-    keras = keras3()
     if key != "mask" and (not key.endswith("_mask") or key == "attention_mask"):
         return False
-    tensors = [item for item in tensorflow().nest.flatten(value) if isinstance(item, keras.KerasTensor)]
-    return not any(isinstance(tensor._keras_history.operation, keras.layers.Layer) for tensor in tensors)
+    masks = [item for item in tensorflow().nest.flatten(value) if item is not None]
+    return all(_is_tensor(mask) and any(_same(mask, other) for other in implicit) for mask in masks)
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Whether two symbolic tensors are computed alike; a loaded model computes implicit masks a second time."""
+    if not (_is_tensor(a) and _is_tensor(b)):
+        return repr(a) == repr(b)
+    if a is b:
+        return True
+    first, second = a._keras_history, b._keras_history
+    if type(first.operation) is not type(second.operation) or isinstance(first.operation, keras3().layers.Layer):
+        return False
+    parts = [
+        tensorflow().nest.flatten([list(node.arguments.args), node.arguments.kwargs])
+        for node in (h.operation._inbound_nodes[h.node_index] for h in (first, second))
+    ]
+    alike = len(parts[0]) == len(parts[1]) and first.tensor_index == second.tensor_index
+    return alike and all(_same(x, y) for x, y in zip(*parts, strict=True))
+
+
+def _is_tensor(item: Any) -> bool:
+    return isinstance(item, keras3().KerasTensor)
 
 
 def reason(error: Exception) -> str:

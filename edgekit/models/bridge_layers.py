@@ -16,6 +16,9 @@ from edgekit.backend import keras3, tf_keras
 from edgekit.models.bridge_activations import RENAMED, Step, known, step
 from edgekit.models.bridge_graph import reason
 
+NOT_FLOAT32 = ("float16", "bfloat16", "float64")
+"""Types in which Keras 3 models compute, and edgekit does not."""
+
 Config = dict[str, Any]
 Nested = Callable[[Any, str], Any]
 """Turns a layer or model inside another layer into its Keras 2 form, under the given name."""
@@ -36,6 +39,7 @@ class Line:
         build: makes the layer, where the configuration alone is not enough; it gets the Keras 3 layer, the Keras 2
             class, the translated configuration and a function for nested layers.
         copy_weights: whether the variables correspond one to one.
+        kind: the Keras 2 class, if it has another name.
     """
 
     rename: tuple[tuple[str, str], ...] = ()
@@ -43,6 +47,7 @@ class Line:
     keep: tuple[str, ...] = ()
     build: Callable[[Any, Any, Config, Nested], Any] | None = None
     copy_weights: bool = True
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,25 @@ def _wrapper(source: Any, cls: Any, config: Config, nested: Nested) -> Any:
     return cls(nested(source.layer, source.layer.name), name=config["name"])
 
 
+def _layer_scale(source: Any, cls: Any, config: Config, _: Nested) -> Any:
+    """Scale every channel of images by a weight of its own: a depthwise convolution of one pixel."""
+    return cls(1, use_bias=False, name=config["name"])
+
+
+def _stochastic_depth(source: Any, cls: Any, config: Config, _: Nested) -> Any:
+    """Drop whole samples of a branch of images while training."""
+    return cls(source.drop_path_rate, noise_shape=(None, 1, 1, 1), name=config["name"])
+
+
+def _recurrent_cells(source: Any, cls: Any, config: Config, nested: Nested) -> Any:
+    """Translate the cells inside an RNN like layers."""
+    return cls(nested(source.cell, source.cell.name), **{k: v for k, v in config.items() if k != "cell"})
+
+
+def _stacked_cells(source: Any, cls: Any, config: Config, nested: Nested) -> Any:
+    return cls([nested(cell, cell.name) for cell in source.cells], name=config["name"])
+
+
 def _attention(source: Any, cls: Any, config: Config, _: Nested) -> Any:
     """Build it from its arguments; Keras 2's `from_config` wants the shapes of an earlier call."""
     return cls(**config)
@@ -119,11 +143,17 @@ LAYERS: dict[str, Line] = {
     **dict.fromkeys(("Rescaling", "CenterCrop"), PLAIN),
     "Resizing": Line(ignore=("fill_mode", "fill_value")),
     **dict.fromkeys(("LSTM", "GRU", "SimpleRNN"), RECURRENT),
+    **dict.fromkeys(("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"), RECURRENT),
+    **dict.fromkeys(("LSTMCell", "GRUCell", "SimpleRNNCell"), UNSEEDED),
+    "StackedRNNCells": Line(build=_stacked_cells),
+    "RNN": Line(keep=("zero_output_for_mask",), build=_recurrent_cells),
     "Bidirectional": Line(build=_bidirectional),
     "TimeDistributed": Line(build=_wrapper),
     **dict.fromkeys(("Attention", "AdditiveAttention"), UNSEEDED),
     "MultiHeadAttention": Line(ignore=("seed",), build=_attention),
     "Lambda": Line(build=_lambda),
+    "LayerScale": Line(kind="DepthwiseConv2D", ignore=("init_values", "projection_dim"), build=_layer_scale),
+    "StochasticDepth": Line(kind="Dropout", ignore=("seed", "drop_path_rate"), build=_stochastic_depth),
 }
 
 AUGMENTATION = frozenset(
@@ -158,7 +188,7 @@ def translate(source: Any, name: str, nested: Nested) -> Translated:
         raise Unsupported("this layer has no Keras 2 form here")
     if getattr(source.dtype_policy, "quantization_mode", None) or getattr(source, "lora_enabled", False):
         raise Unsupported("its weights are quantized or LoRA; save the model before quantize() or enable_lora()")
-    line, cls = LAYERS[kind], getattr(tf_keras().layers, kind)
+    line, cls = LAYERS[kind], getattr(tf_keras().layers, LAYERS[kind].kind or kind)
     config, then = source.get_config() | {"name": name}, None
     if "activation" in config and "recurrent_activation" not in config and kind != "SimpleRNN":
         alone = kind == "Activation"
@@ -181,7 +211,7 @@ def _activation(function: Any, value: Any, name: str, alone: bool, nested: Neste
         return "linear", nested(function, name if alone else f"{name}_{function.name}")
     value = value or "linear"
     if not isinstance(value, str) or not known(value):
-        raise Unsupported(f"its activation {_shown(value)} is not one of Keras's named activations")
+        raise Unsupported(f"its activation {shown(value)} is not one of Keras's named activations")
     if value in RENAMED:
         return RENAMED[value], None
     return "linear", step(value, name if alone else f"{name}_{value}")
@@ -189,14 +219,14 @@ def _activation(function: Any, value: Any, name: str, alone: bool, nested: Neste
 
 def _reduced(config: Config, cls: Any, line: Line) -> Config:
     """Reduce a Keras 3 configuration to the keys and values that Keras 2 understands."""
-    accepted, rename, out = _accepted(cls).union(line.keep), dict(line.rename), Config()
+    known, rename, out = accepted(cls).union(line.keep), dict(line.rename), Config()
     for key, value in config.items():
         target = rename.get(key, key)
         if key in line.ignore:
             continue
-        if target not in accepted:
+        if target not in known:
             if value and value != "channels_last":
-                raise Unsupported(f"its option {key}={_shown(value)} does not exist in Keras 2")
+                raise Unsupported(f"its option {key}={shown(value)} does not exist in Keras 2")
             continue
         if key == "stateful" and value:
             raise Unsupported("it is stateful; edgekit handles layers that start afresh with every sample")
@@ -204,35 +234,38 @@ def _reduced(config: Config, cls: Any, line: Line) -> Config:
             value = "float32"
         elif key == "recurrent_activation" or (key == "activation" and value is not None):
             if value not in RENAMED:
-                raise Unsupported(f"its {key} {_shown(value)} means something else, or nothing, in Keras 2")
+                raise Unsupported(f"its {key} {shown(value)} means something else, or nothing, in Keras 2")
             value = RENAMED[value]
         elif key.endswith(("_initializer", "_regularizer", "_constraint")) and value is not None:
-            value = _object(key.rsplit("_", 1)[1], value)
+            value = serialized(getattr(tf_keras(), f"{key.rsplit('_', 1)[1]}s"), value)
             if value is None:
                 continue
         out[target] = value
     return out
 
 
-def _object(kind: str, value: Any) -> Any:
-    """Return an initializer, regularizer or constraint as Keras 2 writes it; None if it has no such thing.
+def serialized(module: Any, value: Any) -> Any:
+    """Return an initializer, regularizer or constraint as the other Keras writes it; None if it has no such thing.
 
     None of them changes an output once the weights are copied.
+
+    Args:
+        module: of the other Keras, `initializers`, `regularizers` or `constraints`.
+        value: the configuration.
     """
-    module = getattr(tf_keras(), f"{kind}s")
     if not isinstance(value, dict):
         return None
     cls, inner = getattr(module, str(value.get("class_name")), None), value.get("config")
     if not inspect.isclass(cls) or not isinstance(inner, dict):
         return None
-    accepted = _accepted(cls)
+    known = accepted(cls)
     try:
-        return module.serialize(cls(**{key: item for key, item in inner.items() if key in accepted}))
+        return module.serialize(cls(**{key: item for key, item in inner.items() if key in known}))
     except (TypeError, ValueError):
         return None
 
 
-def _accepted(cls: Any) -> set[str]:
+def accepted(cls: Any) -> set[str]:
     """Return the names of all arguments that a class and its bases take."""
     return {name for base in cls.__mro__ if "__init__" in vars(base) for name in _parameters(vars(base)["__init__"])}
 
@@ -244,6 +277,7 @@ def _parameters(function: Any) -> list[str]:
         return []
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """Return a value as text of a length that fits a message."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

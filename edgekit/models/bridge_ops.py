@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,11 +9,12 @@ import numpy as np
 from edgekit.backend import keras3, tf_keras
 from edgekit.models.bridge_activations import RENAMED, step
 from edgekit.models.bridge_layers import Unsupported
-
-Apply = Callable[[list[Any]], Any]
-"""Takes the Keras 2 tensors of one call, in the order of the Keras 3 call, and returns the result."""
+from edgekit.models.bridge_op_shapes import SHAPES, Apply, first
+from edgekit.models.bridge_op_table import ACROSS, is_traced, trace
 
 MERGES = ("Add", "Subtract", "Multiply", "Maximum", "Minimum")
+
+ARITHMETIC = (*MERGES, "Divide", "TrueDivide")
 
 ACTIVATIONS = {
     **{kind: kind.lower() for kind in ("Relu", "Relu6", "Sigmoid", "Tanh", "Softplus", "Softsign", "Silu", "Selu")},
@@ -39,52 +39,60 @@ def translate_op(node: Any, name: str) -> Apply:
     kind = type(operation).__name__
     if not str(type(operation).__module__).startswith("keras."):
         raise Unsupported("a custom operation has no Keras 2 form here")
-    if "float" not in str(node.outputs[0].dtype):
-        raise Unsupported(f"an operation on {node.outputs[0].dtype} has no Keras 2 form here")
-    if kind in (*MERGES, "Divide", "TrueDivide"):
+    if kind in ARITHMETIC and "float" in str(node.outputs[0].dtype):
         return _arithmetic(node, kind, name)
+    if kind in SHAPES:
+        return SHAPES[kind](node, name)
     if kind in ACTIVATIONS:
         activation = ACTIVATIONS[kind]
         if activation in RENAMED:
-            return _first(layers.Activation(RENAMED[activation], name=name))
-        return _first(step(activation, name))
+            return first(layers.Activation(RENAMED[activation], name=name))
+        return first(step(activation, name))
     if kind == "Negative":
-        return _first(layers.Rescaling(-1.0, name=name))
+        return first(layers.Rescaling(-1.0, name=name))
     if kind == "Softmax" and operation.axis is not None:
-        return _first(layers.Softmax(axis=operation.axis, name=name))
+        return first(layers.Softmax(axis=operation.axis, name=name))
     if kind == "LeakyRelu":
-        return _first(layers.LeakyReLU(alpha=operation.negative_slope, name=name))
+        return first(layers.LeakyReLU(alpha=operation.negative_slope, name=name))
     if kind == "Elu":
-        return _first(layers.ELU(alpha=operation.alpha, name=name))
+        return first(layers.ELU(alpha=operation.alpha, name=name))
     if kind == "Gelu" and not operation.approximate:
-        return _first(layers.Activation("gelu", name=name))
+        return first(layers.Activation("gelu", name=name))
+    if kind == "Celu" and operation.alpha == 1:
+        return first(layers.ELU(name=name))
+    if kind == "ReLU":
+        options = {key: getattr(operation, key) for key in ("max_value", "negative_slope", "threshold")}
+        return first(layers.ReLU(**options, name=name))
+    if kind == "Clip" and operation.x_min == 0:
+        return first(layers.ReLU(max_value=float(operation.x_max), name=name))
     if kind == "Concatenate":
+        if operation.axis % len(node.outputs[0].shape) == 0:
+            raise Unsupported(ACROSS)
         return layers.Concatenate(axis=operation.axis, name=name)  # type: ignore[no-any-return]
-    if kind == "Reshape" and operation.newshape[0] in (-1, None) and -1 not in operation.newshape[1:]:
-        return _first(layers.Reshape(operation.newshape[1:], name=name))
+    if is_traced(operation):
+        return trace(node, name)  # type: ignore[no-any-return]
     raise Unsupported("this operation has no Keras 2 form here")
 
 
-def _first(function: Callable[[Any], Any]) -> Apply:
-    return lambda tensors: function(tensors[0])
-
-
 def _arithmetic(node: Any, kind: str, name: str) -> Apply:
-    """Two tensors of equal rank are merged; a tensor and a constant (scalar, or one a channel) are rescaled."""
+    """Two tensors of equal rank are merged; a tensor and a constant (scalar, or one a channel) are rescaled.
+
+    Everything else is a TensorFlow operation.
+    """
     layers, tensor = tf_keras().layers, keras3().KerasTensor
     operands: list[Any] = [*node.arguments.args, *node.arguments.kwargs.values()]
     left, right = operands
     if isinstance(left, tensor) and isinstance(right, tensor):
-        if kind not in MERGES or len(left.shape) != len(right.shape):
-            raise Unsupported("two tensors are combined in a way that no Keras 2 layer does")
+        if kind not in MERGES or len(left.shape) != len(right.shape) or left.dtype != right.dtype:
+            return trace(node, name)  # type: ignore[no-any-return]
         return getattr(layers, kind)(name=name)  # type: ignore[no-any-return]
     swapped = isinstance(right, tensor)
     constant = np.asarray(left if swapped else right, np.float64)
     rescale = _rescale(kind, constant, swapped)
     if rescale is None or constant.ndim > 1:
-        raise Unsupported("a tensor and a constant are combined in a way that no Keras 2 layer does")
+        return trace(node, name)  # type: ignore[no-any-return]
     scale, offset = (float(v) if v.ndim == 0 else v.tolist() for v in map(np.asarray, rescale))
-    return _first(layers.Rescaling(scale, offset, name=name))
+    return first(layers.Rescaling(scale, offset, name=name))
 
 
 def _rescale(kind: str, constant: Any, swapped: bool) -> tuple[Any, Any] | None:

@@ -1,4 +1,4 @@
-"""The proof that a bridged model computes what the original does: the same random inputs through both."""
+"""The proof that a model and its form in the other Keras compute the same: the same random inputs through both."""
 
 from __future__ import annotations
 
@@ -25,6 +25,12 @@ TOLERANCE = 1e-5
 LAYER_TOLERANCE = 1e-4
 """Of every layer's output, which finds what a saturated output hides: times its largest absolute value."""
 LAYER_FLOOR = 1e-6
+
+NEXT_STEPS = {
+    "Keras 2": "replace that layer, or build and save the model with tf_keras (TF_USE_LEGACY_KERAS=1)",
+    "Keras 3": "go on with the Keras 2 file, which tf_keras loads, or replace that layer before compressing",
+}
+"""By the Keras in which the second model was made."""
 
 OPEN_DIMENSION = 96
 """The size used where a model leaves one open."""
@@ -54,13 +60,14 @@ class Proof:
     samples: int
 
 
-def prove(source: Any, target: Any, pairs: dict[int, list[Pair]]) -> Proof:
-    """Compare a Keras 3 model with its Keras 2 form on seeded random inputs: the outputs, and those of every layer.
+def prove(source: Any, target: Any, pairs: dict[int, list[Pair]], made: str = "Keras 2") -> Proof:
+    """Compare a Keras 3 model and a Keras 2 model on seeded random inputs: the outputs, and those of every layer.
 
     Args:
         source: the Keras 3 model.
         target: the Keras 2 model.
-        pairs: by `id()` of the source and of every model nested in it, what to compare.
+        pairs: by `id()` of the Keras 3 model and of every model nested in it, what to compare.
+        made: which of the two was made from the other, for messages.
 
     Raises:
         ConversionError: the outputs differ, naming the first layer that does; or a model cannot be run.
@@ -81,9 +88,9 @@ def prove(source: Any, target: Any, pairs: dict[int, list[Pair]]) -> Proof:
             difference, tolerance = _difference(old, new), TOLERANCE * max(1.0, _largest(old))
             if difference > tolerance or where:
                 raise ConversionError(
-                    f"the Keras 2 form of model {source.name} computes something else: "
+                    f"the {made} form of model {source.name} computes something else: "
                     f"{where or f'no layer differs by itself, but the outputs do by {difference:.3g}'}",
-                    "replace that layer, or build and save the model with tf_keras (TF_USE_LEGACY_KERAS=1)",
+                    NEXT_STEPS[made],
                 )
             if difference / tolerance >= worst.max_abs_diff / worst.tolerance:
                 worst = Proof(difference, tolerance, 0)
@@ -155,7 +162,7 @@ def _sample(tensor: Any, normal: bool, tokens: bool, classes: int, magnitude: fl
     if dtype == "bool":
         return rng.random(shape) < 0.5
     if tokens or "int" in dtype:
-        top = classes if tokens or classes else 127 if "8" in dtype else 10
+        top = classes if tokens else classes // 2 or (127 if "8" in dtype else 10)  # half: it may be added to
         x: Array = rng.integers(0, max(1, top), shape)
     else:
         x = (rng.standard_normal(shape) if normal else rng.random(shape)) * magnitude

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from edgekit.backend import tensorflow, tf_keras
+from edgekit.backend import tensorflow
 from edgekit.errors import InputError
+from edgekit.models.keras2_graph import calls, check_graph, flat, is_graph
+
+__all__ = ["CallLayer", "Shape", "calls", "check_model", "flat", "inner_layers", "is_graph", "replay", "shape_of"]
 
 Shape = tuple[int | None, ...]
 CallLayer = Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]
@@ -14,47 +17,16 @@ CallLayer = Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]
 
 
 def check_model(model: Any) -> None:
-    """Refuse models whose layers cannot be followed at all.
+    """Refuse models whose layers cannot be followed at all, or that have nothing to compress.
 
     Raises:
         InputError: the model is subclassed, was never built, or has no weights.
     """
-    name, kind = getattr(model, "name", "?"), type(model).__name__
-    if not isinstance(model, tf_keras().Model):
-        raise InputError(
-            f"stages work on tf_keras (Keras 2) models, this is a {kind}",
-            "load it with edgekit.models.loader, which turns Keras 3 models into Keras 2 ones",
-        )
-    if isinstance(model, tf_keras().Sequential) and not (model.built and model.inputs):
-        raise InputError(f"model {name} was never built, so it has no input shape", "add an Input layer first")
-    if not is_graph(model):
-        raise InputError(
-            f"model {name} ({kind}) is subclassed; what it computes is not in its graph",
-            "rewrite it with Sequential or the functional API, and copy the weights with set_weights",
-        )
+    check_graph(model)
     if not model.weights:
         raise InputError(
-            f"model {name} has no weights, so there is nothing to compress", "give a model with trained layers"
+            f"model {model.name} has no weights, so there is nothing to compress", "give a model with trained layers"
         )
-
-
-def is_graph(layer: Any) -> bool:
-    """Return whether a layer is a built Sequential or functional model, whose graph is all it computes."""
-    keras = tf_keras()
-    kinds = (keras.Sequential, keras.src.engine.functional.Functional)
-    own_call = getattr(type(layer), "call", None) in [kind.call for kind in kinds]
-    return isinstance(layer, kinds) and own_call and bool(getattr(layer, "_nodes_by_depth", None))
-
-
-def calls(model: Any) -> list[Any]:
-    """Return the nodes of a model, in the order in which they can be computed, without its inputs."""
-    by_depth = model._nodes_by_depth
-    return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth] if not node.is_input]
-
-
-def flat(structure: Any) -> list[Any]:
-    """Return the leaves of a structure of tensors, in the order of `tf.nest`."""
-    return list(tensorflow().nest.flatten(structure))
 
 
 def shape_of(tensor: Any) -> Shape:
