@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from edgekit.columns import Columns
 from edgekit.errors import InputError
 
 LAYOUTS = ("NHWC", "NCHW")
@@ -35,6 +36,8 @@ class Preprocessing:
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
     layout: str = "NHWC"
+    inputs: tuple[tuple[str, Preprocessing], ...] = ()
+    """For a model with several inputs: by name how each is fed, in place of all of the above."""
 
     def __post_init__(self) -> None:
         values = (self.scale, *self.mean, *self.std)
@@ -47,8 +50,29 @@ class Preprocessing:
         if self.layout not in LAYOUTS:
             raise InputError(f"unknown layout `{self.layout}`", f"one of: {', '.join(LAYOUTS)}")
 
-    def apply(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """Return model inputs as float32.
+    def of(self, name: str) -> Preprocessing:
+        """Return how the input `name` is fed."""
+        return dict(self.inputs).get(name, self)
+
+    def changed(self, given: Mapping[str, Any]) -> Preprocessing:
+        """Return it with some fields replaced; `inputs` maps names of inputs to fields of theirs.
+
+        Raises:
+            InputError: an input is named that there is not.
+        """
+        fields = {key: value for key, value in given.items() if key != "inputs"}
+        changes: Mapping[str, Mapping[str, Any]] = given.get("inputs", {})
+        unknown = set(changes) - {name for name, _ in self.inputs}
+        if unknown:
+            known = ", ".join(name for name, _ in self.inputs) or "one only, so give the numbers without a name"
+            raise InputError(
+                f"--scale, --mean or --std: there is no input {', '.join(sorted(unknown))}", f"the inputs: {known}"
+            )
+        inputs = tuple((name, replace(how, **{**fields, **changes.get(name, {})})) for name, how in self.inputs)
+        return replace(self, **fields, inputs=inputs)
+
+    def apply(self, x: Any) -> Any:
+        """Return model inputs as float32; of `Columns` one array an input, a tuple in their order.
 
         Args:
             x: a batch of stored samples, any real dtype, shape (n, ...), channels last.
@@ -56,6 +80,11 @@ class Preprocessing:
         Raises:
             InputError: mean or std do not fit the number of channels.
         """
+        if isinstance(x, Columns):
+            return tuple(self.of(name)._one(np.asarray(c)) for name, c in zip(x.names, x.arrays, strict=True))
+        return self._one(np.asarray(x))
+
+    def _one(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         channels = x.shape[-1] if x.ndim > 1 else 1
         for name, values in (("mean", self.mean), ("std", self.std)):
             if len(values) not in (1, channels):
@@ -69,7 +98,8 @@ class Preprocessing:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
-        return {"scale": self.scale, "mean": list(self.mean), "std": list(self.std), "layout": self.layout}
+        named = {"inputs": {name: how.to_dict() for name, how in self.inputs}} if self.inputs else {}
+        return {"scale": self.scale, "mean": list(self.mean), "std": list(self.std), "layout": self.layout, **named}
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Preprocessing:
@@ -79,7 +109,7 @@ class Preprocessing:
             InputError: a key is missing, unknown or of the wrong type.
         """
         try:
-            unknown = set(value) - {"scale", "mean", "std", "layout"}
+            unknown = set(value) - {"scale", "mean", "std", "layout", "inputs"}
             if unknown:
                 raise InputError(f"preprocessing has unknown keys: {', '.join(sorted(unknown))}")
             return cls(
@@ -87,12 +117,15 @@ class Preprocessing:
                 mean=tuple(float(v) for v in value["mean"]),
                 std=tuple(float(v) for v in value["std"]),
                 layout=str(value["layout"]),
+                inputs=tuple((name, cls.from_dict(how)) for name, how in value.get("inputs", {}).items()),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(f"cannot read preprocessing {value!r}: {error}") from error
 
     def __str__(self) -> str:
         """Return the formula a person would write, e.g. `x / 255` or `(x / 255 - 0.5) / 0.25`."""
+        if self.inputs:
+            return "; ".join(f"{name}: {how}" for name, how in self.inputs)
         reciprocal = 1 / self.scale
         if self.scale == 1:
             text = "x"

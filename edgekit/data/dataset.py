@@ -1,85 +1,81 @@
-"""A labelled data set in memory, and the checks that every data set passes before work starts."""
+"""A data set, in memory or mapped from disk, and the checks that every data set passes before work starts."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from edgekit.columns import Array, Columns, columns_of
 from edgekit.errors import InputError
 from edgekit.preprocessing import Preprocessing
 
-Array = npt.NDArray[Any]
+MOST_CLASSES = 10_000
+"""Integers above are values, not classes."""
+CHUNK = 4096
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Samples and integer class labels.
+    """Samples and their labels.
 
     Attributes:
         name: `mnist`, or the stem of the user's file.
-        x_train, x_test: stored samples, shape (n, ...), channels last, the dtype they were stored with.
-        y_train, y_test: labels, int64, shape (n,), 0 to classes - 1.
-        class_names: one name a class.
+        x_train, x_test: stored samples, shape (n, ...), channels last, the dtype they were stored with; `Columns` for a
+            model with several inputs.
+        y_train, y_test: labels; int64 (n,) for classes (one-hot labels become that), integers (n, ...) for masks and
+            for several labels a sample, float32 (n, ...) for values; `Columns` for several outputs; None without.
+        class_names: one name a class; empty where labels are no classes.
         preprocessing: how these samples are usually fed; a model's own description goes before it.
     """
 
     name: str
-    x_train: Array
-    y_train: Array
-    x_test: Array
-    y_test: Array
+    x_train: Any
+    y_train: Any
+    x_test: Any
+    y_test: Any
     class_names: tuple[str, ...]
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
-        """Shape of one sample, without the batch axis."""
-        return tuple(self.x_train.shape[1:])
+        """Shape of one sample, without the batch axis; of the first input, where there are several."""
+        return tuple(columns_of(self.x_train)[0].shape[1:])
 
     @property
     def classes(self) -> int:
-        """Number of classes."""
+        """Number of classes, 0 where labels are no classes."""
         return len(self.class_names)
 
-    def with_axes(self, count: int) -> Dataset:
-        """Return the data with `count` axes a sample, where a last axis of one makes the difference; else itself.
-
-        (64, 1) and (64,) may be the same signal, and (28, 28) the same image as (28, 28, 1): the model decides.
-        """
-        axes = len(self.sample_shape)
-        if count == axes + 1:
-            return replace(self, x_train=self.x_train[..., np.newaxis], x_test=self.x_test[..., np.newaxis])
-        if count == axes - 1 and self.sample_shape[-1] == 1:
-            return replace(self, x_train=self.x_train[..., 0], x_test=self.x_test[..., 0])
-        return self
-
     def fingerprint(self) -> str:
-        """Return the SHA-256 over shapes, dtypes and bytes of all four arrays."""
+        """Return the SHA-256 over shapes, dtypes and bytes of all arrays."""
         digest = hashlib.sha256()
-        for array in (self.x_train, self.y_train, self.x_test, self.y_test):
-            digest.update(f"{array.shape}{array.dtype.str}".encode())
-            digest.update(np.ascontiguousarray(array).data)
+        for part in (self.x_train, self.y_train, self.x_test, self.y_test):
+            for array in () if part is None else columns_of(part):
+                digest.update(f"{array.shape}{array.dtype.str}".encode())
+                for start in range(0, len(array), CHUNK):
+                    digest.update(np.ascontiguousarray(array[start : start + CHUNK]).data)
         return digest.hexdigest()
 
 
 def build(
     name: str,
-    arrays: dict[str, Array],
+    arrays: Mapping[str, Any],
     source: str,
     class_names: tuple[str, ...] = (),
     preprocessing: Preprocessing | None = None,
 ) -> Dataset:
-    """Check the four arrays and make a `Dataset`.
+    """Check the arrays and make a `Dataset`.
 
-    Images without a channel axis (n, height, width) get one. Labels of shape (n, 1) are flattened.
+    Images without a channel axis (n, height, width) get one. Labels of shape (n, 1) are flattened, one-hot labels
+    become integers.
 
     Args:
         name: the data set's name.
-        arrays: `x_train`, `y_train`, `x_test`, `y_test`.
+        arrays: `x_train`, `y_train`, `x_test`, `y_test`: an array, a mapping of names to arrays, or None for y.
         source: the file, for messages.
         class_names: names of the classes; by default the numbers that occur.
         preprocessing: the usual one; by default 1/255 for uint8 samples, none for others.
@@ -87,14 +83,25 @@ def build(
     Raises:
         InputError: whatever makes the arrays unusable, said with the file, the array and the fix.
     """
-    x_train, y_train = _samples(arrays["x_train"], "x_train", source), _labels(arrays["y_train"], "y_train", source)
-    x_test, y_test = _samples(arrays["x_test"], "x_test", source), _labels(arrays["y_test"], "y_test", source)
-    for split, x, y in (("train", x_train, y_train), ("test", x_test, y_test)):
-        if len(x) != len(y):
-            raise InputError(f"{source}: x_{split} has {len(x)} samples, y_{split} has {len(y)} labels")
-    if x_train.shape[1:] != x_test.shape[1:]:
-        raise InputError(f"{source}: a sample of x_train has shape {x_train.shape[1:]}, of x_test {x_test.shape[1:]}")
-    classes = len(class_names) or int(y_train.max()) + 1
+    x = {key: _each(arrays[key], key, source, _samples) for key in ("x_train", "x_test")}
+    y = {key: _each(arrays.get(key), key, source, _labels) for key in ("y_train", "y_test")}
+    if (y["y_train"] is None) != (y["y_test"] is None):
+        raise InputError(f"{source}: only one of y_train and y_test is there", "give both, or none")
+    for split in ("train", "test"):
+        _check_lengths(x[f"x_{split}"], y[f"y_{split}"], split, source)
+    _check_alike(x["x_train"], x["x_test"], "x", source)
+    if y["y_train"] is not None:
+        y["y_train"], y["y_test"] = _alike_labels(y["y_train"], y["y_test"])
+        _check_alike(y["y_train"], y["y_test"], "y", source)
+    names = class_names or _class_names(y["y_train"])
+    if names and not isinstance(y["y_train"], Columns):
+        check_classes(y["y_train"], y["y_test"], len(names), source)
+    usual = preprocessing or _usual(x["x_train"])
+    return Dataset(name, x["x_train"], y["y_train"], x["x_test"], y["y_test"], names, usual)
+
+
+def check_classes(y_train: Array, y_test: Array, classes: int, source: str) -> None:
+    """Raise `InputError` unless integer labels run from 0 to classes - 1 and there are two classes."""
     if classes < 2:
         raise InputError(f"{source}: y_train holds one class only")
     for key, y in (("y_train", y_train), ("y_test", y_test)):
@@ -103,10 +110,21 @@ def build(
                 f"{source}: {key} holds labels from {y.min()} to {y.max()}, expected 0 to {classes - 1}",
                 "number the classes from 0; every class must occur in y_train",
             )
-    if preprocessing is None:
-        preprocessing = Preprocessing(scale=1 / 255) if x_train.dtype == np.uint8 else Preprocessing()
-    names = class_names or tuple(str(c) for c in range(classes))
-    return Dataset(name, x_train, y_train, x_test, y_test, names, preprocessing)
+
+
+def is_classes(y: Any) -> bool:
+    """Return whether labels are one class a sample: int64 of shape (n,)."""
+    return isinstance(y, np.ndarray) and y.ndim == 1 and y.dtype.kind in "iu"
+
+
+def _each(part: Any, key: str, source: str, check: Any) -> Any:
+    if part is None:
+        return None
+    if isinstance(part, Mapping):
+        if not part:
+            raise InputError(f"{source}: {key} holds no arrays")
+        return Columns({name: check(array, f"{key}/{name}", source) for name, array in part.items()})
+    return check(part, key, source)
 
 
 def _samples(x: Array, key: str, source: str) -> Array:
@@ -114,24 +132,89 @@ def _samples(x: Array, key: str, source: str) -> Array:
         raise InputError(f"{source}: {key} is empty (shape {x.shape})")
     if x.dtype.kind not in "uif" or x.dtype.itemsize > 8:
         raise InputError(f"{source}: {key} has dtype {x.dtype}", "samples must be integers or floating point numbers")
-    if x.dtype.kind == "f" and not np.isfinite(x).all():
-        bad = int(np.argmin(np.isfinite(x.reshape(len(x), -1)).all(axis=1)))
-        raise InputError(f"{source}: {key} holds NaN or infinity, first in sample {bad}", "clean the data first")
-    if x.dtype == np.float64:
+    _check_finite(x, key, source)
+    if x.dtype == np.float64 and not isinstance(x, np.memmap):
         x = x.astype(np.float32)
     if x.ndim == 1:
         raise InputError(f"{source}: {key} has shape {x.shape}", "expected (samples, ...), such as (1000, 28, 28, 1)")
     return x[..., np.newaxis] if x.ndim == 3 else x
 
 
+def _check_finite(x: Array, key: str, source: str) -> None:
+    if x.dtype.kind != "f":
+        return
+    for start in range(0, len(x), CHUNK):
+        finite = np.isfinite(x[start : start + CHUNK]).reshape(len(x[start : start + CHUNK]), -1).all(axis=1)
+        if not finite.all():
+            bad = start + int(np.argmin(finite))
+            raise InputError(f"{source}: {key} holds NaN or infinity, first in sample {bad}", "clean the data first")
+
+
 def _labels(y: Array, key: str, source: str) -> Array:
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = y[:, 0]
-    if y.ndim != 1 or y.dtype.kind not in "ui":
+    if y.ndim == 0 or len(y) == 0 or y.size == 0:
+        raise InputError(f"{source}: {key} is empty (shape {y.shape})")
+    if y.dtype.kind not in "uifb" or y.dtype.itemsize > 8:
         raise InputError(
-            f"{source}: {key} has shape {y.shape} and dtype {y.dtype}",
-            "labels must be integers of shape (samples,); for one-hot labels store y.argmax(axis=1)",
+            f"{source}: {key} has dtype {y.dtype}",
+            "labels must be numbers: integers for classes and masks, floating point numbers for values",
         )
-    if len(y) == 0:
-        raise InputError(f"{source}: {key} is empty")
-    return y.astype(np.int64)
+    _check_finite(y, key, source)
+    if y.ndim >= 2 and y.shape[-1] == 1 and (y.ndim == 2 or y.dtype.kind in "uib"):
+        y = y[..., 0]
+    if y.dtype.kind == "f":
+        return y.astype(np.float32)
+    return y.astype(np.int64) if y.ndim == 1 or y.dtype.kind == "b" else y
+
+
+def _alike_labels(train: Any, test: Any) -> tuple[Any, Any]:
+    """Turn one-hot labels into classes, and other zeros and ones in floating point into integers, in both parts."""
+    if isinstance(train, Columns):
+        if not isinstance(test, Columns) or train.names != test.names:
+            return train, test  # refused by the caller, with the names
+        pairs = [_alike_labels(a, b) for a, b in zip(train.arrays, test.arrays, strict=True)]
+        first = Columns(dict(zip(train.names, (a for a, _ in pairs), strict=True)))
+        return first, Columns(dict(zip(test.names, (b for _, b in pairs), strict=True)))
+    if isinstance(test, Columns) or train.shape[1:] != test.shape[1:]:
+        return train, test
+    if (train.dtype.kind == "f") != (test.dtype.kind == "f"):
+        return train.astype(np.float32), test.astype(np.float32)
+    if train.ndim != 2:
+        return train, test
+    if not all(((y == 0) | (y == 1)).all() for y in (train, test)):
+        return train, test
+    if all((y.sum(axis=1) == 1).all() for y in (train, test)):
+        return train.argmax(axis=1).astype(np.int64), test.argmax(axis=1).astype(np.int64)
+    return train.astype(np.int64), test.astype(np.int64)
+
+
+def _check_lengths(x: Any, y: Any, split: str, source: str) -> None:
+    lengths = {len(array) for array in columns_of(x)}
+    if len(lengths) > 1:
+        raise InputError(f"{source}: the inputs of x_{split} have {sorted(lengths)} samples")
+    for array in () if y is None else columns_of(y):
+        if len(array) != len(x):
+            raise InputError(f"{source}: x_{split} has {len(x)} samples, y_{split} has {len(array)} labels")
+
+
+def _check_alike(train: Any, test: Any, key: str, source: str) -> None:
+    if isinstance(train, Columns) or isinstance(test, Columns):
+        names = [part.names if isinstance(part, Columns) else "one array" for part in (train, test)]
+        if names[0] != names[1]:
+            raise InputError(f"{source}: {key}_train holds {names[0]}, {key}_test {names[1]}")
+    for a, b in zip(columns_of(train), columns_of(test), strict=True):
+        if a.shape[1:] != b.shape[1:]:
+            what = "a sample" if key == "x" else "a label"
+            raise InputError(f"{source}: {what} of {key}_train has shape {a.shape[1:]}, of {key}_test {b.shape[1:]}")
+
+
+def _class_names(y: Any) -> tuple[str, ...]:
+    if not is_classes(y) or y.min() < 0 or y.max() >= MOST_CLASSES:
+        return ()
+    return tuple(str(c) for c in range(int(y.max()) + 1))
+
+
+def _usual(x: Any) -> Preprocessing:
+    """Bytes are divided by 255, other numbers are taken as they are."""
+    if isinstance(x, Columns):
+        return Preprocessing(inputs=tuple((n, _usual(c)) for n, c in zip(x.names, x.arrays, strict=True)))
+    return Preprocessing(scale=1 / 255) if x.dtype == np.uint8 else Preprocessing()

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.columns import Array
 from edgekit.data import npz
-from edgekit.data.dataset import Array, Dataset, build
+from edgekit.data.dataset import Dataset, build
 from edgekit.errors import InputError, MissingExtraError
 from edgekit.preprocessing import Preprocessing
 

@@ -7,11 +7,13 @@ selected on the same validation samples that today's compression may look at, an
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.data.dataset import Array, Dataset
+from edgekit.columns import Array, choose
+from edgekit.data.dataset import Dataset, is_classes
 from edgekit.errors import InputError
 
 VALIDATION_SHARE = 0.1
@@ -29,13 +31,15 @@ class Splits:
         x_train, y_train: everything that is not validation; calibration samples are drawn from here.
         x_validation, y_validation: what every choice looks at (best epoch, agreement, sensitivity).
         x_calibration: the samples that set quantization ranges, disjoint from validation and test.
+
+    Labels are None without, and everything is `Columns` for several inputs or outputs, as in `Dataset`.
     """
 
-    x_train: Array
-    y_train: Array
-    x_validation: Array
-    y_validation: Array
-    x_calibration: Array
+    x_train: Any
+    y_train: Any
+    x_validation: Any
+    y_validation: Any
+    x_calibration: Any
 
 
 def split(dataset: Dataset, calibration_samples: int) -> Splits:
@@ -45,22 +49,33 @@ def split(dataset: Dataset, calibration_samples: int) -> Splits:
         InputError: the data set is too small for the three parts, or more calibration samples are asked for
             than there are.
     """
-    count = len(dataset.y_train)
-    wanted = min(VALIDATION_LIMIT, max(round(count * VALIDATION_SHARE), dataset.classes))
+    count = len(dataset.x_train)
+    wanted = min(VALIDATION_LIMIT, max(round(count * VALIDATION_SHARE), dataset.classes, 1))
     if count < 2 * dataset.classes + 2:
         raise InputError(f"{dataset.name}: {count} training samples are too few to hold out a validation set")
-    validation = stratified(dataset.y_train, wanted, _SPLIT_SEED)
+    validation = sample(dataset.y_train, count, wanted)
     rest = np.setdiff1d(np.arange(count), validation)
     if not 0 < calibration_samples <= len(rest):
         raise InputError(f"{calibration_samples} calibration samples asked for, {dataset.name} has {len(rest)}")
-    calibration = rest[stratified(dataset.y_train[rest], calibration_samples, _SPLIT_SEED + 1)]
+    labels = dataset.y_train[rest] if is_classes(dataset.y_train) else None
+    calibration = rest[sample(labels, len(rest), calibration_samples, _SPLIT_SEED + 1)]
+    labelled = dataset.y_train is not None
     return Splits(
-        x_train=dataset.x_train[rest],
-        y_train=dataset.y_train[rest],
-        x_validation=dataset.x_train[validation],
-        y_validation=dataset.y_train[validation],
-        x_calibration=dataset.x_train[calibration],
+        x_train=choose(dataset.x_train, rest),
+        y_train=choose(dataset.y_train, rest) if labelled else None,
+        x_validation=choose(dataset.x_train, validation),
+        y_validation=choose(dataset.y_train, validation) if labelled else None,
+        x_calibration=choose(dataset.x_train, calibration),
     )
+
+
+def sample(labels: Any, total: int, count: int, seed: int = _SPLIT_SEED) -> Indices:
+    """Choose `count` of `total` samples as sorted indices, with each class in its share where labels are classes."""
+    if is_classes(labels):
+        return stratified(labels, count, seed)
+    if count >= total:
+        return np.arange(total, dtype=np.int64)
+    return np.sort(np.random.default_rng(seed).choice(total, size=count, replace=False)).astype(np.int64)
 
 
 def stratified(labels: Array, count: int, seed: int = _SPLIT_SEED) -> Indices:

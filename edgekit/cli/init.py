@@ -1,0 +1,26 @@
+"""`edgekit init`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+NAME = "init"
+HELP = (
+    """Write files to start from: data.py, a function that gives edgekit your data, and recipe.toml, with comments."""
+)
+EPILOG = """Example: edgekit init project, then edgekit compress model.keras --data project/data.py:load
+--recipe project/recipe.toml -o out"""
+
+
+def command(
+    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where to. [default: the current folder]")] = Path(),
+    force: Annotated[bool, typer.Option("--force", help="Replace the files if they exist.")] = False,
+) -> None:
+    """Write the files."""
+    from edgekit.starter import write_starter
+
+    for path in write_starter(folder, force=force):
+        typer.echo(f"written: {path}")

@@ -1,0 +1,94 @@
+"""Samples that are read when they are needed: views of large arrays, and several arrays with rows in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+
+class Rows:
+    """Chosen rows of an array that may be larger than memory; nothing is copied before it is indexed."""
+
+    def __init__(self, array: Array, rows: npt.NDArray[np.int64]) -> None:
+        self._array, self._rows = array, rows
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape with the chosen rows."""
+        return (len(self._rows), *self._array.shape[1:])
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return self._array.ndim
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Dtype as stored."""
+        return self._array.dtype
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, key: Any) -> Array:
+        """Return one row for an integer, several for a slice or an array of indices, in memory."""
+        chosen = self._array[self._rows[key]]
+        return np.asarray(chosen)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return self[:].astype(dtype or self.dtype, copy=False)
+
+
+class Columns:
+    """Several arrays with the same rows, by name and in order: what a model with several inputs or outputs takes."""
+
+    def __init__(self, columns: Mapping[str, Any]) -> None:
+        self._columns = dict(columns)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns, in order."""
+        return tuple(self._columns)
+
+    @property
+    def arrays(self) -> tuple[Any, ...]:
+        """The columns, in order."""
+        return tuple(self._columns.values())
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.arrays[0])
+
+    def __getitem__(self, rows: Any) -> Columns:
+        """Return the same rows of every column."""
+        return Columns({name: column[rows] for name, column in self._columns.items()})
+
+    def in_order(self, names: Sequence[str]) -> Columns:
+        """Return the columns in the order of `names`."""
+        return Columns({name: self._columns[name] for name in names})
+
+
+Samples = Array | Columns
+"""Stored samples or labels: one array (an `np.ndarray`, an `np.memmap` or `Rows`), or one for each input or output."""
+
+
+def columns_of(samples: Any) -> tuple[Any, ...]:
+    """Return the arrays of samples or labels, one or several."""
+    return samples.arrays if isinstance(samples, Columns) else (samples,)
+
+
+def part(inputs: Any, rows: slice) -> Any:
+    """Return some samples of model inputs: of one array, or of each in a tuple."""
+    return tuple(array[rows] for array in inputs) if isinstance(inputs, tuple) else inputs[rows]
+
+
+def choose(samples: Any, rows: npt.NDArray[np.int64]) -> Any:
+    """Return some rows: of arrays in memory a copy, of what is mapped from disk a view."""
+    if isinstance(samples, Columns):
+        return Columns({n: choose(c, rows) for n, c in zip(samples.names, samples.arrays, strict=True)})
+    return Rows(samples, rows) if isinstance(samples, np.memmap) else samples[rows]

@@ -1,0 +1,45 @@
+"""The lint of a data set as a model will get it: what is said before any work starts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgekit.columns import Columns
+from edgekit.data.dataset import Dataset, is_classes
+from edgekit.data.facts import data_facts
+from edgekit.data.lint import Finding, lint
+from edgekit.data.model_facts import ModelFacts, model_facts
+from edgekit.preprocessing import Preprocessing
+
+
+def data_doubts(
+    dataset: Dataset, preprocessing: Preprocessing, model: Any, calibration_samples: int | None
+) -> list[Finding]:
+    """Return what is doubtful about data and the way they are fed.
+
+    Args:
+        dataset: as the model takes it (`edgekit.data.fitting.fit`).
+        preprocessing: from stored samples to model inputs.
+        model: a Keras model; of others only the data are looked at.
+        calibration_samples: how many will set the quantization ranges; None if nothing is calibrated.
+    """
+    known = model_facts(model) if hasattr(model, "layers") else ModelFacts((), False)
+    classes = is_classes(dataset.y_train) and dataset.classes > 0
+    several = isinstance(dataset.x_train, Columns)
+    facts = data_facts(
+        _mapping(dataset.x_train),
+        _mapping(dataset.x_test),
+        dataset.y_train if classes else None,
+        dataset.y_test if classes else None,
+        apply={n: preprocessing.of(n).apply for n in dataset.x_train.names} if several else preprocessing.apply,
+        fed=str(preprocessing),
+        class_names=dataset.class_names if classes else (),
+        calibration_samples=calibration_samples,
+    )
+    return lint(facts, known)
+
+
+def _mapping(samples: Any) -> Any:
+    if isinstance(samples, Columns):
+        return dict(zip(samples.names, samples.arrays, strict=True))
+    return samples

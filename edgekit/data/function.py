@@ -1,0 +1,188 @@
+"""`--data package.module:function` or `file.py:function`: data that the user's own code makes."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from edgekit.backend import set_environment
+from edgekit.data.holdout import complete
+from edgekit.data.raw import Array, Loose, Part, Raw, arrange, known_keys
+from edgekit.data.stream import is_tf_data, spooled
+from edgekit.errors import EdgekitError, InputError
+from edgekit.toml import nearest
+
+SHAPES = (
+    "return a dictionary with x_train, y_train, x_test, y_test; a tuple of these four; ((x_train, y_train), "
+    "(x_test, y_test)); one tf.data.Dataset or (train, test) of them; or one array without labels"
+)
+
+
+def read_raw(place: str, name: str, sample_shape: tuple[int | None, ...] | None = None) -> Raw:
+    """Call a function without arguments and return the data it gives.
+
+    It may return what `SHAPES` says. A missing test part is held out; `tf.data` is streamed to the disk.
+
+    Args:
+        place: a `.py` file, or a module that can be imported from the current folder.
+        name: of the function.
+        sample_shape: what the model takes, without batch: tells whether a `tf.data` set is batched.
+
+    Raises:
+        InputError: there is no such function, it fails, or it returns something else.
+    """
+    source = f"--data {place}:{name}"
+    return raw_of(_called(place, name, source), source, sample_shape)
+
+
+def raw_of(given: Any, source: str, sample_shape: tuple[int | None, ...] | None = None) -> Raw:
+    """Return data that Python code gave in one of the forms of `SHAPES`.
+
+    Args:
+        given: the data.
+        source: where they are from, for messages.
+        sample_shape: as for `read_raw`.
+
+    Raises:
+        InputError: they have another form.
+    """
+    return complete(_understood(given, source, sample_shape), source)
+
+
+def _called(place: str, name: str, source: str) -> Any:
+    # What the function prints is not part of edgekit's output.
+    with _importable(place), contextlib.redirect_stdout(sys.stderr):
+        module = _imported(place, source)
+        function = getattr(module, name, None)
+        if not callable(function):
+            offered = [n for n, v in vars(module).items() if callable(v) and not n.startswith("_")]
+            raise InputError(f"{source}: {place} has no function {name}", nearest(name, offered) if offered else "")
+        return _explained(function, source, f"{name}()", module)
+
+
+def _imported(place: str, source: str) -> ModuleType:
+    if not place.endswith(".py"):
+        if importlib.util.find_spec(place.partition(".")[0]) is None:
+            raise InputError(
+                f"{source}: no module {place}", "it is looked for in the current folder and in this Python"
+            )
+        module: ModuleType = _explained(lambda: importlib.import_module(place), source, f"importing {place}", None)
+        return module
+    path = Path(place).expanduser()
+    if not path.is_file():
+        raise InputError(f"{source}: {path}: no such file", "give FILE.py:FUNCTION, as written by edgekit init")
+    # A name of its own, so that a file called numpy.py is not taken for another module.
+    title = f"edgekit_data_{path.stem}"
+    spec = importlib.util.spec_from_file_location(title, path)
+    if spec is None or spec.loader is None:
+        raise InputError(f"{source}: {path} cannot be imported")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[title] = module
+    loader = spec.loader
+    _explained(lambda: loader.exec_module(module), source, f"importing {place}", module)
+    return module
+
+
+@contextlib.contextmanager
+def _importable(place: str) -> Iterator[None]:
+    """Let modules beside the file, or in the current folder, be imported; and TensorFlow come with Keras 2."""
+    set_environment()
+    folder = str(Path(place).expanduser().resolve().parent if place.endswith(".py") else Path.cwd())
+    sys.path.insert(0, folder)
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ValueError):  # the user's code may have taken it out
+            sys.path.remove(folder)
+
+
+def _explained(call: Callable[[], Any], source: str, doing: str, module: ModuleType | None) -> Any:
+    try:
+        return call()
+    except EdgekitError:
+        raise
+    except (Exception, SystemExit) as error:
+        last = traceback.format_exception_only(error)[-1].strip()
+        where = _line_of(error, getattr(module, "__file__", None))
+        raise InputError(f"{source}: {doing} failed: {last}{where}", "call it in Python to see more") from error
+
+
+def _line_of(error: BaseException, file: str | None) -> str:
+    """Return ` (file:line)`: the last line in the user's file, else the last that is not the import system's."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f" ({error.filename}:{error.lineno})"
+    frames = traceback.extract_tb(error.__traceback__)
+    outside = [f for f in frames if f.filename != __file__ and "importlib" not in f.filename]
+    own = [f for f in outside if file and Path(f.filename) == Path(file)] or outside
+    return f" ({own[-1].filename}:{own[-1].lineno})" if own else ""
+
+
+def _understood(given: Any, source: str, sample_shape: tuple[int | None, ...] | None) -> Loose:
+    if is_tf_data(given):
+        return Loose(*spooled(given, source, sample_shape))
+    if isinstance(given, Mapping):
+        return _of_mapping(given, source)
+    if isinstance(given, (tuple, list)):
+        if len(given) == 4:
+            return _checked(*(_part(p, source) for p in given), source=source)
+        if len(given) == 2 and all(is_tf_data(part) for part in given):
+            (x, y), (x_test, y_test) = (spooled(part, source, sample_shape) for part in given)
+            return _checked(x, y, x_test, y_test, source=source)
+        if len(given) == 2 and all(isinstance(part, (tuple, list)) and len(part) == 2 for part in given):
+            (x, y), (x_test, y_test) = given
+            return _checked(*(_part(p, source) for p in (x, y, x_test, y_test)), source=source)
+    if isinstance(given, np.ndarray):
+        return Loose(_array(given, source), None)
+    kind = type(given).__name__ + (f" of {len(given)}" if isinstance(given, (tuple, list)) else "")
+    raise InputError(f"{source}: returned {'nothing' if given is None else kind}", SHAPES)
+
+
+def _checked(x: Part | None, y: Part | None, x_test: Part | None, y_test: Part | None, *, source: str) -> Loose:
+    if x is None or x_test is None:
+        raise InputError(f"{source}: returned None for x_{'train' if x is None else 'test'}", SHAPES)
+    if (y is None) != (y_test is None):
+        raise InputError(f"{source}: returned labels for one part only", "label both parts, or neither")
+    return Loose(x, y, x_test, y_test)
+
+
+def _of_mapping(given: Mapping[Any, Any], source: str) -> Loose:
+    arrays: dict[str, Array] = {}
+    for key, value in given.items():
+        if not isinstance(key, str) or not known_keys([key]):
+            raise InputError(f"{source}: returned the unknown key {key!r}", SHAPES)
+        if isinstance(value, Mapping):
+            arrays |= {f"{key}/{inner}": _array(array, source) for inner, array in value.items()}
+        elif value is not None:
+            arrays[key] = np.array(value, str) if key == "class_names" else _array(value, source)
+    return arrange(arrays, source)
+
+
+def _part(value: Any, source: str) -> Part | None:
+    if value is None:
+        return None
+    if isinstance(value, Mapping):
+        return {str(name): _array(array, source) for name, array in value.items()}
+    return _array(value, source)
+
+
+def _array(value: Any, source: str) -> Array:
+    try:
+        array = value if isinstance(value, np.ndarray) else np.asarray(value)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{source}: returned {type(value).__name__}, which is no array: {error}", SHAPES) from error
+    if array.dtype.hasobject:
+        raise InputError(
+            f"{source}: returned an array of Python objects, from {type(value).__name__}",
+            "samples of one shape make a numeric array",
+        )
+    return array

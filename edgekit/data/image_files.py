@@ -1,0 +1,172 @@
+"""Which images a folder holds, and which class and part each belongs to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgekit.errors import InputError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
+TEST_FOLDERS = ("test", "val", "validation")
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """One image.
+
+    Attributes:
+        path: where it is.
+        name: relative to the data's folder, for messages and the cache's key.
+        size: bytes.
+        mtime_ns: when it was last changed.
+        label: index of its class; -1: unlabelled.
+    """
+
+    path: str
+    name: str
+    size: int
+    mtime_ns: int
+    label: int
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a folder holds.
+
+    Attributes:
+        train: images, by class, then by name.
+        test: the same of a test folder; None if there is none.
+        class_names: sorted; empty for unlabelled images.
+        skipped: number of other files, hidden files, and folders not entered.
+        notes: what the user should know.
+    """
+
+    train: list[ImageFile]
+    test: list[ImageFile] | None
+    class_names: tuple[str, ...]
+    skipped: int
+    notes: tuple[str, ...]
+
+
+class _Scan:
+    """A walk that keeps count of what it passes over."""
+
+    def __init__(self, root: Path) -> None:
+        self._prefix = os.path.join(root, "")  # noqa: PTH118 - a prefix ends in a slash
+        self.skipped = 0
+
+    def folders(self, folder: Path) -> list[Path]:
+        """Return the folders inside one, sorted by name; links to a folder around it are left out."""
+        inside = []
+        for entry in sorted(self._entries(folder), key=lambda e: e.name):
+            path = Path(entry.path)
+            if _is_folder(entry) and path.resolve() not in (folder.resolve(), *folder.resolve().parents):
+                inside.append(path)
+        return inside
+
+    def images(self, folder: Path, label: int, *, deep: bool = True) -> list[ImageFile]:
+        """Return the images in a folder and, if `deep`, below it; links to folders are not followed there."""
+        found = []
+        for entry in sorted(self._entries(folder), key=lambda e: e.name):
+            if entry.is_dir(follow_symlinks=False):
+                if deep:
+                    found += self.images(Path(entry.path), label)
+                continue
+            if entry.name.startswith(".") or not entry.name.lower().endswith(SUFFIXES) or not _is_file(entry):
+                self.skipped += not (_is_folder(entry) and not deep)
+                continue
+            status = entry.stat()
+            name = entry.path.removeprefix(self._prefix)
+            found.append(ImageFile(entry.path, name, status.st_size, status.st_mtime_ns, label))
+        return found
+
+    def _entries(self, folder: Path) -> list[os.DirEntry[str]]:
+        try:
+            with os.scandir(folder) as entries:
+                return [e for e in entries if not (e.name.startswith(".") and _is_folder(e))]
+        except OSError as error:
+            raise InputError(f"{shown(folder)}: cannot be read: {error.strerror}") from error
+
+
+def shown(path: Path | str) -> str:
+    """Return a path as text that can be printed, whatever bytes its name holds."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def find_images(folder: Path) -> Found | None:
+    """Look for `CLASS/*.png`, `{train,test}/CLASS/*.png`, or images without classes; None if there are no images.
+
+    Raises:
+        InputError: the folder cannot be read, or its test part has a class that its training part has not.
+    """
+    scan = _Scan(folder)
+    parts = {path.name.lower(): path for path in scan.folders(folder)}
+    if "train" not in parts:
+        train, names, notes = _part(scan, folder, None)
+        return Found(train, None, names, scan.skipped, notes) if train else None
+    train, names, notes = _part(scan, parts["train"], None)
+    if not train:
+        return None
+    name = next((name for name in TEST_FOLDERS if name in parts), None)
+    if name is None:
+        return Found(train, None, names, scan.skipped, notes)
+    test, _, more = _part(scan, parts[name], names)
+    if not test:
+        raise InputError(f"{shown(parts[name])}: holds no images", f"looked for: {', '.join(SUFFIXES)}")
+    if name != "test":
+        more = (f"{shown(folder)} has no folder test: {name} is taken for it", *more)
+    return Found(train, test, names, scan.skipped, (*notes, *more))
+
+
+def _part(
+    scan: _Scan, folder: Path, known: Sequence[str] | None
+) -> tuple[list[ImageFile], tuple[str, ...], tuple[str, ...]]:
+    """Return the images of one part, its class names and notes; `known` are the classes of the training part."""
+    flat = scan.images(folder, -1, deep=False)
+    by_class = {shown(path.name): path for path in scan.folders(folder)}
+    held = {name: scan.images(path, 0) for name, path in by_class.items()}
+    empty = [name for name, images in held.items() if not images]
+    names = tuple(known) if known is not None else tuple(name for name in held if name not in empty)
+    notes = []
+    if known is None and len(names) < 2:
+        # One folder tells no classes apart.
+        images = flat + [image for found in held.values() for image in found]
+        unlabelled = [ImageFile(i.path, i.name, i.size, i.mtime_ns, -1) for i in images]
+        if names:
+            notes.append(f"{shown(folder)} has one folder with images, {names[0]}: they are taken as unlabelled")
+        return unlabelled, (), tuple(notes)
+    if known is not None and not known:
+        images = flat + [image for found in held.values() for image in found]
+        return [ImageFile(i.path, i.name, i.size, i.mtime_ns, -1) for i in images], (), ()
+    unknown = [name for name in held if name not in names and name not in empty]
+    if unknown:
+        raise InputError(
+            f"{shown(folder)}: has classes that the training images have not: {', '.join(unknown[:5])}",
+            f"the training images have: {', '.join(names[:20])}",
+        )
+    if empty:
+        notes.append(f"{shown(folder)}: no images in {', '.join(empty[:5])}{', ...' if len(empty) > 5 else ''}")
+    scan.skipped += len(flat)
+    labelled = [
+        ImageFile(i.path, i.name, i.size, i.mtime_ns, label)
+        for label, name in enumerate(names)
+        for i in held.get(name, ())
+    ]
+    return labelled, names, tuple(notes)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:
+        return False

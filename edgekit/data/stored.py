@@ -1,0 +1,49 @@
+"""Samples in the `.npz` that the runner and bundles hold: x and y, or x/NAME and y/NAME for several of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit.columns import Columns
+from edgekit.data import npz
+from edgekit.errors import InputError
+
+
+def write_samples(path: Path, x: Any, y: Any = None, *, compressed: bool = False) -> None:
+    """Write stored samples, with their labels if there are any."""
+    arrays = {**_named("x", x), **({} if y is None else _named("y", y))}
+    (np.savez_compressed if compressed else np.savez)(path, **arrays)
+
+
+def read_samples(path: Path) -> tuple[Any, Any]:
+    """Return x, and y or None, as `write_samples` was given them.
+
+    Raises:
+        InputError: the file is damaged, or holds no samples.
+    """
+    arrays = npz.read_all(path)
+    x, y = _part("x", arrays), _part("y", arrays)
+    if x is None:
+        raise InputError(f"{path}: holds no samples x", f"it holds: {', '.join(arrays) or 'nothing'}")
+    return x, y
+
+
+def feed(x: Any) -> tuple[str, ...]:
+    """Return the names of the columns, empty for a single array."""
+    return x.names if isinstance(x, Columns) else ()
+
+
+def _named(key: str, part: Any) -> dict[str, Any]:
+    if isinstance(part, Columns):
+        return {f"{key}/{name}": np.asarray(array) for name, array in zip(part.names, part.arrays, strict=True)}
+    return {key: np.asarray(part)}
+
+
+def _part(key: str, arrays: dict[str, Any]) -> Any:
+    if key in arrays:
+        return arrays[key]
+    named = {name[len(key) + 1 :]: array for name, array in arrays.items() if name.startswith(f"{key}/")}
+    return Columns(named) if named else None

@@ -1,0 +1,208 @@
+"""Data from the user's own functions: what they may return, and how they fail."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgekit.backend import tensorflow
+from edgekit.data.loading import load_raw
+from edgekit.errors import InputError
+
+HEAD = """
+import numpy as np
+x = np.arange(40, dtype=np.float32).reshape(20, 2)
+y = np.arange(20) % 2
+"""
+
+
+@pytest.fixture(autouse=True)
+def forget_modules(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Each test imports its own `mine`, from a current folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    yield
+    for name in ("mine", "helper", "beside", "pack", "pack.inner"):
+        sys.modules.pop(name, None)
+
+
+def write(body: str, file: str = "mine.py") -> str:
+    Path(file).parent.mkdir(parents=True, exist_ok=True)
+    Path(file).write_text(HEAD + "def load():\n    " + body.replace("\n", "\n    ") + "\n")
+    return f"{file}:load"
+
+
+@pytest.mark.parametrize(
+    "returned",
+    [
+        "dict(x_train=x, y_train=y, x_test=x[:5], y_test=y[:5])",
+        "(x, y, x[:5], y[:5])",
+        "[x, y, x[:5], y[:5]]",
+        "((x, y), (x[:5], y[:5]))",
+        "([x, y], (x[:5].tolist(), y[:5]))",
+    ],
+)
+def test_shapes_of_answers(returned: str) -> None:
+    raw = load_raw(write(f"return {returned}"))
+    assert (raw.x_train.shape, raw.x_test.shape) == ((20, 2), (5, 2))
+    np.testing.assert_array_equal(raw.y_test, [0, 1, 0, 1, 0])
+    assert raw.source == "--data mine.py:load"
+
+
+@pytest.mark.parametrize("returned", ["x", "dict(x=x)", "dict(x_train=x, y_train=None)"])
+def test_unlabelled(returned: str) -> None:
+    raw = load_raw(write(f"return {returned}"))
+    assert (len(raw.x_train), len(raw.x_test), raw.y_train) == (16, 4, None)
+    assert "no test part" in raw.notes[0]
+
+
+def test_unlabelled_in_two_parts() -> None:
+    assert load_raw(write("return (x, None), (x[:5], None)")).y_test is None
+
+
+def test_several_inputs() -> None:
+    raw = load_raw(write("return {'x': {'a': x, 'b': x + 1}, 'y': y, 'class_names': ['no', 'yes']}"))
+    np.testing.assert_array_equal(raw.x_train["a"] + 1, raw.x_train["b"])
+    assert raw.class_names == ("no", "yes")
+    raw = load_raw(write("return ({'a': x}, y), ({'a': x[:5]}, y[:5])"))
+    assert set(raw.x_test) == {"a"}
+
+
+def test_modules_of_the_current_folder(tmp_path: Path) -> None:
+    Path("helper.py").write_text("SIZE = 7")
+    write("from helper import SIZE\nreturn x[:SIZE], y[:SIZE], x[:3], y[:3]", "pack/inner.py")
+    assert len(load_raw("pack.inner:load").x_train) == 7
+    assert str(tmp_path) not in sys.path
+
+
+def test_modules_beside_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write("import beside\nreturn x[:beside.SIZE], y[:5], x[:3], y[:3]", "deep/mine.py")
+    Path("deep/beside.py").write_text("SIZE = 5")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert len(load_raw("../deep/mine.py:load").x_train) == 5
+
+
+def test_what_it_prints_is_no_output(capsys: pytest.CaptureFixture[str]) -> None:
+    load_raw(write("print('loading')\nreturn x"))
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "loading\n")
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("raise ValueError('no disk\\nmounted')", r"load\(\) failed: ValueError: no disk\nmounted \(.*mine\.py:6\)"),
+        ("return np.zeros(3) @ np.zeros(4)", r"load\(\) failed: ValueError: matmul.* \(.*mine\.py:6\)"),
+        ("open('none.npy')", r"FileNotFoundError: .* 'none\.npy' \(.*mine\.py:6\)"),
+        ("import nonexistent", r"ModuleNotFoundError: No module named 'nonexistent' \(.*mine\.py:6\)"),
+        ("raise SystemExit(3)", r"load\(\) failed: SystemExit: 3 \(.*mine\.py:6\)"),
+        ("return 1 +", r"importing mine\.py failed: SyntaxError: .* \(.*mine\.py:6\)"),
+        ("return None", "returned nothing"),
+        ("return x, y", "returned tuple of 2"),
+        ("return x, y, x", "returned tuple of 3"),
+        ("return 'a.npz'", "returned str"),
+        ("return {}", "has no x_train"),
+        ("return {'images': x}", "returned the unknown key 'images'"),
+        ("return {1: x}", "returned the unknown key 1"),
+        ("return (x, y), (x, None)", "returned labels for one part only"),
+        ("return x, y, None, None", "returned None for x_test"),
+        ("return [np.zeros(2), np.zeros(3)], y, x, y", "returned list, which is no array|Python objects"),
+        ("return np.array([None, 1]), y, x, y", "returned an array of Python objects"),
+        ("return x[:1]", "1 samples are too few"),
+        ("return dict(x=x, y=y[:3])", "x has 20 samples, y has 3 labels"),
+    ],
+)
+def test_refusals(body: str, message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        load_raw(write(body))
+    assert "mine.py:load" in caught.value.message
+
+
+def test_functions_that_are_not_there(tmp_path: Path) -> None:
+    spec = write("return x")
+    with pytest.raises(InputError, match=r"mine\.py has no function laod") as caught:
+        load_raw(spec.replace("load", "laod"))
+    assert caught.value.hint == "did you mean `load`?"
+    with pytest.raises(InputError, match=r"mine\.py: is a Python file") as caught:
+        load_raw("mine.py")
+    assert caught.value.hint == "name a function in it: --data mine.py:load"
+    with pytest.raises(InputError, match=r"mine\.py:load: unknown option `test`"):
+        load_raw("mine.py:load?test=0.5")
+    with pytest.raises(InputError, match="has no function x"):
+        load_raw("mine.py:x")
+    with pytest.raises(InputError, match=r"none\.py: no such file"):
+        load_raw("none.py:load")
+    with pytest.raises(InputError, match=r"no module none\.deep"):
+        load_raw("none.deep:load")
+    with pytest.raises(InputError, match=r"importing mine\.none failed: ModuleNotFoundError"):
+        load_raw("mine.none:load")
+
+
+TF = "import tensorflow as tf\nds = tf.data.Dataset.from_tensor_slices"
+
+
+@pytest.mark.tensorflow
+class TestTfData:
+    @pytest.fixture(autouse=True)
+    def imported(self) -> None:
+        tensorflow()
+
+    @pytest.mark.parametrize(
+        "made",
+        [
+            "((x, y))",
+            "((x, y)).batch(7)",
+            "((x, y)).batch(5, drop_remainder=True)",
+            "((x, y)).batch(7).map(lambda a, b: (a, b)).prefetch(2)",
+        ],
+    )
+    @pytest.mark.parametrize("shape", [None, (2,)])
+    def test_batched_or_not(self, made: str, shape: tuple[int, ...] | None, work_folder: Path) -> None:
+        raw = load_raw(write(f"{TF}{made}\nreturn ds, ds"), shape)
+        np.testing.assert_array_equal(raw.x_train, np.arange(40).reshape(20, 2))
+        np.testing.assert_array_equal(raw.y_test, np.arange(20) % 2)
+        assert isinstance(raw.x_train, np.memmap)
+        assert list((work_folder / "data").iterdir()) == []
+
+    def test_one_set_is_split(self) -> None:
+        raw = load_raw(write(f"{TF}((x, y)).batch(7)\nreturn ds"))
+        assert (len(raw.x_train), np.bincount(raw.y_test).tolist()) == (16, [2, 2])
+
+    def test_unlabelled(self) -> None:
+        assert load_raw(write(f"{TF}(x).batch(7)\nreturn ds")).x_train.shape == (16, 2)
+        assert load_raw(write(f"{TF}(x)\nreturn ds"), (2,)).x_train.shape == (16, 2)
+
+    def test_dictionaries(self) -> None:
+        raw = load_raw(write(f"{TF}(({{'a': x, 'b': y}}, {{'c': y}})).batch(3)\nreturn ds, ds"))
+        assert {name: a.shape for name, a in raw.x_train.items()} == {"a": (20, 2), "b": (20,)}
+        np.testing.assert_array_equal(raw.y_train["c"], raw.x_train["b"])
+
+    @pytest.mark.parametrize(
+        ("body", "message"),
+        [
+            (f"{TF}((x, y)).repeat()\nreturn ds", "has no end"),
+            (f"{TF}((x, y)).take(0).batch(2)\nreturn ds", "is empty"),
+            (f"{TF}((x, y, y)).batch(2)\nreturn ds", "its elements have 3 parts"),
+            (f"{TF}(x)\nreturn ds", "cannot tell whether the tf.data set is batched"),
+            (f"{TF}(tf.constant(['a', 'b'])).batch(2)\nreturn ds", "holds values of type object, not numbers"),
+            (
+                "import tensorflow as tf\ndef gen():\n    yield np.zeros((2, 3)), 0\n    yield np.zeros((3, 3)), 1\n"
+                "return tf.data.Dataset.from_generator(gen, output_signature=("
+                "tf.TensorSpec((None, 3)), tf.TensorSpec((), tf.int32)))",
+                r"sample 1 has shape \(3, 3\)",
+            ),
+            (
+                "import tensorflow as tf\ndef gen():\n    yield np.zeros(3), 0\n    raise OSError('lost')\n"
+                "return tf.data.Dataset.from_generator(gen, output_signature=("
+                "tf.TensorSpec((3,)), tf.TensorSpec((), tf.int32)))",
+                "the tf.data set failed: .*OSError: lost",
+            ),
+        ],
+    )
+    def test_refusals(self, body: str, message: str) -> None:
+        with pytest.raises(InputError, match=message):
+            load_raw(write(body))
