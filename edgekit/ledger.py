@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
+from edgekit.metrics import Score
 from edgekit.stats import Interval
+
+SCORE = ("metric", "correct", "value", "low", "high", "samples")
+"""Keys of a score, which stand in an entry's JSON form side by side with its own."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +21,7 @@ class Entry:
         stage: `source` or the stage's name.
         scheme: how it was exported, the recipe's last scheme.
         sha256: of the file that all numbers are about.
-        correct, samples: right predictions of the file on validation samples.
+        score: how good the file's answers to validation samples are.
         bytes, gzip_bytes: of the file.
         parameters, macs: as inspected; macs is None where not countable.
         zeros: share of the weights that mean zero, 0 to 1.
@@ -29,8 +33,7 @@ class Entry:
     stage: str
     scheme: str
     sha256: str
-    correct: int
-    samples: int
+    score: Score
     bytes: int
     gzip_bytes: int
     parameters: int
@@ -42,12 +45,14 @@ class Entry:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
-        return asdict(self)
+        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "score"}
+        return {**own, **self.score.to_dict()}
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Entry:
         """Read the JSON form."""
-        return cls(**value)
+        own = {key: item for key, item in value.items() if key not in SCORE}
+        return cls(**own, score=Score.from_dict(value))
 
     def ratio(self) -> Interval | None:
         """Return the latency ratio with its interval."""

@@ -11,6 +11,7 @@ from typing import Any
 from edgekit.errors import InputError
 from edgekit.files import gzip_bytes, read_json, sha256, write_json
 from edgekit.preprocessing import Preprocessing
+from edgekit.task import CLASSIFICATION, Task
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
@@ -56,7 +57,7 @@ class Artifact:
     made_by: str
     """How the file came to be, e.g. `TFLiteConverter`, `tf2onnx from the int8 TFLite`."""
     validation: dict[str, Any] | None = None
-    """Accuracy of this file on validation samples: {"correct", "samples"}; None for `c`."""
+    """How good this file's answers to validation samples are (`edgekit.metrics.Score`); None for `c`."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Agreement:
         reference, other: a file of the bundle, or the Keras model in memory: `float model`, or `fake-quant model` for
             int8 files of models trained with fake quantization.
         samples: how many.
-        top1: share of samples with the same class, 0 to 1.
+        top1: share of samples with the same largest output, 0 to 1; None where an output is a single value.
         max_abs: largest difference of any output, in real units.
         max_steps: the same in steps of the output's scale; None where neither output is quantized.
         sqnr_db: signal-to-quantization-noise ratio in dB; None where the two are equal.
@@ -76,7 +77,7 @@ class Agreement:
     reference: str
     other: str
     samples: int
-    top1: float
+    top1: float | None
     max_abs: float
     max_steps: float | None
     sqnr_db: float | None
@@ -102,6 +103,7 @@ class Manifest:
     files: dict[str, dict[str, Any]]
     """The other files of the bundle: name -> {"sha256", "bytes"}."""
     packages: dict[str, str] = field(default_factory=dict)
+    task: Task = CLASSIFICATION
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -110,6 +112,7 @@ class Manifest:
             **{f.name: getattr(self, f.name) for f in dataclasses.fields(self)},
             "preprocessing": self.preprocessing.to_dict(),
             "class_names": list(self.class_names),
+            "task": self.task.to_dict(),
             "artifacts": [dataclasses.asdict(a) for a in self.artifacts],
             "agreement": [dataclasses.asdict(a) for a in self.agreement],
         }
@@ -126,7 +129,8 @@ class Manifest:
                 raise InputError(
                     f"{source}: schema {value['schema']}, this edgekit reads {SCHEMA}", "install a newer edgekit"
                 )
-            fields = {f.name: value[f.name] for f in dataclasses.fields(cls)}
+            fields = {f.name: value[f.name] for f in dataclasses.fields(cls) if f.name != "task"}
+            fields["task"] = Task.from_dict(value["task"]) if "task" in value else CLASSIFICATION
             fields["preprocessing"] = Preprocessing.from_dict(value["preprocessing"])
             fields["class_names"] = tuple(value["class_names"])
             fields["artifacts"] = tuple(_artifact(a) for a in value["artifacts"])

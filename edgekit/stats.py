@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 CONFIDENCE = 0.95
 RESAMPLES = 10_000
+FEW_RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,40 @@ def between_processes(medians: Sequence[float], seed: int = 0) -> Interval:
     resampled = np.median(rng.choice(values, size=(RESAMPLES, len(values))), axis=1)
     low, high = np.percentile(resampled, [100 * (1 - CONFIDENCE) / 2, 100 * (1 + CONFIDENCE) / 2])
     return Interval(centre, float(low), float(high))
+
+
+def mean_interval(values: npt.NDArray[np.float64]) -> Interval:
+    """Return the mean of independent values with its normal interval, mean +- z s / sqrt(n); NaN with one value."""
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return Interval(mean, math.nan, math.nan)
+    half = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    return Interval(mean, mean - half, mean + half)
+
+
+def bootstrap_ratio(
+    numerators: npt.NDArray[np.float64], denominators: npt.NDArray[np.float64], seed: int = 0
+) -> Interval:
+    """Return the mean over columns of sum(numerators) / sum(denominators), with a bootstrap interval over the rows.
+
+    Args:
+        numerators: shape (samples, columns), such as the pixels that a class shares with its labels.
+        denominators: of the same shape, such as the pixels that either has; columns without any are left out.
+        seed: of the resampling.
+    """
+    rng = np.random.default_rng(seed)
+    count = len(numerators)
+    weights = rng.multinomial(count, np.full(count, 1 / count), size=FEW_RESAMPLES).astype(np.float64)
+
+    def mean(above: npt.NDArray[np.float64], below: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        ratios = np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)
+        found: npt.NDArray[np.float64] = np.nanmean(ratios, axis=-1)
+        return found
+
+    value = float(mean(numerators.sum(axis=0, dtype=np.float64), denominators.sum(axis=0, dtype=np.float64)))
+    resampled = mean(weights @ numerators, weights @ denominators)
+    low, high = np.percentile(resampled, [100 * (1 - CONFIDENCE) / 2, 100 * (1 + CONFIDENCE) / 2])
+    return Interval(value, float(low), float(high))
 
 
 def paired_ratio(numerators: Sequence[float], denominators: Sequence[float], seed: int = 0) -> Interval:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from edgekit.data.dataset import Array
+from edgekit.columns import Array
 from edgekit.errors import InputError
 
 Augment = Callable[[Array, np.random.Generator], Array]

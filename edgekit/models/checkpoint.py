@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.backend import tensorflow
-from edgekit.data.dataset import Array
+from edgekit.columns import Array
 from edgekit.files import atomic_file
 
 

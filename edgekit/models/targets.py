@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
 from edgekit.backend import tensorflow, tf_keras
-from edgekit.data.dataset import Array
+from edgekit.columns import Array, columns_of
 from edgekit.data.split import Splits
 from edgekit.errors import InputError
+from edgekit.models.losses import hard, right, soft
+from edgekit.preprocessing import Preprocessing
+from edgekit.task import CLASSIFICATION, SIGMOID, SOFTMAX, Head, Task
 
-TOLERANCE = 0.01
-"""By how much the probabilities of a sample may miss 1."""
+DECIDES = SOFTMAX | SIGMOID
+"""Kinds whose training is followed by accuracy; others are followed by the loss."""
 
 
 class Targets(Protocol):
-    """Supplies y for batches and the loss that reads it."""
+    """Supplies y for batches and the loss that reads it; of several outputs a tuple of each."""
 
-    def batch(self, rows: Array, x: Array) -> Array:
+    def batch(self, rows: Array, x: Any) -> Any:
         """Return y for training samples.
 
         Args:
@@ -26,106 +30,130 @@ class Targets(Protocol):
             x: the same samples as the model sees them (augmented, preprocessed), float32 (n, ...).
         """
 
-    def validation(self) -> Array:
+    def validation(self) -> Any:
         """Return y for all validation samples."""
 
     def loss(self) -> Any:
-        """Return a tf_keras loss, of y as above and the model's probabilities."""
+        """Return a tf_keras loss, of y as above and the model's outputs."""
 
     def accuracy(self) -> Any:
-        """Return a tf_keras metric function called `accuracy`."""
+        """Return a tf_keras metric function called `accuracy`; None where only the loss tells."""
 
 
 class Labels:
-    """Plain training: integer labels, cross-entropy."""
+    """Plain training: cross-entropy for classes, the squared error for values, towards the input of an autoencoder."""
 
-    def __init__(self, splits: Splits) -> None:
-        self._splits = splits
+    def __init__(self, splits: Splits, task: Task = CLASSIFICATION, preprocessing: Preprocessing | None = None) -> None:
+        if splits.y_train is None and task.main.kind != "reconstruction":
+            raise InputError("there are no labels to train towards")
+        self._splits, self._task, self._preprocessing = splits, task, preprocessing or Preprocessing()
 
-    def batch(self, rows: Array, x: Array) -> Array:
+    def batch(self, rows: Array, x: Any) -> Any:
         """See `Targets`."""
-        labels: Array = self._splits.y_train[rows]
-        return labels
+        if self._task.main.kind == "reconstruction":
+            return x
+        return _packed(columns_of(self._splits.y_train[rows]))
 
-    def validation(self) -> Array:
+    def validation(self) -> Any:
         """See `Targets`."""
-        return self._splits.y_validation
+        if self._task.main.kind == "reconstruction":
+            return self._preprocessing.apply(self._splits.x_validation)
+        return _packed([np.asarray(y) for y in columns_of(self._splits.y_validation)])
 
     def loss(self) -> Any:
         """See `Targets`."""
-        return tf_keras().losses.SparseCategoricalCrossentropy()
+        return _packed([self._loss(head) for head in self._task.heads])
+
+    def _loss(self, head: Head) -> Any:
+        if head.kind == "classification":
+            return tf_keras().losses.SparseCategoricalCrossentropy(from_logits=head.logits)
+
+        def loss(y: Any, outputs: Any) -> Any:
+            return hard(y, outputs, head)
+
+        return loss
 
     def accuracy(self) -> Any:
         """See `Targets`."""
-        return "accuracy"
+        return _accuracy(self._task, lambda y, _: y)
 
 
 class Distilled:
-    """Distillation: y is the label in column 0 and the teacher's log-probabilities behind it, float32 (n, 1 + classes).
+    """Distillation: y of an output is the labels, flat, and the teacher's canonical outputs behind, float32 (n, ...).
 
-    Log-probabilities are logits up to a constant a sample, which the softmax ignores, so they serve as logits.
+    Without labels the teacher alone is followed.
     """
 
-    def __init__(self, splits: Splits, teacher: Teacher, temperature: float, alpha: float) -> None:
-        self._splits, self._teacher = splits, teacher
+    def __init__(
+        self, splits: Splits, teacher: Teacher, temperature: float, alpha: float, task: Task = CLASSIFICATION
+    ) -> None:
+        self._splits, self._teacher, self._task = splits, teacher, task
         self._temperature, self._alpha = temperature, alpha
+        self._reconstruction = task.main.kind == "reconstruction"
+        labels = () if splits.y_train is None else columns_of(splits.y_train)
+        self._sizes = [int(np.prod(y.shape[1:], dtype=int)) for y in labels] or [0] * len(task.heads)
+        self._shapes = [tuple(y.shape[1:]) for y in labels] or [()] * len(task.heads)
 
-    def batch(self, rows: Array, x: Array) -> Array:
+    def batch(self, rows: Array, x: Any) -> Any:
         """See `Targets`."""
-        return _pack(self._splits.y_train[rows], self._teacher.training(rows, x))
+        labels = None if self._splits.y_train is None else self._splits.y_train[rows]
+        return self._pack(labels, self._teacher.training(rows, x))
 
-    def validation(self) -> Array:
+    def validation(self) -> Any:
         """See `Targets`."""
-        return _pack(self._splits.y_validation, self._teacher.validation())
+        return self._pack(self._splits.y_validation, self._teacher.validation())
+
+    def _pack(self, labels: Any, teacher: Sequence[Array]) -> Any:
+        parts = [None] * len(teacher) if labels is None else columns_of(labels)
+        return _packed([_pack(y, t) for y, t in zip(parts, teacher, strict=True)])
 
     def loss(self) -> Any:
         """See `Targets`."""
+        return _packed([self._loss(index, head) for index, head in enumerate(self._task.heads)])
+
+    def _loss(self, index: int, head: Head) -> Any:
         temperature, alpha = self._temperature, self._alpha
 
-        def distillation(y: Any, probabilities: Any) -> Any:
-            return distillation_loss(y, probabilities, temperature, alpha)
+        def distillation(y: Any, outputs: Any) -> Any:
+            labels, teacher = self._unpack(index, y, outputs)
+            return distillation_loss(labels, teacher, outputs, head, temperature, alpha)
 
         return distillation
 
+    def _unpack(self, index: int, y: Any, outputs: Any) -> tuple[Any, Any]:
+        """Return labels, None without, and the teacher's outputs, in their shapes."""
+        tf, size = tensorflow(), self._sizes[index]
+        labels = tf.reshape(y[:, :size], (-1, *self._shapes[index])) if size else None
+        return labels, tf.reshape(y[:, size:], tf.shape(outputs))
+
     def accuracy(self) -> Any:
         """See `Targets`."""
-        tf = tensorflow()
-
-        def accuracy(y: Any, probabilities: Any) -> Any:
-            return tf.cast(tf.equal(tf.cast(y[:, 0], tf.int64), tf.argmax(probabilities, axis=-1)), tf.float32)
-
-        return accuracy
+        return _accuracy(self._task, lambda y, outputs: self._unpack(0, y, outputs)[0])
 
 
 class Teacher(Protocol):
-    """Supplies log-probabilities, float32 (n, classes)."""
+    """Supplies canonical outputs (`edgekit.models.losses`), float32 (n, ...), one array an output."""
 
-    def training(self, rows: Array, x: Array) -> Array:
+    def training(self, rows: Array, x: Any) -> Sequence[Array]:
         """For training samples: `rows` are their indices, `x` what the model sees."""
 
-    def validation(self) -> Array:
+    def validation(self) -> Sequence[Array]:
         """For all validation samples."""
 
 
-def distillation_loss(y: Any, probabilities: Any, temperature: float, alpha: float) -> Any:
-    """Return the loss of Hinton et al. 2015 (arXiv 1503.02531), a tensor of shape (n,).
-
-    alpha * T^2 * KL(teacher || student), both softened by the temperature T, plus (1 - alpha) * cross-entropy.
+def distillation_loss(labels: Any, teacher: Any, outputs: Any, head: Head, temperature: float, alpha: float) -> Any:
+    """Return alpha * soft loss + (1 - alpha) * hard loss, a tensor of shape (n,).
 
     Args:
-        y: labels and teacher log-probabilities, as `Distilled` packs them, float32 (n, 1 + classes).
-        probabilities: the student's, float32 (n, classes).
+        labels: as `edgekit.models.losses.hard` takes them; None leaves the soft loss alone.
+        teacher: its canonical outputs, of the shape of `outputs`.
+        outputs: the student's.
+        head: what they are.
         temperature: T, above 0.
         alpha: share of the soft loss, 0 to 1.
     """
-    tf = tensorflow()
-    labels, teacher = tf.cast(y[:, 0], tf.int32), y[:, 1:]
-    student = log_probabilities(probabilities)
-    soft_teacher = tf.nn.log_softmax(teacher / temperature)
-    soft_student = tf.nn.log_softmax(student / temperature)
-    divergence = tf.reduce_sum(tf.exp(soft_teacher) * (soft_teacher - soft_student), axis=-1)
-    hard = -tf.gather(student, labels, batch_dims=1)
-    return alpha * temperature**2 * divergence + (1 - alpha) * hard
+    taught = soft(teacher, outputs, head, temperature)
+    return taught if labels is None else alpha * taught + (1 - alpha) * hard(labels, outputs, head)
 
 
 def check_soft(temperature: float, alpha: float) -> None:
@@ -136,27 +164,21 @@ def check_soft(temperature: float, alpha: float) -> None:
         raise InputError(f"alpha {alpha}: expected a share from 0 to 1", "0 trains towards the labels alone")
 
 
-def check_probabilities(outputs: Array, name: str) -> None:
-    """Raise `InputError` unless the rows of a model's outputs are probabilities, as everything here supposes.
+def _accuracy(task: Task, labels: Callable[[Any, Any], Any]) -> Any:
+    if len(task.heads) > 1 or task.main.kind not in DECIDES:
+        return None
 
-    Args:
-        outputs: float (n, classes).
-        name: of the model, for the message.
-    """
-    sums = outputs.sum(axis=1)
-    if not (outputs.min() >= 0 and np.abs(sums - 1).max() < TOLERANCE):
-        raise InputError(
-            f"{name} cannot be trained: it does not end in a softmax (its outputs for a sample lie between "
-            f"{outputs.min():.3g} and {outputs.max():.3g} and sum to {sums[0]:.3g})",
-            "save it with one: keras.Sequential([model, keras.layers.Softmax()]); the classes stay the same",
-        )
+    def accuracy(y: Any, outputs: Any) -> Any:
+        return right(labels(y, outputs), outputs, task.main)
+
+    return accuracy
 
 
-def log_probabilities(probabilities: Any) -> Any:
-    """Return log p, finite where p underflowed."""
-    tf = tensorflow()
-    return tf.math.log(tf.maximum(probabilities, 1e-30))
+def _pack(labels: Array | None, teacher: Array) -> Array:
+    flat = [np.asarray(part, np.float32).reshape(len(teacher), -1) for part in (labels, teacher) if part is not None]
+    return np.concatenate(flat, axis=1)
 
 
-def _pack(labels: Array, log_p: Array) -> Array:
-    return np.concatenate([labels[:, np.newaxis].astype(np.float32), log_p.astype(np.float32)], axis=1)
+def _packed(parts: Sequence[Any]) -> Any:
+    """Return the only part, or all of them."""
+    return parts[0] if len(parts) == 1 else tuple(parts)

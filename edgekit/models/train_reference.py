@@ -65,6 +65,8 @@ def train_reference(
         check_free_file(path, force=force)
     config = _config(usual, overrides, seed)
     dataset = load_data(data)
+    if not dataset.classes:
+        raise InputError(f"{data}: its labels are no classes, and reference models are classifiers")
     splits = split(dataset, calibration_samples=1)
     progress.say(f"{dataset.name}: {len(splits.y_train)} training, {len(splits.y_validation)} validation samples")
     model, history = train_in_memory(name, dataset, splits, config, width, progress)

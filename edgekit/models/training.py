@@ -1,4 +1,4 @@
-"""Training a classifier: seeded, with a validation split, keeping the best epoch."""
+"""Training: seeded, with a validation split, keeping the best epoch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.backend import tf_keras
-from edgekit.data.dataset import Array
+from edgekit.columns import Columns
 from edgekit.data.split import Splits
 from edgekit.errors import InputError
 from edgekit.models.augment import AUGMENTATIONS, Augment, augmentation
@@ -20,6 +20,7 @@ from edgekit.models.targets import Labels, Targets
 from edgekit.preprocessing import Preprocessing
 from edgekit.progress import Progress, Task
 
+FOLLOWED = ("loss", "accuracy", "val_loss", "val_accuracy")
 SCHEDULES = ("constant", "cosine")
 
 
@@ -56,16 +57,20 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class History:
-    """What happened, epoch by epoch: `loss`, `accuracy`, `val_loss`, `val_accuracy`; and the epoch that was kept."""
+    """What happened, epoch by epoch, and the epoch that was kept.
+
+    `epochs` holds `loss`, `val_loss` and, where outputs are decisions, `accuracy` and `val_accuracy`.
+    """
 
     config: TrainConfig
     epochs: dict[str, list[float]]
     best_epoch: int
 
     @property
-    def best_accuracy(self) -> float:
-        """Validation accuracy of the kept epoch, of the Keras model."""
-        return self.epochs["val_accuracy"][self.best_epoch]
+    def best(self) -> dict[str, float]:
+        """Validation accuracy (or loss) of the kept epoch, of the Keras model, as lineage notes name it."""
+        key = "val_accuracy" if "val_accuracy" in self.epochs else "val_loss"
+        return {f"{key}_keras": self.epochs[key][self.best_epoch]}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -86,11 +91,12 @@ def train(
 ) -> History:
     """Train `model` in place with Adam and leave the weights of its best epoch in it.
 
-    The best epoch has the highest validation accuracy; among equals the lowest validation loss. Epoch e of seed s is
+    The best epoch has the highest validation accuracy, where there is one, and among equals the lowest validation
+    loss. Epoch e of seed s is
     always the same, so a training that goes on from a checkpoint ends with the weights of one that was not interrupted.
 
     Args:
-        model: a tf_keras classifier that ends in a softmax.
+        model: a tf_keras model.
         splits: stored samples; training and validation are used.
         preprocessing: applied to every batch, after augmentation.
         config: see `TrainConfig`.
@@ -112,7 +118,7 @@ def train(
     model.compile(
         optimizer=keras.optimizers.Adam(rate),
         loss=targets.loss(),
-        metrics=[targets.accuracy()],
+        metrics=[accuracy] if (accuracy := targets.accuracy()) else None,
     )
     validation = (preprocessing.apply(splits.x_validation), targets.validation())
     saved = Checkpoint(checkpoint, asdict(config)) if checkpoint else None
@@ -146,15 +152,19 @@ def _keep(finished: Finished, saved: Checkpoint | None, seed: int, keep_from: in
             logs = logs or {}
             if not math.isfinite(logs["loss"]):
                 raise InputError(f"the loss became {logs['loss']} in epoch {epoch + 1}", "lower the learning rate")
-            best, score = finished.best, (logs["val_accuracy"], -logs["val_loss"])
+            best, score = finished.best, (logs.get("val_accuracy", 0.0), -logs["val_loss"])
             if epoch >= keep_from and (score > best.score or not best.weights):
                 best.score, best.epoch, best.weights = score, epoch, self.model.get_weights()
             finished.epochs = epoch + 1
-            for key in ("loss", "accuracy", "val_loss", "val_accuracy"):
-                finished.history.setdefault(key, []).append(float(logs[key]))
+            for key in FOLLOWED:
+                if key in logs:
+                    finished.history.setdefault(key, []).append(float(logs[key]))
             if saved is not None:
                 saved.save(self.model, finished)
-            task.advance(f"val accuracy {logs['val_accuracy']:.2%}, best {max(0.0, best.score[0]):.2%}")
+            if "val_accuracy" in logs:
+                task.advance(f"val accuracy {logs['val_accuracy']:.2%}, best {max(0.0, best.score[0]):.2%}")
+            else:
+                task.advance(f"val loss {logs['val_loss']:.4g}, best {-best.score[1]:.4g}")
 
     return Keep()
 
@@ -167,8 +177,13 @@ def _reseed(model: Any, seed: int, epoch: int) -> None:
             random.reset_from_seed(int(np.random.default_rng((seed, epoch, index)).integers(2**31)))
 
 
+def sample_shape(splits: Splits) -> tuple[int, ...]:
+    """Return the shape of a stored sample; empty where there are several inputs, which are not augmented."""
+    return () if isinstance(splits.x_train, Columns) else tuple(splits.x_train.shape[1:])
+
+
 def _batches(splits: Splits, preprocessing: Preprocessing, config: TrainConfig, targets: Targets) -> Any:
-    augment: Augment = augmentation(config.augment, splits.x_train.shape[1:])
+    augment: Augment = augmentation(config.augment, sample_shape(splits))
 
     class Batches(tf_keras().utils.Sequence):  # type: ignore[misc]
         """Shuffled, augmented, preprocessed batches; epoch e of seed s is always the same."""
@@ -178,9 +193,9 @@ def _batches(splits: Splits, preprocessing: Preprocessing, config: TrainConfig, 
             self._shuffle()
 
         def __len__(self) -> int:
-            return math.ceil(len(splits.y_train) / config.batch_size)
+            return math.ceil(len(splits.x_train) / config.batch_size)
 
-        def __getitem__(self, index: int) -> tuple[Array, Array]:
+        def __getitem__(self, index: int) -> tuple[Any, Any]:
             rows = self.order[index * config.batch_size : (index + 1) * config.batch_size]
             rng = np.random.default_rng((config.seed, self.epoch, index))
             x = preprocessing.apply(augment(splits.x_train[rows], rng))
@@ -191,6 +206,6 @@ def _batches(splits: Splits, preprocessing: Preprocessing, config: TrainConfig, 
             self._shuffle()
 
         def _shuffle(self) -> None:
-            self.order = np.random.default_rng((config.seed, self.epoch)).permutation(len(splits.y_train))
+            self.order = np.random.default_rng((config.seed, self.epoch)).permutation(len(splits.x_train))
 
     return Batches()

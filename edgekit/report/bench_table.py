@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgekit.measuring.verdict import judge, process_median_ns
+from edgekit.metrics import Score
 from edgekit.records import Measurement, Record, Subject
+from edgekit.report.scores import score_text, title
 from edgekit.report.text import (
     duration,
     duration_with_interval,
     ratio_with_interval,
-    share_with_interval,
     table,
 )
-from edgekit.stats import between_processes, efficiency, paired_ratio, percentile, wilson
+from edgekit.stats import between_processes, efficiency, paired_ratio, percentile
 
 
 @dataclass(frozen=True)
@@ -83,11 +84,14 @@ def _memory(row: Row) -> str:
     return f"{(found['rss_kib']['peak'] - found['rss_kib']['after_imports']) / 1024:.1f} MiB"
 
 
-def _accuracy(row: Row) -> str:
+def _score(row: Row) -> Score | None:
     found = row.measurement.accuracy
-    if not found or "correct" not in found:
-        return "-"
-    return share_with_interval(wilson(found["correct"], found["samples"]))
+    return Score.from_dict(found) if found and ("correct" in found or "value" in found) else None
+
+
+def _accuracy(row: Row) -> str:
+    score = _score(row)
+    return "-" if score is None else score_text(score)
 
 
 def _agreement(row: Row) -> str:
@@ -103,12 +107,13 @@ def _agreement(row: Row) -> str:
 
 
 def _efficiency(row: Row) -> str:
-    found = row.measurement.accuracy
-    if not found or "correct" not in found:
+    score = _score(row)
+    if score is None or score.metric != "accuracy":
         return "-"
-    return f"{efficiency(found['correct'] / found['samples'], row.subject.bytes):.2f}"
+    return f"{efficiency(score.interval.value, row.subject.bytes):.2f}"
 
 
+SCORE = "accuracy [95 %]"
 COLUMNS: dict[str, Callable[[Row], str]] = {
     "file": lambda row: row.subject.name,
     "thr": lambda row: str(row.measurement.threads),
@@ -122,7 +127,7 @@ COLUMNS: dict[str, Callable[[Row], str]] = {
     "init": _median_of("init_ns"),
     "1st run": _median_of("first_ns"),
     "memory": _memory,
-    "accuracy [95 %]": _accuracy,
+    SCORE: _accuracy,
     "vs host": _agreement,
     "%/KiB": _efficiency,
     "verdict": lambda row: judge(row.measurement, row.record).word,
@@ -136,12 +141,19 @@ def bench_table(*records: Record) -> str:
     columns |= COLUMNS
     if all(row.measurement.agreement is None for row in rows):
         del columns["vs host"]
-    parts = [table(list(columns), [[column(row) for column in columns.values()] for row in rows])]
+    titles = [_score_title(rows) if name == SCORE else name for name in columns]
+    parts = [table(titles, [[column(row) for column in columns.values()] for row in rows])]
     reasons = [line for row in rows if (line := _reasons(row, len(records) > 1))]
     if reasons:
         parts.append("\n".join(reasons))
     parts += [conditions(record) for record in records]
     return "\n\n".join(parts)
+
+
+def _score_title(rows: list[Row]) -> str:
+    """Name the column by the metric, where all rows have one."""
+    metrics = {score.metric for row in rows if (score := _score(row))}
+    return title(metrics.pop()) if len(metrics) == 1 else SCORE
 
 
 def _rows(record: Record) -> list[Row]:
@@ -170,7 +182,7 @@ def _reasons(row: Row, several: bool) -> str:
 
 
 def conditions(record: Record) -> str:
-    """Return under which conditions the numbers were taken, in two or three lines."""
+    """Return under which conditions the numbers were taken, in a few lines."""
     host, plan = record.host, record.plan
     runtimes = sorted({f"{r['name']} {r['version']} ({r['delegate']})" for r in _runtimes(record)})
     lines = [
@@ -178,6 +190,10 @@ def conditions(record: Record) -> str:
         f"governor {_fact(host, 'governor')}, virtualization {_fact(host, 'virtualization')}",
         f"{'; '.join(runtimes) or 'no runtime answered'}; {record.created}",
     ]
+    for subject in record.subjects:
+        if subject.input_shapes:
+            sizes = [f"{name} {'×'.join(map(str, shape))}" for name, shape in subject.input_shapes.items()]
+            lines.append(f"{subject.name}: measured with {', '.join(sizes)}")
     if plan["latency"]:
         lines.append(
             f"latency: {plan['processes']} interleaved processes a row, each at least {plan['min_samples']} samples "

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from edgekit.manifest import Agreement, Artifact, Bundle
-from edgekit.report.text import share_with_interval, table
-from edgekit.stats import wilson
+from edgekit.metrics import Score
+from edgekit.report.scores import score_text, title
+from edgekit.report.text import table
 
-HEADER = ("file", "bytes", "x", "gzip -9", "val accuracy [95 %]", "top-1 = Keras", "max steps", "SQNR dB", "made by")
+HEADER = ("file", "bytes", "x", "gzip -9", "val {}", "{} = Keras", "max steps", "SQNR dB", "made by")
 
 
 def bundle_table(bundle: Bundle) -> str:
@@ -17,19 +18,23 @@ def bundle_table(bundle: Bundle) -> str:
     rows = [_row(artifact, against_float.get(artifact.file), first) for artifact in manifest.artifacts]
     pairs = [_pair(a) for a in manifest.agreement if not a.reference.endswith("model")]
     samples = next((a.samples for a in manifest.agreement), 0)
-    notes = [f"accuracy and agreement: the files themselves, on {samples} validation samples"]
-    return "\n".join([table(HEADER, rows), "", *pairs, *notes])
+    main = manifest.task.main
+    heads = [title(main.metric), "top-1" if main.kind in ("classification", "unlabelled") else "decisions"]
+    columns = [name.format(heads[name.startswith("{}")]) for name in HEADER]
+    of = f" of output {main.name}" if len(manifest.task.heads) > 1 else ""
+    judged = f"{main.metric}{of}" if main.metric == "agreement" else f"{main.metric}{of} and agreement"
+    notes = [f"{judged}: the files themselves, on {samples} validation samples"]
+    return "\n".join([table(columns, rows), "", *pairs, *notes])
 
 
 def _row(artifact: Artifact, agreement: Agreement | None, first: int) -> tuple[str, ...]:
     sizes = (artifact.file, f"{artifact.bytes:,}", f"{artifact.bytes / first:.2f}x", f"{artifact.gzip_bytes:,}")
     if agreement is None or artifact.validation is None:
         return (*sizes, "", "", "", "", artifact.made_by)
-    accuracy = wilson(artifact.validation["correct"], artifact.validation["samples"])
     return (
         *sizes,
-        share_with_interval(accuracy),
-        f"{agreement.top1:.1%}",
+        score_text(Score.from_dict(artifact.validation)),
+        "-" if agreement.top1 is None else f"{agreement.top1:.1%}",
         "-" if agreement.max_steps is None else f"{agreement.max_steps:.1f}",
         "equal" if agreement.sqnr_db is None else f"{agreement.sqnr_db:.1f}",
         artifact.made_by,
@@ -40,7 +45,5 @@ def _pair(agreement: Agreement) -> str:
     if agreement.max_abs == 0:
         return f"{agreement.other} = {agreement.reference}: every output equal"
     steps = "" if agreement.max_steps is None else f" = {agreement.max_steps:.1f} steps"
-    return (
-        f"{agreement.other} ~ {agreement.reference}: same class on {agreement.top1:.1%}, "
-        f"largest difference {agreement.max_abs:.2g}{steps}"
-    )
+    same = "" if agreement.top1 is None else f"same class on {agreement.top1:.1%}, "
+    return f"{agreement.other} ~ {agreement.reference}: {same}largest difference {agreement.max_abs:.2g}{steps}"

@@ -1,0 +1,44 @@
+"""How files name and order what models take and return: by name where the names are the model's, else in order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from edgekit.inspect.info import TensorInfo
+from edgekit.manifest import TensorSpec
+from edgekit.scoring import real
+from edgekit.task import Task
+
+
+def specs(tensors: Sequence[TensorInfo]) -> tuple[TensorSpec, ...]:
+    """Return what a manifest says of a file's inputs or outputs."""
+    found = []
+    for tensor in tensors:
+        q = tensor.quantization
+        scale, zero = (q.scale[0], q.zero_point[0]) if q else (None, None)
+        found.append(TensorSpec(tensor.name, tensor.shape, tensor.dtype, scale, zero))
+    return tuple(found)
+
+
+def feed_names(inputs: Sequence[TensorSpec]) -> tuple[str, ...]:
+    """Return what the runner feeds a file's inputs from, in the file's order; nothing for a single input."""
+    return tuple(spec.name for spec in inputs) if len(inputs) > 1 else ()
+
+
+def output_order(outputs: Sequence[TensorSpec], task: Task) -> list[int]:
+    """Return which output of a file is which of the task: by name, or, under other names, in order."""
+    names = [spec.name for spec in outputs]
+    wanted = [head.name for head in task.heads]
+    if set(wanted) <= set(names):
+        return [names.index(name) for name in wanted]
+    return list(range(min(len(names), len(wanted))))
+
+
+def read_outputs(path: Path, outputs: Sequence[TensorSpec], task: Task) -> tuple[npt.NDArray[np.float64], ...]:
+    """Return what the runner wrote, in real units and in the task's order."""
+    with np.load(path, allow_pickle=False) as archive:
+        return tuple(real(archive[str(i)], outputs[i].quantization()) for i in output_order(outputs, task))
