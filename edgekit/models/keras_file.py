@@ -19,15 +19,15 @@ from typing import Any, Literal
 
 from edgekit.errors import InputError, MissingExtraError
 
-Container = Literal["zip", "hdf5"]
+Container = Literal["zip", "hdf5", "savedmodel"]
 
 MAX_CONFIG_BYTES = 64 << 20
 MAX_EXPANSION = 200
 """A zip that grows by more than this, to more than `EXPANSION_FLOOR` bytes, is refused as a bomb."""
 EXPANSION_FLOOR = 256 << 20
 
-SUFFIXES: dict[Container, tuple[str, ...]] = {"zip": (".keras",), "hdf5": (".h5", ".hdf5")}
-KNOWN = (".keras", ".h5", ".hdf5", ".zip", ".hdf")
+SUFFIXES: dict[Container, tuple[str, ...]] = {"zip": (".keras",), "hdf5": (".h5", ".hdf5"), "savedmodel": ("",)}
+"""What Keras wants files to be called; TensorFlow 2.12 and before write HDF5 into `model.keras`."""
 WEIGHTS = ("model.weights.h5", "model.weights.npz")
 SAVE_WHOLE = "save the whole model where it was trained, with model.save('model.keras'), and give that file"
 
@@ -41,11 +41,12 @@ class KerasFile:
     """A model file that was looked at, not loaded.
 
     Attributes:
-        path: the file.
-        container: `zip` or `hdf5`.
+        path: the file, or the folder of a SavedModel.
+        container: `zip`, `hdf5` or `savedmodel`.
         generation: of Keras, 2 or 3.
         keras_version: as written in the file, `unknown` if the file does not say.
-        config: the model's serialized form, `{"class_name": ..., "config": {...}}`.
+        config: the model's serialized form, `{"class_name": ..., "config": {...}}`; what it was compiled with stands
+            under `compile_config`.
     """
 
     path: Path
@@ -66,14 +67,7 @@ def read_keras_file(path: Path) -> KerasFile:
     version, config = _read_zip(path) if container == "zip" else _read_hdf5(path)
     if not isinstance(config, dict) or not isinstance(config.get("class_name"), str) or "config" not in config:
         raise InputError(f"{path}: its configuration does not describe a Keras model", SAVE_WHOLE)
-    file = KerasFile(path, container, _generation(path, version, config), version, config)
-    if path.suffix not in SUFFIXES[container]:
-        right = SUFFIXES[container][0]
-        raise InputError(
-            f"{path}: holds a Keras {file.generation} model in the {right} format, under another extension",
-            f"rename it: mv '{path}' '{path.with_suffix(right) if path.suffix in KNOWN else f'{path}{right}'}'",
-        )
-    return file
+    return KerasFile(path, container, _generation(path, version, config), version, config)
 
 
 def unsafe_layers(config: dict[str, Any]) -> list[str]:
@@ -125,6 +119,14 @@ def custom_objects(config: dict[str, Any], known: Callable[[str], bool]) -> list
     return list(found)
 
 
+def object_names(config: dict[str, Any]) -> list[str]:
+    """Return every name under which the file refers to a class or function, each once."""
+    found = dict.fromkeys(
+        name for _, value in _objects(config) for name in (value.get("class_name"), value.get("registered_name"))
+    )
+    return [name for name in found if isinstance(name, str)]
+
+
 def _objects(config: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield every dict in the configuration with the name of the layer it belongs to, outermost first.
 
@@ -148,7 +150,7 @@ def _container(path: Path) -> Container:
     if path.is_dir():
         what = "a folder, not a model file"
         if (path / "saved_model.pb").exists():
-            what = "a SavedModel folder; those are not read yet"
+            what = "a SavedModel folder, not a single file"
         elif (path / "config.json").exists():
             what = "an unzipped Keras model; edgekit reads it as one file"
         raise InputError(f"{path}: is {what}", SAVE_WHOLE)
@@ -183,7 +185,7 @@ def _foreign(path: Path, head: bytes) -> tuple[str, str]:
     if head.lstrip()[:14].lower().startswith((b"<!doctype html", b"<html")):
         return "a web page", "the download went wrong; fetch the file itself"
     if path.suffix == ".pb":
-        return "a TensorFlow graph", f"SavedModel folders are not read yet; {SAVE_WHOLE}"
+        return "a TensorFlow graph", "if it lies in a SavedModel folder, give the folder"
     if path.suffix == ".onnx" or (head[0] == 0x08 and head[1:2] < b"\x20" and head[2:3] in (b"\x12", b"\x1a", b":")):
         return "an ONNX model", converted
     if path.suffix in (".pt", ".pth", ".ckpt", ".pkl", ".pickle") or head.startswith((b"\x80\x02", b"\x80\x04")):
@@ -236,10 +238,14 @@ def _read_hdf5(path: Path) -> tuple[str, Any]:
             if size > MAX_CONFIG_BYTES:
                 raise InputError(f"{path}: its model_config is {size >> 20} MiB large, so it is not read")
             version, config = file.attrs.get("keras_version", "unknown"), file.attrs["model_config"]
+            compiled = file.attrs.get("training_config")
     except (OSError, RuntimeError, KeyError, ValueError) as error:
         raise InputError(f"{path}: is a damaged or incomplete HDF5: {error}", "copy or save the model again") from error
     text = version.decode("utf-8", "replace") if isinstance(version, bytes) else str(version)
-    return text, _json(path, "model_config", config if isinstance(config, (bytes, str)) else str(config))
+    found = _json(path, "model_config", config if isinstance(config, (bytes, str)) else str(config))
+    if isinstance(found, dict) and isinstance(compiled, (bytes, str)):
+        found.setdefault("compile_config", _json(path, "training_config", compiled))
+    return text, found
 
 
 def _json(path: Path, name: str, content: bytes | str) -> Any:

@@ -1,27 +1,42 @@
-"""From a Keras file of either generation to a tf_keras model, the only kind the compression tools take."""
+"""From a model of any generation to a tf_keras model, the only kind that can be trained; else to a plain one."""
 
 from __future__ import annotations
 
 import re
+import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from edgekit.backend import keras3, tf_keras
-from edgekit.errors import InputError
+from edgekit.errors import ConversionError, InputError
 from edgekit.files import sha256
 from edgekit.models.bridge import bridge
 from edgekit.models.bridge_graph import reason
-from edgekit.models.keras_file import KerasFile, custom_objects, read_keras_file, unsafe_layers
+from edgekit.models.custom import register, register_packaged
+from edgekit.models.early_keras import is_early, load_early
+from edgekit.models.keras_file import (
+    SUFFIXES,
+    KerasFile,
+    custom_objects,
+    object_names,
+    read_keras_file,
+    unsafe_layers,
+)
+from edgekit.models.own_loss import compiled_loss
+from edgekit.models.plain import PlainModel, plain_of_keras
+from edgekit.models.saved_model import digest, is_saved_model, load_keras, load_plain, read_saved_model
 from edgekit.progress import Progress
 
 FUNCTION_ROOMS = ("activations", "initializers", "regularizers", "constraints", "losses", "metrics")
 GRAPH_MODELS = ("Sequential", "Functional", "Model")
 TFMOT = ("tensorflow_model_optimization", "PruneLowMagnitude", "ClusterWeights", "QuantizeWrapper", "QuantizeLayer")
-REWRITE = "rewrite it with Sequential or the functional API, copy the weights with set_weights, and save that"
+REWRITE = "give its class with --custom module:NAME, or rewrite it with Sequential or the functional API"
+REPLACE = "give them with --custom module:NAME, or replace them by what Keras has"
+NO_DESCRIPTION = "a SavedModel without Keras's description gets post-training schemes only"
 
 
 @dataclass(frozen=True)
@@ -29,54 +44,99 @@ class LoadedModel:
     """A model ready for inference and for compression.
 
     Attributes:
-        model: a built tf_keras Sequential or functional model, not compiled.
-        source: the first lineage step, JSON values: `step` ("load"), `file`, `sha256`, `generation`, `keras_version`,
+        model: a built tf_keras Sequential or functional model, not compiled; a `PlainModel` if it is not trainable.
+        source: the first lineage step, JSON values: `step` ("load"), `file`, `sha256` (of a SavedModel: over all its
+            files), `generation` (2 or 3; None for a SavedModel without Keras's description), `keras_version`,
+            `loss` (that it was compiled with, if it is one of `edgekit.models.own_loss.LOSSES`),
             `bridge` (`max_abs_diff`, `tolerance`, `samples`; None for Keras 2 files) and `notes` (sentences).
+        untrainable: why stages cannot be run on it, a sentence; empty if they can.
     """
 
     model: Any
     source: dict[str, Any]
+    untrainable: str = ""
+
+    @property
+    def trainable(self) -> bool:
+        """Whether stages can be run on it; post-training schemes always can be made."""
+        return not self.untrainable
 
 
-def load_model(path: Path, *, allow_unsafe: bool = False, progress: Progress) -> LoadedModel:
-    """Load a Keras 2 or Keras 3 model file as a tf_keras model.
+def load_model(
+    path: Path, *, allow_unsafe: bool = False, custom: Sequence[str] = (), progress: Progress
+) -> LoadedModel:
+    """Load a Keras 2 or Keras 3 model as a tf_keras model, and what cannot be one as a `PlainModel`.
 
     Args:
-        path: a `.keras` or `.h5` file.
-        allow_unsafe: load files that carry Python code (Lambda layers) or name modules to import.
-        progress: told what the bridge leaves out, and what Keras warns of.
+        path: a `.keras` or `.h5` file, or the folder of a SavedModel.
+        allow_unsafe: load files that carry Python code (Lambda layers), name modules to import, or whose graph reaches
+            outside the model.
+        custom: the user's own classes and functions, see `edgekit.models.custom.register`.
+        progress: told what the bridge leaves out, what Keras warns of, and why a model cannot be trained.
 
     Raises:
         InputError: the file is no usable model, or would run code.
-        ConversionError: a Keras 3 model cannot be expressed in Keras 2.
     """
+    register(custom)
+    if is_saved_model(path):
+        return _load_folder(path, allow_unsafe, progress)
     file = read_keras_file(path)
+    register_packaged(object_names(file.config))
     _refuse_code(file, allow_unsafe)
-    digest = sha256(path)
+    source = _source(path, sha256(path), file.generation, file.keras_version) | {"loss": compiled_loss(file.config)}
     with _told_warnings(progress):
         model = _load(file, allow_unsafe)
+    if not _is_graph(model):
+        why = f"a subclassed model ({type(model).__name__}) gets post-training schemes only"
+        return _plain(plain_of_keras(model, path.name), source, why, progress)
     if not model.built or not model.inputs:
         raise InputError(f"{path}: the model has no input shape", "add an Input layer, and save it again")
     if not model.layers or not model.weights:
         raise InputError(f"{path}: the model has no {'weights' if model.layers else 'layers'}: nothing to compress")
-    proof, notes = None, []
-    if file.generation == 3:
-        progress.say(f"{path.name} is a Keras {file.keras_version} model; rebuilding it in Keras 2")
+    if file.generation == 2:
+        return LoadedModel(model, source)
+    progress.say(f"{path.name} is a Keras {file.keras_version} model; rebuilding it in Keras 2")
+    try:
         with _told_warnings(progress):
             bridged = bridge(model, progress)
-        model, proof, notes = bridged.model, asdict(bridged.proof), bridged.notes
-    return LoadedModel(
-        model,
-        {
-            "step": "load",
-            "file": path.name,
-            "sha256": digest,
-            "generation": file.generation,
-            "keras_version": file.keras_version,
-            "bridge": proof,
-            "notes": notes,
-        },
-    )
+    except ConversionError as error:
+        return _plain(plain_of_keras(model, path.name), source, error.message, progress)
+    return LoadedModel(bridged.model, source | {"bridge": asdict(bridged.proof), "notes": bridged.notes})
+
+
+def _load_folder(path: Path, allow_unsafe: bool, progress: Progress) -> LoadedModel:
+    """Load a SavedModel: as Keras described it, else as a function."""
+    saved = read_saved_model(path)
+    source = _source(path, digest(path), None, "none")
+    why = NO_DESCRIPTION
+    if saved.keras is not None:
+        register_packaged(object_names(saved.keras.config))
+        try:
+            _refuse_code(saved.keras, allow_unsafe)
+            with _told_warnings(progress):
+                model = load_keras(saved.keras)
+            return LoadedModel(model, source | {"generation": 2, "keras_version": saved.keras.keras_version})
+        except InputError as error:
+            why = f"{NO_DESCRIPTION}; what Keras wrote cannot be used: {error.message}"
+    return _plain(load_plain(saved, allow_unsafe=allow_unsafe), source, why, progress)
+
+
+def _plain(model: PlainModel, source: dict[str, Any], why: str, progress: Progress) -> LoadedModel:
+    progress.say(f"post-training schemes only: {why}")
+    return LoadedModel(model, source | {"notes": [why]}, why)
+
+
+def _source(path: Path, digest: str, generation: int | None, keras_version: str) -> dict[str, Any]:
+    return {
+        "step": "load",
+        "file": path.name,
+        "sha256": digest,
+        "generation": generation,
+        "keras_version": keras_version,
+        "loss": "",
+        "bridge": None,
+        "notes": [],
+    }
 
 
 def _refuse_code(file: KerasFile, allow_unsafe: bool) -> None:
@@ -97,26 +157,44 @@ def _refuse_code(file: KerasFile, allow_unsafe: bool) -> None:
     if any(name.startswith(TFMOT) or f"({TFMOT[0]}" in name for name in custom):
         raise _wrapped(file)
     kind = str(file.config["class_name"])
-    if kind not in GRAPH_MODELS and not known(kind):
+    if kind not in GRAPH_MODELS and not known(kind) and not known(str(file.config.get("registered_name"))):
         raise InputError(f"{file.path}: is a subclassed model ({kind}), whose code is not in the file", REWRITE)
     if custom:
         raise InputError(
             f"{file.path}: uses classes or functions that are not part of Keras: {', '.join(custom)}",
-            "replace them by what Keras has; from Python, register them with register_keras_serializable first",
+            f"{REPLACE}; from Python, register_keras_serializable does it, too",
         )
 
 
 def _load(file: KerasFile, allow_unsafe: bool) -> Any:
     keras = keras3() if file.generation == 3 else tf_keras()
     try:
-        model = keras.saving.load_model(str(file.path), compile=False, safe_mode=not allow_unsafe)
-    except MemoryError:
+        if is_early(file):
+            return load_early(file, allow_unsafe=allow_unsafe)
+        with _named_as_keras_wants(file) as path:
+            return keras.saving.load_model(str(path), compile=False, safe_mode=not allow_unsafe)
+    except (MemoryError, InputError):
         raise
     except Exception as error:  # Keras raises what it likes
         raise _explained(file, error) from error
-    if not (isinstance(model, keras.Sequential) or hasattr(model, "_nodes_by_depth")):
-        raise InputError(f"{file.path}: is a subclassed model ({type(model).__name__})", REWRITE)
-    return model
+
+
+def _is_graph(model: Any) -> bool:
+    """Return whether a model of either generation is Sequential or functional."""
+    return isinstance(model, (tf_keras().Sequential, keras3().Sequential)) or hasattr(model, "_nodes_by_depth")
+
+
+@contextmanager
+def _named_as_keras_wants(file: KerasFile) -> Iterator[Path]:
+    """Lend a path that ends as Keras expects of such a file: it goes by the name, edgekit by the content."""
+    suffixes = SUFFIXES[file.container]
+    if file.path.suffix in suffixes:
+        yield file.path
+        return
+    with tempfile.TemporaryDirectory(prefix="edgekit-load-") as folder:
+        link = Path(folder) / f"model{suffixes[0]}"
+        link.symlink_to(file.path.resolve())
+        yield link
 
 
 def _explained(file: KerasFile, error: Exception) -> InputError:
@@ -138,7 +216,7 @@ def _explained(file: KerasFile, error: Exception) -> InputError:
     if name:
         return InputError(
             f"{file.path}: uses `{name}`, which Keras {file.generation} does not know",
-            "replace it by what Keras has; from Python, register it with register_keras_serializable first",
+            f"{REPLACE}; from Python, register_keras_serializable does it, too",
         )
     return InputError(
         f"{file.path}: Keras cannot load it: {reason(error)}",

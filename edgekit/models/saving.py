@@ -10,7 +10,9 @@ from edgekit import __version__
 from edgekit.backend import tf_keras
 from edgekit.errors import InputError
 from edgekit.files import atomic_file, read_json, sha256, write_json
+from edgekit.models.unbridge import to_keras3
 from edgekit.preprocessing import Preprocessing
+from edgekit.progress import Progress
 
 SCHEMA = 1
 
@@ -39,6 +41,24 @@ def save_model(model: Any, path: Path, card: ModelCard) -> None:
     """Write a tf_keras model (`.keras`, the Keras 2 zip format), without what training left in it, and its card."""
     with atomic_file(path) as temporary:
         bare(model).save(temporary, save_format="keras")
+    _write_card(path, card)
+
+
+def save_keras3(model: Any, path: Path, card: ModelCard, progress: Progress) -> None:
+    """Write a tf_keras model as a Keras 3 `.keras` file, and its card.
+
+    Raises:
+        ConversionError: it cannot be expressed in Keras 3.
+    """
+    made = to_keras3(bare(model), progress).model
+    with atomic_file(path) as temporary:
+        part = temporary.with_name(f"{temporary.name}.keras")  # Keras 3 looks at the suffix
+        made.save(part)
+        part.replace(temporary)
+    _write_card(path, card)
+
+
+def _write_card(path: Path, card: ModelCard) -> None:
     write_json(
         card_path(path),
         {

@@ -76,6 +76,31 @@ def merge(kind: str, **options: Any) -> Callable[[], Any]:
     return lambda: called([(4, 5), (4, 5)], lambda a, b: getattr(keras3().layers, kind)(**options)([a, b]))
 
 
+def conv_lstm(dimensions: int) -> Callable[[], Any]:
+    """One that returns sequences; it reads two images of 5 pixels along every axis."""
+    shape = (2, *[5] * dimensions, 2)
+    return one(shape, lambda L: getattr(L, f"ConvLSTM{dimensions}D")(2, 3, return_sequences=True, padding="same"))
+
+
+def cell(kind: str) -> Build:
+    return lambda L: L.RNN(getattr(L, kind)(3, dropout=0.1))
+
+
+def convnext() -> Any:
+    """Return the module with the layers of ConvNeXt."""
+    keras3()
+    from keras.src.applications import convnext as module
+
+    return module
+
+
+def kinds(model: Any) -> set[str]:
+    """Return the class names of a model's layers, and of the cells inside them."""
+    cells = [cell for layer in model.layers if (cell := getattr(layer, "cell", None)) is not None]
+    cells += [inner for cell in cells for inner in getattr(cell, "cells", ())]
+    return {type(layer).__name__ for layer in [*model.layers, *cells]}
+
+
 def adapted(keras: Any) -> Any:
     layer = keras.layers.Normalization(axis=-1)
     layer.adapt(np.random.default_rng(1).normal(3, 2, (20, *IMAGE)))
@@ -190,5 +215,11 @@ CASES: dict[str, list[Callable[[], Any]]] = {
     "MultiHeadAttention": [
         lambda: called([(4, 5), (6, 5)], lambda a, b: keras3().layers.MultiHeadAttention(2, 3, output_shape=4)(a, b))
     ],
+    **{f"ConvLSTM{n}D": [conv_lstm(n)] for n in (1, 2, 3)},
+    **{kind: [one(SERIES, cell(kind))] for kind in ("LSTMCell", "GRUCell", "SimpleRNNCell")},
+    "StackedRNNCells": [one(SERIES, lambda L: L.RNN(L.StackedRNNCells([L.LSTMCell(3), L.GRUCell(2)])))],
+    "RNN": [one(SERIES, lambda L: L.RNN([L.LSTMCell(3), L.GRUCell(2)], return_sequences=True, go_backwards=True))],
+    "LayerScale": [one(IMAGE, lambda L: convnext().LayerScale(0.1, 3))],
+    "StochasticDepth": [one(IMAGE, lambda L: convnext().StochasticDepth(0.3))],
     "Lambda": [one((4,), lambda L: L.Lambda(lambda x, by: x * by, arguments={"by": 3.0}))],
 }

@@ -82,13 +82,11 @@ def test_other_generations_are_refused(tmp_path: Path, version: str) -> None:
     assert f"Keras {version}" in refusal(write_zip(tmp_path / "m.keras", version)).message
 
 
-def test_a_wrong_extension_is_refused_with_the_right_name(tmp_path: Path) -> None:
-    error = refusal(write_hdf5(tmp_path / "m.keras"))
-    assert "Keras 2 model in the .h5 format" in error.message
-    assert error.hint == f"rename it: mv '{tmp_path}/m.keras' '{tmp_path}/m.h5'"
-    assert f"'{tmp_path}/m.keras'" in refusal(write_zip(tmp_path / "m.h5")).hint
-    assert f"'{tmp_path}/m.v2.keras'" in refusal(write_zip(tmp_path / "m.v2")).hint
-    assert "rename it" in refusal(write_zip(tmp_path / "m.KERAS")).hint
+def test_the_content_decides_not_the_extension(tmp_path: Path) -> None:
+    for name in ("m.keras", "m.v2", "m"):
+        assert read_keras_file(write_hdf5(tmp_path / name)).container == "hdf5"
+    for name in ("m.h5", "m.v2", "m.KERAS"):
+        assert read_keras_file(write_zip(tmp_path / name)).container == "zip"
 
 
 def test_what_is_not_a_file(tmp_path: Path) -> None:
@@ -98,7 +96,7 @@ def test_what_is_not_a_file(tmp_path: Path) -> None:
     assert "an unzipped Keras model" in refusal(tmp_path).message
     (tmp_path / "saved_model.pb").touch()
     error = refusal(tmp_path)
-    assert "a SavedModel folder; those are not read yet" in error.message
+    assert "a SavedModel folder, not a single file" in error.message
     assert "model.save('model.keras')" in error.hint
 
 

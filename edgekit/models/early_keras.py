@@ -1,0 +1,128 @@
+"""The first `.keras` files, those of Keras 2.12 to 2.14, which tf_keras and Keras 3 do not read.
+
+They differ from later ones in two ways. `model.weights.h5` keeps the layers of a model as TensorFlow's checkpoints do,
+under `_layer_checkpoint_dependencies`. And until 2.13 only the model itself names its module, its layers are described
+as in HDF5 files, with NumPy numbers as objects, and a layer with weights counts twice: the second of two Dense layers
+is called `dense_2`, not `dense_1`.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+import zlib
+from typing import Any
+
+from edgekit.backend import tf_keras
+from edgekit.errors import InputError
+from edgekit.models.keras_file import WEIGHTS, KerasFile
+
+LAYERS = "_layer_checkpoint_dependencies"
+
+
+def is_early(file: KerasFile) -> bool:
+    """Return whether a file keeps its weights as Keras 2.12 to 2.14 did."""
+    import h5py
+
+    if file.container != "zip" or file.generation != 2:
+        return False
+    try:
+        with (
+            zipfile.ZipFile(file.path) as archive,
+            archive.open(WEIGHTS[0]) as stream,
+            h5py.File(stream, "r") as weights,
+        ):
+            return LAYERS in weights
+    except (OSError, KeyError, zipfile.BadZipFile, zlib.error):
+        return False
+
+
+def load_early(file: KerasFile, *, allow_unsafe: bool) -> Any:
+    """Build the tf_keras model and read its weights.
+
+    Raises:
+        InputError: a layer has no weights in the file, or others than it needs.
+    """
+    import h5py
+
+    keras, bare = tf_keras(), {key: value for key, value in file.config.items() if key != "compile_config"}
+    layers = bare["config"].get("layers") or [{}]
+    as_in_hdf5 = not any("module" in layer for layer in layers)
+    if as_in_hdf5:
+        config = {"class_name": bare["class_name"], "config": plain_values(bare["config"])}
+        model = keras.models.model_from_config(config)
+    else:
+        model = keras.saving.deserialize_keras_object(bare, safe_mode=not allow_unsafe)
+    with zipfile.ZipFile(file.path) as archive, archive.open(WEIGHTS[0]) as stream, h5py.File(stream, "r") as weights:
+        reader = _Reader(file, counts_twice=as_in_hdf5)
+        reader.read(model, weights)
+    missing = [variable.name for variable in model.weights if id(variable) not in reader.found]
+    if missing:
+        raise InputError(f"{file.path}: holds no values for {', '.join(missing[:5])}", "save the model again")
+    return model
+
+
+def plain_values(value: Any) -> Any:
+    """Turn serialized NumPy numbers, tuples and shapes into numbers and tuples, at any depth."""
+    if isinstance(value, list):
+        return [plain_values(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    kind, inner = value.get("class_name"), value.get("config")
+    if kind == "__numpy__" and isinstance(inner, dict):
+        return inner.get("value")
+    if kind in ("__tuple__", "TensorShape") and isinstance(value.get("items"), list):
+        return tuple(plain_values(item) for item in value["items"])
+    return {key: plain_values(item) for key, item in value.items()}
+
+
+class _Reader:
+    """Follows the groups of a weights file through the layers of a model.
+
+    Attributes:
+        found: the `id`s of the variables that got a value.
+    """
+
+    def __init__(self, file: KerasFile, *, counts_twice: bool) -> None:
+        self.found: set[int] = set()
+        self._file = file
+        self._counts_twice = counts_twice
+
+    def read(self, layer: Any, group: Any) -> None:
+        """Read the variables of a layer, and of the layers inside it.
+
+        Args:
+            layer: a built tf_keras layer or model.
+            group: the HDF5 group of it. Besides `vars`, its members are called like attributes of the layer.
+        """
+        own = group.get("vars")
+        if own is not None and len(own):
+            try:
+                layer.load_own_variables(own)
+            except (ValueError, KeyError) as error:
+                raise InputError(f"{self._file.path}: the weights of {layer.name} do not fit it: {error}") from error
+            self.found.update(map(id, layer._trainable_weights + layer._non_trainable_weights))
+        for name in group:
+            inside = getattr(layer, name, None) if name in dir(layer) else None
+            if isinstance(inside, tf_keras().layers.Layer):
+                self.read(inside, group[name])
+            elif isinstance(inside, (list, tuple, dict)):
+                self._read_all(inside, group[name])
+
+    def _read_all(self, container: Any, group: Any) -> None:
+        counts: dict[str, int] = {}
+        items = list(container.values() if isinstance(container, dict) else container)
+        if not self._counts_twice:
+            items = list({id(item): item for item in items}.values())
+        for item in items:
+            if isinstance(item, tf_keras().layers.Layer):
+                kind = _snake_case(type(item).__name__)
+                name = f"{kind}_{counts[kind]}" if kind in counts else kind
+                counts[kind] = counts.get(kind, 0) + 1
+                if name in group:
+                    self.read(item, group[name])
+
+
+def _snake_case(name: str) -> str:
+    """Return what Keras calls a class in its files: `Conv2D` is `conv2d`, `ReLU` is `re_lu`."""
+    return re.sub(r"(?<!^)(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])", "_", name).lower()

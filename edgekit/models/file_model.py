@@ -1,0 +1,186 @@
+"""A float `.tflite` or `.onnx` file as a model that can be asked, as far as the pipeline asks models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgekit.errors import InputError
+from edgekit.inspect.companions import companions
+from edgekit.inspect.info import FileInfo, TensorInfo
+from edgekit.inspect.reading import inspect_file
+from edgekit.models.file_runtime import Run, onnx_runtime, refused, tflite_runtime, try_out
+
+Array = npt.NDArray[Any]
+
+SUFFIXES = (".tflite", ".lite", ".onnx")
+_QUANTIZED_OPERATORS = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinear", "QGemm", "QAttention")
+_NUMBERS = (
+    "float16",
+    "float32",
+    "float64",
+    "int8",
+    "uint8",
+    "int16",
+    "uint16",
+    "int32",
+    "uint32",
+    "int64",
+    "uint64",
+    "bool",
+)
+
+
+@dataclass(frozen=True)
+class FileTensor:
+    """An input or output.
+
+    Attributes:
+        name: as in the file.
+        shape: sizes; None for the batch, and for what only running tells.
+        dtype: NumPy's name.
+    """
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str
+
+
+class FileModel:
+    """A float file, run sample by sample in this process.
+
+    Args:
+        path: the `.tflite` or `.onnx` file.
+
+    Attributes:
+        path: the file.
+        format: `tflite` or `onnx`.
+        name: the file's name without its suffix.
+        inputs, outputs: in the order of the file.
+        input_names, output_names: their names.
+
+    Raises:
+        InputError: the file is damaged or quantized already, or its inputs or outputs are no tensors of a fixed size.
+        MissingExtraError: its runtime is not installed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        info = inspect_file(path)
+        self.path, self.format, self.name = path, info.format, path.stem
+        if info.format == "onnx":
+            companions(path)  # external data is refused before a runtime follows its name
+        _refuse_quantized(info)
+        self.inputs = [_input(path, tensor) for tensor in info.inputs]
+        self.outputs = [_output(path, tensor) for tensor in info.outputs]
+        if not self.inputs or not self.outputs:
+            raise InputError(f"{path}: the model has no {'outputs' if self.inputs else 'inputs'}: nothing to compress")
+        self.input_names = [tensor.name for tensor in self.inputs]
+        self.output_names = [tensor.name for tensor in self.outputs]
+        self._parameters = info.parameters
+        self._runner: Run | None = None
+
+    def count_params(self) -> int:
+        """Return the number of parameters."""
+        return self._parameters
+
+    def try_out(self) -> None:
+        """Run the file on made-up inputs, in a process of its own.
+
+        Raises:
+            InputError: its runtime refuses it, or dies of it.
+        """
+        try_out(self.path, self.format, [[1, *(size or 1 for size in tensor.shape[1:])] for tensor in self.inputs])
+
+    def predict(self, x: Array | Sequence[Array], verbose: int = 0) -> Any:
+        """Return the outputs for a batch.
+
+        Args:
+            x: one array (n, ...), or a list of them, one per input.
+            verbose: not used; it is here because Keras models have it.
+
+        Returns:
+            One array (n, ...), or a list of them where the model has several outputs.
+
+        Raises:
+            InputError: the arrays do not fit the inputs, or the runtime cannot run the file.
+        """
+        arrays = (
+            [np.asarray(x)] if len(self.inputs) == 1 and not isinstance(x, (list, tuple)) else list(map(np.asarray, x))
+        )
+        self._check(arrays)
+        if self._runner is None:
+            self._runner = (tflite_runtime if self.format == "tflite" else onnx_runtime)(self.path)
+        cast = [a.astype(tensor.dtype, copy=False) for a, tensor in zip(arrays, self.inputs, strict=True)]
+        try:
+            rows = [self._runner([a[i : i + 1] for a in cast]) for i in range(len(cast[0]))]
+        except (RuntimeError, ValueError) as error:
+            raise refused(self.path, error) from error
+        columns = [np.concatenate(column) for column in zip(*rows, strict=True)]
+        return columns[0] if len(columns) == 1 else columns
+
+    def _check(self, arrays: Sequence[Array]) -> None:
+        if len(arrays) != len(self.inputs):
+            raise InputError(f"{self.path}: takes {len(self.inputs)} inputs, {len(arrays)} arrays were given")
+        for array, tensor in zip(arrays, self.inputs, strict=True):
+            if array.shape[1:] != tensor.shape[1:] or not len(array) or len(array) != len(arrays[0]):
+                raise InputError(
+                    f"{self.path}: input `{tensor.name}` takes samples of shape {tensor.shape[1:]}, "
+                    f"an array of shape {array.shape} was given"
+                )
+
+
+def _input(path: Path, tensor: TensorInfo) -> FileTensor:
+    if tensor.dtype not in _NUMBERS:
+        raise InputError(
+            f"{path}: input `{tensor.name}` takes {tensor.dtype}, not numbers",
+            "export the part of the model behind it, with numbers as inputs",
+        )
+    if not tensor.shape or tensor.shape[0] not in (-1, 1) or -1 in tensor.shape[1:]:
+        sizes = "×".join("?" if size == -1 else str(size) for size in tensor.shape) or "no axis"
+        raise InputError(
+            f"{path}: input `{tensor.name}` has the shape {sizes}: edgekit compresses files with a batch of 1, or a "
+            "dynamic one, and fixed sizes otherwise",
+            "export the model again with such a shape",
+        )
+    return FileTensor(tensor.name, (None, *tensor.shape[1:]), tensor.dtype)
+
+
+def _output(path: Path, tensor: TensorInfo) -> FileTensor:
+    if tensor.dtype not in _NUMBERS:
+        raise InputError(
+            f"{path}: output `{tensor.name}` is {tensor.dtype}, not a tensor of numbers",
+            "export the model without its last operator (for scikit-learn: with zipmap=False)",
+        )
+    sizes = tuple(None if size == -1 else size for size in tensor.shape)
+    return FileTensor(tensor.name, (None, *sizes[1:]) if sizes else (None,), tensor.dtype)
+
+
+def _refuse_quantized(info: FileInfo) -> None:
+    kind = quantized_as(info)
+    if kind:
+        raise InputError(
+            f"{info.path}: is {kind} already: nothing to compress", f"measure it with: edgekit bench {info.path}"
+        )
+
+
+def quantized_as(info: FileInfo) -> str:
+    """Return what a file is quantized to, such as `int8`, or an empty string for a float file."""
+    scaled = [t.dtype for t in (*info.inputs, *info.outputs, *info.weights) if t.quantization is not None]
+    weights = {w.dtype for w in info.weights}
+    named = any(name.removeprefix("CUSTOM:com.microsoft.").startswith(_QUANTIZED_OPERATORS) for name in info.operators)
+    named = named or any(name.endswith("Integer") for name in info.operators)
+    for kind, dtypes in (
+        ("int4", ("int4", "uint4", "int2", "uint2")),
+        ("int16x8", ("int16", "uint16")),
+        ("int8", ("int8", "uint8")),
+    ):
+        if set(dtypes) & (weights | set(scaled)):
+            return kind
+    if named or scaled or "QUANTIZE" in info.operators:
+        return "int8"
+    return "float16" if weights & {"float16", "bfloat16"} else ""

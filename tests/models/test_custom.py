@@ -1,0 +1,130 @@
+"""`--custom module:NAME`: importing, registering, refusing."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edgekit.errors import InputError
+from edgekit.models.custom import register
+
+pytestmark = pytest.mark.tensorflow
+
+LAYERS = """
+import {keras} as keras
+
+@keras.saving.register_keras_serializable(package="mine")
+class Twice(keras.layers.Layer):
+    def call(self, x):
+        return x * 2
+
+class Half(keras.layers.Layer):
+    def call(self, x):
+        return x / 2
+
+def bent(x):
+    return keras.activations.relu(x) + x
+
+class Whole(keras.Model):
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.dense = keras.layers.Dense(3)
+
+    def call(self, x):
+        return self.dense(x)
+"""
+
+BUILD = """
+import os, sys
+os.environ["TF_USE_LEGACY_KERAS"] = "1"
+import numpy as np
+import {module} as own
+import {keras} as keras
+
+x = np.linspace(0, 1, 8, dtype=np.float32).reshape(2, 4)
+for name, layers in dict(
+    twice=[own.Twice()], half=[own.Half()], bent=[keras.layers.Dense(3, activation=own.bent)], plain=[]
+).items():
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3), *layers])
+    model.save(f"{{name}}.keras")
+    np.save(f"{{name}}.npy", model(x))
+model = own.Whole()
+np.save("whole.npy", model(x))
+model.save("whole.keras")
+"""
+
+LOAD = """
+import sys
+from pathlib import Path
+import numpy as np
+from edgekit.models.loader import load_model
+from edgekit.progress import SILENT
+
+x = np.linspace(0, 1, 8, dtype=np.float32).reshape(2, 4)
+for text in sys.argv[1:]:
+    name, custom = text.split("=")
+    loaded = load_model(Path(f"{name}.keras"), custom=[custom], progress=SILENT)
+    difference = abs(loaded.model.predict(x, verbose=0) - np.load(f"{name}.npy")).max()
+    print(name, loaded.trainable, bool(difference < 1e-6), type(loaded.model).__name__)
+"""
+
+
+def run(script: str, folder: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments], cwd=folder, capture_output=True, text=True, timeout=200, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+@pytest.mark.parametrize(("keras", "trainable"), [("keras", False), ("tf_keras", True)])
+def test_own_layers_of_both_generations(keras: str, trainable: bool, tmp_path: Path) -> None:
+    """In processes of their own: one where the classes were defined, one that knows nothing of them."""
+    (tmp_path / "own_layers.py").write_text(LAYERS.format(keras=keras))
+    run(BUILD.format(module="own_layers", keras=keras), tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    file = tmp_path / "elsewhere" / "moved.py"
+    (tmp_path / "own_layers.py").rename(file)
+    shutil.copy(file, tmp_path / "copied.py")
+    kind = "Sequential" if trainable else "PlainModel"
+    asked = [f"{name}={file}:{name.title()}" for name in ("twice", "half", "whole")]
+    printed = run(LOAD, tmp_path, *asked, "bent=copied:bent").splitlines()
+    expected = [f"twice {trainable} True {kind}", f"half {trainable} True {kind}", "whole False True PlainModel"]
+    assert printed[:3] == expected
+    assert printed[3].split()[2] == "True"
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("no_colon", "names no module and object"),
+        (":Layer", "names no module and object"),
+        ("module:", "names no module and object"),
+        ("edgekit_has_no_such_module:Layer", "there is no module `edgekit_has_no_such_module`"),
+        ("json.nowhere:Layer", "there is no module `json.nowhere`"),
+        ("missing.py:Layer", "there is no file missing.py"),
+        ("json:Layer", "`json` has no `Layer`"),
+        ("math:pi", "`pi` is a float, not a class or a function"),
+        ("broken.py:Layer", "importing `broken.py` fails: SyntaxError"),
+        ("raising.py:Layer", "importing `raising.py` fails: RuntimeError: no"),
+        ("needs.py:Layer", "`needs.py` needs the module `edgekit_has_no_such_module`, which is missing"),
+    ],
+)
+def test_what_cannot_be_imported(text: str, what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "broken.py").write_text("def")
+    (tmp_path / "raising.py").write_text("raise RuntimeError('no')")
+    (tmp_path / "needs.py").write_text("import edgekit_has_no_such_module")
+    with pytest.raises(InputError) as caught:
+        register([text])
+    assert caught.value.message.startswith(f"--custom {text}: ")
+    assert what in caught.value.message
+
+
+def test_nothing_to_register() -> None:
+    register(())

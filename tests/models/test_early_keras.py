@@ -1,0 +1,96 @@
+"""Files as Keras 2.12 to 2.14 wrote them; real ones are read by `benchmarks/generations`."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgekit.backend import tf_keras
+from edgekit.errors import InputError
+from edgekit.models.loader import load_model
+from edgekit.progress import SILENT
+
+pytestmark = pytest.mark.tensorflow
+
+LAYERS = "_layer_checkpoint_dependencies"
+
+
+def network() -> Any:
+    layers = tf_keras().layers
+    model = tf_keras().Sequential(
+        [tf_keras().Input((4,)), layers.Dense(3), layers.ReLU(6.0), layers.Dense(3), layers.Dense(2)], name="early"
+    )
+    rng = np.random.default_rng(2)
+    model.set_weights([rng.random(values.shape).astype(np.float32) for values in model.get_weights()])
+    return model
+
+
+def as_in_hdf5(value: Any) -> Any:
+    """Describe layers without their modules, and 6.0 as a NumPy number."""
+    if isinstance(value, dict):
+        kept = {key: as_in_hdf5(item) for key, item in value.items()}
+        return {k: v for k, v in kept.items() if k not in ("module", "registered_name", "build_config")}
+    if isinstance(value, list):
+        return [as_in_hdf5(item) for item in value]
+    return {"class_name": "__numpy__", "config": {"value": 6.0, "dtype": "float32"}} if value == 6.0 else value
+
+
+def write(path: Path, model: Any, version: str, **changes: Any) -> Path:
+    import h5py
+
+    model.save(str(path))
+    with zipfile.ZipFile(path) as archive:
+        config = json.loads(archive.read("config.json"))
+    names = ["dense", "dense_1", "dense_2"]
+    if version != "2.14.0":
+        config["config"] = as_in_hdf5(config["config"])
+        names = ["dense", "dense_2", "dense_4"]
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        file.create_group("vars")
+        dense = [layer for layer in model.layers if layer.weights]
+        for name, layer in zip(names, dense, strict=True):
+            for index, values in enumerate(layer.get_weights()):
+                file[f"{LAYERS}/{name}/vars/{index}"] = values
+        for place, values in changes.items():
+            del file[f"{LAYERS}/{place}"]
+            if values is not None:
+                file[f"{LAYERS}/{place}/vars/0"] = values
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("metadata.json", json.dumps({"keras_version": version}))
+        archive.writestr("config.json", json.dumps(config))
+        archive.writestr("model.weights.h5", buffer.getvalue())
+    return path
+
+
+@pytest.mark.parametrize("version", ["2.12.0", "2.13.1", "2.14.0"])
+def test_early_files_load(version: str, tmp_path: Path) -> None:
+    source = network()
+    loaded = load_model(write(tmp_path / "m.keras", source, version), progress=SILENT)
+    assert loaded.trainable
+    assert (loaded.source["generation"], loaded.source["keras_version"]) == (2, version)
+    for found, wanted in zip(loaded.model.get_weights(), source.get_weights(), strict=True):
+        np.testing.assert_array_equal(found, wanted)
+    x = np.random.default_rng(0).random((3, 4)).astype(np.float32)
+    np.testing.assert_array_equal(loaded.model(x), source(x))
+
+
+@pytest.mark.parametrize(
+    ("values", "what"),
+    [
+        (None, "holds no values for dense"),
+        (np.zeros((3, 3), np.float32), "the weights of dense"),
+    ],
+)
+def test_weights_that_are_missing_or_do_not_fit(values: Any, what: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "m.keras", network(), "2.12.0", dense_2=values)
+    with pytest.raises(InputError) as caught:
+        load_model(path, progress=SILENT)
+    assert str(path) in caught.value.message
+    assert what in caught.value.message

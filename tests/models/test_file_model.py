@@ -1,0 +1,181 @@
+"""Float files as models: what they say of themselves, what they answer, and which files are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgekit.errors import InputError, RunnerCrashed
+from edgekit.models.file_model import FileModel, FileTensor
+from tests import vendor_onnx as onnx_files
+from tests import vendor_tflite as tflite_files
+from tests.tiny_onnx import tiny_onnx
+from tests.tiny_tflite import Op, T, model, tiny_tflite
+
+
+def written(folder: Path, data: bytes, name: str = "v.tflite") -> Path:
+    path = folder / name
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["tflite", "onnx"])
+def test_two_inputs_and_outputs(tmp_path: Path, kind: str) -> None:
+    tflite = kind == "tflite"
+    path = written(tmp_path, tflite_files.two_ends()) if tflite else onnx_files.two_ends(tmp_path / "v.onnx")
+    found = FileModel(path)
+    assert (found.format, found.name, found.path) == (kind, "v", path)
+    assert found.inputs == [FileTensor("a", (None, 4), "float32"), FileTensor("b", (None, 4), "float32")]
+    assert found.output_names == ["sum", "product"]
+    assert found.count_params() == 0
+    a, b = np.random.default_rng(0).normal(size=(2, 5, 4)).astype(np.float32)
+    total, product = found.predict([a, b], verbose=0)
+    np.testing.assert_array_equal(total, a + b)
+    np.testing.assert_array_equal(product, a * b)
+    assert total.dtype == np.float32
+
+
+@pytest.mark.parametrize("kind", ["tflite", "onnx"])
+def test_one_input_is_one_array(tmp_path: Path, kind: str) -> None:
+    if kind == "tflite":
+        path, weights = written(tmp_path, tflite_files.dynamic_batch()), np.arange(12).reshape(3, 4).T / 12
+    else:
+        path, weights = onnx_files.of_opset(tmp_path / "v.onnx", 7, 3), np.ones((4, 3))
+    found = FileModel(path)
+    assert found.inputs[0].shape == (None, 4)
+    assert found.outputs[0].shape == (None, 3)
+    x = np.random.default_rng(0).uniform(size=(7, 4))
+    answer = found.predict(x)
+    assert answer.shape == (7, 3)
+    np.testing.assert_allclose(answer, x @ weights, rtol=1e-5)
+    np.testing.assert_array_equal(found.predict([x]), answer)
+
+
+def test_tokens_are_cast(tmp_path: Path) -> None:
+    for path in (written(tmp_path, tflite_files.gather("INT32")), onnx_files.gather(tmp_path / "v.onnx")):
+        answer = FileModel(path).predict(np.array([[0, 1, 1], [1, 0, 0]], np.float32))
+        np.testing.assert_array_equal(answer[0], [[1, 2], [3, 4], [3, 4]])
+
+
+def test_external_data(tmp_path: Path) -> None:
+    found = FileModel(onnx_files.external(tmp_path / "v.onnx"))
+    assert found.count_params() == 64 * 32
+    assert found.predict(np.ones((2, 64))).shape == (2, 32)
+
+
+@pytest.mark.parametrize(
+    "arrays", [np.zeros((2, 5)), np.zeros((0, 4)), [np.zeros((2, 4))] * 2, np.zeros(4), [np.zeros((1, 2, 4))]]
+)
+def test_arrays_that_do_not_fit(tmp_path: Path, arrays: Any) -> None:
+    with pytest.raises(InputError, match=r"v\.tflite: "):
+        FileModel(written(tmp_path, tflite_files.dynamic_batch())).predict(arrays)
+
+
+def test_arrays_of_different_lengths(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="input `b` takes samples"):
+        FileModel(written(tmp_path, tflite_files.two_ends())).predict([np.zeros((2, 4)), np.zeros((3, 4))])
+
+
+def dynamic_range(folder: Path) -> Path:
+    weights = T("w", (3, 4), "INT8", bytes(range(12)), [0.1], [0])
+    tensors = [T("x", (1, 4), "FLOAT32"), weights, T("y", (1, 3), "FLOAT32")]
+    return written(folder, model(tensors, [Op("FULLY_CONNECTED", [0, 1, -1], [2])], [0], [2]))
+
+
+def half(folder: Path) -> Path:
+    weights = T("w", (1, 4), "FLOAT16", np.ones(4, "<f2").tobytes())
+    tensors = [T("x", (1, 4), "FLOAT32"), weights, T("h", (1, 4), "FLOAT32"), T("y", (1, 4), "FLOAT32")]
+    return written(folder, model(tensors, [Op("DEQUANTIZE", [1], [2]), Op("ADD", [0, 2], [3])], [0], [3]))
+
+
+@pytest.mark.parametrize(
+    ("write", "kind"),
+    [
+        (lambda p: tiny_tflite(p / "v.tflite"), "int8"),
+        (lambda p: tiny_tflite(p / "v.tflite", int4=True, span=7), "int4"),
+        (lambda p: written(p, tflite_files.integer_input("INT16")), "int16x8"),
+        (lambda p: written(p, tflite_files.integer_input("UINT8")), "int8"),
+        (dynamic_range, "int8"),
+        (half, "float16"),
+        (lambda p: tiny_onnx(p / "v.onnx"), "int8"),
+        (lambda p: onnx_files.qlinear(p / "v.onnx"), "int8"),
+    ],
+)
+def test_quantized_files_are_refused(tmp_path: Path, write: Callable[[Path], Path], kind: str) -> None:
+    path = write(tmp_path)
+    with pytest.raises(InputError) as caught:
+        FileModel(path)
+    assert caught.value.message == f"{path}: is {kind} already: nothing to compress"
+    assert caught.value.hint == f"measure it with: edgekit bench {path}"
+
+
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (lambda p: written(p, tflite_files.string_input()), "input `text` takes string, not numbers"),
+        (lambda p: onnx_files.sequence(p / "v.onnx", as_input=True), "input `parts` takes sequence, not numbers"),
+        (lambda p: onnx_files.zip_map(p / "v.onnx"), "output `y` is sequence, not a tensor of numbers"),
+        (lambda p: written(p, tflite_files.dynamic_image()), "has the shape 1×?×?×1"),
+        (lambda p: onnx_files.image(p / "v.onnx"), "has the shape ?×1×?×?"),
+        (lambda p: onnx_files.scan(p / "v.onnx"), "has the shape 3×2"),
+        (lambda p: onnx_files.branches(p / "v.onnx"), "input `flag` has the shape no axis"),
+        (lambda p: written(p, model([T("x", (1, 4), "FLOAT32")], [], [], [0])), "has no inputs"),
+        (lambda p: written(p, tflite_files.dynamic_batch()[:200]), "cut off or damaged"),
+        (lambda p: written(p, b"garbage" * 50), "cut off or damaged"),
+        (lambda p: written(p, b""), "is empty"),
+        (lambda p: p / "nothing.tflite", "no such file"),
+        (lambda p: written(p, tflite_files.two_ends(), "v.onnx"), "is a TFLite file with the suffix .onnx"),
+        (lambda p: onnx_files.two_ends(p / "v.tflite"), "is an ONNX file with the suffix .tflite"),
+        (lambda p: onnx_files.external(p / "v.onnx", write=False), "there is no such file beside it"),
+        (lambda p: onnx_files.external(p / "v.onnx", "../up.bin"), "names external data outside its own folder"),
+        (lambda p: onnx_files.external(p / "v.onnx", "/etc/hostname", write=False), "outside its own folder"),
+    ],
+)
+def test_files_that_are_no_such_model(tmp_path: Path, write: Callable[[Path], Path], message: str) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with pytest.raises(InputError) as caught:
+        FileModel(write(folder))
+    assert message in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda p: written(p, tflite_files.unary("Mine")),
+        lambda p: onnx_files.unary(p / "v.onnx", "Mine", domain="com.acme"),
+    ],
+)
+def test_what_no_runtime_runs(tmp_path: Path, write: Callable[[Path], Path]) -> None:
+    found = FileModel(write(tmp_path))
+    with pytest.raises(InputError, match=r"its runtime cannot run it: .*Mine"):
+        found.predict(np.zeros((1, 4)))
+    with pytest.raises(
+        InputError, match=r"cannot be run: .*lacks the (custom )?operator `(com\.acme:)?Mine`"
+    ) as caught:
+        found.try_out()
+    assert "toolchain" in caught.value.hint
+
+
+def test_sizes_that_no_machine_has(tmp_path: Path) -> None:
+    tensors = [T("x", (1, 4), "FLOAT32"), T("y", (1 << 20, 1 << 20), "FLOAT32")]
+    shape = T("shape", (2,), "INT32", np.array([1 << 20, 1 << 20], "<i4").tobytes())
+    path = written(tmp_path, model([*tensors, shape], [Op("BROADCAST_TO", [0, 2], [1])], [0], [1]))
+    with pytest.raises(InputError, match="its runtime cannot run it"):
+        FileModel(path).predict(np.zeros((1, 4)))
+
+
+def test_trying_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for path in (written(tmp_path, tflite_files.dynamic_batch()), onnx_files.two_ends(tmp_path / "v.onnx")):
+        FileModel(path).try_out()
+
+    def crash(*_: Any, **__: Any) -> None:
+        raise RunnerCrashed("v.onnx: the runner died of SIGSEGV", "its last words: none")
+
+    monkeypatch.setattr("edgekit.models.file_runtime.run_job", crash)
+    with pytest.raises(InputError, match=r"cannot be run: v\.onnx: the runner died of SIGSEGV"):
+        FileModel(path).try_out()
