@@ -8,8 +8,9 @@ from pathlib import Path, PurePosixPath
 
 from edgekit.devices.device import connected
 from edgekit.devices.target import Target
-from edgekit.errors import InputError, TargetError
+from edgekit.errors import InputError, MissingExtraError, TargetError
 from edgekit.files import sha256
+from edgekit.inspect.companions import checked
 from edgekit.manifest import MANIFEST, Bundle, read_bundle
 from edgekit.progress import SILENT, Progress
 from edgekit.transports import shell
@@ -19,6 +20,7 @@ TIMEOUT = 30.0
 SLOWEST = 100_000
 """Bytes a second below which a copy is given up."""
 COMPANIONS = (MANIFEST, "README.txt")
+MODELS = (".tflite", ".lite", ".onnx")
 MAKE = (
     'case "$1" in /*) d=$1;; "~") d=$HOME;; "~/"*) d=$HOME/${1#"~/"};; *) d=$HOME/$1;; esac; '
     'mkdir -p "$d" && printf "%s\\n" "$d"'
@@ -51,9 +53,10 @@ def push(
     only: Sequence[str] = (),
     progress: Progress = SILENT,
 ) -> list[Copied]:
-    """Copy the artifacts of a bundle, or one file of it, with its manifest.
+    """Copy the artifacts of a bundle with its manifest, or one file: of a bundle, or a model from elsewhere.
 
-    Every file replaces the one of its name there in one step. What an interrupted copy left is continued.
+    A model file is checked before anything is sent, and the files with external data of an ONNX model come along. Every
+    file replaces the one of its name there in one step. What an interrupted copy left is continued.
 
     Args:
         source: a bundle, or a single file.
@@ -67,10 +70,10 @@ def push(
         What is where.
 
     Raises:
-        InputError: the bundle is damaged, or holds nothing of what was asked for.
+        InputError: the bundle or the model is damaged, or holds nothing of what was asked for.
         TargetError: the device cannot be reached, or has no space.
     """
-    files = _files(source, only)
+    files = _files(source, only, progress)
     name = source.name if source.is_file() else read_bundle(source).manifest.name
     folder = dest or f"models/{Path(name).stem if source.is_file() else name}"
     with connected(target) as transport:
@@ -82,20 +85,40 @@ def push(
             root = _make(transport, folder)
         found = []
         with progress.task(f"copying to {target.name}", len(files)) as task:
-            for path in files:
-                found.append(_copy(transport, path, str(PurePosixPath(root) / path.name)))
-                task.advance(path.name)
+            for place, path in files.items():
+                if "/" in place:
+                    _make(transport, str(PurePosixPath(root, place).parent))
+                found.append(_copy(transport, path, str(PurePosixPath(root, place))))
+                task.advance(place)
     return found
 
 
-def _files(source: Path, only: Sequence[str]) -> list[Path]:
+def _files(source: Path, only: Sequence[str], progress: Progress) -> dict[str, Path]:
+    """Return what to copy: its path from the folder there -> where it is here."""
     if source.is_file():
-        return [source]
+        return {**_beside(source, progress), source.name: source}  # the model last: it is never there without its data
+    if not source.exists():
+        raise InputError(f"{source}: no such file or bundle")
     bundle = read_bundle(source)
     wanted = [a for a in bundle.manifest.artifacts if not only or a.format in only or a.scheme in only]
     if not wanted:
         raise InputError(f"{source}: holds nothing for --only {', '.join(only)}", f"it holds: {_held(bundle)}")
-    return [*(source / a.file for a in wanted), *(source / c for c in COMPANIONS if (source / c).is_file())]
+    names = [*(a.file for a in wanted), *(c for c in COMPANIONS if (source / c).is_file())]
+    return {name: source / name for name in names}
+
+
+def _beside(source: Path, progress: Progress) -> dict[str, Path]:
+    """Return the files that a model needs beside it; without the `onnx` package those with the usual names."""
+    if source.suffix.lower() not in MODELS:
+        return {}
+    try:
+        return checked(source)
+    except MissingExtraError as error:
+        usual = [source.with_name(source.name + ending) for ending in (".data", "_data")]
+        found = {path.name: path for path in usual if path.is_file()}
+        with_data = f"; {', '.join(found)} comes along" if found else ""
+        progress.warn(f"{source.name}: its external data is not looked up, {error.message}{with_data}")
+        return found
 
 
 def _held(bundle: Bundle) -> str:

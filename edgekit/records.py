@@ -27,6 +27,8 @@ class Subject:
         path: as given on the command line.
         model: the model's name, where the bundle knows it.
         scheme: `int8` and so on, where the bundle knows it.
+        input_shapes: sizes that its inputs were given, where some are dynamic or were chosen; None: as in the file.
+        companions: SHA-256 by name of the files that it needs beside it; `bytes` and `gzip_bytes` count them, too.
     """
 
     name: str
@@ -38,6 +40,8 @@ class Subject:
     gzip_bytes: int
     model: str | None = None
     scheme: str | None = None
+    input_shapes: dict[str, list[int]] | None = None
+    companions: dict[str, str] | None = None
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,9 @@ import pytest
 from edgekit.devices.target import DESKTOP, Target, parse
 from edgekit.errors import InputError, TargetError
 from edgekit.files import sha256
+from edgekit.progress import Silent
 from edgekit.push import push
+from tests import vendor_onnx
 from tests.tiny_tflite import tiny_tflite
 
 
@@ -69,6 +73,72 @@ def test_what_stands_in_the_way(board: Target, model: Path, home: Path) -> None:
     with pytest.raises(TargetError, match="cannot write file/below"):
         push(model, board, "file/below")
     assert (home / "file").read_text() == "x"
+
+
+@pytest.mark.parametrize("location", ["", "weights/of it/v.bin"])
+def test_external_data_comes_along(board: Target, tmp_path: Path, home: Path, location: str) -> None:
+    source = vendor_onnx.external(tmp_path / "v.onnx", location)
+    data, main = push(source, board, "models/x")
+    place = location or "v.onnx.data"
+    assert Path(main.path) == home / "models/x/v.onnx"
+    assert Path(data.path) == home / "models/x" / place
+    assert data.sent == 64 * 32 * 4
+    assert Path(data.path).read_bytes() == (tmp_path / place).read_bytes()
+    assert [c.sent for c in push(source, board, "models/x")] == [0, 0]
+    (tmp_path / place).write_bytes(bytes(64 * 32 * 4))
+    assert [bool(c.sent) for c in push(source, board, "models/x")] == [True, False]
+    local = push(source, DESKTOP, str(tmp_path / "stick"))
+    assert (tmp_path / "stick" / place).is_file() and len(local) == 2
+
+
+def test_without_the_onnx_package_usual_names_are_taken(
+    board: Target, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = vendor_onnx.external(tmp_path / "v.onnx")
+    told: list[str] = []
+
+    class Told(Silent):
+        def warn(self, message: str) -> None:
+            told.append(message)
+
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    assert [Path(c.path).name for c in push(source, board, progress=Told())] == ["v.onnx.data", "v.onnx"]
+    (warning,) = told
+    assert "v.onnx.data comes along" in warning
+
+
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (lambda p: vendor_onnx.external(p / "v.onnx", write=False), "there is no such file beside it"),
+        (lambda p: vendor_onnx.external(p / "v.onnx", "../up.bin"), "names external data outside its own folder"),
+        (lambda p: _bytes(p / "v.onnx", b"garbage"), "cut off or damaged"),
+        (lambda p: _bytes(p / "v.tflite", b"garbage"), "cut off or damaged"),
+        (lambda p: _bytes(p / "v.tflite", b""), "is empty"),
+        (lambda p: _bytes(p / "v.tflite", tiny_tflite(p / "w.tflite").read_bytes()[:900]), "cut off or damaged"),
+        (lambda p: tiny_tflite(p / "v.onnx"), "is a TFLite file with the suffix .onnx"),
+        (lambda p: p / "v.tflite", "no such file or bundle"),
+    ],
+)
+def test_damaged_models_are_not_sent(
+    board: Target, tmp_path: Path, home: Path, write: Callable[[Path], Path], message: str
+) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with pytest.raises(InputError, match=message):
+        push(write(folder), board)
+    assert not (home / "models").exists()
+
+
+def test_other_files_are_sent_as_they_are(board: Target, tmp_path: Path, home: Path) -> None:
+    (found,) = push(_bytes(tmp_path / "model_data.h", b"const int x;"), board, "models")
+    assert (home / "models" / "model_data.h").read_bytes() == b"const int x;"
+    assert found.sent == 12
+
+
+def _bytes(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
 
 
 def test_sources_that_are_none(board: Target, tmp_path: Path) -> None:

@@ -6,19 +6,20 @@ import itertools
 import json
 import signal
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import edgekit.ondevice
 from edgekit.devices.device import Device
-from edgekit.errors import RunnerCrashed, RunnerError, RunnerTimeout
+from edgekit.devices.refusal import refusal
+from edgekit.errors import RunnerCrashed, RunnerTimeout
 from edgekit.preprocessing import Preprocessing
 from edgekit.transports.base import Completed, OnLine
 
 RUNNER = Path(edgekit.ondevice.__file__).with_name("runner.py")
-JOB_SCHEMA = 1
+JOB_SCHEMA = 2
 RUNTIMES = {"tflite": "ai-edge-litert", "onnx": "onnxruntime"}
 """The runtime that runs a format unless another is asked for."""
 
@@ -42,10 +43,13 @@ class Job:
         runtime: `ai-edge-litert`, `tflite-runtime` or `onnxruntime`.
         model: the file to run.
         threads: asked of the runtime.
-        samples: an `.npz` with x and y, or None.
+        samples: an `.npz` with x, or x/NAME for every input, or None.
+        feed: the NAMEs in the order of the file's inputs; empty for a file with one input.
         preprocessing: from stored samples to model inputs, or None.
-        quantization: `scale` and `zero_point` of an integer input that the file does not describe, or None.
+        quantization: of every input `scale` and `zero_point`, for integers that the file does not describe; or None.
         settings: of the latency mode.
+        shapes: sizes of every input, in the order of the file; None: as in the file.
+        companions: the files that the model needs beside it: the name in the model -> where it is.
     """
 
     mode: str
@@ -53,9 +57,12 @@ class Job:
     model: Path
     threads: int = 1
     samples: Path | None = None
+    feed: tuple[str, ...] = ()
     preprocessing: Preprocessing | None = None
-    quantization: Mapping[str, Any] | None = None
+    quantization: Sequence[Mapping[str, Any] | None] | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    shapes: Sequence[Sequence[int]] | None = None
+    companions: Mapping[str, Path] = field(default_factory=dict)
 
 
 def run_job(
@@ -67,7 +74,7 @@ def run_job(
         device: where; the files of the job are made readable there.
         job: what to do.
         timeout: seconds.
-        outputs: accuracy jobs: where to put the raw outputs (`.npy`).
+        outputs: accuracy jobs: where to put the raw outputs (`.npz`).
         on_line: told of every line of the runner's log.
 
     Returns:
@@ -81,17 +88,19 @@ def run_job(
     """
     work, number = device.work, next(_counter)
     work.renew()
-    remote_outputs = work.scratch(f"outputs-{number}.npy")
+    remote_outputs = work.scratch(f"outputs-{number}.npz")
     sent = {
         "schema": JOB_SCHEMA,
         "mode": job.mode,
         "runtime": job.runtime,
-        "model": work.push(job.model),
+        "model": work.push(job.model, job.companions),
         "threads": job.threads,
         "samples": work.push(job.samples) if job.samples else None,
-        "preprocessing": job.preprocessing.to_dict() if job.preprocessing else None,
-        "quantization": job.quantization,
-        "outputs": remote_outputs if outputs else None,
+        "feed": list(job.feed),
+        "preprocessing": _preprocessing(job),
+        "quantization": list(job.quantization) if job.quantization else None,
+        "outputs": remote_outputs if job.mode == "accuracy" else None,
+        "shapes": job.shapes,
         **job.settings,
     }
     answer_path = work.scratch(f"result-{number}.json")
@@ -108,10 +117,17 @@ def run_job(
             ) from error
         answer = _read_answer(device, answer_path, Path(folder) / "result.json", job, done)
     if not answer["ok"]:
-        raise RunnerError(f"{job.model.name}: {_explain(answer, job)}")
+        raise refusal(answer, job.runtime, job.model.name)
     if outputs is not None:
         work.pull(remote_outputs, outputs)
     return answer
+
+
+def _preprocessing(job: Job) -> list[dict[str, Any]] | None:
+    """Return how each input of the file is fed, in its order."""
+    if job.preprocessing is None:
+        return None
+    return [job.preprocessing.of(name).to_dict() for name in job.feed or ("",)]
 
 
 def _read_answer(device: Device, remote: str, local: Path, job: Job, done: Completed) -> dict[str, Any]:
@@ -140,10 +156,3 @@ def _crash_sentence(job: Job, done: Completed) -> str:
 def _last_words(done: Completed) -> str:
     lines = [line for line in done.stderr.splitlines() if line and not line.startswith("edgekit-runner: ")]
     return " | ".join(lines[-3:])[-500:]
-
-
-def _explain(answer: Mapping[str, Any], job: Job) -> str:
-    message = " ".join(str(answer["message"]).split())[:500]
-    if answer["error"] in ("ModuleNotFoundError", "ImportError"):
-        return f"{job.runtime} cannot be imported on the device: {message}"
-    return message if answer["error"] == "JobError" else f"{job.runtime} refused it: {message}"

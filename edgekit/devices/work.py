@@ -2,6 +2,7 @@
 
     ~/.cache/edgekit/            mode 700
         files/SHA256.tflite      models, samples, the runner: copied once
+        files/SHA256/            a model with the files that it needs beside it
         runtimes/KEY/            unpacked wheels
         busy                     a link that tells who measures now; there is one session at a time
         run-PID/                 of a session: jobs and answers
@@ -16,14 +17,18 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import hashlib
 import shutil
 import socket
 import tempfile
 import threading
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 from edgekit.errors import ConnectionFailed, TargetError
@@ -42,6 +47,7 @@ KEEPER = "\n".join(
     for line in files("edgekit.ondevice").joinpath("keeper.sh").read_text("utf-8").splitlines()
     if not line.lstrip().startswith("#")
 )
+ALONE: Mapping[str, Path] = MappingProxyType({})
 LISTED = 'if [ -f "$1" ]; then sha256sum <"$1" | cut -c 1-64; fi'
 
 
@@ -61,8 +67,12 @@ class Work(Protocol):
             TargetError: it cannot be opened again.
         """
 
-    def push(self, local: Path) -> str:
+    def push(self, local: Path, companions: Mapping[str, Path] = ALONE) -> str:
         """Make a file readable on the device, where it stays for the next time; return its path there.
+
+        Args:
+            local: the file.
+            companions: files that it needs beside it: the path from its folder -> where it is here.
 
         Raises:
             TargetError: it cannot be written there.
@@ -98,7 +108,7 @@ class LocalWork:
     def renew(self) -> None:
         """Do nothing."""
 
-    def push(self, local: Path) -> str:
+    def push(self, local: Path, companions: Mapping[str, Path] = ALONE) -> str:
         """Return the absolute path; nothing is copied."""
         return str(local.resolve())
 
@@ -156,16 +166,37 @@ class RemoteWork:
             if self._governor is not None:
                 self.set_governor(*self._governor)
 
-    def push(self, local: Path) -> str:
+    def push(self, local: Path, companions: Mapping[str, Path] = ALONE) -> str:
         """Copy a file there unless its content is there already (see `Work.push`)."""
         digest = sha256(local)
+        if companions:
+            return self._push_group({local.name: local, **companions}, local.name)
         if digest not in self._there:
             remote = f"{self.base}/files/{digest}{local.suffix}"
-            found = retried(lambda: self._transport.run(shell.script(LISTED, remote), timeout=_allowed(local)))
-            if found.stdout.strip() != digest:
-                self._put(local, remote, digest)
+            self._put_once(local, remote, digest)
             self._there[digest] = remote
         return self._there[digest]
+
+    def _push_group(self, group: Mapping[str, Path], main: str) -> str:
+        """Copy files into a folder of their own, named after the content of all; return the path of the main one."""
+        digests = {name: sha256(path) for name, path in group.items()}
+        key = hashlib.sha256(repr(sorted(digests.items())).encode()).hexdigest()
+        if key not in self._there:
+            folder = f"{self.base}/files/{key}"
+            for name, path in group.items():
+                remote = f"{folder}/{name}"
+                make = ["mkdir", "-p", remote.rpartition("/")[0]]
+                made = retried(partial(self._transport.run, make, timeout=TIMEOUT))
+                if made.returncode != 0:
+                    raise shell.refused(self._transport.address, remote, made.stderr)
+                self._put_once(path, remote, digests[name])
+            self._there[key] = f"{folder}/{main}"
+        return self._there[key]
+
+    def _put_once(self, local: Path, remote: str, digest: str) -> None:
+        found = retried(lambda: self._transport.run(shell.script(LISTED, remote), timeout=_allowed(local)))
+        if found.stdout.strip() != digest:
+            self._put(local, remote, digest)
 
     def forget(self, local: Path) -> None:
         """Note that a program there removed a file that was pushed."""

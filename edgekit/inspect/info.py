@@ -61,6 +61,22 @@ class WeightInfo(TensorInfo):
 
 
 @dataclass(frozen=True)
+class SignatureInfo:
+    """An entry point of a TFLite file.
+
+    Attributes:
+        name: its key.
+        graph: the graph that it runs.
+        inputs, outputs: their names, in the order of the file.
+    """
+
+    name: str
+    graph: int
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class FileInfo:
     """A model file.
 
@@ -78,6 +94,7 @@ class FileInfo:
         weights: constant tensors, biases included; without shapes, axes, paddings and such, and without the scales
             and zero points that are tensors in ONNX.
         description: producer, schema version or opset, signatures and other facts, as text.
+        signatures: of a TFLite file, in its order; an ONNX file has none.
     """
 
     path: Path
@@ -92,6 +109,7 @@ class FileInfo:
     macs_note: str
     weights: tuple[WeightInfo, ...]
     description: dict[str, str]
+    signatures: tuple[SignatureInfo, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values; a scale that is not finite becomes text, since JSON has no number for it."""

@@ -58,6 +58,20 @@ def read_onnx(path: Path) -> FileInfo:
             that is missing or lies outside its folder.
         MissingExtraError: the `onnx` package is not installed.
     """
+    model = parse(path)
+    try:
+        return _describe(path, path.stat().st_size, model)
+    except BadModel as error:
+        raise damaged(path, "ONNX", str(error)) from error
+
+
+def parse(path: Path) -> Any:
+    """Return the ModelProto of an .onnx file; external data is not read.
+
+    Raises:
+        InputError: it cannot be read, or is not an ONNX model.
+        MissingExtraError: the `onnx` package is not installed.
+    """
     data = load(path)
     try:
         import onnx
@@ -71,10 +85,7 @@ def read_onnx(path: Path) -> FileInfo:
         raise damaged(path, "ONNX", "it is not a whole protobuf message") from error
     if not model.HasField("graph") or not model.ir_version:
         raise InputError(f"{path}: not an ONNX model: it has no graph or no IR version")
-    try:
-        return _describe(path, len(data), model)
-    except BadModel as error:
-        raise damaged(path, "ONNX", str(error)) from error
+    return model
 
 
 def _describe(path: Path, size: int, model: Any) -> FileInfo:

@@ -30,15 +30,15 @@ class Store:
         self.external: dict[str, int] = {}
         """The external files read so far -> their size in bytes."""
 
-    def check(self, constants: list[Constant]) -> None:
-        """Check where all external data is said to be, without reading it.
+    def check(self, constants: list[Constant]) -> dict[str, Path]:
+        """Check where all external data is said to be, without reading it; return the files by their names there.
 
         Raises:
             InputError: it is missing or outside the model's folder.
         """
         tensors = [c.tensor for c in constants if c.tensor.data_location == _EXTERNAL]
-        for location in sorted({text(e.value) for t in tensors for e in t.external_data if e.key == "location"}):
-            self._safe(location)
+        locations = {text(e.value) for t in tensors for e in t.external_data if e.key == "location"}
+        return {location: self._safe(location) for location in sorted(locations)}
 
     def raw(self, constant: Constant) -> bytes | None:
         """Return the bytes of the stored values, little-endian and packed; None for strings and unknown types.

@@ -29,6 +29,21 @@ def inspect_file(path: Path) -> FileInfo:
         InputError: it cannot be read, is neither of the two, is damaged, or is named as what it is not.
         MissingExtraError: it is an ONNX file and the `onnx` package is not installed.
     """
+    if format_of(path) == "tflite":
+        from edgekit.inspect.tflite import read_tflite
+
+        return read_tflite(path)
+    from edgekit.inspect.onnx import read_onnx
+
+    return read_onnx(path)
+
+
+def format_of(path: Path) -> str:
+    """Return `tflite` or `onnx`, by the file's content.
+
+    Raises:
+        InputError: it cannot be read, is neither of the two, or is named as what it is not.
+    """
     check_file(path)
     try:
         with path.open("rb") as stream:
@@ -44,13 +59,7 @@ def inspect_file(path: Path) -> FileInfo:
     if _TAKEN.get(suffix, kind) != kind:
         right = path.with_suffix(_SUFFIXES[kind][0])
         raise InputError(f"{path}: is {_TITLES[kind]} file with the suffix {path.suffix}", f"rename it to {right}")
-    if kind == "tflite":
-        from edgekit.inspect.tflite import read_tflite
-
-        return read_tflite(path)
-    from edgekit.inspect.onnx import read_onnx
-
-    return read_onnx(path)
+    return kind
 
 
 def _foreign(head: bytes) -> tuple[str, str] | None:

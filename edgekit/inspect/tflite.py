@@ -9,8 +9,9 @@ from pathlib import Path
 from edgekit.errors import InputError
 from edgekit.files import gzip_bytes
 from edgekit.inspect import values
+from edgekit.inspect.attached import attached
 from edgekit.inspect.flatbuffer import Damaged, Walker
-from edgekit.inspect.info import FileInfo, Quantization, TensorInfo, WeightInfo
+from edgekit.inspect.info import FileInfo, Quantization, SignatureInfo, TensorInfo, WeightInfo
 from edgekit.inspect.source import damaged, load
 from edgekit.inspect.tflite_graph import IDENTIFIER, Graph, Model, Span, Tensor, parse, quantization
 from edgekit.inspect.tflite_macs import count_macs
@@ -60,7 +61,10 @@ def _describe(path: Path, data: bytes, model: Model, walk: Walker) -> FileInfo:
         macs=macs,
         macs_note=note,
         weights=weights,
-        description=_description(model, batch),
+        description={**_description(model, batch), **attached(path)},
+        signatures=tuple(
+            SignatureInfo(s.key, s.graph, tuple(s.inputs.values()), tuple(s.outputs.values())) for s in model.signatures
+        ),
     )
 
 
@@ -139,11 +143,16 @@ def _description(model: Model, batch: int) -> dict[str, str]:
         "producer": model.description,
         "minimum runtime": model.minimum_runtime,
         "signatures": ", ".join(s.key for s in model.signatures),
+        "metadata": ", ".join(model.metadata),
         "graphs": str(len(model.graphs)) if len(model.graphs) > 1 else "",
         "fixed batch": f"{batch}; MACs are for one sample" if batch > 1 else "",
     }
     if any(t.span and t.span.start is None for graph in model.graphs for t in graph.tensors):
         facts["external data"] = f"weights in {', '.join(model.external) or 'other files'}; their values were not read"
+    if len(model.signatures) > 1:
+        for s in model.signatures:
+            ends = f"{', '.join(s.inputs.values()) or 'nothing'} -> {', '.join(s.outputs.values()) or 'nothing'}"
+            facts[f"signature {s.key}"] = f"{ends} (graph {s.graph})"
     blockwise = sum(bool(t.aux) for graph in model.graphs for t in graph.tensors)
     if blockwise:
         facts["blockwise quantization"] = f"{blockwise} weights; their scales are tensors of their own, not shown"

@@ -20,6 +20,8 @@ _DTYPES = (
 )
 """By number of the schema's `TensorType`."""
 
+_USUAL_METADATA = ("min_runtime_version", "CONVERSION_METADATA")
+
 
 @dataclass(frozen=True)
 class Span:
@@ -87,6 +89,7 @@ class Model:
     Attributes:
         graphs: the main one first.
         external: names of other files that hold constants.
+        metadata: names of the entries that tell a reader something; not the converter's own record.
     """
 
     version: int
@@ -95,6 +98,7 @@ class Model:
     graphs: tuple[Graph, ...]
     signatures: tuple[Signature, ...]
     external: tuple[str, ...]
+    metadata: tuple[str, ...]
 
 
 def parse(data: bytes, walk: Walker) -> Model:
@@ -143,6 +147,11 @@ def parse(data: bytes, walk: Walker) -> Model:
         graphs=tuple(graphs),
         signatures=tuple(_signature(s, walk) for s in walk.tables(model, "SignatureDefs")),
         external=tuple(walk.text(group, "Name") for group in walk.tables(model, "ExternalBufferGroups")),
+        metadata=tuple(
+            name
+            for name in (walk.text(entry, "Name") for entry in walk.tables(model, "Metadata"))
+            if name and name not in _USUAL_METADATA
+        ),
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edgekit.data.dataset import Array
+from edgekit.columns import Array
 from edgekit.devices.device import Device
 from edgekit.devices.jobs import Job, run_job
 from edgekit.errors import EdgekitError
@@ -19,20 +20,37 @@ def compare_with_host(host: Device, job: Job, device_outputs: Path, folder: Path
     Args:
         host: this machine.
         job: an accuracy job, with a runtime that this machine has.
-        device_outputs: the `.npy` that the device wrote, samples first.
+        device_outputs: the `.npz` that the device wrote, an array an output, samples first.
         folder: for the outputs of this machine.
         timeout: seconds.
 
     Returns:
         What `agreement` returns, with `host_runtime`; or `{"unavailable": why}`.
     """
-    path = folder / "host-outputs.npy"
+    path = folder / "host-outputs.npz"
     try:
         answer = run_job(host, job, timeout=timeout, outputs=path)
     except EdgekitError as error:
         return {"unavailable": f"this machine: {error.message}"}
-    here, there = (np.load(p, allow_pickle=False) for p in (path, device_outputs))
-    return {**agreement(here, there), "host_runtime": f"{answer['runtime']['name']} {answer['runtime']['version']}"}
+    with np.load(path, allow_pickle=False) as here, np.load(device_outputs, allow_pickle=False) as there:
+        found = worst([agreement(here[name], there[name]) for name in here.files])
+    return {**found, "host_runtime": f"{answer['runtime']['name']} {answer['runtime']['version']}"}
+
+
+def worst(outputs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the agreement of a file with several outputs: each number of the output that is farthest off."""
+    first = next((found for found in outputs if "unavailable" in found), outputs[0])
+    if "unavailable" in first or len(outputs) == 1:
+        return first
+    classes = [found["same_class"] for found in outputs if found["same_class"] is not None]
+    far = max(outputs, key=lambda found: found["largest_difference"])
+    return {
+        "samples": first["samples"],
+        "same_class": min(classes, default=None),
+        "equal": min(found["equal"] for found in outputs),
+        "largest_difference": far["largest_difference"],
+        "unit": far["unit"],
+    }
 
 
 def agreement(here: Array, there: Array) -> dict[str, Any]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from edgekit.errors import InputError
+
+MAX_AXES = 8
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class Plan:
         governor: to set on the device while measuring, where that is permitted; empty: as it is.
         cool_below_c: wait before every latency process until the device is cooler than this; None: do not wait.
         cool_timeout: seconds to wait for that at most.
+        input_shapes: name of an input -> its sizes, batch included, for files with dynamic dimensions.
     """
 
     threads: tuple[int, ...] = (1,)
@@ -42,6 +46,7 @@ class Plan:
     governor: str = ""
     cool_below_c: float | None = None
     cool_timeout: float = 300.0
+    input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if any(not 1 <= t <= 1024 for t in self.threads):
@@ -59,5 +64,9 @@ class Plan:
             raise InputError(f"--governor {self.governor}: expected a governor's name such as performance")
         if self.cool_below_c is not None and not (0 < self.cool_below_c < 150 and self.cool_timeout > 0):
             raise InputError("--cool-below takes degrees Celsius, such as 60C, and --cool-timeout a time, such as 5m")
+        for name, shape in self.input_shapes.items():
+            if not all(size >= 1 for size in shape) or len(shape) > MAX_AXES:
+                sizes = ",".join(map(str, shape))
+                raise InputError(f"--input-shape {name}={sizes}: expected up to {MAX_AXES} sizes of at least 1")
         if not (self.latency or self.memory or self.accuracy):
             raise InputError("every pass is switched off: there is nothing to measure")

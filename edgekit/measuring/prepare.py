@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edgekit.measuring.subjects import Candidate
 from edgekit.devices import benchmark_model
 from edgekit.devices.device import Device
 from edgekit.devices.provision import probe_device, provision, with_runtime
 from edgekit.errors import InputError, TargetError
 from edgekit.files import sha256
+from edgekit.measuring.subjects import Candidate
 from edgekit.progress import SILENT, Progress
 
 TIMEOUT = 30.0

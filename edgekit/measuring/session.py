@@ -12,15 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from edgekit import __version__
-from edgekit.measuring.agreement import compare_with_host
-from edgekit.measuring.plan import Plan
-from edgekit.measuring.prepare import Prepared, prepare
-from edgekit.measuring.subjects import Candidate
-from edgekit.data import npz
-from edgekit.data.dataset import Array, Dataset
+from edgekit.data.dataset import Dataset
+from edgekit.data.fitting import fit, ports_of
+from edgekit.data.stored import read_samples, write_samples
 from edgekit.devices import benchmark_model
 from edgekit.devices.device import Device, open_device
 from edgekit.devices.facts import read_facts
@@ -29,10 +24,17 @@ from edgekit.devices.jobs import RUNTIMES, Job, run_job
 from edgekit.devices.target import differences
 from edgekit.devices.work import RemoteWork
 from edgekit.errors import InputError, RunnerError
+from edgekit.feeding import feed_names, read_outputs
 from edgekit.files import sha256
+from edgekit.measuring.agreement import compare_with_host
+from edgekit.measuring.inputs import fix_shapes
+from edgekit.measuring.plan import Plan
+from edgekit.measuring.prepare import Prepared, prepare
+from edgekit.measuring.subjects import Candidate
 from edgekit.preprocessing import Preprocessing
 from edgekit.progress import SILENT, Progress, Task
 from edgekit.records import Measurement, Record
+from edgekit.scoring import digest, labels, scores, with_metric
 from edgekit.transports.base import OnLine, retried
 
 
@@ -43,6 +45,7 @@ def bench(
     *,
     data: Dataset | None = None,
     preprocessing: Mapping[str, Any] | None = None,
+    metric: str | None = None,
     forced: bool = False,
     wheels: Path | None = None,
     native: Path | None = None,
@@ -57,6 +60,7 @@ def bench(
         device: where.
         data: evaluate on the whole test part of this data set, in place of the samples in the bundles.
         preprocessing: for files that no bundle describes: fields of `Preprocessing` that are not as usual for the data.
+        metric: a key of `edgekit.metrics.METRICS` or `module:function`, in place of the task's usual one.
         forced: `.tflite` files run under the runtime they name, and no other that the device may have.
         wheels: a folder of wheels for the device, in place of the package index.
         native: TFLite's `benchmark_model` for the device, used in place of Python.
@@ -71,7 +75,9 @@ def bench(
         TargetError: the device is lost, or cannot run any of the files.
     """
     started = time.monotonic()
-    fed = [_with_preprocessing(c, data, preprocessing) for c in subjects]
+    fed = fix_shapes([_fed(c, data, preprocessing, metric) for c in subjects], plan.input_shapes)
+    for note in (c.note for c in fed if c.note):
+        progress.warn(note)
     with tempfile.TemporaryDirectory(prefix="edgekit-bench-") as folder:
         samples = _evaluation(fed, data, Path(folder))
         first = _first_sample(samples, Path(folder))
@@ -92,7 +98,7 @@ def bench(
         command=list(command),
         target=device.name,
         host=facts,
-        plan={**dataclasses.asdict(plan), "threads": list(plan.threads)},
+        plan=_plan(plan),
         evaluation=evaluation,
         subjects=tuple(c.subject for c in prepared.subjects),
         measurements=tuple(measurements),
@@ -173,13 +179,14 @@ class _Session:
 
     def _can_evaluate(self, cell: _Cell) -> bool:
         candidate = self._subjects[cell.subject]
-        return candidate.preprocessing is not None and candidate.subject.runtime != benchmark_model.RUNTIME
+        known = candidate.preprocessing is not None and candidate.task is not None
+        return known and candidate.subject.runtime != benchmark_model.RUNTIME
 
     def _measure(self, mode: str, cell: _Cell, task: Task) -> None:
         on_line = partial(_relay, self._subjects[cell.subject].subject.name, task)
         job, timeout = self._job(mode, cell), self._plan.timeout
         refusal = self._prepared.refusals.get(job.runtime)
-        outputs = self._folder / "outputs.npy" if mode == "accuracy" and self._remote else None
+        outputs = self._folder / "outputs.npz" if mode == "accuracy" else None
         try:
             if refusal:
                 raise RunnerError(refusal)
@@ -198,11 +205,23 @@ class _Session:
         elif mode == "memory":
             cell.memory = answer
         else:
-            cell.accuracy = answer
-            if outputs is not None:
+            assert outputs is not None
+            try:
+                cell.accuracy = {**answer, **self._score(self._subjects[cell.subject], outputs)}
+            except InputError as error:
+                cell.failures.append(f"accuracy: {error.message}")
+            if self._remote:
                 host_job = dataclasses.replace(job, runtime=RUNTIMES[self._subjects[cell.subject].subject.format])
                 with open_device() as host:
                     cell.agreement = compare_with_host(host, host_job, outputs, self._folder, timeout)
+
+    def _score(self, candidate: Candidate, outputs: Path) -> dict[str, Any]:
+        """Judge what a file answered."""
+        assert self._samples is not None and candidate.task is not None and candidate.preprocessing is not None
+        x, y = read_samples(self._samples)
+        found = read_outputs(outputs, candidate.outputs, candidate.task)
+        task = candidate.task
+        return {**scores(found, labels(task, x, y, candidate.preprocessing), task), **digest(found[0], task.main)}
 
     def _cool(self, task: Task) -> float | None:
         """Wait until the device is cool enough, if that is asked for; return its temperature in degrees Celsius."""
@@ -214,6 +233,8 @@ class _Session:
     def _job(self, mode: str, cell: _Cell) -> Job:
         candidate = self._subjects[cell.subject]
         fed = mode != "memory" and candidate.preprocessing is not None
+        # benchmark_model takes the file's own sizes, which are 1 where they are dynamic.
+        own_sizes = candidate.subject.runtime == benchmark_model.RUNTIME and not self._plan.input_shapes
         return Job(
             mode,
             candidate.subject.runtime,
@@ -221,9 +242,17 @@ class _Session:
             cell.threads,
             samples=(self._samples if mode == "accuracy" else self._first) if fed else None,
             preprocessing=candidate.preprocessing if fed else None,
-            quantization=candidate.quantization,
+            feed=feed_names(candidate.inputs) if fed else (),
+            quantization=[spec.quantization() for spec in candidate.inputs],
             settings={key: getattr(self._plan, key) for key in LATENCY_SETTINGS} if mode == "latency" else {},
+            shapes=None if own_sizes else candidate.shapes,
+            companions=candidate.companions,
         )
+
+
+def _plan(plan: Plan) -> dict[str, Any]:
+    shapes = {name: list(shape) for name, shape in plan.input_shapes.items()}
+    return {**dataclasses.asdict(plan), "threads": list(plan.threads), "input_shapes": shapes}
 
 
 def _settled(plan: Plan, device: Device, facts: Mapping[str, Any]) -> Plan:
@@ -238,6 +267,8 @@ def _settled(plan: Plan, device: Device, facts: Mapping[str, Any]) -> Plan:
 
 def _answer(device: Device, job: Job, timeout: float, outputs: Path | None, on_line: OnLine) -> dict[str, Any]:
     if job.runtime == benchmark_model.RUNTIME:
+        if job.shapes:
+            raise RunnerError(f"{job.model.name}: benchmark_model gets no --input-shape from edgekit")
         return benchmark_model.run(device, job.model, job.threads, job.settings, timeout=timeout, on_line=on_line)
     return run_job(device, job, timeout=timeout, outputs=outputs, on_line=on_line)
 
@@ -270,18 +301,22 @@ def _set_governor(device: Device, governor: str, progress: Progress) -> None:
         )
 
 
-def _with_preprocessing(candidate: Candidate, data: Dataset | None, given: Mapping[str, Any] | None) -> Candidate:
-    if candidate.preprocessing or not (data or given):
-        return candidate
-    usual = data.preprocessing if data else Preprocessing()
-    return dataclasses.replace(candidate, preprocessing=dataclasses.replace(usual, **(given or {})))
+def _fed(candidate: Candidate, data: Dataset | None, given: Mapping[str, Any] | None, metric: str | None) -> Candidate:
+    """Return the file with how it is fed and what it is for, from its bundle or from the data."""
+    how, task = candidate.preprocessing, candidate.task
+    if how is None and (data or given):
+        how = (data.preprocessing if data else Preprocessing()).changed(given or {})
+    if task is None and data is not None and how is not None:
+        _, task = fit(data, how, ports_of(candidate.inputs), ports_of(candidate.outputs), candidate.subject.name)
+    task = with_metric(task, metric) if task else task
+    return dataclasses.replace(candidate, preprocessing=how, task=task)
 
 
 def _evaluation(subjects: list[Candidate], data: Dataset | None, folder: Path) -> Path | None:
     """Return the `.npz` that every file is evaluated on, or None."""
     if data is not None:
         path = folder / "test.npz"
-        np.savez(path, x=data.x_test, y=data.y_test)
+        write_samples(path, data.x_test, data.y_test)
         return path
     carried = {sha256(c.samples): c.samples for c in subjects if c.samples is not None}
     if len(carried) > 1:
@@ -297,14 +332,10 @@ def _first_sample(samples: Path | None, folder: Path) -> Path | None:
     if samples is None:
         return None
     path = folder / "first.npz"
-    np.savez(path, x=_x(samples)[:1])
+    write_samples(path, read_samples(samples)[0][:1])
     return path
-
-
-def _x(samples: Path) -> Array:
-    return npz.read(samples, ("x",))["x"]
 
 
 def _describe(samples: Path, data: Dataset | None) -> dict[str, Any]:
     source = f"{data.name}, the whole test part" if data else "the bundle's evaluation samples"
-    return {"source": source, "samples": len(_x(samples)), "sha256": sha256(samples)}
+    return {"source": source, "samples": len(read_samples(samples)[0]), "sha256": sha256(samples)}

@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgekit.measuring.plan import Plan
-from edgekit.measuring.session import bench
-from edgekit.measuring.subjects import Candidate
 from edgekit.devices.device import open_device
 from edgekit.devices.target import Target
 from edgekit.errors import EdgekitError
+from edgekit.measuring.plan import Plan
+from edgekit.measuring.session import bench
+from edgekit.measuring.subjects import Candidate
 from edgekit.progress import SILENT, Progress, Task
 from edgekit.records import Record
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from edgekit.devices.jobs import RUNTIMES
 from edgekit.errors import InputError
+from edgekit.feeding import specs
 from edgekit.files import gzip_bytes, sha256
+from edgekit.inspect.companions import companions
+from edgekit.inspect.info import FileInfo
 from edgekit.inspect.reading import inspect_file
-from edgekit.manifest import EVAL, MANIFEST, Artifact, read_bundle
+from edgekit.manifest import EVAL, MANIFEST, Artifact, Manifest, TensorSpec, read_bundle
 from edgekit.preprocessing import Preprocessing
 from edgekit.records import Subject
+from edgekit.task import Task
 
 
 @dataclass(frozen=True)
@@ -24,16 +27,25 @@ class Candidate:
     Attributes:
         subject: as the record lists it.
         path: the file.
-        preprocessing: from stored samples to its input; None where unknown.
-        quantization: scale and zero_point of its input, for runtimes that do not know them.
+        preprocessing: from stored samples to its inputs; None where unknown.
+        inputs, outputs: of the file, in its order; -1 where a size is dynamic.
+        task: what the outputs are for; None where unknown.
         samples: evaluation samples that came with it (`eval.npz` of its bundle), or None.
+        shapes: sizes to measure with, where some are dynamic or were chosen; None: as in the file.
+        companions: files that it needs beside it (external data): its name for them -> where they are.
+        note: what a user should know before reading the numbers; may be empty.
     """
 
     subject: Subject
     path: Path
     preprocessing: Preprocessing | None
-    quantization: dict[str, Any] | None
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    task: Task | None
     samples: Path | None
+    shapes: tuple[tuple[int, ...], ...] | None = None
+    companions: Mapping[str, Path] = field(default_factory=dict)
+    note: str = ""
 
 
 def candidates(paths: Sequence[Path], only: Sequence[str] = (), runtime: str | None = None) -> list[Candidate]:
@@ -53,6 +65,8 @@ def candidates(paths: Sequence[Path], only: Sequence[str] = (), runtime: str | N
             found += _from_bundle(path, only, runtime)
         elif (path.parent / MANIFEST).is_file() and path.is_file():
             found.append(_from_bundle_file(path, runtime))
+        elif not path.exists():
+            raise InputError(f"{path}: no such file or bundle", "give a bundle, a .tflite or an .onnx file")
         else:
             found.append(_from_file(path, runtime))
     if not found:
@@ -73,20 +87,18 @@ def _from_bundle(path: Path, only: Sequence[str], runtime: str | None) -> list[C
     kept = [a for a in runnable if (not formats or a.format in formats) and (not schemes or a.scheme in schemes)]
     if not kept:
         raise InputError(f"{path}: holds nothing for --only {', '.join(only)}")
-    return [_from_artifact(path, a, bundle.manifest.preprocessing, bundle.manifest.name, runtime) for a in kept]
+    return [_from_artifact(path, a, bundle.manifest, runtime) for a in kept]
 
 
 def _from_bundle_file(path: Path, runtime: str | None) -> Candidate:
     bundle = read_bundle(path.parent, part=path.name)
     for artifact in bundle.manifest.artifacts:
         if artifact.file == path.name and artifact.format in RUNTIMES:
-            return _from_artifact(path.parent, artifact, bundle.manifest.preprocessing, bundle.manifest.name, runtime)
+            return _from_artifact(path.parent, artifact, bundle.manifest, runtime)
     return _from_file(path, runtime)
 
 
-def _from_artifact(
-    folder: Path, artifact: Artifact, preprocessing: Preprocessing, model: str, runtime: str | None
-) -> Candidate:
+def _from_artifact(folder: Path, artifact: Artifact, manifest: Manifest, runtime: str | None) -> Candidate:
     subject = Subject(
         name=artifact.file,
         path=str(folder / artifact.file),
@@ -95,27 +107,36 @@ def _from_artifact(
         sha256=artifact.sha256,
         bytes=artifact.bytes,
         gzip_bytes=artifact.gzip_bytes,
-        model=model,
+        model=manifest.name,
         scheme=artifact.scheme,
     )
     samples = folder / EVAL if (folder / EVAL).is_file() else None
-    return Candidate(subject, folder / artifact.file, preprocessing, artifact.inputs[0].quantization(), samples)
+    path, how = folder / artifact.file, manifest.preprocessing
+    return Candidate(subject, path, how, artifact.inputs, artifact.outputs, manifest.task, samples)
 
 
 def _from_file(path: Path, runtime: str | None) -> Candidate:
     info = inspect_file(path)
-    quantization = info.inputs[0].quantization if info.inputs else None
+    beside = companions(path) if info.format == "onnx" else {}
     subject = Subject(
         name=path.name,
         path=str(path),
         format=info.format,
         runtime=_runtime(info.format, runtime),
         sha256=sha256(path),
-        bytes=path.stat().st_size,
-        gzip_bytes=gzip_bytes(path),
+        bytes=sum(part.stat().st_size for part in (path, *beside.values())),
+        gzip_bytes=sum(gzip_bytes(part) for part in (path, *beside.values())),
+        companions={name: sha256(part) for name, part in beside.items()} or None,
     )
-    feed = {"scale": quantization.scale[0], "zero_point": quantization.zero_point[0]} if quantization else None
-    return Candidate(subject, path, None, feed, None)
+    inputs, outputs = specs(info.inputs), specs(info.outputs)
+    return Candidate(subject, path, None, inputs, outputs, None, None, companions=beside, note=_note(path, info))
+
+
+def _note(path: Path, info: FileInfo) -> str:
+    if len(info.signatures) < 2:
+        return ""
+    first = next((s.name for s in info.signatures if s.graph == 0), "the first graph")
+    return f"{path.name}: has {len(info.signatures)} signatures; {first} is measured"
 
 
 def _runtime(format_: str, asked: str | None) -> str:

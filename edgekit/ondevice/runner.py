@@ -7,21 +7,22 @@ same file runs on the desktop, over SSH and over adb, on Python 3.7 and later. I
 statistics: it returns raw samples, and edgekit does the rest. stdout and stderr are a log, the answer is the file.
 
 JOB.json:
-    schema          1
+    schema          2
     mode            "latency" | "memory" | "accuracy"
     runtime         "ai-edge-litert" | "tflite-runtime" | "onnxruntime"
     model           path of the .tflite or .onnx
     threads         int
-    samples         path of an .npz with x (stored samples) and, for accuracy, y (labels); or null: seeded random inputs
-    preprocessing   {scale, mean, std, layout} from stored samples to model inputs, or null
-    quantization    {scale, zero_point} of an integer input of an ONNX file, or null (a TFLite file knows its own)
-    outputs         accuracy: path of an .npy to write the raw outputs to, or null
+    samples         path of an .npz with the stored samples: x, or x/NAME for every input; or null: seeded random inputs
+    feed            the NAMEs in the order of the file's inputs; empty: the file has one input, x
+    preprocessing   an input's {scale, mean, std, layout} from stored samples to model inputs; a list, or null
+    quantization    an integer input's {scale, zero_point} for ONNX files (a TFLite file knows its own); a list, or null
+    shapes          sizes of every input, in the order of the file, where some are dynamic; or null: as in the file
+    outputs         accuracy: path of an .npz to write the raw outputs to, one array an output: "0", "1", ...
     min_samples, max_samples, min_seconds, warmup_seconds    latency only
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     Array = npt.NDArray[Any]
     Details = dict[str, Any]
 
-SCHEMA = 1
+SCHEMA = 2
 CHUNK = 256  # samples preprocessed at a time, to bound memory
 RESOLUTION_FACTOR = 100  # a timed interval is at least this many clock ticks
 MAX_CALLS_PER_SAMPLE = 10000
@@ -74,9 +75,12 @@ class TFLite:
         self.version = version_of(package, runtime)
         self._interpreter: Any = None
 
-    def load(self, path: str, threads: int) -> None:
+    def load(self, path: str, threads: int, shapes: list[list[int]] | None = None) -> None:
         """Read the file, apply the default delegate, and allocate tensors."""
         self._interpreter = self._make(model_path=path, num_threads=threads)
+        for details, shape in paired(self._interpreter.get_input_details(), shapes):
+            if [int(n) for n in details["shape"]] != shape:
+                self._interpreter.resize_tensor_input(details["index"], shape)
         self._interpreter.allocate_tensors()
         self.inputs = [tensor_details(d) for d in self._interpreter.get_input_details()]
         self.outputs = [tensor_details(d) for d in self._interpreter.get_output_details()]
@@ -91,7 +95,8 @@ class TFLite:
         return "XNNPACK (%d partition%s)" % (delegates, "s" * (delegates != 1)) if delegates else "none"
 
     def set(self, arrays: list[Array]) -> None:
-        """Copy the inputs in."""
+        """Copy the inputs in, and forget what an LSTM keeps from the run before: every sample stands for itself."""
+        self._interpreter.reset_all_variables()
         for details, array in zip(self.inputs, arrays):
             self._interpreter.set_tensor(details["index"], array)
 
@@ -114,7 +119,7 @@ class Onnx:
         self._module = onnxruntime
         self.version = version_of(onnxruntime, runtime)
 
-    def load(self, path: str, threads: int) -> None:
+    def load(self, path: str, threads: int, shapes: list[list[int]] | None = None) -> None:
         """Read the file and create the session on the CPU."""
         ort = self._module
         options = ort.SessionOptions()
@@ -123,6 +128,8 @@ class Onnx:
         options.log_severity_level = 3
         self._session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         self.inputs = [onnx_details(d) for d in self._session.get_inputs()]
+        for details, shape in paired(self.inputs, shapes):
+            details["shape"] = shape
         self.outputs = [onnx_details(d) for d in self._session.get_outputs()]
         self._binding = self._session.io_binding()
 
@@ -163,6 +170,15 @@ def version_of(package: Any, distribution: str) -> str:
         return "unavailable: %s" % error
 
 
+def paired(inputs: list[Details], shapes: list[list[int]] | None) -> list[tuple[Details, list[int]]]:
+    """Return every input with the shape that the job gives it; nothing if the job gives none."""
+    if shapes is None:
+        return []
+    if len(shapes) != len(inputs):
+        raise JobError("the job has shapes for %d inputs, the model has %d" % (len(shapes), len(inputs)))
+    return list(zip(inputs, shapes))
+
+
 def tensor_details(details: Details) -> Details:
     """Reduce the interpreter's description of a tensor to what is used here."""
     scale, zero_point = details["quantization"]
@@ -178,7 +194,8 @@ def tensor_details(details: Details) -> Details:
 def onnx_details(argument: Any) -> Details:
     """Describe an input or output of an ONNX session in the same way; symbolic dimensions become 1."""
     kinds = {"float": "float32", "double": "float64"}
-    kind = argument.type[len("tensor(") : -1]
+    # Sequences and maps have types such as seq(map(int64,tensor(float))), and no sizes.
+    kind = argument.type[len("tensor(") : -1] if argument.type.startswith("tensor(") else argument.type
     return {
         "name": argument.name,
         "shape": [n if isinstance(n, int) and n > 0 else 1 for n in argument.shape],
@@ -215,17 +232,24 @@ def to_input(x: Array, details: Details) -> Array:
 
 
 def random_inputs(details: list[Details]) -> list[Array]:
-    """Return one seeded random sample an input: [0, 1) for floats, the whole range for small integers."""
+    """Return one seeded random sample an input.
+
+    [0, 1) for floats, the whole range for bytes and quantized integers, 0 or 1 for other integers: they may be indices.
+    """
     rng = np.random.RandomState(0)
     arrays = []
     for d in details:
-        dtype: Any = np.dtype(d["dtype"])
+        try:
+            dtype: Any = np.dtype(d["dtype"])
+        except TypeError:
+            raise JobError("no random input can be made for type %s of input %s" % (d["dtype"], d["name"]))
         shape = [max(1, n) for n in d["shape"]]
-        if dtype.kind == "f":
+        if dtype.kind in "fc":
             arrays.append(rng.random_sample(shape).astype(dtype))
         elif dtype.kind in "iu":
             limits = np.iinfo(dtype)
-            low, high = (limits.min, limits.max + 1) if dtype.itemsize == 1 else (0, 2)
+            whole = dtype.itemsize == 1 or (dtype.itemsize == 2 and d["quantization"])
+            low, high = (limits.min, limits.max + 1) if whole else (0, 2)
             arrays.append(rng.randint(low, high, size=shape).astype(dtype))
         elif dtype.kind == "b":
             arrays.append(rng.randint(0, 2, size=shape).astype(dtype))
@@ -247,24 +271,32 @@ def fitted(x: Array, details: Details) -> Array:
     return x
 
 
-def read_samples(job: dict[str, Any]) -> tuple[Array, Array | None]:
-    """Return x and y (or None) of the job's samples; never unpickles."""
+def read_samples(job: dict[str, Any], model: TFLite | Onnx) -> list[Array]:
+    """Return the job's stored samples, one array an input of the file; never unpickles."""
+    names = ["x/" + name for name in job["feed"]] or ["x"]
+    if len(model.inputs) != len(names):
+        raise JobError("the model has %d inputs, samples are given for %d" % (len(model.inputs), len(names)))
     with np.load(job["samples"], allow_pickle=False) as archive:
-        x = archive["x"]
-        y = archive["y"] if "y" in archive.files else None
-    if not len(x):
+        missing = [name for name in names if name not in archive.files]
+        if missing:
+            raise JobError("there is no %s in %s" % (", ".join(missing), job["samples"]))
+        arrays = [archive[name] for name in names]
+    if not all(len(x) == len(arrays[0]) for x in arrays) or not len(arrays[0]):
         raise JobError("there are no samples in %s" % job["samples"])
-    return x, y
+    return arrays
+
+
+def prepared(job: dict[str, Any], model: TFLite | Onnx, stored: list[Array]) -> list[Array]:
+    """Return stored samples as the inputs of the file take them."""
+    how = job.get("preprocessing") or [None] * len(stored)
+    return [to_input(fitted(preprocess(x, h), d), d) for x, h, d in zip(stored, how, model.inputs)]
 
 
 def first_inputs(job: dict[str, Any], model: TFLite | Onnx) -> list[Array]:
     """Return the inputs of the timed calls: the first stored sample, or seeded random values."""
     if job.get("samples") is None:
         return random_inputs(model.inputs)
-    if len(model.inputs) != 1:
-        raise JobError("samples for a model with %d inputs are not supported" % len(model.inputs))
-    x = preprocess(read_samples(job)[0][:1], job.get("preprocessing"))
-    return [to_input(fitted(x, model.inputs[0]), model.inputs[0])]
+    return prepared(job, model, [x[:1] for x in read_samples(job, model)])
 
 
 # ---------------------------------------------------------------------------------------------- machine state
@@ -435,9 +467,9 @@ def measure_memory(job: dict[str, Any], model: TFLite | Onnx, result: dict[str, 
         raise JobError("memory cannot be read: no VmRSS in /proc/self/status")
     result["peak_was_reset"] = reset_peak()
     stage("load")
-    model.load(job["model"], job["threads"])
+    model.load(job["model"], job["threads"], job.get("shapes"))
     loaded = memory_kib("VmRSS")
-    inputs = random_inputs([dict(d, quantization=None) for d in model.inputs])
+    inputs = random_inputs(model.inputs)
     stage("first inference")
     timed(model, inputs, 1)
     first = memory_kib("VmRSS")
@@ -452,36 +484,24 @@ def measure_memory(job: dict[str, Any], model: TFLite | Onnx, result: dict[str, 
 
 
 def measure_accuracy(job: dict[str, Any], model: TFLite | Onnx, result: dict[str, Any]) -> None:
-    """Run every sample once; return predictions as a hash, the number of right ones, and optionally raw outputs."""
-    if len(model.inputs) != 1:
-        raise JobError("accuracy of a model with %d inputs is not supported" % len(model.inputs))
-    x, y = read_samples(job)
-    found: list[int] = []
-    raw: list[Array] = []
+    """Run every sample once and write the raw outputs; what they are worth is judged elsewhere."""
+    stored = read_samples(job, model)
+    outputs: list[list[Array]] = [[] for _ in model.outputs]
     stage("evaluation")
     told = time.perf_counter()
-    for start in range(0, len(x), CHUNK):
+    for start in range(0, len(stored[0]), CHUNK):
         if time.perf_counter() - told > PROGRESS_SECONDS:
-            stage("evaluation, sample %d of %d" % (start, len(x)))
+            stage("evaluation, sample %d of %d" % (start, len(stored[0])))
             told = time.perf_counter()
-        batch = preprocess(x[start : start + CHUNK], job.get("preprocessing"))
-        batch = to_input(fitted(batch, model.inputs[0]), model.inputs[0])
-        for row in range(len(batch)):
-            model.set([batch[row : row + 1]])
+        batch = prepared(job, model, [x[start : start + CHUNK] for x in stored])
+        for row in range(len(batch[0])):
+            model.set([x[row : row + 1] for x in batch])
             model.invoke()
-            output = model.get(0)[0]
-            found.append(int(np.argmax(output)))
-            if job.get("outputs"):
-                raw.append(output)
-    predictions = np.asarray(found, "<i4")
-    result["samples"] = len(predictions)
-    result["predictions_sha256"] = hashlib.sha256(predictions.tobytes()).hexdigest()
-    if y is not None:
-        if len(y) != len(predictions):
-            raise JobError("%d labels for %d samples" % (len(y), len(predictions)))
-        result["correct"] = int(np.sum(predictions == y))
-    if job.get("outputs"):
-        np.save(job["outputs"], np.asarray(raw))
+            for index, found in enumerate(outputs):
+                found.append(model.get(index)[0])
+    result["samples"] = len(stored[0])
+    arrays: dict[str, Any] = {str(index): np.asarray(found) for index, found in enumerate(outputs)}
+    np.savez(job["outputs"], **arrays)
 
 
 def run(job: dict[str, Any]) -> dict[str, Any]:
@@ -501,10 +521,10 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
     else:
         stage("load")
         started = time.perf_counter_ns()
-        model.load(job["model"], job["threads"])
+        model.load(job["model"], job["threads"], job.get("shapes"))
         result["init_ns"] = time.perf_counter_ns() - started
-        if job.get("quantization"):
-            model.inputs[0]["quantization"] = job["quantization"]
+        for details, known in zip(model.inputs, job.get("quantization") or ()):
+            details["quantization"] = known or details["quantization"]
         {"latency": measure_latency, "accuracy": measure_accuracy}[job["mode"]](job, model, result)
     result["runtime"]["delegate"] = model.delegate()
     return result

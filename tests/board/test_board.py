@@ -22,16 +22,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.measuring.plan import Plan
-from edgekit.measuring.several import measure
-from edgekit.measuring.subjects import candidates
-from edgekit.measuring.verdict import judge
 from edgekit.devices.device import connected
 from edgekit.devices.doctor import examine
 from edgekit.devices.emulated import board as emulated
 from edgekit.devices.target import Target, find_target
 from edgekit.devices.work import RemoteWork
 from edgekit.errors import ConnectionFailed, TargetError
+from edgekit.measuring.plan import Plan
+from edgekit.measuring.several import measure
+from edgekit.measuring.subjects import candidates
+from edgekit.measuring.verdict import judge
 from edgekit.push import push
 from tests.conftest import Edgekit
 from tests.tiny_tflite import tiny_tflite

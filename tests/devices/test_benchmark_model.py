@@ -14,15 +14,16 @@ from typing import Any
 
 import pytest
 
-from edgekit.measuring.plan import Plan
-from edgekit.measuring.several import measure
-from edgekit.measuring.subjects import candidates
-from edgekit.measuring.verdict import judge
 from edgekit.devices import benchmark_model
 from edgekit.devices.device import Device, open_device
 from edgekit.devices.target import Target, parse
 from edgekit.errors import InputError, RunnerCrashed, RunnerError, RunnerTimeout
+from edgekit.measuring.plan import Plan
+from edgekit.measuring.several import measure
+from edgekit.measuring.subjects import candidates
+from edgekit.measuring.verdict import judge
 from edgekit.report.bench_table import bench_table
+from tests import vendor_tflite
 from tests.pretended import pretend
 from tests.tiny_onnx import tiny_onnx
 from tests.tiny_tflite import tiny_tflite
@@ -141,6 +142,17 @@ def test_a_session_without_python(board: Target, tmp_path: Path) -> None:
     table = bench_table(record)
     assert "33.2 ms" in table
     assert "benchmark_model" in table
+
+
+def test_dynamic_sizes_are_the_files_own_or_refused(board: Target, tmp_path: Path) -> None:
+    native = program(tmp_path, f"printf '{LOG}'")
+    path = tmp_path / "v.tflite"
+    path.write_bytes(vendor_tflite.dynamic_batch())
+    (record,) = measure([board], candidates([path]), Plan(processes=1), native=native).records
+    assert [m.failures for m in record.measurements] == [[]]
+    chosen = Plan(processes=1, input_shapes={"x": (2, 4)})
+    (record,) = measure([board], candidates([path]), chosen, native=native).records
+    assert all("benchmark_model gets no --input-shape" in m.failures[0] for m in record.measurements)
 
 
 @pytest.mark.parametrize(

@@ -212,3 +212,26 @@ def _until(condition: object) -> None:
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_a_model_and_its_data_get_a_folder_of_their_own(home: Path, tmp_path: Path) -> None:
+    model, data = tmp_path / "v.onnx", tmp_path / "weights.bin"
+    model.write_bytes(b"model")
+    data.write_bytes(b"weights")
+    beside = {"deep/er/weights.bin": data}
+    with session() as work:
+        there = Path(work.push(model, beside))
+        assert there.name == "v.onnx" and there.read_bytes() == b"model"
+        assert (there.parent / "deep/er/weights.bin").read_bytes() == b"weights"
+        assert work.sent_bytes == 12
+        assert work.push(model, beside) == str(there)
+        assert Path(work.push(model)).parent != there.parent
+    with session() as work:
+        assert work.push(model, beside) == str(there)
+        assert work.sent_bytes == 0
+        data.write_bytes(b"others!")
+        other = Path(work.push(model, beside))
+        assert other != there
+        assert (other.parent / "deep/er/weights.bin").read_bytes() == b"others!"
+        work.clean()
+    assert not (home / BASE / "files").exists()

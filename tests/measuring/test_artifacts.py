@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from edgekit.devices.device import open_device
+from edgekit.errors import InputError
 from edgekit.measuring.plan import Plan
 from edgekit.measuring.session import bench
 from edgekit.measuring.subjects import candidates
-from edgekit.devices.device import open_device
-from edgekit.errors import InputError
 
 ARTIFACTS = sorted((Path(__file__).parents[2] / "benchmarks" / "artifacts").glob("*/*.tflite"))
 

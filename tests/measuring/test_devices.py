@@ -14,18 +14,19 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgekit.data.dataset import build
+from edgekit.devices.device import open_device
+from edgekit.devices.target import DESKTOP, Target, parse
+from edgekit.errors import ConnectionFailed, InputError, TargetError
 from edgekit.measuring import session as session_module
 from edgekit.measuring.agreement import agreement
 from edgekit.measuring.plan import Plan
 from edgekit.measuring.several import Named, Stopped, measure
 from edgekit.measuring.subjects import candidates
 from edgekit.measuring.verdict import judge
-from edgekit.data.dataset import build
-from edgekit.devices.device import open_device
-from edgekit.devices.target import DESKTOP, Target, parse
-from edgekit.errors import ConnectionFailed, InputError, TargetError
 from edgekit.progress import Silent
 from edgekit.report.bench_table import bench_table
+from tests import vendor_onnx
 from tests.pretended import pretend
 from tests.tiny_onnx import tiny_onnx
 from tests.tiny_tflite import tiny_tflite
@@ -86,7 +87,7 @@ def test_a_session_on_a_board(board: Target, files: list[Path], settings: dict[s
 
     (again,) = measure([board], candidates(files), QUICK, **settings).records
     jobs = 2 * (1 + 2 + 1) + 1  # of every file, and the smoke test
-    assert again.device["sent_bytes"] < 600 * jobs
+    assert again.device["sent_bytes"] < 700 * jobs
     (_,) = measure([board], candidates(files), QUICK, clean=True, **settings).records
     assert not (home / board.work).exists()
 
@@ -290,3 +291,14 @@ def test_progress_of_one_among_several() -> None:
         named.say("more")
     with pytest.raises(Stopped), named.task("work", 20) as task:
         task.advance("x")
+
+
+def test_dynamic_sizes_and_external_data_on_a_board(board: Target, tmp_path: Path, home: Path) -> None:
+    paths = [vendor_onnx.external(tmp_path / "v.onnx", "weights/v.bin"), vendor_onnx.image(tmp_path / "image.onnx")]
+    plan = dataclasses.replace(QUICK, processes=1, input_shapes={"image": (1, 1, 8, 8)})
+    (record,) = measure([board], candidates(paths), plan).records
+    for found in record.measurements:
+        assert found.failures == []
+        assert found.memory is not None and len(found.latency) == 1
+    assert record.subjects[1].input_shapes == {"image": [1, 1, 8, 8]}
+    assert "image.onnx: measured with image 1×1×8×8" in bench_table(record)

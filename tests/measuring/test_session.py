@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgekit.measuring import session as session_module
-from edgekit.measuring.plan import Plan
-from edgekit.measuring.session import bench
-from edgekit.measuring.subjects import candidates
 from edgekit.data.dataset import build
 from edgekit.devices.device import Device, open_device
 from edgekit.devices.jobs import Job
 from edgekit.errors import InputError, RunnerCrashed
+from edgekit.measuring import session as session_module
+from edgekit.measuring.plan import Plan
+from edgekit.measuring.session import bench
+from edgekit.measuring.subjects import candidates
 from edgekit.records import Record
 from tests.tiny_tflite import tiny_tflite
 

@@ -45,12 +45,12 @@ def test_both_interpreters_answer_alike(python: str, tmp_path: Path) -> None:
             ("tflite-runtime", dataclasses.replace(desktop, python=python)),
         ):
             job = Job("accuracy", runtime, model, samples=tmp_path / "s.npz", preprocessing=Preprocessing(0.1))
-            answers[runtime] = run_job(where, job, timeout=60, outputs=tmp_path / f"{runtime}.npy")
+            answers[runtime] = run_job(where, job, timeout=60, outputs=tmp_path / f"{runtime}.npz")
             run_job(where, Job("latency", runtime, model, settings=SETTINGS), timeout=60)
             run_job(where, Job("memory", runtime, model), timeout=60)
     assert answers["tflite-runtime"]["runtime"]["version"].startswith("2.14")
     assert answers["tflite-runtime"]["numpy"].startswith("1.")
-    new, old = (np.load(tmp_path / f"{name}.npy").astype(int) for name in answers)
+    new, old = (np.load(tmp_path / f"{name}.npz")["0"].astype(int) for name in answers)
     # The two round the convolution differently by one step (0.25), which the dense weights (up to 3.8) carry into up to
     # a few steps (0.75) of the output.
     assert np.abs(new - old).max() <= 4

@@ -16,13 +16,13 @@ from typing import Any
 
 import pytest
 
-from edgekit.measuring.plan import Plan
-from edgekit.measuring.several import measure
-from edgekit.measuring.subjects import candidates
 from edgekit.devices.target import find_target
 from edgekit.devices.work import RemoteWork
 from edgekit.errors import ConnectionFailed, EdgekitError, InputError, TargetError
 from edgekit.files import sha256
+from edgekit.measuring.plan import Plan
+from edgekit.measuring.several import measure
+from edgekit.measuring.subjects import candidates
 from edgekit.push import push
 from edgekit.transports import adb
 from edgekit.transports.adb import AdbTransport, parse_devices
