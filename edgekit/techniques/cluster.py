@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 
 from edgekit.backend import quiet, tfmot
+from edgekit.errors import InputError
+from edgekit.models.training import TrainConfig
 from edgekit.techniques.channels.matching import by_reason, check_layers
 from edgekit.techniques.masks import keep_zeros
 from edgekit.techniques.rebuild import Part, clone, rebuild, transfer
 from edgekit.techniques.selection import Chosen, choose, kernel
 from edgekit.techniques.stage import CLUSTERED, QUANTIZED, SPARSE, ModelState, StageContext, Trained
-from edgekit.errors import InputError
-from edgekit.models.training import TrainConfig, train
+from edgekit.techniques.teacher import train_stage
 
 INITS = {
     "linear": "LINEAR",
@@ -136,14 +137,11 @@ def cluster_weights(
         context.progress.say(f"left whole: {by_reason(chosen.whole)}")
     wrapped = _wrap(flat, chosen, clusters, init, sparse)
     callbacks = keep_zeros(wrapped, skip=[f"cluster_{layer.name}" for layer in chosen.layers]) if sparse else []
-    history = train(
+    history = train_stage(
         wrapped,
-        context.splits,
-        context.preprocessing,
+        context,
         config,
-        context.progress,
         callbacks=callbacks,
-        checkpoint=context.work / "training.npz",
     )
     transfer(tfmot().clustering.keras.strip_clustering(wrapped), flat)
     return flat, {"layers": _counts(chosen), "left_whole": chosen.whole, **history.to_dict()}

@@ -6,19 +6,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from edgekit.techniques.masks import keep_zeros
-from edgekit.techniques.stage import SPARSE, ModelState, StageContext, Trained, refuse_after_clustering
-from edgekit.techniques.teacher import soft_targets
 from edgekit.errors import InputError
 from edgekit.models.reference import REFERENCE
-from edgekit.models.targets import check_probabilities, check_soft
-from edgekit.models.training import History, train
+from edgekit.models.targets import check_soft
+from edgekit.models.training import History
+from edgekit.techniques.masks import keep_zeros
+from edgekit.techniques.stage import SPARSE, ModelState, StageContext, Trained, refuse_after_clustering
+from edgekit.techniques.teacher import scaled_task, soft_targets, train_stage
 
 SCALED, CURRENT = "scaled", "current"
 STUDENTS = (SCALED, CURRENT, *REFERENCE)
 WIDTH = 0.5
-LOOK = 32
-"""Samples on which a teacher or a student from a file must answer with probabilities."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +112,6 @@ class Distill(Trained):
             return usual
         teacher = _from_file(self.teacher, context)
         _check_shapes(teacher, f"teacher {self.teacher}", usual)
-        _check_softmax(teacher, f"teacher {self.teacher}", context)
         return teacher
 
     def _student(self, teacher: Any, context: StageContext) -> Any:
@@ -123,11 +120,16 @@ class Distill(Trained):
         elif self.student in REFERENCE:
             from edgekit.models import reference
 
+            if context.task.main.kind != "classification" or context.task.main.logits:
+                raise InputError(
+                    f"student {self.student}: reference models are classifiers that end in a softmax",
+                    'use student = "scaled", or a model file',
+                )
             student = reference.build(self.student, teacher.input_shape[1:], teacher.output_shape[-1], self.width)
         else:
             student = _from_file(self.student, context)
         _check_shapes(student, f"student {self.student}", teacher)
-        _check_softmax(student, f"student {self.student}", context)
+        _check_scale(student, f"student {self.student}", context)
         if student.count_params() >= teacher.count_params():
             context.progress.warn(
                 f"the student has {student.count_params():,} parameters, its teacher {teacher.count_params():,}"
@@ -152,15 +154,13 @@ class Distill(Trained):
             teacher, context, name, augment=self.augment, temperature=self.temperature, alpha=self.alpha
         )
         callbacks = keep_zeros(student) if SPARSE in traits else []
-        return train(
+        return train_stage(
             student,
-            context.splits,
-            context.preprocessing,
+            context,
             self.config(context.seed),
-            context.progress,
             targets=targets,
             callbacks=callbacks,
-            checkpoint=context.work / name / "training.npz",
+            checkpoint=f"{name}/training.npz",
         )
 
 
@@ -184,17 +184,25 @@ def _check_shapes(model: Any, what: str, other: Any) -> None:
             )
 
 
-def _check_softmax(model: Any, what: str, context: StageContext) -> None:
-    x = context.preprocessing.apply(context.splits.x_calibration[:LOOK])
-    check_probabilities(model.predict(x, verbose=0), what)
+def _check_scale(model: Any, what: str, context: StageContext) -> None:
+    """Raise unless a student ends in probabilities where the model does, in logits where that does."""
+    if scaled_task(model, context) != context.task:
+        ends = "logits" if context.task.main.logits else "probabilities"
+        raise InputError(
+            f"{what}: the model it replaces answers with {ends}, the student does not",
+            "save the student with the same last activation",
+        )
 
 
 def _from_file(name: str, context: StageContext) -> Any:
     from edgekit.models.loader import load_model
 
-    return load_model(Path(name).expanduser(), allow_unsafe=context.allow_unsafe, progress=context.progress).model
+    loaded = load_model(Path(name).expanduser(), allow_unsafe=context.allow_unsafe, progress=context.progress)
+    if not loaded.trainable:
+        raise InputError(f"{name}: cannot teach or be taught: {loaded.untrainable}", "give a model of Keras layers")
+    return loaded.model
 
 
 def _note(name: str, model: Any, history: History) -> dict[str, Any]:
-    summary = {"kept_epoch": history.best_epoch, "val_accuracy_keras": history.best_accuracy}
+    summary = {"kept_epoch": history.best_epoch, **history.best}
     return {"name": name, "parameters": model.count_params(), **summary, "config": asdict(history.config)}

@@ -7,7 +7,7 @@ from typing import Any
 
 from edgekit.techniques.masks import keep_zeros
 from edgekit.techniques.stage import SPARSE, ModelState, StageContext, Trained, refuse_after_clustering
-from edgekit.models.training import train
+from edgekit.techniques.teacher import train_stage
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Finetune(Trained):
     @property
     def expectation(self) -> str:
         """See `Stage`."""
-        return f"fine-tuning, {self.epochs} epochs: accuracy may rise, size and speed stay"
+        return f"fine-tuning, {self.epochs} epoch{'s' * (self.epochs != 1)}: accuracy may rise, size and speed stay"
 
     def follow(self, traits: frozenset[str]) -> frozenset[str]:
         """See `Stage`."""
@@ -31,13 +31,10 @@ class Finetune(Trained):
         """See `Stage`."""
         config = self.config(context.seed)
         callbacks = keep_zeros(state.model) if SPARSE in state.traits else []
-        history = train(
+        history = train_stage(
             state.model,
-            context.splits,
-            context.preprocessing,
+            context,
             config,
-            context.progress,
             callbacks=callbacks,
-            checkpoint=context.work / "training.npz",
         )
         return state, history.to_dict()

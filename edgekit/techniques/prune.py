@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from edgekit.data.split import sample
+from edgekit.errors import InputError
 from edgekit.techniques import sparsity
 from edgekit.techniques.channels.criteria import check_criterion
 from edgekit.techniques.channels.matching import check_layers
 from edgekit.techniques.channels.select import Rounding, check_amount
 from edgekit.techniques.masks import keep_zeros
 from edgekit.techniques.stage import QUANTIZED, SPARSE, ModelState, StageContext, Trained, refuse_after_clustering
-from edgekit.data.split import stratified
-from edgekit.errors import InputError
-from edgekit.models.training import train
+from edgekit.techniques.teacher import train_stage
 
 CHANNEL = "channel"
 GRANULARITIES = (*sparsity.GRANULARITIES, CHANNEL)
@@ -105,7 +105,12 @@ class Prune(Trained):
 
         samples = None
         if self.criterion == "taylor":
-            rows = stratified(context.splits.y_train, min(TAYLOR_SAMPLES, len(context.splits.y_train)))
+            if context.task.main.kind not in ("classification", "binary"):
+                raise InputError(
+                    f"the criterion `taylor` is for classifiers, this model is for {context.task.main.kind}",
+                    "use `l1`, `l2` or `bn-gamma`",
+                )
+            rows = sample(context.splits.y_train, len(context.splits.x_train), TAYLOR_SAMPLES)
             samples = (context.preprocessing.apply(context.splits.x_train[rows]), context.splits.y_train[rows])
         model, steps, sizes = state.model, [], dict[str, int]()
         for number in range(1, self.rounds + 1):
@@ -121,16 +126,14 @@ class Prune(Trained):
                 last=number == self.rounds,
             )
             model, sizes = pruned.model, sizes or pruned.sizes
-            history = train(
+            history = train_stage(
                 model,
-                context.splits,
-                context.preprocessing,
+                context,
                 self.config(context.seed),
-                context.progress,
                 callbacks=keep_zeros(model) if SPARSE in state.traits else [],
-                checkpoint=context.work / f"round-{number}.npz",
+                checkpoint=f"round-{number}.npz",
             )
-            steps.append({**pruned.to_dict(), "val_accuracy_keras": history.best_accuracy})
+            steps.append({**pruned.to_dict(), **history.best})
         for note in pruned.notes:
             context.progress.warn(note)
         for layer, reason in pruned.kept_whole.items():

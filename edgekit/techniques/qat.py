@@ -12,21 +12,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from edgekit.columns import part
+from edgekit.errors import ConversionError, InputError
+from edgekit.export import tflite
+from edgekit.export.signature import Signature
+from edgekit.inspect.reading import inspect_file
+from edgekit.models.targets import Targets, check_soft
+from edgekit.models.training import TrainConfig
+from edgekit.progress import Progress
 from edgekit.techniques.masks import keep_zeros
 from edgekit.techniques.qat_finish import for_converter, plain
 from edgekit.techniques.qat_preflight import Prepared, prepare
 from edgekit.techniques.qat_ranges import calibrate
 from edgekit.techniques.qat_scheme import Handling, apply, forms, unclustered
 from edgekit.techniques.stage import CLUSTERED, QUANTIZED, SPARSE, ModelState, StageContext, Trained
-from edgekit.techniques.teacher import soft_targets
-from edgekit.data.dataset import Array
-from edgekit.errors import ConversionError, InputError
-from edgekit.export import tflite
-from edgekit.export.signature import Signature
-from edgekit.inspect.reading import inspect_file
-from edgekit.models.targets import Targets, check_soft
-from edgekit.models.training import TrainConfig, train
-from edgekit.progress import Progress
+from edgekit.techniques.teacher import soft_targets, train_stage
 
 FLOAT, ORIGINAL = "float", "original"
 """Teachers: the float model that enters the stage, or the source model from before all stages."""
@@ -73,8 +73,8 @@ class Quantize(Trained):
             if self.augment != "none":
                 cost = "; the teacher runs along, because augmented samples cannot be cached"
         return (
-            f"quantization-aware training, {self.epochs} epochs{taught}: the same int8 file as by calibration alone, "
-            f"with less loss of accuracy where there was any{cost}"
+            f"quantization-aware training, {self.epochs} epoch{'s' * (self.epochs != 1)}{taught}: the same int8 file "
+            f"as by calibration alone, with less loss of accuracy where there was any{cost}"
         )
 
     def follow(self, traits: frozenset[str]) -> frozenset[str]:
@@ -132,7 +132,7 @@ def quantize(
         ConversionError: the model cannot be prepared, or an int8 file cannot be made of it.
     """
     x = context.preprocessing.apply(context.splits.x_calibration)
-    prepared = prepare(model, x[:PROOF_SAMPLES])
+    prepared = prepare(model, part(x, slice(PROOF_SAMPLES)))
     for finding in prepared.findings:
         context.progress.warn(f"quantize: {finding}")
     kept = forms(prepared.model, traits)
@@ -147,15 +147,12 @@ def quantize(
     calibrate(quantized, prepared.model, x, config.batch_size)
     if set(prepared.handling.values()) != {Handling.TRAINED}:
         _try_conversion(quantized, prepared, x, allow_float_layers, context.progress)
-    history = train(
+    history = train_stage(
         quantized,
-        context.splits,
-        context.preprocessing,
+        context,
         config,
-        context.progress,
         targets=targets,
         callbacks=keep_zeros(quantized) if SPARSE in traits else [],
-        checkpoint=context.work / "training.npz",
     )
     note = {
         "preflight": [asdict(finding) for finding in prepared.findings],
@@ -164,7 +161,7 @@ def quantize(
     return plain(quantized, prepared.model, prepared.handling, kept), {**note, **history.to_dict()}
 
 
-def _try_conversion(quantized: Any, prepared: Prepared, x: Array, allow_float_layers: bool, progress: Progress) -> None:
+def _try_conversion(quantized: Any, prepared: Prepared, x: Any, allow_float_layers: bool, progress: Progress) -> None:
     """Make an int8 file before training: what cannot be converted, or stays float in it, is better known now."""
     left = ", ".join(name for name, how in prepared.handling.items() if how is not Handling.TRAINED)
     hint = f"look at the layers that are not simulated: {left}"
@@ -172,7 +169,7 @@ def _try_conversion(quantized: Any, prepared: Prepared, x: Array, allow_float_la
         signature = Signature(for_converter(quantized))
         signature.save(Path(folder) / "saved_model")
         try:
-            flatbuffer = tflite.convert(Path(folder) / "saved_model", signature, "int8", x[:TRIAL_SAMPLES])
+            flatbuffer = tflite.convert(Path(folder) / "saved_model", signature, "int8", part(x, slice(TRIAL_SAMPLES)))
         except ConversionError as error:
             raise ConversionError(f"quantize: no int8 file can be made of this model: {error.message}", hint) from error
         path = Path(folder) / "trial.tflite"

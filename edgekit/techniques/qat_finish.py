@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from edgekit.backend import quiet, tf_keras, tfmot
+from edgekit.columns import Array
+from edgekit.errors import InputError
 from edgekit.techniques.qat_preflight import handle, is_quantized
 from edgekit.techniques.qat_ranges import OUTPUTS, variables
 from edgekit.techniques.qat_scheme import Form, Handling, apply, scope
 from edgekit.techniques.rebuild import Part, clone, rebuild
-from edgekit.data.dataset import Array
-from edgekit.errors import InputError
 
 
 def plain(quantized: Any, model: Any, handling: dict[str, Handling], kept: dict[str, Form]) -> Any:

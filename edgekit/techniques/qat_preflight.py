@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from edgekit.backend import quiet, tf_keras, tfmot
+from edgekit.columns import Array
+from edgekit.errors import ConversionError, InputError
 from edgekit.techniques.channels.graph import calls, is_graph
 from edgekit.techniques.qat_scheme import Handling
 from edgekit.techniques.rebuild import Part, clone, rebuild
-from edgekit.data.dataset import Array
-from edgekit.errors import ConversionError, InputError
 
 ACTIVATIONS = ("linear", "relu", "softmax", "sigmoid", "tanh", "gelu")
 """What TFMOT fake-quantizes inside a layer, and TFLite then computes in int8 (not so `swish`)."""
@@ -163,16 +163,21 @@ def _activation(layer: Any) -> str:
     return {"softmax_v2": "softmax", "silu": "swish"}.get(name, name)
 
 
-def _prove(model: Any, flat: Any, x: Array) -> None:
+def _prove(model: Any, flat: Any, x: Any) -> None:
     """Raise unless the two models agree."""
     with quiet():
-        a, b = (np.asarray(m.predict(x, verbose=0, batch_size=32)) for m in (model, flat))
-    change = float(np.abs(a - b).max())
-    if not change <= TOLERANCE * max(1.0, float(np.abs(a).max())):
+        inputs = list(x) if isinstance(x, tuple) else x
+        before, after = (_several(m.predict(inputs, verbose=0, batch_size=32)) for m in (model, flat))
+    change = max(float(np.abs(a - b).max()) for a, b in zip(before, after, strict=True))
+    if not change <= TOLERANCE * max(1.0, *(float(np.abs(a).max()) for a in before)):
         raise ConversionError(
             f"preparing model {model.name} for quantization-aware training changed its outputs by {change:.2g}",
             "this is a mistake of edgekit; please report the model",
         )
+
+
+def _several(outputs: Any) -> list[Array]:
+    return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
 
 
 Rewritten = tuple[list[Part], str] | None

@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 
 from edgekit.backend import tensorflow, tf_keras
+from edgekit.columns import part
 from edgekit.techniques.qat_scheme import input_quantizers
 from edgekit.techniques.rebuild import clone
-from edgekit.data.dataset import Array
 
 OUTPUTS = ("output", "post_activation")
 """TFMOT's names of ranges of what a layer returns; `pre_activation` is of what its activation gets."""
 
 
-def calibrate(quantized: Any, model: Any, x: Array, batch_size: int) -> None:
+def calibrate(quantized: Any, model: Any, x: Any, batch_size: int) -> None:
     """Set the activation ranges of `quantized`: the mean over batches of each batch's least and greatest value.
 
     That is where TFMOT's moving average settles.
@@ -29,7 +29,7 @@ def calibrate(quantized: Any, model: Any, x: Array, batch_size: int) -> None:
     Args:
         quantized: a model with quantize wrappers.
         model: the flat float model it was made from, with the same layer names.
-        x: model inputs, float32 (n, ...).
+        x: model inputs, float32 (n, ...), or a tuple of them.
         batch_size: samples a batch, as in training.
     """
     tf = tensorflow()
@@ -44,8 +44,10 @@ def calibrate(quantized: Any, model: Any, x: Array, batch_size: int) -> None:
             return tf.stack([lows, highs])
 
         measure = tf.function(extremes, reduce_retracing=True)
-        batches = [x[i : i + batch_size] for i in range(0, len(x), batch_size)]
-        lows, highs = np.mean([measure(tf.constant(batch)).numpy() for batch in batches], axis=0)
+        count = len(x[0] if isinstance(x, tuple) else x)
+        batches = [part(x, slice(i, i + batch_size)) for i in range(0, count, batch_size)]
+        found = [measure(tf.nest.map_structure(tf.constant, batch)).numpy() for batch in batches]
+        lows, highs = np.mean(found, axis=0)
         for (low, high, _), least, greatest in zip(ranges, lows, highs, strict=True):
             _assign(low, high, float(least), float(greatest))
     _calibrate_inputs(quantized, x)
@@ -74,11 +76,13 @@ def _ranges(quantized: Any, model: Any) -> Iterator[tuple[Any, Any, list[Any]]]:
             yield found[f"{name}_min"], found[f"{name}_max"], tensors
 
 
-def _calibrate_inputs(quantized: Any, x: Array) -> None:
+def _calibrate_inputs(quantized: Any, x: Any) -> None:
+    arrays = dict(zip(quantized.input_names, x if isinstance(x, tuple) else (x,), strict=True))
     for layer in input_quantizers(quantized):
         ends = {name.rpartition("_")[2]: variable for name, variable in variables(layer).items()}
         if "min" in ends:  # absent before a Concatenate
-            _assign(ends["min"], ends["max"], float(x.min()), float(x.max()))
+            values = arrays[layer.input._keras_history.layer.name]
+            _assign(ends["min"], ends["max"], float(values.min()), float(values.max()))
 
 
 def _assign(low: Any, high: Any, least: float, greatest: float) -> None:

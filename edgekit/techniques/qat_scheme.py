@@ -23,12 +23,12 @@ from typing import Any
 import numpy as np
 
 from edgekit.backend import quiet, tensorflow, tf_keras, tfmot
+from edgekit.columns import Array
+from edgekit.errors import ConversionError
 from edgekit.techniques.masks import is_kernel
 from edgekit.techniques.rebuild import Part, clone, rebuild
 from edgekit.techniques.selection import KERNELS, kernel
 from edgekit.techniques.stage import CLUSTERED, SPARSE
-from edgekit.data.dataset import Array
-from edgekit.errors import ConversionError
 
 MAX_DISTINCT = 256
 """A kernel with more distinct values is not clustered: they would not fit int8."""

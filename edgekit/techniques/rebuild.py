@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgekit.backend import tensorflow, tf_keras
-from edgekit.techniques.channels.graph import check_model, flat, is_graph, replay
-from edgekit.data.dataset import Array
+from edgekit.columns import Array
 from edgekit.errors import ConversionError
+from edgekit.techniques.channels.graph import check_model, flat, is_graph, replay
 
 RANDOM_LAYERS = (
     *("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "GaussianDropout", "GaussianNoise"),

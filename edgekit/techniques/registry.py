@@ -8,9 +8,9 @@ import importlib
 import typing
 from typing import Any, cast
 
-from edgekit.techniques.stage import Stage
 from edgekit.config import StageSpec
 from edgekit.errors import InputError
+from edgekit.techniques.stage import Stage
 
 STAGES = {
     "distill": "edgekit.techniques.distill:Distill",

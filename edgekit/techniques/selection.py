@@ -7,9 +7,9 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from edgekit.backend import tf_keras
-from edgekit.techniques.channels.matching import PATTERN, by_reason, check_layers, nothing_matches
-from edgekit.data.dataset import Array
+from edgekit.columns import Array
 from edgekit.errors import InputError
+from edgekit.techniques.channels.matching import PATTERN, by_reason, check_layers, nothing_matches
 
 KERNELS = {
     "Dense": "kernel",

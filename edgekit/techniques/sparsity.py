@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from edgekit.backend import quiet, tfmot
+from edgekit.errors import InputError
+from edgekit.models.training import TrainConfig
 from edgekit.techniques.channels.matching import by_reason
 from edgekit.techniques.channels.select import SCOPES
 from edgekit.techniques.masks import keep_zeros
@@ -22,8 +24,7 @@ from edgekit.techniques.rebuild import Part, clone, rebuild, transfer
 from edgekit.techniques.selection import Chosen, choose, kernel
 from edgekit.techniques.sparsity_targets import global_keeps, local_keeps, magnitudes
 from edgekit.techniques.stage import StageContext
-from edgekit.errors import InputError
-from edgekit.models.training import TrainConfig, train
+from edgekit.techniques.teacher import train_stage
 
 GRANULARITIES = ("weight", "block", "2:4")
 POLYNOMIAL = "polynomial"
@@ -80,18 +81,15 @@ def prune_weights(
             f"{name}: the global threshold would have emptied this layer, "
             f"it keeps {1 - targets[name]:.1%} of its weights"
         )
-    steps = math.ceil(len(context.splits.y_train) / config.batch_size)
+    steps = math.ceil(len(context.splits.x_train) / config.batch_size)
     make, final_step = _schedule(schedule if granularity != "2:4" else "constant", steps * config.epochs)
     wrapped = _wrap(flat, chosen, targets, make, granularity, unit)
-    history = train(
+    history = train_stage(
         wrapped,
-        context.splits,
-        context.preprocessing,
+        context,
         config,
-        context.progress,
         callbacks=[tfmot().sparsity.keras.UpdatePruningStep(), *keep_zeros(wrapped)],
         keep_from=(final_step - 1) // steps,
-        checkpoint=context.work / "training.npz",
     )
     transfer(tfmot().sparsity.keras.strip_pruning(wrapped), flat)
     note = {**_counts(chosen), "left_whole": chosen.whole, "held_up": held, **history.to_dict()}

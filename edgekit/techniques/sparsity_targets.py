@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.data.dataset import Array
+from edgekit.columns import Array
 
 Magnitudes = npt.NDArray[np.float64]
 

@@ -11,6 +11,7 @@ from edgekit.errors import InputError
 from edgekit.models.training import TrainConfig
 from edgekit.preprocessing import Preprocessing
 from edgekit.progress import Progress
+from edgekit.task import CLASSIFICATION, Task
 
 SPARSE, CLUSTERED, QUANTIZED = "sparse", "clustered", "quantized"
 """Traits: what earlier stages left in the weights, and later ones must keep."""
@@ -42,6 +43,7 @@ class StageContext:
         work: a folder of this stage's own, for caches and checkpoints.
         original: the tf_keras model as it came, before any stage.
         allow_unsafe: model files that a stage names may hold Lambda layers, which run code.
+        task: what the model's outputs are for.
     """
 
     splits: Splits
@@ -51,6 +53,7 @@ class StageContext:
     work: Path
     original: Any
     allow_unsafe: bool = False
+    task: Task = CLASSIFICATION
 
 
 @dataclass(frozen=True)

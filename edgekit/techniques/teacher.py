@@ -2,25 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edgekit.backend import tensorflow
-from edgekit.techniques.stage import StageContext
-from edgekit.data.dataset import Array
-from edgekit.data.split import Splits, stratified
+from edgekit.columns import Array
+from edgekit.data.split import Splits, sample
 from edgekit.files import atomic_file
 from edgekit.models.augment import augmentation
-from edgekit.models.targets import Distilled, Teacher, log_probabilities
+from edgekit.models.losses import canonical
+from edgekit.models.targets import Distilled, Labels, Targets, Teacher
+from edgekit.models.training import History, TrainConfig, sample_shape, train
 from edgekit.preprocessing import Preprocessing
+from edgekit.task import Task, with_scale
+from edgekit.techniques.stage import StageContext
 
 CHUNK = 512
 PROBE = 1000
+LOOK = 32
+"""Samples that show whether a model ends in probabilities or in logits."""
 MOST_LOST = 0.1
 """Accuracy that a teacher may lose by augmentation without a warning: 10 points."""
+
+
+def train_stage(
+    model: Any,
+    context: StageContext,
+    config: TrainConfig,
+    *,
+    targets: Targets | None = None,
+    callbacks: Sequence[Any] = (),
+    keep_from: int = 0,
+    checkpoint: str = "training.npz",
+) -> History:
+    """Train a stage's model, as `edgekit.models.training.train` does.
+
+    Args:
+        model: a tf_keras model, trained in place.
+        context: of the stage.
+        config: how to train.
+        targets: by default the labels; without labels what the original model answers.
+        callbacks: further tf_keras callbacks.
+        keep_from: the first epoch (from 0) that may be kept.
+        checkpoint: name of the file in the stage's work folder.
+    """
+    return train(
+        model,
+        context.splits,
+        context.preprocessing,
+        config,
+        context.progress,
+        targets=targets or _usual_targets(context, config.augment),
+        callbacks=callbacks,
+        keep_from=keep_from,
+        checkpoint=context.work / checkpoint,
+    )
+
+
+def _usual_targets(context: StageContext, augment: str) -> Targets:
+    if context.task.main.kind == "unlabelled":
+        return soft_targets(context.original, context, "original", augment=augment, temperature=1.0, alpha=1.0)
+    return Labels(context.splits, context.task, context.preprocessing)
 
 
 def soft_targets(
@@ -29,7 +74,7 @@ def soft_targets(
     """Return what a stage trains a student towards, with a warning if the teacher is lost on augmented samples.
 
     Args:
-        teacher: a tf_keras model that ends in a softmax.
+        teacher: a tf_keras model.
         context: of the stage.
         folder: in the stage's work folder, for this teacher's cache only.
         augment: a key of `AUGMENTATIONS`.
@@ -38,42 +83,56 @@ def soft_targets(
     """
     cache = context.work / folder
     cache.mkdir(parents=True, exist_ok=True)
-    if warning := doubt(teacher, context.splits, context.preprocessing, augment):
+    task = scaled_task(teacher, context)
+    if task.main.kind == "classification" and (warning := doubt(teacher, task, context, augment)):
         context.progress.warn(warning)
-    answers = teacher_of(teacher, context.splits, context.preprocessing, augment, cache)
-    return Distilled(context.splits, answers, temperature, alpha)
+    answers = teacher_of(teacher, task, context.splits, context.preprocessing, augment, cache)
+    return Distilled(context.splits, answers, temperature, alpha, context.task)
 
 
-def teacher_of(model: Any, splits: Splits, preprocessing: Preprocessing, augment: str, folder: Path) -> Teacher:
+def scaled_task(model: Any, context: StageContext) -> Task:
+    """Return the task with what this model's outputs are, probabilities or logits, as some samples show."""
+    x = context.preprocessing.apply(context.splits.x_calibration[:LOOK])
+    found = _flat(model(x, training=False))
+    return Task(tuple(with_scale(head, np.asarray(o)) for head, o in zip(context.task.heads, found, strict=True)))
+
+
+def teacher_of(
+    model: Any, task: Task, splits: Splits, preprocessing: Preprocessing, augment: str, folder: Path
+) -> Teacher:
     """Return a teacher for training with this augmentation.
 
     Without augmentation the outputs for every sample are computed now and read from `folder` ever after, so that an
     epoch costs what plain training costs. With augmentation the samples differ each time, so the teacher runs along.
 
     Args:
-        model: a tf_keras model that ends in a softmax.
+        model: a tf_keras model.
+        task: what its outputs are.
         splits: stored samples.
         preprocessing: from stored samples to model inputs.
         augment: a key of `AUGMENTATIONS`.
         folder: where the cache is kept; it must be the folder of this teacher and these samples only.
     """
-    validation = _cached(model, splits.x_validation, preprocessing, folder / "teacher-validation.npy")
+    outputs, count = outputs_of(model, task), len(task.heads)
+    validation = _cached(outputs, count, splits.x_validation, preprocessing, folder / "teacher-validation")
     if augment != "none":
-        return LiveTeacher(model, validation)
-    return CachedTeacher(_cached(model, splits.x_train, preprocessing, folder / "teacher-training.npy"), validation)
+        return LiveTeacher(outputs, validation)
+    return CachedTeacher(
+        _cached(outputs, count, splits.x_train, preprocessing, folder / "teacher-training"), validation
+    )
 
 
 class CachedTeacher:
-    """Answers from arrays of log-probabilities, float32 (n, classes)."""
+    """Answers from arrays of canonical outputs, float32 (n, ...), one an output."""
 
-    def __init__(self, training: Array, validation: Array) -> None:
+    def __init__(self, training: Sequence[Array], validation: Sequence[Array]) -> None:
         self._training, self._validation = training, validation
 
-    def training(self, rows: Array, x: Array) -> Array:
+    def training(self, rows: Array, x: Any) -> Sequence[Array]:
         """See `Teacher`."""
-        return np.asarray(self._training[rows])
+        return [np.asarray(outputs[rows]) for outputs in self._training]
 
-    def validation(self) -> Array:
+    def validation(self) -> Sequence[Array]:
         """See `Teacher`."""
         return self._validation
 
@@ -81,30 +140,31 @@ class CachedTeacher:
 class LiveTeacher:
     """Runs the teacher on the very samples the student sees."""
 
-    def __init__(self, model: Any, validation: Array) -> None:
-        self._outputs, self._validation = outputs_of(model), validation
+    def __init__(self, outputs: Callable[[Any], list[Array]], validation: Sequence[Array]) -> None:
+        self._outputs, self._validation = outputs, validation
 
-    def training(self, rows: Array, x: Array) -> Array:
+    def training(self, rows: Array, x: Any) -> Sequence[Array]:
         """See `Teacher`."""
         return self._outputs(x)
 
-    def validation(self) -> Array:
+    def validation(self) -> Sequence[Array]:
         """See `Teacher`."""
         return self._validation
 
 
-def doubt(model: Any, splits: Splits, preprocessing: Preprocessing, augment: str) -> str:
-    """Return a warning if the model answers augmented samples much worse than plain ones, else an empty string.
+def doubt(model: Any, task: Task, context: StageContext, augment: str) -> str:
+    """Return a warning if a classifier answers augmented samples much worse than plain ones, else an empty string.
 
     A student learns such answers faithfully: the teacher should have been trained with the same augmentation.
     """
     if augment == "none":
         return ""
-    rows = stratified(splits.y_train, min(PROBE, len(splits.y_train)))
+    splits = context.splits
+    rows = sample(splits.y_train, len(splits.x_train), PROBE)
     x, y = splits.x_train[rows], splits.y_train[rows]
-    changed = augmentation(augment, x.shape[1:])(x, np.random.default_rng(0))
-    outputs = outputs_of(model)
-    plain, augmented = ((outputs(preprocessing.apply(v)).argmax(axis=1) == y).mean() for v in (x, changed))
+    changed = augmentation(augment, sample_shape(splits))(x, np.random.default_rng(0))
+    outputs = outputs_of(model, task)
+    plain, augmented = ((outputs(context.preprocessing.apply(v))[0].argmax(axis=1) == y).mean() for v in (x, changed))
     if plain - augmented <= MOST_LOST:
         return ""
     return (
@@ -114,23 +174,33 @@ def doubt(model: Any, splits: Splits, preprocessing: Preprocessing, augment: str
     )
 
 
-def outputs_of(model: Any) -> Callable[[Array], Array]:
-    """Return a function from a batch of model inputs to log-probabilities, float32 (n, classes)."""
+def outputs_of(model: Any, task: Task) -> Callable[[Any], list[Array]]:
+    """Return a function from a batch of model inputs to canonical outputs, float32 (n, ...), one an output."""
     tf = tensorflow()
-    graph = tf.function(lambda x: log_probabilities(model(x, training=False)), reduce_retracing=True)
 
-    def outputs(x: Array) -> Array:
-        log_p: Array = graph(tf.constant(x)).numpy()
-        return log_p
+    def run(x: Any) -> Any:
+        return [canonical(o, h) for o, h in zip(_flat(model(x, training=False)), task.heads, strict=True)]
+
+    graph = tf.function(run, reduce_retracing=True)
+
+    def outputs(x: Any) -> list[Array]:
+        return [output.numpy() for output in graph(tf.nest.map_structure(tf.constant, x))]
 
     return outputs
 
 
-def _cached(model: Any, x: Array, preprocessing: Preprocessing, path: Path) -> Array:
-    if not path.exists():
-        outputs = outputs_of(model)
+def _flat(outputs: Any) -> list[Any]:
+    return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
+
+
+def _cached(
+    outputs: Callable[[Any], list[Array]], count: int, x: Any, preprocessing: Preprocessing, base: Path
+) -> Sequence[Array]:
+    """Compute the outputs for all samples, or find them on disk."""
+    paths = [base.with_name(f"{base.name}-{index}.npy") for index in range(count)]
+    if not all(path.exists() for path in paths):
         parts = [outputs(preprocessing.apply(x[i : i + CHUNK])) for i in range(0, len(x), CHUNK)]
-        with atomic_file(path) as temporary:
-            np.save(temporary, np.concatenate(parts))
-    cached: Array = np.load(path, mmap_mode="r", allow_pickle=False)
-    return cached
+        for path, pieces in zip(paths, zip(*parts, strict=True), strict=True):
+            with atomic_file(path) as temporary, temporary.open("wb") as stream:
+                np.save(stream, np.concatenate(pieces))
+    return [np.load(path, mmap_mode="r", allow_pickle=False) for path in paths]

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.techniques.cluster import Cluster
-from edgekit.techniques.sparsity import prune_weights
-from edgekit.techniques.stage import CLUSTERED, QUANTIZED, SPARSE, ModelState
 from edgekit.errors import InputError
 from edgekit.inspect.reading import inspect_file
 from edgekit.models.training import TrainConfig
+from edgekit.techniques.cluster import Cluster
+from edgekit.techniques.sparsity import prune_weights
+from edgekit.techniques.stage import CLUSTERED, QUANTIZED, SPARSE, ModelState
 from tests.techniques.tiny import (
     Heard,
     context,

@@ -8,9 +8,6 @@ import numpy as np
 import pytest
 
 from edgekit.backend import seed_everything, tf_keras
-from edgekit.techniques.distill import Distill, spaced
-from edgekit.techniques.stage import CLUSTERED, QUANTIZED, SPARSE, ModelState, StageContext
-from edgekit.techniques.teacher import CachedTeacher, LiveTeacher, doubt, teacher_of
 from edgekit.data.dataset import build
 from edgekit.data.split import split
 from edgekit.errors import InputError
@@ -18,6 +15,10 @@ from edgekit.models.targets import distillation_loss
 from edgekit.models.training import TrainConfig, train
 from edgekit.preprocessing import Preprocessing
 from edgekit.progress import SILENT
+from edgekit.task import CLASSIFICATION, Head
+from edgekit.techniques.distill import Distill, spaced
+from edgekit.techniques.stage import CLUSTERED, QUANTIZED, SPARSE, ModelState, StageContext
+from edgekit.techniques.teacher import CachedTeacher, LiveTeacher, doubt, teacher_of
 
 pytestmark = pytest.mark.tensorflow
 HOW = Preprocessing(1 / 255)
@@ -55,26 +56,26 @@ def test_the_loss_by_hand() -> None:
     for t, alpha in ((1.0, 1.0), (4.0, 0.7), (2.0, 0.0)):
         a, b = soften(teacher, t), soften(student, t)
         expected = alpha * t * t * np.sum(a * np.log(a / b)) - (1 - alpha) * np.log(student[1])
-        y = np.array([[1, *np.log(teacher)]], np.float32)
-        found = distillation_loss(y, student[np.newaxis].astype(np.float32), t, alpha)
+        log_p, outputs = (np.asarray(v, np.float32)[np.newaxis] for v in (np.log(teacher), student))
+        found = distillation_loss(np.array([1]), log_p, outputs, Head(), t, alpha)
         assert found.numpy() == pytest.approx([expected], rel=1e-5)
 
 
 def test_the_loss_is_finite_where_probabilities_underflow() -> None:
-    y = np.array([[1, 0, -90, -90]], np.float32)
-    assert np.isfinite(distillation_loss(y, np.array([[1, 0, 0]], np.float32), 4.0, 0.5).numpy()).all()
+    log_p, outputs = np.array([[0, -90, -90]], np.float32), np.array([[1, 0, 0]], np.float32)
+    assert np.isfinite(distillation_loss(np.array([1]), log_p, outputs, Head(), 4.0, 0.5).numpy()).all()
 
 
 def test_cached_outputs_equal_uncached(trained: Any, context: StageContext) -> None:
-    cached = teacher_of(trained, context.splits, HOW, "none", context.work)
-    live = teacher_of(trained, context.splits, HOW, "flip", context.work)
+    cached = teacher_of(trained, CLASSIFICATION, context.splits, HOW, "none", context.work)
+    live = teacher_of(trained, CLASSIFICATION, context.splits, HOW, "flip", context.work)
     assert isinstance(cached, CachedTeacher)
     assert isinstance(live, LiveTeacher)
     rows = np.array([5, 0, 17])
     x = HOW.apply(context.splits.x_train[rows])
-    np.testing.assert_allclose(cached.training(rows, x), live.training(rows, x), atol=1e-6)
-    np.testing.assert_array_equal(cached.validation(), live.validation())
-    np.testing.assert_allclose(np.exp(cached.training(rows, x)).sum(axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(cached.training(rows, x)[0], live.training(rows, x)[0], atol=1e-6)
+    np.testing.assert_array_equal(cached.validation()[0], live.validation()[0])
+    np.testing.assert_allclose(np.exp(cached.training(rows, x)[0]).sum(axis=1), 1, atol=1e-5)
 
 
 def test_a_teacher_that_never_saw_the_augmentation_is_doubted(context: StageContext) -> None:
@@ -85,13 +86,15 @@ def test_a_teacher_that_never_saw_the_augmentation_is_doubted(context: StageCont
     sides = build("sides", {"x_train": x, "y_train": y, "x_test": x[:20], "y_test": y[:20]}, "sides")
     splits, model = split(sides, 10), network(classes=2)
     train(model, splits, HOW, TrainConfig(5, 16, 0.02), SILENT)
-    assert "after augmentation `flip`" in doubt(model, splits, HOW, "flip")
-    assert doubt(model, splits, HOW, "none") == ""
+    assert "after augmentation `flip`" in doubt(
+        model, CLASSIFICATION, dataclasses.replace(context, splits=splits), "flip"
+    )
+    assert doubt(model, CLASSIFICATION, dataclasses.replace(context, splits=splits), "none") == ""
     x[:, :, 0], x[:, :, 5], x[:, :, 2:4] = 0, 0, 40
     x[y == 1, :, 2:4] = 255
     even = split(build("even", {"x_train": x, "y_train": y, "x_test": x[:20], "y_test": y[:20]}, "even"), 10)
     train(model, even, HOW, TrainConfig(5, 16, 0.02), SILENT)
-    assert doubt(model, even, HOW, "flip") == ""
+    assert doubt(model, CLASSIFICATION, dataclasses.replace(context, splits=even), "flip") == ""
 
 
 def test_the_teacher_is_asked_once_without_augmentation(
@@ -99,9 +102,9 @@ def test_the_teacher_is_asked_once_without_augmentation(
 ) -> None:
     from edgekit.techniques import teacher
 
-    teacher_of(trained, context.splits, HOW, "none", context.work)
-    monkeypatch.setattr(teacher, "outputs_of", lambda _: pytest.fail("computed again"))
-    teacher_of(trained, context.splits, HOW, "none", context.work)
+    teacher_of(trained, CLASSIFICATION, context.splits, HOW, "none", context.work)
+    monkeypatch.setattr(teacher, "_flat", lambda _: pytest.fail("computed again"))
+    teacher_of(trained, CLASSIFICATION, context.splits, HOW, "none", context.work)
 
 
 def test_a_student_of_another_kind_learns(trained: Any, context: StageContext, tmp_path: Path) -> None:
@@ -173,11 +176,17 @@ def test_a_student_that_does_not_fit(
 
 @pytest.mark.parametrize("role", ["student", "teacher"])
 def test_a_model_file_that_ends_in_logits(trained: Any, context: StageContext, tmp_path: Path, role: str) -> None:
-    logits = tf_keras().layers.Dense(3, name="logits")(trained.layers[-1].input)
-    tf_keras().Model(trained.input, logits).save(tmp_path / "logits.keras")
-    with pytest.raises(InputError, match=rf"{role} .*does not end in a softmax") as caught:
-        Distill(**{role: str(tmp_path / "logits.keras")}, epochs=1).run(ModelState(trained), context)
-    assert "Softmax" in caught.value.hint
+    last = tf_keras().layers.Dense(3, name="logits")
+    model = tf_keras().Model(trained.input, last(trained.layers[-1].input))
+    last.set_weights(trained.layers[-1].get_weights())
+    model.save(tmp_path / "logits.keras")
+    files = {role: str(tmp_path / "logits.keras")}
+    stage, state = Distill(**files, epochs=15, learning_rate=0.02), ModelState(trained)
+    if role == "student":
+        with pytest.raises(InputError, match=r"student .*answers with probabilities, the student does not"):
+            stage.run(state, context)
+    else:  # a teacher's logits are as good
+        assert stage.run(state, context)[1]["chain"][-1]["val_accuracy_keras"] > 0.8
 
 
 def test_a_student_that_does_not_exist() -> None:

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.techniques.prune import Prune
-from edgekit.techniques.stage import CLUSTERED, QUANTIZED, SPARSE, ModelState, StageContext
 from edgekit.data.dataset import build
 from edgekit.data.split import split
 from edgekit.errors import InputError
 from edgekit.preprocessing import Preprocessing
 from edgekit.progress import SILENT
+from edgekit.techniques.prune import Prune
+from edgekit.techniques.stage import CLUSTERED, QUANTIZED, SPARSE, ModelState, StageContext
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 
 from edgekit.backend import quiet, seed_everything, tensorflow, tf_keras, tfmot
+from edgekit.errors import InputError
+from edgekit.inspect.reading import inspect_file
+from edgekit.models.training import TrainConfig, train
 from edgekit.techniques import qat
 from edgekit.techniques.cluster import cluster_weights
 from edgekit.techniques.qat import Quantize, quantize
@@ -16,9 +19,7 @@ from edgekit.techniques.qat_preflight import prepare
 from edgekit.techniques.qat_ranges import variables
 from edgekit.techniques.sparsity import prune_weights
 from edgekit.techniques.stage import CLUSTERED, QUANTIZED, SPARSE, ModelState
-from edgekit.errors import InputError
-from edgekit.inspect.reading import inspect_file
-from edgekit.models.training import TrainConfig, train
+from edgekit.techniques.teacher import train_stage
 from tests.techniques.tiny import (
     RAW,
     Heard,
@@ -134,9 +135,9 @@ def test_ranges_are_right_before_training_and_same_seed_same_model(monkeypatch: 
         assert 0.0 < hidden["post_activation_max"].numpy() < 5.9
         assert -5.9 < scores["pre_activation_min"].numpy() < 0.0 < scores["pre_activation_max"].numpy() < 5.9
         assert variables(model.get_layer("quantize_input_0"))
-        return train(model, *args, **kwargs)
+        return train_stage(model, *args, **kwargs)
 
-    monkeypatch.setattr(qat, "train", look)
+    monkeypatch.setattr(qat, "train_stage", look)
     for _ in range(2):
         seed_everything(4)
         model, _ = quantize(dense_network(), frozenset(), context(), config=ONE)

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from edgekit.backend import seed_everything
+from edgekit.errors import InputError
 from edgekit.techniques import teacher as teachers
 from edgekit.techniques.qat import Quantize
 from edgekit.techniques.stage import ModelState
 from edgekit.techniques.teacher import CachedTeacher, LiveTeacher, teacher_of
-from edgekit.errors import InputError
 from tests.techniques.tiny import context, dense_network, inputs, splits, trained_dense, weights
 
 pytestmark = pytest.mark.tensorflow
@@ -49,7 +49,7 @@ def test_who_teaches_and_what_is_cached(teacher: str, augment: str, monkeypatch:
     assert model is (entering if teacher == "float" else original)
     assert isinstance(source, CachedTeacher if augment == "none" else LiveTeacher)
     cached = {path.name for path in (where.work / "teacher").iterdir()}
-    assert cached == {"teacher-validation.npy", *(["teacher-training.npy"] if augment == "none" else [])}
+    assert cached == {"teacher-validation-0.npy", *(["teacher-training-0.npy"] if augment == "none" else [])}
     np.testing.assert_array_equal(weights(entering), before)
 
 

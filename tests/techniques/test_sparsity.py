@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from edgekit.backend import tf_keras
-from edgekit.techniques.masks import keep_zeros
-from edgekit.techniques.sparsity import prune_weights
-from edgekit.techniques.sparsity_targets import global_keeps, local_keeps, magnitudes
 from edgekit.errors import InputError
 from edgekit.inspect.reading import inspect_file
 from edgekit.models.training import TrainConfig, train
+from edgekit.techniques.masks import keep_zeros
+from edgekit.techniques.sparsity import prune_weights
+from edgekit.techniques.sparsity_targets import global_keeps, local_keeps, magnitudes
 from tests.techniques.tiny import UNIT as HOW
 from tests.techniques.tiny import (
     Heard,

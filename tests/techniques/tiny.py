@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from edgekit.backend import quiet, seed_everything, tensorflow, tf_keras
-from edgekit.techniques.stage import StageContext
 from edgekit.data.dataset import Dataset, build
 from edgekit.data.split import Splits, split
 from edgekit.export import tflite
@@ -19,6 +18,7 @@ from edgekit.export.signature import Signature
 from edgekit.models.training import TrainConfig, train
 from edgekit.preprocessing import Preprocessing
 from edgekit.progress import Silent
+from edgekit.techniques.stage import StageContext
 
 UNIT = Preprocessing(1 / 255)
 RAW = Preprocessing()

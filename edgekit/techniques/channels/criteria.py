@@ -12,10 +12,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.errors import InputError
 from edgekit.techniques.channels.groups import Analysis, Group
 from edgekit.techniques.channels.slicing import filters
 from edgekit.techniques.channels.taylor import Samples, contributions
-from edgekit.errors import InputError
 
 Scores = NDArray[np.float64]
 """One importance a unit of a group."""

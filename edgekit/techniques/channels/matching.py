@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from edgekit.techniques.channels.groups import Analysis, Group
 from edgekit.errors import InputError
+from edgekit.techniques.channels.groups import Analysis, Group
 
 PATTERN = "name:"
 CHOICES = ("all", "conv", "dense", f"{PATTERN}PATTERN")

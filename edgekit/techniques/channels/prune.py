@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from edgekit.errors import InputError
 from edgekit.techniques.channels.criteria import check_criterion, importances
 from edgekit.techniques.channels.groups import Analysis, analyse
 from edgekit.techniques.channels.matching import by_reason, check_layers, choose
 from edgekit.techniques.channels.select import Rounding, check_amount, select
 from edgekit.techniques.channels.surgery import rebuild
 from edgekit.techniques.channels.taylor import Samples
-from edgekit.errors import InputError
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from edgekit.errors import InputError
 from edgekit.techniques.channels.criteria import Scores
 from edgekit.techniques.channels.groups import Group
-from edgekit.errors import InputError
 
 SCOPES = ("local", "global")
 ALMOST = 1e-9

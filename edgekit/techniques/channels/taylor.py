@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.backend import tensorflow, tf_keras
+from edgekit.errors import InputError
 from edgekit.techniques.channels.graph import is_graph, replay
 from edgekit.techniques.channels.groups import Analysis
 from edgekit.techniques.channels.tracking import MAKES
-from edgekit.errors import InputError
 
 Samples = tuple[NDArray[np.float32], NDArray[np.int64]]
 """Model inputs, float32, preprocessed; and labels from 0, int64."""

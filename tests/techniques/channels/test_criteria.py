@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from edgekit.backend import tf_keras
+from edgekit.errors import InputError
 from edgekit.techniques.channels.criteria import importances
 from edgekit.techniques.channels.groups import Analysis, analyse
-from edgekit.errors import InputError
 from tests.techniques.channels.cases import functional, head, image, samples
 
 pytestmark = pytest.mark.tensorflow

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgekit.errors import InputError
 from edgekit.techniques.channels.groups import Group
 from edgekit.techniques.channels.select import Rounding, Selection, select
-from edgekit.errors import InputError
 
 
 def group(name: str, size: int, multiplicity: int = 1) -> Group:
