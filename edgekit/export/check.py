@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from edgekit.devices.device import Device
 from edgekit.devices.jobs import RUNTIMES, Job, run_job
+from edgekit.feeding import feed_names, output_order, read_outputs
 from edgekit.manifest import Agreement, TensorSpec
+from edgekit.metrics import decisions
 from edgekit.preprocessing import Preprocessing
+from edgekit.scoring import labels
 from edgekit.stats import sqnr_db
+from edgekit.task import VALUES, Head, Task
 
 TIMEOUT = 1800.0
+FAR_DB = 10.0
+"""Below this ratio of signal to noise the values of a regression are hardly those of the float model."""
 
 
 @dataclass(frozen=True)
@@ -24,24 +32,23 @@ class Outputs:
 
     Attributes:
         name: of the file, or `float model`.
-        real: outputs in real units, float64 (n, ...).
-        step: the scale of the quantized output, None for floating point outputs.
-        correct: how many top-1 predictions were right; None for the float model.
+        real: of every output, in the model's order, the values in real units, float64 (n, ...).
+        steps: of every output the scale of the quantized values, None for floating point.
     """
 
     name: str
-    real: npt.NDArray[np.float64]
-    step: float | None
-    correct: int | None = None
+    real: tuple[npt.NDArray[np.float64], ...]
+    steps: tuple[float | None, ...]
 
 
 def run_file(
     device: Device,
     path: Path,
-    input_spec: TensorSpec,
-    output_spec: TensorSpec,
+    inputs: Sequence[TensorSpec],
+    outputs: Sequence[TensorSpec],
     samples: Path,
     preprocessing: Preprocessing,
+    task: Task,
     folder: Path,
 ) -> Outputs:
     """Run a `.tflite` or `.onnx` file over stored samples in a fresh runner process.
@@ -49,51 +56,94 @@ def run_file(
     Args:
         device: this machine.
         path: the file.
-        input_spec: of its only input.
-        output_spec: of its first output.
-        samples: an `.npz` with x and y.
+        inputs: of the file, in its order.
+        outputs: of the file, in its order.
+        samples: an `.npz` with x, or x/NAME for every input.
         preprocessing: from stored samples to model inputs.
+        task: what the outputs are for, in the model's order.
         folder: for the raw outputs, temporary.
 
     Raises:
         RunnerError: the runtime cannot run the file.
     """
-    raw_path = folder / f"{path.name}.outputs.npy"
     job = Job(
         "accuracy",
         RUNTIMES[path.suffix[1:]],
         path,
         samples=samples,
+        feed=feed_names(inputs),
         preprocessing=preprocessing,
-        quantization=input_spec.quantization(),
+        quantization=[spec.quantization() for spec in inputs],
     )
-    answer = run_job(device, job, timeout=TIMEOUT, outputs=raw_path)
-    real = np.load(raw_path, allow_pickle=False).astype(np.float64)
+    raw_path = folder / f"{path.name}.outputs.npz"
+    run_job(device, job, timeout=TIMEOUT, outputs=raw_path)
+    found = read_outputs(raw_path, outputs, task)
     raw_path.unlink()
-    if output_spec.scale is not None:
-        real = (real - float(output_spec.zero_point or 0)) * output_spec.scale
-    return Outputs(path.name, real, output_spec.scale, answer["correct"])
+    return Outputs(path.name, found, tuple(outputs[i].scale for i in output_order(outputs, task)))
 
 
-def compare(reference: Outputs, other: Outputs) -> Agreement:
-    """Return how far `other` is from `reference` on the same samples.
+def reference_labels(
+    task: Task, model: Any, x: Any, y: Any, preprocessing: Preprocessing
+) -> tuple[npt.NDArray[Any], ...]:
+    """Return what a file's outputs are scored against: the labels, or without any what the float model answers."""
+    if task.main.kind == "unlabelled":
+        return answers(model, preprocessing.apply(x))
+    return labels(task, x, y, preprocessing)
+
+
+def answers(model: Any, inputs: Any) -> tuple[npt.NDArray[np.float64], ...]:
+    """Return what a Keras model answers, one float64 array an output.
+
+    Args:
+        model: a tf_keras model, or what behaves like one.
+        inputs: preprocessed samples, one array or a tuple of them.
+    """
+    found = model.predict(list(inputs) if isinstance(inputs, tuple) else inputs, verbose=0)
+    several = found if isinstance(found, list | tuple) else [found]
+    return tuple(np.asarray(output, np.float64) for output in several)
+
+
+def compare(reference: Outputs, other: Outputs, task: Task) -> Agreement:
+    """Return how far `other` is from `reference` on the same samples: of several outputs the worst of each number.
 
     Outputs that are not finite agree with nothing: the differences are infinite then.
     """
-    a, b = reference.real.reshape(len(reference.real), -1), other.real.reshape(len(other.real), -1)
-    step = other.step or reference.step
-    finite = bool(np.isfinite(a).all() and np.isfinite(b).all())
-    max_abs = float(np.abs(a - b).max()) if finite else math.inf
-    ratio = sqnr_db(a, b) if finite else -math.inf
+    each = [
+        _compare(a, b, c or d)
+        for a, b, c, d in zip(reference.real, other.real, other.steps, reference.steps, strict=True)
+    ]
+    shares = [_same(a, b, head) for a, b, head in zip(reference.real, other.real, task.heads, strict=True)]
+    tops = [share for share in shares if share is not None]
+    steps = [found[1] for found in each if found[1] is not None]
+    ratio = min(found[2] for found in each)
     return Agreement(
         reference=reference.name,
         other=other.name,
-        samples=len(a),
-        top1=float((a.argmax(axis=1) == b.argmax(axis=1)).mean()),
-        max_abs=max_abs,
-        max_steps=max_abs / step if step else None,
+        samples=len(reference.real[0]),
+        top1=min(tops) if tops else None,
+        max_abs=max(found[0] for found in each),
+        max_steps=max(steps) if steps else None,
         sqnr_db=ratio if math.isfinite(ratio) else None,
     )
+
+
+def _compare(
+    a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], step: float | None
+) -> tuple[float, float | None, float]:
+    """Return the largest difference, the same in steps, and the SQNR."""
+    finite = bool(np.isfinite(a).all() and np.isfinite(b).all())
+    max_abs = float(np.abs(a - b.reshape(a.shape)).max()) if finite else math.inf
+    ratio = sqnr_db(a, b.reshape(a.shape)) if finite else -math.inf
+    return max_abs, max_abs / step if step else None, ratio
+
+
+def _same(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], head: Head) -> float | None:
+    """Return the share of decisions that are the same; None where the values decide nothing."""
+    if head.kind in VALUES or (head.kind == "unlabelled" and a.shape[-1] < 2):
+        return None
+    if head.kind == "unlabelled":
+        return float((a.argmax(axis=-1) == b.reshape(a.shape).argmax(axis=-1)).mean())
+    return float((decisions(a, head) == decisions(b.reshape(a.shape), head)).mean())
 
 
 def doubts(agreement: Agreement) -> str:
@@ -101,9 +151,14 @@ def doubts(agreement: Agreement) -> str:
     lossless = agreement.max_steps is None and "float32" in agreement.other
     if lossless and not agreement.max_abs <= 1e-3:
         return f"{agreement.other} differs from the {agreement.reference} by up to {agreement.max_abs:.2g}"
-    if agreement.top1 < 0.95:
+    if agreement.top1 is not None and agreement.top1 < 0.95:
         return (
             f"{agreement.other} agrees with the {agreement.reference} on only {agreement.top1:.1%} of "
+            f"{agreement.samples} validation samples"
+        )
+    if agreement.top1 is None and agreement.sqnr_db is not None and agreement.sqnr_db < FAR_DB:
+        return (
+            f"{agreement.other} is far from the {agreement.reference}: its SQNR is {agreement.sqnr_db:.1f} dB on "
             f"{agreement.samples} validation samples"
         )
     return ""

@@ -5,19 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from edgekit.config import Recipe
-from edgekit.data.split import Splits, stratified
+from edgekit.data.split import Splits, sample
+from edgekit.data.stored import write_samples
 from edgekit.devices.device import Device
 from edgekit.devices.jobs import Job, run_job
+from edgekit.export.check import reference_labels, run_file
 from edgekit.export.exporter import export
+from edgekit.feeding import feed_names, specs
 from edgekit.files import gzip_bytes, sha256
 from edgekit.inspect.reading import inspect_file
 from edgekit.ledger import Entry
 from edgekit.preprocessing import Preprocessing
 from edgekit.progress import SILENT
+from edgekit.scoring import score
 from edgekit.stats import paired_ratio, percentile
+from edgekit.task import Task
 
 ROUNDS = 3
 LATENCY = {"min_samples": 50, "max_samples": 5000, "min_seconds": 0.1, "warmup_seconds": 0.1}
@@ -34,14 +37,18 @@ class EffectMeter:
         recipe: Recipe,
         splits: Splits,
         preprocessing: Preprocessing,
+        task: Task,
         folder: Path,
     ) -> None:
         self._device, self._recipe, self._preprocessing, self._folder = device, recipe, preprocessing, folder
+        self._task = task
         self._calibration = preprocessing.apply(splits.x_calibration)
-        rows = stratified(splits.y_validation, min(recipe.check_samples, len(splits.y_validation)))
+        rows = sample(splits.y_validation, len(splits.x_validation), recipe.check_samples)
+        x, y = splits.x_validation[rows], None if splits.y_validation is None else splits.y_validation[rows]
         self._samples, self._first = folder / "validation.npz", folder / "first.npz"
-        np.savez(self._samples, x=splits.x_validation[rows], y=splits.y_validation[rows])
-        np.savez(self._first, x=splits.x_validation[rows[:1]])
+        write_samples(self._samples, x)
+        write_samples(self._first, x[:1])
+        self._labels = reference_labels(task, source, x, y, preprocessing)
         self._source = self._export(source, "source")
 
     def source(self) -> Entry:
@@ -71,15 +78,17 @@ class EffectMeter:
 
     def _entry(self, stage: str, path: Path, latency: list[float] | None, seconds: float) -> Entry:
         info = inspect_file(path)
-        answer = run_job(self._device, self._job("accuracy", path, self._samples), timeout=TIMEOUT)
+        inputs, outputs = specs(info.inputs), specs(info.outputs)
+        found = run_file(
+            self._device, path, inputs, outputs, self._samples, self._preprocessing, self._task, self._folder
+        )
         large = [w for w in info.weights if w.elements >= 32 and w.unique is not None]
         elements = sum(w.elements for w in large)
         return Entry(
             stage=stage,
             scheme=self._recipe.schemes[-1],
             sha256=sha256(path),
-            correct=answer["correct"],
-            samples=answer["samples"],
+            score=score(found.real[0], self._labels[0], self._task.main),
             bytes=path.stat().st_size,
             gzip_bytes=gzip_bytes(path),
             parameters=info.parameters,
@@ -95,17 +104,18 @@ class EffectMeter:
         times: dict[Path, list[float]] = {path: [], self._source: []}
         for _ in range(ROUNDS):
             for file, medians in times.items():
-                answer = run_job(self._device, self._job("latency", file, self._first), timeout=TIMEOUT)
+                answer = run_job(self._device, self._job(file), timeout=TIMEOUT)
                 medians.append(percentile(answer["samples_ns"], 50) / answer["calls_per_sample"])
         ratio = paired_ratio(times[path], times[self._source])
         return [ratio.value, ratio.low, ratio.high]
 
-    def _job(self, mode: str, path: Path, samples: Path) -> Job:
+    def _job(self, path: Path) -> Job:
         return Job(
-            mode,
+            "latency",
             "ai-edge-litert",
             path,
-            samples=samples,
+            samples=self._first,
+            feed=feed_names(specs(inspect_file(path).inputs)),
             preprocessing=self._preprocessing,
-            settings=LATENCY if mode == "latency" else {},
+            settings=LATENCY,
         )

@@ -12,6 +12,7 @@ from edgekit.errors import ConversionError
 from edgekit.export import c_header, int4, onnx, tflite
 from edgekit.export.signature import Signature
 from edgekit.export.tflite import Calibration
+from edgekit.export.unroll import unrolled
 from edgekit.progress import Progress
 
 HEADER = "model_data.h"
@@ -91,8 +92,11 @@ class _Workshop:
 
     def __init__(self, model: Any, float_model: Any, calibration: Calibration, scratch: Path, name: str) -> None:
         self._calibration, self._scratch, self._name = calibration, scratch, name
-        self._int8 = _Saved(model, scratch / "int8")
-        self._float = self._int8 if float_model is None else _Saved(float_model, scratch / "float")
+        flat = unrolled(model)
+        self._int8 = _Saved(flat, scratch / "int8")
+        shared = float_model is None and flat is model
+        self._float = self._int8 if shared else _Saved(float_model or model, scratch / "float")
+        self._int16 = self._int8 if float_model is None else _Saved(unrolled(float_model), scratch / "int16")
         self._trained = float_model is not None
         self._flatbuffers: dict[str, Path] = {}
 
@@ -119,7 +123,7 @@ class _Workshop:
             if scheme in int4.SCHEMES:
                 path.write_bytes(int4.narrow(self._tflite("int8").read_bytes(), scheme, self._calibration))
             else:
-                saved = self._int8 if scheme == "int8" else self._float
+                saved = {"int8": self._int8, "int16x8": self._int16}.get(scheme, self._float)
                 path.write_bytes(tflite.convert(saved.folder(), saved.signature, scheme, self._calibration))
             self._flatbuffers[scheme] = path
         return self._flatbuffers[scheme]

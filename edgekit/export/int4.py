@@ -44,7 +44,9 @@ _MIN_WEIGHTS = 64
 Samples = npt.NDArray[np.float32]
 
 
-def narrow(flatbuffer: bytes, scheme: str, calibration: Samples, min_sqnr: float = MIN_SQNR_DB) -> bytes:
+def narrow(
+    flatbuffer: bytes, scheme: str, calibration: Samples | tuple[Samples, ...], min_sqnr: float = MIN_SQNR_DB
+) -> bytes:
     """Return the file with the weights of as many layers in int4 as its outputs tolerate, packed.
 
     Args:
@@ -61,6 +63,10 @@ def narrow(flatbuffer: bytes, scheme: str, calibration: Samples, min_sqnr: float
     model = schema.ModelT.InitFromPackedBuf(flatbuffer, 0)
     codes = {getattr(schema.BuiltinOperator, name) for name in SCHEMES[scheme]}
     layers = _layers(model, codes, schema.TensorType)
+    if isinstance(calibration, tuple):
+        raise ConversionError(
+            f"TFLite {scheme}: is made of models with one input", f"leave {scheme} out of the schemes"
+        )
     samples = calibration[:: max(1, math.ceil(len(calibration) / MAX_SAMPLES))]
     reference = _outputs(flatbuffer, samples)
 
@@ -211,6 +217,7 @@ def _run(flatbuffer: bytes, samples: Samples) -> npt.NDArray[np.float64]:
     limits = np.iinfo(source["dtype"])
     rows = []
     for sample in np.clip(np.rint(samples / scale) + zero_point, limits.min, limits.max).astype(source["dtype"]):
+        interpreter.reset_all_variables()  # LSTMs keep their state
         interpreter.set_tensor(source["index"], sample[None])
         interpreter.invoke()
         row = []

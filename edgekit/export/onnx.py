@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy.typing as npt
+
 from edgekit.backend import quiet
 from edgekit.errors import ConversionError, MissingExtraError
 from edgekit.export.signature import Signature
-from edgekit.export.tflite import Calibration
+from edgekit.export.tflite import Calibration, rows
 
 OPSET = 17
 FROM_TFLITE = "tf2onnx from the int8 TFLite: the same scales and weights"
@@ -24,12 +26,25 @@ def write_float(path: Path, signature: Signature) -> str:
     Raises:
         ConversionError: tf2onnx cannot express the model.
     """
-    with _explained("float32"), _silenced():
+    with explained("float32"), silenced():
         import tf2onnx
 
         model, _ = tf2onnx.convert.from_function(signature.function, input_signature=signature.inputs, opset=OPSET)
+        _bind_constants(model, signature)
         _save(model, path, signature)
     return "tf2onnx from the Keras model"
+
+
+def _bind_constants(model: Any, signature: Signature) -> None:
+    """Store the tensors that layers hold, such as the statistics of Normalization; tf2onnx makes inputs of them."""
+    import numpy as np
+    import onnx
+
+    held = signature.function.get_concrete_function().graph.captures  # type: ignore[attr-defined]
+    values = {inner.name: np.asarray(outer) for outer, inner in held if outer.dtype.is_numpy_compatible}
+    for entry in [entry for entry in model.graph.input if entry.name in values]:
+        model.graph.initializer.append(onnx.numpy_helper.from_array(values[entry.name], entry.name))
+        model.graph.input.remove(entry)
 
 
 def write_int8(path: Path, signature: Signature, tflite: Path, float_onnx: Path, calibration: Calibration) -> str:
@@ -50,14 +65,14 @@ def write_int8(path: Path, signature: Signature, tflite: Path, float_onnx: Path,
         return FROM_TFLITE
     except ConversionError as first:
         try:
-            _static(path, float_onnx, signature.inputs[0].name, calibration)
+            _static(path, float_onnx, rows(signature, calibration))
         except ConversionError as second:
             raise ConversionError(f"{first.message}; {second.message}") from second
         return f"{STATIC} ({first.message})"
 
 
 def _from_tflite(path: Path, signature: Signature, tflite: Path) -> None:
-    with _explained("int8 from TFLite"), _silenced():
+    with explained("int8 from TFLite"), silenced():
         import onnxruntime
         import tf2onnx
 
@@ -66,34 +81,44 @@ def _from_tflite(path: Path, signature: Signature, tflite: Path) -> None:
         onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
 
 
-def _static(path: Path, float_onnx: Path, input_name: str, calibration: Calibration) -> None:
-    with _explained("int8 by static calibration"), _silenced():
-        from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+def _static(path: Path, float_onnx: Path, samples: Iterable[Mapping[str, npt.NDArray[Any]]]) -> None:
+    with explained("int8 by static calibration"), silenced():
+        quantize_qdq(float_onnx, path, samples)
 
-        class Reader(CalibrationDataReader):  # type: ignore[misc]
-            def __init__(self) -> None:
-                self._rows = iter(range(len(calibration)))
 
-            def get_next(self) -> dict[str, Calibration] | None:
-                row = next(self._rows, None)
-                return None if row is None else {input_name: calibration[row : row + 1]}
+def quantize_qdq(source: Path, target: Path, samples: Iterable[Mapping[str, npt.NDArray[Any]]]) -> None:
+    """Write a float ONNX file in int8, QDQ, weights per channel; its inputs and outputs stay float.
 
-        quantize_static(
-            str(float_onnx),
-            str(path),
-            Reader(),
-            quant_format=QuantFormat.QDQ,
-            per_channel=True,
-            activation_type=QuantType.QInt8,
-            weight_type=QuantType.QInt8,
-        )
+    Args:
+        source: of opset 13 or later.
+        target: the file to write.
+        samples: for calibration: inputs by name, with a batch of one.
+    """
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+
+    class Reader(CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self._samples = iter(samples)
+
+        def get_next(self) -> Mapping[str, npt.NDArray[Any]] | None:
+            return next(self._samples, None)
+
+    quantize_static(
+        str(source),
+        str(target),
+        Reader(),
+        quant_format=QuantFormat.QDQ,
+        per_channel=True,
+        activation_type=QuantType.QInt8,
+        weight_type=QuantType.QInt8,
+    )
 
 
 def _save(model: Any, path: Path, signature: Signature) -> None:
     """Give the graph its final names, check it, and write it."""
     import onnx
 
-    inputs = dict(zip([i.name for i in model.graph.input], [i.name for i in signature.inputs], strict=True))
+    inputs = dict(zip([i.name for i in model.graph.input], _input_names(model, signature), strict=True))
     outputs = dict(zip([o.name for o in model.graph.output], _output_names(model, signature), strict=True))
     _sort(model.graph)
     _rename(model.graph, {**inputs, **outputs})
@@ -161,6 +186,12 @@ def _role(operator: str, side: str, position: int) -> str:
     return formal[position].name if position < len(formal) else f"{side}{position}"
 
 
+def _input_names(model: Any, signature: Signature) -> list[str]:
+    """Return names in the graph's order: a TFLite file may list inputs in another than the signature's."""
+    found, names = [i.name for i in model.graph.input], [i.name for i in signature.inputs]
+    return found if set(found) == set(names) else names
+
+
 def _output_names(model: Any, signature: Signature) -> list[str]:
     """tf2onnx keeps dictionary keys, sorted; a TFLite file lists outputs in its own order, known only if single."""
     found = [o.name for o in model.graph.output]
@@ -168,7 +199,8 @@ def _output_names(model: Any, signature: Signature) -> list[str]:
 
 
 @contextmanager
-def _explained(what: str) -> Iterator[None]:
+def explained(what: str) -> Iterator[None]:
+    """Turn what ONNX tools raise into a `ConversionError` that names `what` was being made."""
     try:
         yield
     except ImportError as error:
@@ -181,7 +213,8 @@ def _explained(what: str) -> Iterator[None]:
 
 
 @contextmanager
-def _silenced() -> Iterator[None]:
+def silenced() -> Iterator[None]:
+    """Keep ONNX tools from logging."""
     loggers = [logging.getLogger(name) for name in ("tf2onnx", "root", "onnxruntime")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

@@ -27,7 +27,7 @@ _UNREAD_METADATA = (b"CONVERSION_METADATA",)
 _REPEATED = (2, 4)
 """Numbers of the types int32 and int64: without a scale they hold shapes and axes, and equal ones share a buffer."""
 
-_READING = (struct.error, TypeError, ValueError, IndexError, AttributeError, OverflowError, RecursionError, MemoryError)
+READING = (struct.error, TypeError, ValueError, IndexError, AttributeError, OverflowError, RecursionError, MemoryError)
 """What the generated accessors raise where offsets and values make no sense."""
 
 
@@ -60,7 +60,7 @@ def pack(flatbuffer: bytes) -> bytes:
         packed = builder.Finish(model.Pack(builder), IDENTIFIER)
     except Damaged as error:
         raise ConversionError(f"packing: this TFLite file is cut off or damaged: {error}") from error
-    except _READING as error:
+    except READING as error:
         raise ConversionError("packing: this TFLite file is cut off or damaged") from error
     return packed if len(packed) < len(flatbuffer) else flatbuffer
 

@@ -3,34 +3,66 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 from edgekit.manifest import EVAL, MANIFEST, Artifact, Manifest, TensorSpec
 from edgekit.preprocessing import Preprocessing
 
+KEEP_STATE = frozenset(
+    f"{kind}{cell}"
+    for kind in ("", "UNIDIRECTIONAL_SEQUENCE_", "BIDIRECTIONAL_SEQUENCE_")
+    for cell in ("LSTM", "RNN", "SVDF")
+)
+"""Operators of TFLite whose state outlives a run; the converter makes such of Keras's LSTM, which starts anew."""
 
-def readme(manifest: Manifest) -> str:
-    """Return the text."""
+
+def readme(manifest: Manifest, operators: Collection[str] = ()) -> str:
+    """Return the text; `operators` are those of the TFLite files."""
     runnable = [a for a in manifest.artifacts if a.format != "c"]
     chosen = next((a for a in runnable if (a.format, a.scheme) == ("tflite", "int8")), runnable[0])
-    source, target = chosen.inputs[0], chosen.outputs[0]
     parts = [
         f"{manifest.name}, compressed by edgekit {manifest.edgekit} with the recipe `{manifest.recipe}`",
         _files(manifest),
-        _feeding(chosen, source, target, manifest.preprocessing),
-        _python(chosen, source, target, manifest.preprocessing),
+        _feeding(chosen, manifest.preprocessing),
+        _python(chosen, manifest.preprocessing, classes=manifest.task.main.kind == "classification"),
     ]
-    if chosen.format == "tflite":
+    if chosen.format == "tflite" and len(chosen.inputs) == len(chosen.outputs) == 1:
+        source, target = chosen.inputs[0], chosen.outputs[0]
         parts += [_kotlin(chosen, source, target, manifest.preprocessing), _cpp(chosen, source, target)]
-    classes = ", ".join(f"{i} {name}" for i, name in enumerate(manifest.class_names[:20]))
-    more = ", ..." if len(manifest.class_names) > 20 else ""
-    parts.append(f"Classes: {classes}{more}\n\nAll numbers, digests and the lineage: {MANIFEST}")
+    if KEEP_STATE.intersection(operators):
+        parts.append(_state())
+    parts.append(_meaning(manifest))
+    parts.append(f"All numbers, digests and the lineage: {MANIFEST}")
     return "\n\n".join(parts) + "\n"
+
+
+def _state() -> str:
+    """Say how each runtime forgets the sample before."""
+    calls = (
+        ("Python", "model.reset_all_variables()"),
+        ("Kotlin", "interpreter.resetVariableTensors()"),
+        ("C++", "interpreter->ResetVariableTensors()"),
+        ("microcontroller", "interpreter.Reset()"),
+    )
+    head = "The .tflite files hold an LSTM or the like, whose state outlives a run. Call before every sample:"
+    return "\n".join([head, *(f"  {where:<16} {call}" for where, call in calls)])
+
+
+def _meaning(manifest: Manifest) -> str:
+    """Say what the outputs are."""
+    if not manifest.class_names:
+        heads = (f"{h.name}: {h.kind}{', logits' * h.logits}, judged by {h.metric}" for h in manifest.task.heads)
+        return "Outputs: " + "; ".join(heads)
+    classes = ", ".join(f"{i} {name}" for i, name in enumerate(manifest.class_names[:20]))
+    return f"Classes: {classes}{', ...' * (len(manifest.class_names) > 20)}"
 
 
 def _files(manifest: Manifest) -> str:
     lines = [f"  {a.file:<28} {a.bytes:>9,} bytes  {a.scheme}" for a in manifest.artifacts]
     count = manifest.data["eval"]["samples"]
-    return "\n".join(["Files", *lines, f"  {EVAL:<28} {count:>9,} test samples (x, y), as stored"])
+    inputs = next(a.inputs for a in manifest.artifacts if a.format != "c")
+    keys = "x, y" if len(inputs) == 1 else ", ".join(f"x/{spec.name}" for spec in inputs)
+    return "\n".join(["Files", *lines, f"  {EVAL:<28} {count:>9,} test samples ({keys}), as stored"])
 
 
 def pixel_formula(source: TensorSpec, preprocessing: Preprocessing) -> str:
@@ -48,16 +80,25 @@ def _plus(zero_point: int | None) -> str:
     return "" if not zero_point else f" {'-' if zero_point < 0 else '+'} {abs(zero_point)}"
 
 
-def _feeding(artifact: Artifact, source: TensorSpec, target: TensorSpec, preprocessing: Preprocessing) -> str:
-    lines = [
-        f"Feeding {artifact.file}",
-        f"  input   {source.name}: {source.dtype} {list(source.shape)}" + _quantization(source),
-        f"          value = {pixel_formula(source, preprocessing)}, where x is a stored sample ({EVAL})",
-        f"  output  {target.name}: {target.dtype} {list(target.shape)}" + _quantization(target),
-    ]
-    if target.scale is not None:
-        lines.append(f"          real = (value - {_signed(target.zero_point)}) * {target.scale:.9g}")
+def _feeding(artifact: Artifact, preprocessing: Preprocessing) -> str:
+    lines = [f"Feeding {artifact.file}"]
+    for source in artifact.inputs:
+        key = _key(artifact, source)
+        lines += [
+            f"  input   {source.name}: {source.dtype} {list(source.shape)}" + _quantization(source),
+            f"          value = {pixel_formula(source, preprocessing.of(source.name))}, "
+            f"where x is a stored sample ({EVAL}{'' if key == 'x' else f', {key}'})",
+        ]
+    for target in artifact.outputs:
+        lines.append(f"  output  {target.name}: {target.dtype} {list(target.shape)}" + _quantization(target))
+        if target.scale is not None:
+            lines.append(f"          real = (value - {_signed(target.zero_point)}) * {target.scale:.9g}")
     return "\n".join(lines)
+
+
+def _key(artifact: Artifact, source: TensorSpec) -> str:
+    """Return the name of an input's samples in the evaluation file."""
+    return "x" if len(artifact.inputs) == 1 else f"x/{source.name}"
 
 
 def _quantization(spec: TensorSpec) -> str:
@@ -68,36 +109,48 @@ def _signed(value: int | None) -> str:
     return f"({value})" if (value or 0) < 0 else str(value)
 
 
-def _python(artifact: Artifact, source: TensorSpec, target: TensorSpec, preprocessing: Preprocessing) -> str:
-    steps = [f"x = np.load('{EVAL}')['x'][:1].astype(np.float32)"]
-    steps.append(f"x = (x * {preprocessing.scale!r} - np.float32({list(preprocessing.mean)!r}))")
-    steps[-1] += f" / np.float32({list(preprocessing.std)!r})"
-    if preprocessing.layout == "NCHW":
-        steps.append("x = x.transpose(0, 3, 1, 2)")
-    if source.scale is not None:
-        steps.append(
-            f"x = np.clip(np.round(x / {source.scale!r}){_plus(source.zero_point)}, "
-            f"*{_limits(source.dtype)}).astype(np.{source.dtype})"
-        )
+def _python(artifact: Artifact, preprocessing: Preprocessing, *, classes: bool) -> str:
+    several = len(artifact.inputs) > 1
+    steps = [f"samples = np.load('{EVAL}')"]
+    names = [f"x{index}" if several else "x" for index in range(len(artifact.inputs))]
+    for name, source in zip(names, artifact.inputs, strict=True):
+        steps += _prepare(name, source, _key(artifact, source), preprocessing.of(source.name))
     if artifact.format == "tflite":
         head = "import numpy as np\nfrom ai_edge_litert.interpreter import Interpreter"
+        steps += [f"model = Interpreter('{artifact.file}', num_threads=1)", "model.allocate_tensors()"]
         steps += [
-            f"model = Interpreter('{artifact.file}', num_threads=1)",
-            "model.allocate_tensors()",
-            "model.set_tensor(model.get_input_details()[0]['index'], x)",
-            "model.invoke()",
-            "y = model.get_tensor(model.get_output_details()[0]['index'])[0]",
+            f"model.set_tensor(model.get_input_details()[{index}]['index'], {name})" for index, name in enumerate(names)
         ]
+        steps.append("model.invoke()")
+        found = [f"model.get_tensor(model.get_output_details()[{i}]['index'])[0]" for i in range(len(artifact.outputs))]
     else:
         head = "import numpy as np\nimport onnxruntime"
-        steps += [
-            f"model = onnxruntime.InferenceSession('{artifact.file}')",
-            f"y = model.run(None, {{'{source.name}': x}})[0][0]",
-        ]
-    if target.scale is not None:
-        steps.append(f"y = (y.astype(np.float32) - {_signed(target.zero_point)}) * {target.scale!r}")
-    steps.append("print(y.argmax(), y.max())")
+        fed = ", ".join(f"'{s.name}': {name}" for s, name in zip(artifact.inputs, names, strict=True))
+        steps += [f"model = onnxruntime.InferenceSession('{artifact.file}')", f"outputs = model.run(None, {{{fed}}})"]
+        found = [f"outputs[{index}][0]" for index in range(len(artifact.outputs))]
+    for index, target in enumerate(artifact.outputs):
+        name = f"y{index}" if len(found) > 1 else "y"
+        steps.append(f"{name} = {found[index]}")
+        if target.scale is not None:
+            steps.append(f"{name} = ({name}.astype(np.float32) - {_signed(target.zero_point)}) * {target.scale!r}")
+        steps.append("print(y.argmax(), y.max())" if classes and len(found) == 1 else f"print('{target.name}', {name})")
     return "Python\n\n" + _indent(head + "\n\n" + "\n".join(steps))
+
+
+def _prepare(name: str, source: TensorSpec, key: str, how: Preprocessing) -> list[str]:
+    """Return the lines that turn the first stored sample into an input."""
+    steps = [f"{name} = samples['{key}'][:1].astype(np.float32)"]
+    steps.append(f"{name} = ({name} * {how.scale!r} - np.float32({list(how.mean)!r})) / np.float32({list(how.std)!r})")
+    if how.layout == "NCHW":
+        steps.append(f"{name} = {name}.transpose(0, 3, 1, 2)")
+    if source.scale is not None:
+        steps.append(
+            f"{name} = np.clip(np.round({name} / {source.scale!r}){_plus(source.zero_point)}, "
+            f"*{_limits(source.dtype)}).astype(np.{source.dtype})"
+        )
+    elif source.dtype != "float32":
+        steps.append(f"{name} = {name}.astype(np.{source.dtype})")
+    return steps
 
 
 def _limits(dtype: str) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from edgekit.errors import ConversionError
 
 
 class Signature:
-    """A tf_keras model as a `tf.function` with named inputs and outputs and a batch of exactly one.
+    """A tf_keras or plain model as a `tf.function` with named inputs and outputs and a batch of exactly one.
 
     The fixed batch keeps shape arithmetic out of the files: every dimension is a constant, which is what
     microcontrollers and NPU compilers need.
@@ -25,7 +25,7 @@ class Signature:
 
     def __init__(self, model: Any) -> None:
         tf = tensorflow()
-        names = _identifiers(model.input_names)
+        names = identifiers(model.input_names)
         self.inputs = []
         for name, tensor in zip(names, model.inputs, strict=True):
             shape = (1, *tensor.shape[1:])
@@ -35,7 +35,7 @@ class Signature:
                     "build the model with a fixed input shape",
                 )
             self.inputs.append(tf.TensorSpec(shape, tensor.dtype, name=name))
-        self.output_names = _identifiers(model.output_names)
+        self.output_names = identifiers(model.output_names)
         self._model = model
         self.function: Callable[..., Any] = tf.function(self._call, input_signature=self.inputs)
 
@@ -43,18 +43,25 @@ class Signature:
         outputs = self._model(list(inputs) if len(inputs) > 1 else inputs[0], training=False)
         return dict(zip(self.output_names, tensorflow().nest.flatten(outputs), strict=True))
 
+    def has_loops(self) -> bool:
+        """Return whether the graph holds loops, as recurrent layers make them."""
+        graph = self.function.get_concrete_function(*self.inputs).graph.as_graph_def()  # type: ignore[attr-defined]
+        nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
+        return any(node.op in ("While", "StatelessWhile") for node in nodes)
+
     def save(self, folder: Path) -> None:
         """Write a SavedModel with the signature `serving_default`."""
         tf = tensorflow()
         module = tf.Module()
         module.variables_of_model = self._model.variables
+        module.kept = getattr(self._model, "kept", None)
         concrete = self.function.get_concrete_function(*self.inputs)  # type: ignore[attr-defined]
         with quiet():
             tf.saved_model.save(module, str(folder), signatures={"serving_default": concrete})
 
 
-def _identifiers(names: list[str]) -> list[str]:
-    """Make the names usable in every format, keeping them apart."""
+def identifiers(names: list[str]) -> list[str]:
+    """Return names usable in every format, kept apart."""
     made: list[str] = []
     for name in names:
         base = re.sub(r"\W", "_", name).lstrip("_") or "tensor"

@@ -13,8 +13,10 @@ from edgekit.backend import quiet, tensorflow
 from edgekit.errors import ConversionError
 from edgekit.export.pack import pack
 from edgekit.export.signature import Signature
+from edgekit.export.unroll import refuse_loops
 
-Calibration = npt.NDArray[np.float32]
+Calibration = npt.NDArray[np.float32] | tuple[npt.NDArray[np.float32], ...]
+"""Preprocessed samples, float32 (n, ...): one array, or one an input in the model's order."""
 
 
 def _float32(converter: Any) -> None:
@@ -66,18 +68,21 @@ def convert(saved_model: Path, signature: Signature, scheme: str, calibration: C
         saved_model: what `Signature.save` wrote.
         signature: the same signature, for the names of the inputs.
         scheme: a key of `SCHEMES`.
-        calibration: preprocessed samples, float32 (n, ...), used by the schemes in `CALIBRATED`.
+        calibration: preprocessed samples, used by the schemes in `CALIBRATED`.
 
     Raises:
         ConversionError: the converter cannot express the model in this scheme.
     """
-    tf = tensorflow()
-    converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model))
+    if scheme in CALIBRATED and signature.has_loops() and _holds_loop(_converted(saved_model, "float32")):
+        raise refuse_loops(f"TFLite {scheme}")
+    return pack(_converted(saved_model, scheme, lambda: rows(signature, calibration)))
+
+
+def _converted(saved_model: Path, scheme: str, samples: Callable[[], Iterator[Any]] | None = None) -> bytes:
+    converter = tensorflow().lite.TFLiteConverter.from_saved_model(str(saved_model))
     SCHEMES[scheme](converter)
     if scheme in CALIBRATED:
-        if len(signature.inputs) != 1:
-            raise ConversionError(f"{scheme} of a model with {len(signature.inputs)} inputs is not supported yet")
-        converter.representative_dataset = lambda: _feed(signature.inputs[0].name, calibration)
+        converter.representative_dataset = samples
     try:
         with quiet():
             flatbuffer: bytes = converter.convert()
@@ -86,9 +91,21 @@ def convert(saved_model: Path, signature: Signature, scheme: str, calibration: C
     except Exception as error:  # the converter raises many types, its own among them
         reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise ConversionError(f"TFLite {scheme}: the TensorFlow converter failed: {reason.strip()[:300]}") from error
-    return pack(flatbuffer)
+    return flatbuffer
 
 
-def _feed(name: str, calibration: Calibration) -> Iterator[dict[str, Calibration]]:
-    for index in range(len(calibration)):
-        yield {name: calibration[index : index + 1]}
+def _holds_loop(flatbuffer: bytes) -> bool:
+    """Return whether a loop is left that the converter made no operator of its own: its body is a second graph."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    return int(schema.Model.GetRootAs(flatbuffer, 0).SubgraphsLength()) > 1
+
+
+def rows(signature: Signature, calibration: Calibration) -> Iterator[dict[str, npt.NDArray[Any]]]:
+    """Yield one sample after the other, by the names of the inputs and in their dtypes."""
+    arrays = calibration if isinstance(calibration, tuple) else (calibration,)
+    for index in range(len(arrays[0])):
+        yield {
+            spec.name: array[index : index + 1].astype(spec.dtype.as_numpy_dtype, copy=False)
+            for spec, array in zip(signature.inputs, arrays, strict=True)
+        }

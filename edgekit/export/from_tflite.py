@@ -1,0 +1,80 @@
+"""Post-training schemes of a float .tflite file that was made elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgekit.errors import ConversionError
+from edgekit.export import int4, tflite_quantizer
+from edgekit.export import tflite_weights as weights
+from edgekit.export.exporter import Exported
+from edgekit.export.fixed_batch import fixed_tflite
+from edgekit.export.pack import READING, pack
+from edgekit.progress import Progress
+
+Arrays = Sequence[npt.NDArray[Any]]
+
+FORMAT = "tflite"
+SCHEMES = ("float32", "float16", "dynamic", *tflite_quantizer.SCHEMES, *int4.SCHEMES)
+_MADE_BY = {
+    "float32": "{}, its batch fixed to 1",
+    "float16": "{}, its weights stored as float16",
+    "dynamic": "{}, the weights of large layers stored as int8",
+    **dict.fromkeys(tflite_quantizer.SCHEMES, "TensorFlow's quantizer from {}"),
+    **dict.fromkeys(int4.SCHEMES, "TensorFlow's quantizer from {}, then int4 weights where the outputs tolerate them"),
+}
+
+
+def requantize(
+    path: Path, schemes: Sequence[str], calibration: Arrays, folder: Path, name: str, progress: Progress
+) -> list[Exported]:
+    """Write a float .tflite file in other schemes.
+
+    Args:
+        path: the file, float and readable (see `FileModel`).
+        schemes: of `SCHEMES`, in the order to write them.
+        calibration: one array of preprocessed samples an input, float32 (n, ...), in the order of the file.
+        folder: where to write.
+        name: the files are called `NAME-SCHEME.tflite`.
+        progress: told of every file.
+
+    Raises:
+        ConversionError: the file cannot be expressed in a scheme.
+    """
+    narrowed = [scheme for scheme in schemes if scheme in int4.SCHEMES]
+    if narrowed and len(calibration) != 1:
+        raise ConversionError(f"TFLite {narrowed[0]} of a model with {len(calibration)} inputs is not supported")
+    exported = []
+    with progress.task("exporting", len(schemes)) as task:
+        made = _stored(path, schemes)
+        wanted = {"int8" if scheme in narrowed else scheme for scheme in schemes}
+        calibrated = [scheme for scheme in tflite_quantizer.SCHEMES if scheme in wanted]
+        if calibrated:
+            made |= tflite_quantizer.quantize(made["float32"], calibrated, calibration)
+        for scheme in schemes:
+            data = pack(made["int8" if scheme in narrowed else scheme])
+            if scheme in narrowed:
+                data = int4.narrow(data, scheme, np.asarray(calibration[0], np.float32))
+            target = folder / f"{name}-{scheme}.tflite"
+            target.write_bytes(data)
+            exported.append(Exported(target, FORMAT, scheme, _MADE_BY[scheme].format(path.name)))
+            task.advance(target.name)
+    return exported
+
+
+def _stored(path: Path, schemes: Sequence[str]) -> dict[str, bytes]:
+    """Return the files of the schemes that need no calibration; float32 is always among them."""
+    try:
+        made = {"float32": fixed_tflite(path)}
+        if "float16" in schemes:
+            made["float16"] = weights.to_float16(made["float32"])
+        if "dynamic" in schemes:
+            made["dynamic"] = weights.to_dynamic(made["float32"])
+    except READING as error:
+        raise ConversionError(f"{path}: this TFLite file is cut off or damaged") from error
+    return made

@@ -1,0 +1,69 @@
+"""Loops over time, which TensorFlow's quantizer cannot take: it dies of SIGSEGV on calibrating a WHILE operator.
+
+LSTM layers become an operator of their own. GRU, SimpleRNN and RNN layers stay loops, unless they are unrolled: then
+every step is written out, which needs a fixed number of steps and makes the file larger.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgekit.backend import tf_keras
+from edgekit.errors import ConversionError
+
+LOOPS = ("GRU", "SimpleRNN", "RNN")
+
+
+def unrolled(model: Any) -> Any:
+    """Return a copy of a tf_keras model in which such layers are unrolled; the model itself without any.
+
+    Args:
+        model: a tf_keras model; others come back as they are.
+    """
+    if not _loops(model):
+        return model
+    copy = _copy(model)
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def refuse_loops(what: str) -> ConversionError:
+    """Return the error for a loop that was not unrolled."""
+    return ConversionError(
+        f"{what}: the model holds a loop (WHILE), on which TensorFlow's quantizer crashes",
+        "give recurrent layers a fixed number of time steps, or use LSTM; or leave this scheme out",
+    )
+
+
+def _loops(layer: Any, steps: int | None = None) -> bool:
+    """Return whether a layer, or one inside it, is a loop of a known number of steps; a wrapper's are those inside."""
+    steps = steps or _steps(layer)
+    if type(layer).__name__ in LOOPS:
+        return not layer.unroll and steps is not None
+    wrapped = [part for key in ("layer", "forward_layer") if (part := getattr(layer, key, None)) is not None]
+    return any(_loops(part, steps) for part in wrapped) or any(map(_loops, getattr(layer, "layers", ())))
+
+
+def _steps(layer: Any) -> int | None:
+    try:
+        steps: int | None = layer.input_shape[1]
+    except (AttributeError, IndexError, TypeError):  # inside a wrapper, or with several inputs
+        return None
+    return steps if isinstance(steps, int) else None
+
+
+def _copy(model: Any) -> Any:
+    keras = tf_keras()
+
+    def clone(layer: Any) -> Any:
+        if isinstance(layer, keras.Model):
+            return _copy(layer)
+        if not _loops(layer):
+            return layer.__class__.from_config(layer.get_config())
+        config = layer.get_config()
+        for part in (config, *(config[key]["config"] for key in ("layer", "backward_layer") if key in config)):
+            if "unroll" in part:
+                part["unroll"] = True
+        return layer.__class__.from_config(config)
+
+    return keras.models.clone_model(model, clone_function=clone)

@@ -1,0 +1,141 @@
+"""Float .onnx files in int8, compared with the float file over seeded inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgekit.errors import ConversionError
+from edgekit.export import from_onnx
+from edgekit.inspect.reading import inspect_file
+from edgekit.models.file_model import FileModel
+from edgekit.models.file_runtime import onnx_runtime
+from edgekit.progress import SILENT
+from edgekit.stats import sqnr_db
+from tests import vendor_onnx
+from tests.tiny_onnx import constant, save, value
+
+onnx = pytest.importorskip("onnx")
+node = onnx.helper.make_node
+
+
+def network(path: Path, *, opset: int = 17, batch: Any = "N") -> Path:
+    """Conv, batch norm, Relu, global pooling and a dense layer, NCHW."""
+    rng = np.random.default_rng(0)
+    nodes = [
+        node("Conv", ["image", "w"], ["c"], kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+        node("BatchNormalization", ["c", "gamma", "beta", "mean", "var"], ["n"]),
+        node("Relu", ["n"], ["r"]),
+        node("GlobalAveragePool", ["r"], ["g"]),
+        node("Flatten", ["g"], ["f"]),
+        node("Gemm", ["f", "dense", "bias"], ["y"], transB=1),
+    ]
+    constants = [
+        constant("w", rng.normal(size=(16, 3, 3, 3)), "float32"),
+        constant("gamma", rng.uniform(0.5, 2, 16), "float32"),
+        constant("beta", rng.normal(size=16), "float32"),
+        constant("mean", rng.normal(size=16), "float32"),
+        constant("var", rng.uniform(0.5, 2, 16), "float32"),
+        constant("dense", rng.normal(size=(10, 16)), "float32"),
+        constant("bias", rng.normal(size=10), "float32"),
+    ]
+    ends = [value("image", [batch, 3, 8, 8])], [value("y", [batch, 10])]
+    return save(path, nodes, *ends, constants, opset=opset, check=False)
+
+
+def two_ends(path: Path) -> Path:
+    """Two inputs, two dense layers, two outputs."""
+    rng = np.random.default_rng(0)
+    nodes = [
+        node("MatMul", ["a", "u"], ["p"]),
+        node("MatMul", ["b", "v"], ["h"]),
+        node("Add", ["p", "h"], ["q"]),
+    ]
+    constants = [constant("u", rng.normal(size=(12, 8)), "float32"), constant("v", rng.normal(size=(20, 8)), "float32")]
+    ends = [value("a", ["N", 12]), value("b", ["N", 20])], [value("p", ["N", 8]), value("q", ["N", 8])]
+    return save(path, nodes, *ends, constants)
+
+
+def samples(model: FileModel, n: int, seed: int) -> list[np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return [rng.uniform(size=(n, *t.shape[1:])).astype(np.float32) for t in model.inputs]
+
+
+def requantized(path: Path, folder: Path, *schemes: str) -> tuple[FileModel, list[Any]]:
+    model = FileModel(path)
+    made = from_onnx.requantize(path, schemes, samples(model, 40, 1), folder, "made", SILENT)
+    assert [(e.path.name, e.format, e.scheme) for e in made] == [(f"made-{s}.onnx", "onnx", s) for s in schemes]
+    return model, made
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        network,
+        lambda path: network(path, batch=1),
+        lambda path: network(path, opset=9),
+        lambda path: network(path, opset=21),
+        two_ends,
+        lambda path: vendor_onnx.of_opset(path, 7, 3),
+        vendor_onnx.external,
+    ],
+)
+def test_it_stays_close_to_the_float_file(tmp_path: Path, write: Callable[[Path], Path]) -> None:
+    model, (float32, int8) = requantized(write(tmp_path / "v.onnx"), tmp_path, "float32", "int8")
+    inputs = samples(model, 50, 2)
+    expected = model.predict(inputs)
+    expected = expected if isinstance(expected, list) else [expected]
+    for made, floor in ((float32, 100.0), (int8, 25.0)):
+        run = onnx_runtime(made.path)
+        found = [run([a[i : i + 1] for a in inputs]) for i in range(50)]
+        for place, reference in enumerate(expected):
+            real = np.concatenate([row[place] for row in found])
+            assert real.shape == reference.shape
+            assert sqnr_db(reference.astype(np.float64), real.astype(np.float64)) >= floor
+        info = inspect_file(made.path)
+        assert all(t.shape[0] == 1 and -1 not in t.shape for t in info.inputs)
+        assert "external data" not in info.description
+    assert "DequantizeLinear" in inspect_file(int8.path).operators
+
+
+def test_weights_are_int8_per_channel(tmp_path: Path) -> None:
+    _, (made,) = requantized(network(tmp_path / "v.onnx"), tmp_path, "int8")
+    info = inspect_file(made.path)
+    assert "BatchNormalization" not in info.operators  # folded into the convolution
+    convolution = next(w for w in info.weights if len(w.shape) == 4)
+    assert convolution.dtype == "int8"
+    assert convolution.quantization is not None
+    assert (len(convolution.quantization.scale), convolution.quantization.axis) == (16, 0)
+    assert made.made_by == "onnxruntime static calibration of v.onnx"
+
+
+def test_an_old_opset_is_upgraded_and_that_is_said(tmp_path: Path) -> None:
+    _, (made,) = requantized(network(tmp_path / "v.onnx", opset=9), tmp_path, "int8")
+    assert made.made_by.endswith("upgraded from opset 9 to 17")
+    assert inspect_file(made.path).description["opset"].startswith("ai.onnx 17")
+
+
+def test_constants_listed_as_inputs_are_weights(tmp_path: Path) -> None:
+    path = vendor_onnx.of_opset(tmp_path / "v.onnx", 11, 3)
+    _, (made,) = requantized(path, tmp_path, "int8")
+    info = inspect_file(made.path)
+    assert [t.name for t in info.inputs] == ["x"]
+    assert "int8" in {w.dtype for w in info.weights}
+
+
+def test_nothing_to_quantize(tmp_path: Path) -> None:
+    path = vendor_onnx.unary(tmp_path / "v.onnx", "Erf")
+    with pytest.raises(ConversionError, match="has no operator that onnxruntime can quantize"):
+        requantized(path, tmp_path, "int8")
+    assert not (tmp_path / "made-int8.onnx").exists()
+
+
+def test_what_onnxruntime_lacks_is_a_sentence(tmp_path: Path) -> None:
+    path = vendor_onnx.unary(tmp_path / "v.onnx", "Mine", domain="com.acme")
+    with pytest.raises(ConversionError, match="ONNX int8 by static calibration failed: ") as caught:
+        requantized(path, tmp_path, "int8")
+    assert "\n" not in caught.value.message

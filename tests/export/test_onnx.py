@@ -1,0 +1,39 @@
+"""Float ONNX files of layers that hold numbers outside their weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgekit.backend import tf_keras
+from edgekit.export.onnx import write_float
+from edgekit.export.signature import Signature
+
+pytestmark = pytest.mark.tensorflow
+
+
+def adapted(layers: Any) -> Any:
+    layer = layers.Normalization(axis=-1)
+    layer.adapt(np.random.default_rng(1).normal(3, 2, (20, 8, 8, 3)))
+    return layer
+
+
+@pytest.mark.parametrize("given", [True, False], ids=["given", "adapted"])
+def test_the_statistics_of_normalization_are_in_the_file(given: bool, tmp_path: Path) -> None:
+    import onnxruntime
+
+    keras = tf_keras()
+    layers = keras.layers
+    first = layers.Normalization(mean=[1.0, 2.0, 3.0], variance=[1.0, 4.0, 9.0]) if given else adapted(layers)
+    model = keras.Sequential([keras.Input((8, 8, 3), name="image"), first, layers.Conv2D(2, 3)])
+    files = [tmp_path / "first.onnx", tmp_path / "second.onnx"]
+    for path in files:
+        write_float(path, Signature(model))
+    assert files[0].read_bytes() == files[1].read_bytes()
+    session = onnxruntime.InferenceSession(str(files[0]), providers=["CPUExecutionProvider"])
+    assert [entry.name for entry in session.get_inputs()] == ["image"]
+    x = np.random.default_rng(0).random((1, 8, 8, 3), np.float32)
+    np.testing.assert_allclose(session.run(None, {"image": x})[0], model(x), atol=1e-5)

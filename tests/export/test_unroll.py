@@ -1,0 +1,65 @@
+"""Recurrent layers in int8: unrolled where that is possible, refused where TensorFlow would crash."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgekit.backend import seed_everything, tf_keras
+from edgekit.config import Recipe
+from edgekit.errors import ConversionError
+from edgekit.export.exporter import export
+from edgekit.export.unroll import unrolled
+from edgekit.inspect.reading import inspect_file
+from edgekit.models.plain import plain_of_keras
+from edgekit.progress import SILENT
+
+pytestmark = pytest.mark.tensorflow
+STEPS, FEATURES = 6, 3
+
+
+def recurrent(kind: str, steps: int | None = STEPS) -> Any:
+    seed_everything(0)
+    layers = tf_keras().layers
+    inputs = layers.Input((steps, FEATURES))
+    layer = layers.RNN(layers.GRUCell(4)) if kind == "Cell" else getattr(layers, kind.removeprefix("Bidirectional"))(4)
+    hidden = (layers.Bidirectional(layer) if kind.startswith("Bi") else layer)(inputs)
+    return tf_keras().Model(inputs, layers.Dense(2, activation="softmax")(hidden))
+
+
+@pytest.mark.parametrize("kind", ["GRU", "SimpleRNN", "BidirectionalGRU", "Cell"])
+def test_loops_are_unrolled_and_compute_the_same(kind: str, tmp_path: Path) -> None:
+    model = recurrent(kind)
+    flat = unrolled(model)
+    assert flat is not model
+    x = np.random.default_rng(0).normal(0, 1, (20, STEPS, FEATURES)).astype(np.float32)
+    np.testing.assert_allclose(flat.predict(x, verbose=0), model.predict(x, verbose=0), atol=1e-6)
+    recipe = Recipe("r", schemes=("float32", "int8"), formats=("tflite",))
+    float32, int8 = export(model, recipe, x, tmp_path, "m", SILENT)
+    assert "WHILE" in inspect_file(float32.path).operators
+    assert "WHILE" not in inspect_file(int8.path).operators
+    assert inspect_file(int8.path).inputs[0].dtype == "int8"
+
+
+def test_lstm_and_models_without_time_stay_as_they_are() -> None:
+    model = recurrent("LSTM")
+    assert unrolled(model) is model
+
+
+def test_a_nested_loop_is_found() -> None:
+    layers = tf_keras().layers
+    inputs = layers.Input((STEPS, FEATURES))
+    model = tf_keras().Model(inputs, recurrent("GRU")(inputs))
+    x = np.ones((2, STEPS, FEATURES), np.float32)
+    np.testing.assert_allclose(unrolled(model).predict(x, verbose=0), model.predict(x, verbose=0), atol=1e-6)
+
+
+def test_a_loop_that_cannot_be_unrolled_is_a_sentence(tmp_path: Path) -> None:
+    model = plain_of_keras(recurrent("GRU"), "plain")
+    x = np.ones((5, STEPS, FEATURES), np.float32)
+    with pytest.raises(ConversionError, match=r"TFLite int8: the model holds a loop \(WHILE\)") as caught:
+        export(model, Recipe("r", schemes=("int8",), formats=("tflite",)), x, tmp_path, "m", SILENT)
+    assert "LSTM" in caught.value.hint
