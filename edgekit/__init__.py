@@ -1,3 +1,27 @@
-"""edgekit: from a trained Keras model to int8 files for a phone or a small board, measured."""
+"""edgekit: from a trained Keras model to int8 files for a phone or a small board, measured.
+
+    >>> import edgekit
+    >>> bundle = edgekit.compress("model.keras", "my.npz", "int8")  # doctest: +SKIP
+    >>> edgekit.bench(bundle)  # doctest: +SKIP
+
+`edgekit.compress` and `edgekit.bench` are explained in `edgekit.api`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from edgekit.api import bench, compress
 
 __version__ = "0.1.0"
+__all__ = ["__version__", "bench", "compress"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the Python interface when it is first asked for: `edgekit --help` does without."""
+    if name in ("bench", "compress"):
+        from edgekit import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'edgekit' has no attribute {name!r}")

@@ -20,6 +20,15 @@ from typing import Any
 from edgekit.errors import EdgekitError, MissingExtraError
 
 
+def set_environment() -> None:
+    """Set what TensorFlow and Keras read when they are imported, be it here or by code of the user's."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    os.environ["TF_USE_LEGACY_KERAS"] = "1"
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+
 @cache
 def tensorflow() -> Any:
     """Import TensorFlow, quietly, with Keras 2 behind `tf.keras`.
@@ -28,11 +37,7 @@ def tensorflow() -> Any:
         MissingExtraError: TensorFlow is not installed.
         EdgekitError: something imported TensorFlow earlier with Keras 3 behind it.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    os.environ["TF_USE_LEGACY_KERAS"] = "1"
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    set_environment()
     try:
         with quiet():
             import tensorflow as tf

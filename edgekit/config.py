@@ -113,7 +113,10 @@ def load_recipe(name_or_path: str) -> Recipe:
         return parse(_folder().joinpath(f"{name_or_path}.toml").read_text(encoding="utf-8"), name_or_path, name_or_path)
     path = Path(name_or_path).expanduser()
     if path.suffix != ".toml" and not path.exists():
-        raise InputError(f"no recipe `{name_or_path}`", nearest(name_or_path, named_recipes()) + "; or give a .toml")
+        hint = nearest(name_or_path, named_recipes())
+        raise InputError(
+            f"no recipe `{name_or_path}`", f"{hint}{'' if hint.endswith('?') else ';'} or give a .toml file"
+        )
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -19,20 +18,22 @@ from typing import Any
 import numpy as np
 
 from edgekit import __version__
-from edgekit.techniques.registry import resolve
-from edgekit.techniques.stage import Stage
+from edgekit.columns import Columns, columns_of
 from edgekit.config import Recipe
 from edgekit.data.dataset import Dataset
-from edgekit.data.loading import load_data
-from edgekit.data.split import Splits, split, stratified
+from edgekit.data.doubts import data_doubts
+from edgekit.data.fitting import fit
+from edgekit.data.split import Splits, sample, split
+from edgekit.data.stored import write_samples
 from edgekit.devices.device import Device, open_device
-from edgekit.errors import InputError
-from edgekit.export.check import Outputs, compare, doubts, run_file
+from edgekit.errors import ConversionError, EdgekitError, InputError
+from edgekit.export.check import Outputs, answers, compare, doubts, reference_labels, run_file
 from edgekit.export.effect import EffectMeter
-from edgekit.export.exporter import Exported, export, of_int8, plan
+from edgekit.export.exporter import Exported, export, of_int8
+from edgekit.export.from_file import export_file
 from edgekit.export.readme import readme
+from edgekit.feeding import specs
 from edgekit.files import atomic_folder, check_free
-from edgekit.inspect.info import TensorInfo
 from edgekit.inspect.reading import inspect_file
 from edgekit.manifest import (
     EVAL,
@@ -48,29 +49,25 @@ from edgekit.manifest import (
     describe_file,
     write_manifest,
 )
-from edgekit.models.saving import ModelCard, card_path, read_card, save_model
-from edgekit.models.targets import check_probabilities
+from edgekit.models.file_model import FileModel
+from edgekit.models.saving import card_path, save_keras3, save_model
+from edgekit.preprocessing import Preprocessing
 from edgekit.progress import SILENT, Progress
+from edgekit.scoring import scores, with_metric
+from edgekit.source import Source, check_plan, load_source
 from edgekit.stages import Outcome, check_order, run_stages, work_folder
 from edgekit.stats import wilson
+from edgekit.task import Task, with_scale
+from edgekit.techniques.registry import resolve
+from edgekit.techniques.stage import Stage
 
-DEMO_MODEL = "digits-cnn"
+GRAVE = ("normalised-twice", "not-normalised", "channel-order", "token-range", "not-integers")
+"""Findings about the data that are said again at the end: they spoil every number."""
 LOOK = 500
 """Validation samples that the source model answers before any work."""
 FLOAT_MODEL = "float model"
 FAKE_QUANT_MODEL = "fake-quant model"
 PACKAGES = ("tensorflow", "tf_keras", "keras", "tf2onnx", "onnx", "onnxruntime", "ai-edge-litert", "numpy")
-
-
-@dataclass(frozen=True)
-class Source:
-    """The model to compress, with what is known about it."""
-
-    name: str
-    model: Any
-    card: ModelCard
-    key: str
-    """The same for the same model: the file's SHA-256, or the name of the demo model."""
 
 
 def compress(
@@ -81,6 +78,8 @@ def compress(
     *,
     preprocessing: Mapping[str, Any] | None = None,
     allow_unsafe: bool = False,
+    metric: str | None = None,
+    custom: Sequence[str] = (),
     force: bool = False,
     fresh: bool = False,
     progress: Progress = SILENT,
@@ -88,13 +87,16 @@ def compress(
     """Compress a model into a bundle.
 
     Args:
-        model: a `.keras` or `.h5` file of Keras 2 or 3; None trains and takes the demo model.
-        data: a data set name or `.npz` file.
+        model: a `.keras` or `.h5` file of Keras 2 or 3, or a SavedModel folder; or a float `.tflite` or `.onnx` file,
+            which gets post-training schemes in its own format; None trains and takes the demo model.
+        data: what `--data` takes (`edgekit.data.loading.load_raw`).
         recipe: what to do.
         out: the folder to create.
         preprocessing: how the model is fed: fields of `Preprocessing` that are not as its card says, or, without a
             card, not as usual for the data.
         allow_unsafe: load Lambda layers, which run code from the model file.
+        metric: a key of `edgekit.metrics.METRICS` or `module:function`, in place of the task's usual one.
+        custom: the user's own layers and functions, `package.module:NAME` or `file.py:NAME`.
         force: replace an existing bundle at `out`.
         fresh: start over, in place of going on where an interrupted run of the same job stopped.
         progress: told of every step.
@@ -107,95 +109,60 @@ def compress(
     check_free(out, force=force, marker=MANIFEST)
     stages = [resolve(spec, f"recipe {recipe.name}: stage[{i}]") for i, spec in enumerate(recipe.stages)]
     check_order(stages)
-    plan(recipe)
-    dataset = load_data(data)
-    samples = min(recipe.calibration_samples, len(dataset.y_train) // 2)
-    splits = split(dataset, samples)
-    source = _load(model, dataset, splits, recipe, preprocessing, allow_unsafe, progress)
-    fitted = _fitted(source, dataset)
-    if fitted is not dataset:
-        dataset, splits = fitted, split(fitted, samples)
-    _check_answers(source, splits, training=bool(stages), progress=progress)
+    check_plan(model, recipe)
+    source, dataset = load_source(
+        model, data, recipe, preprocessing, allow_unsafe=allow_unsafe, custom=custom, progress=progress
+    )
+    dataset, task = fit(dataset, source.card.preprocessing, source.inputs, source.outputs, source.name)
+    splits = split(dataset, min(recipe.calibration_samples, len(dataset.x_train) // 2))
+    findings = data_doubts(dataset, source.card.preprocessing, source.model, len(splits.x_calibration))
+    for finding in findings:
+        progress.warn(f"{finding.sentence}; {finding.hint}")
+    task, chance = _look(source, splits, task)
+    if chance:
+        progress.warn(chance)
+    task = with_metric(task, metric).with_loss(source.loss)
     lent = work_folder(recipe, _key(source, dataset), fresh=fresh) if stages else nullcontext(Path())
     with open_device() as desktop, lent as work:
-        outcome = _run_stages(desktop, source, stages, splits, recipe, work, progress, allow_unsafe)
+        job = _Job(desktop, source, dataset, splits, task, recipe, progress)
+        outcome = _run_stages(job, stages, work, allow_unsafe)
         with atomic_folder(out, force=force, marker=MANIFEST) as folder:
             calibration = source.card.preprocessing.apply(splits.x_calibration)
-            exported = export(outcome.model, recipe, calibration, folder, source.name, progress, outcome.float_model)
-            artifacts, agreement = _check(desktop, outcome, exported, source, splits, recipe, progress)
-            kept = _keep_model(source, outcome, folder) if stages else ()
-            manifest = _manifest(source, dataset, splits, recipe, outcome, artifacts, agreement, folder, kept)
+            exported = _export(job, outcome, calibration, folder)
+            artifacts, agreement = _check(job, outcome, exported)
+            kept = _keep_model(source, outcome, folder, progress) if stages else ()
+            manifest = _manifest(job, outcome, artifacts, agreement, folder, kept)
             write_manifest(folder, manifest)
+    grave = [f"{finding.sentence}; {finding.hint}" for finding in findings if finding.code in GRAVE]
+    for sentence in filter(None, [*grave, chance]):
+        progress.warn(f"once more, because the bundle may be worthless: {sentence}")
     return Bundle(out, manifest)
 
 
-def _load(
-    path: Path | None,
-    dataset: Dataset,
-    splits: Splits,
-    recipe: Recipe,
-    preprocessing: Mapping[str, Any] | None,
-    allow_unsafe: bool,
-    progress: Progress,
-) -> Source:
-    if path is None:
-        if preprocessing:
-            raise InputError(
-                f"the demo model is trained on {dataset.preprocessing}: {', '.join(preprocessing)} cannot be chosen",
-                "give a MODEL, or leave the option out",
-            )
-        return _demo(dataset, splits, recipe.seed, progress)
-    card = read_card(path) if path.is_file() else None
-    from edgekit.models.loader import load_model
+@dataclass(frozen=True)
+class _Job:
+    """What every step of a run needs."""
 
-    loaded = load_model(path, allow_unsafe=allow_unsafe, progress=progress)
-    used = replace(card.preprocessing if card else dataset.preprocessing, **(preprocessing or {}))
-    progress.say(f"{path.name}: {loaded.model.count_params():,} parameters; inputs are {used}")
-    lineage = [*(card.lineage if card else []), loaded.source]
-    return Source(
-        _file_name(path.stem), loaded.model, ModelCard(used, dataset.class_names, lineage), loaded.source["sha256"]
-    )
+    device: Device
+    source: Source
+    dataset: Dataset
+    splits: Splits
+    task: Task
+    recipe: Recipe
+    progress: Progress
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """From stored samples to model inputs."""
+        return self.source.card.preprocessing
 
 
-def _demo(dataset: Dataset, splits: Splits, seed: int, progress: Progress) -> Source:
-    from edgekit.models.train_reference import find, train_in_memory
-    from edgekit.models.training import TrainConfig
-
-    usual = find(DEMO_MODEL)
-    progress.say(f"No model given: training the demo model {DEMO_MODEL}, {usual.epochs} epochs")
-    config = TrainConfig(usual.epochs, usual.batch_size, augment=usual.augment, schedule=usual.schedule, seed=seed)
-    model, history = train_in_memory(DEMO_MODEL, dataset, splits, config, 1.0, progress)
-    step = {"step": "train", "model": DEMO_MODEL, "data": dataset.name, **history.to_dict()}
-    return Source(DEMO_MODEL, model, ModelCard(dataset.preprocessing, dataset.class_names, [step]), DEMO_MODEL)
-
-
-def _file_name(stem: str) -> str:
-    return re.sub(r"[^\w.-]+", "-", stem).strip(".-") or "model"
-
-
-def _fitted(source: Source, dataset: Dataset) -> Dataset:
-    """Return the data with the axes the model takes; raise unless it takes them and answers with their classes."""
-    model = source.model
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise InputError(
-            f"{source.name} has {len(model.inputs)} inputs and {len(model.outputs)} outputs",
-            "edgekit compresses classifiers with one input and one output so far",
-        )
-    expected = tuple(model.inputs[0].shape[1:])
-    taken = dataset.with_axes(len(expected))
-    given = source.card.preprocessing.apply(taken.x_train[:1]).shape[1:]
-    if len(expected) != len(given) or any(e is not None and e != g for e, g in zip(expected, given, strict=True)):
-        raise InputError(
-            f"{source.name} takes samples of shape {expected}, {dataset.name} holds {dataset.sample_shape}",
-            "check --data" + (", and --layout if the model wants channels first" if len(expected) == 3 else ""),
-        )
-    classes = model.outputs[0].shape[-1]
-    if len(model.outputs[0].shape) != 2 or classes != dataset.classes:
-        raise InputError(
-            f"{source.name} answers with shape {tuple(model.outputs[0].shape[1:])}, "
-            f"{dataset.name} has {dataset.classes} classes"
-        )
-    return taken
+def _export(job: _Job, outcome: Outcome, calibration: Any, folder: Path) -> list[Exported]:
+    name, recipe = job.source.name, job.recipe
+    if isinstance(outcome.model, FileModel):
+        arrays = list(calibration) if isinstance(calibration, tuple) else [calibration]
+        return export_file(outcome.model, recipe, arrays, folder, name, job.progress)
+    return export(outcome.model, recipe, calibration, folder, name, job.progress, outcome.float_model)
 
 
 def _key(source: Source, dataset: Dataset) -> tuple[str, ...]:
@@ -203,89 +170,98 @@ def _key(source: Source, dataset: Dataset) -> tuple[str, ...]:
     return source.key, dataset.fingerprint(), json.dumps(source.card.preprocessing.to_dict())
 
 
-def _check_answers(source: Source, splits: Splits, *, training: bool, progress: Progress) -> None:
-    """Look at what the model answers before any work is put into it.
+def _look(source: Source, splits: Splits, task: Task) -> tuple[Task, str]:
+    """Look at what the model answers before any work is put into it; return the task with what the outputs are.
 
-    Chance accuracy is said: the inputs are usually scaled wrongly then. Stages train, which needs probabilities.
+    Behind it a warning if a classifier is no better than chance: the inputs are usually scaled wrongly then.
+
+    Raises:
+        InputError: the model cannot answer at all.
     """
-    rows = stratified(splits.y_validation, min(LOOK, len(splits.y_validation)))
-    x, y = source.card.preprocessing.apply(splits.x_validation[rows]), splits.y_validation[rows]
-    outputs = source.model.predict(x, verbose=0)
-    if training:
-        check_probabilities(outputs, source.name)
-    chance = np.bincount(y).max() / len(y)
-    found = wilson(int((outputs.argmax(axis=1) == y).sum()), len(y))
-    if found.low <= 1.5 * chance:
-        progress.warn(
-            f"the float model is right on only {found.value:.1%} of {len(y)} validation samples (chance {chance:.1%}) "
-            f"with inputs {source.card.preprocessing}: is that how it was trained? See --scale, --mean, --std"
-        )
+    rows = sample(splits.y_validation, len(splits.x_validation), LOOK)
+    inputs = source.card.preprocessing.apply(splits.x_validation[rows])
+    try:
+        found = answers(source.model, inputs)
+    except EdgekitError:
+        raise
+    except Exception as error:  # TensorFlow raises what it likes, such as for tokens that an Embedding does not have
+        lines = [line.strip() for line in str(error).splitlines() if line.strip() and "[[" not in line]
+        why = lines[-1][:300] if lines else type(error).__name__
+        raise InputError(
+            f"{source.name}: the model fails on the samples of --data: {why}", "feed it what it was trained on"
+        ) from error
+    task = Task(tuple(with_scale(head, outputs) for head, outputs in zip(task.heads, found, strict=True)))
+    warning = ""
+    if task.main.kind == "classification":
+        y = columns_of(splits.y_validation[rows])[0]
+        chance = np.bincount(y).max() / len(y)
+        right = wilson(int((found[0].argmax(axis=1) == y).sum()), len(y))
+        if right.low <= 1.5 * chance:
+            warning = (
+                f"the float model is right on only {right.value:.1%} of {len(y)} validation samples (chance "
+                f"{chance:.1%}) with inputs {source.card.preprocessing}: is that how it was trained? See --scale, "
+                "--mean, --std"
+            )
+    return task, warning
 
 
-def _run_stages(
-    device: Device,
-    source: Source,
-    stages: list[Stage],
-    splits: Splits,
-    recipe: Recipe,
-    work: Path,
-    progress: Progress,
-    allow_unsafe: bool,
-) -> Outcome:
+def _run_stages(job: _Job, stages: list[Stage], work: Path, allow_unsafe: bool) -> Outcome:
+    model = job.source.model
     if not stages:
-        return Outcome(source.model, None, [], [])
+        return Outcome(model, None, [], [])
     with tempfile.TemporaryDirectory(prefix="edgekit-effect-") as folder:
-        preprocessing = source.card.preprocessing
-        meter = EffectMeter(device, source.model, recipe, splits, preprocessing, Path(folder))
+        meter = EffectMeter(job.device, model, job.recipe, job.splits, job.preprocessing, job.task, Path(folder))
         return run_stages(
-            source.model, stages, recipe, splits, preprocessing, meter, work, progress, allow_unsafe=allow_unsafe
+            model,
+            stages,
+            job.recipe,
+            job.splits,
+            job.preprocessing,
+            job.task,
+            meter,
+            work,
+            job.progress,
+            allow_unsafe=allow_unsafe,
         )
 
 
-def _check(
-    device: Device,
-    outcome: Outcome,
-    exported: list[Exported],
-    source: Source,
-    splits: Splits,
-    recipe: Recipe,
-    progress: Progress,
-) -> tuple[list[Artifact], list[Agreement]]:
+def _check(job: _Job, outcome: Outcome, exported: list[Exported]) -> tuple[list[Artifact], list[Agreement]]:
     """Run every file over the same validation samples; compare each with its Keras model, and ONNX with TFLite."""
-    rows = stratified(splits.y_validation, min(recipe.check_samples, len(splits.y_validation)))
-    x, y = splits.x_validation[rows], splits.y_validation[rows]
-    preprocessing = source.card.preprocessing
-    inputs = preprocessing.apply(x)
+    rows = sample(job.splits.y_validation, len(job.splits.x_validation), job.recipe.check_samples)
+    x, y = job.splits.x_validation[rows], None if job.splits.y_validation is None else job.splits.y_validation[rows]
+    inputs = job.preprocessing.apply(x)
     reference = _outputs(FLOAT_MODEL, outcome.float_model or outcome.model, inputs)
     trained = _outputs(FAKE_QUANT_MODEL, outcome.model, inputs) if outcome.float_model else reference
+    truth = reference_labels(job.task, job.source.model, x, y, job.preprocessing)
     artifacts, agreement, outputs = [], [], dict[tuple[str, str], Outputs]()
     with (
         tempfile.TemporaryDirectory(prefix="edgekit-check-") as scratch,
-        progress.task("checking", len(exported)) as task,
+        job.progress.task("checking", len(exported)) as progress,
     ):
         samples = Path(scratch) / "validation.npz"
-        np.savez(samples, x=x, y=y)
+        write_samples(samples, x)
         for item in exported:
             if item.format == "c":
                 artifacts.append(_artifact(item, (), (), None))
             else:
                 info = inspect_file(item.path)
-                ins, outs = _specs(info.inputs), _specs(info.outputs)
-                result = run_file(device, item.path, ins[0], outs[0], samples, preprocessing, Path(scratch))
+                ins, outs = specs(info.inputs), specs(info.outputs)
+                result = run_file(job.device, item.path, ins, outs, samples, job.preprocessing, job.task, Path(scratch))
                 outputs[item.format, item.scheme] = result
-                agreement.append(compare(trained if of_int8(item.scheme) else reference, result))
-                artifacts.append(_artifact(item, ins, outs, {"correct": result.correct, "samples": len(y)}))
-            task.advance(item.path.name)
+                agreement.append(compare(trained if of_int8(item.scheme) else reference, result, job.task))
+                artifacts.append(_artifact(item, ins, outs, scores(result.real, truth, job.task)))
+            progress.advance(item.path.name)
     for (format_, scheme), result in outputs.items():
         if format_ == "onnx" and ("tflite", scheme) in outputs:
-            agreement.append(compare(outputs["tflite", scheme], result))
+            agreement.append(compare(outputs["tflite", scheme], result, job.task))
     for found in filter(None, map(doubts, agreement)):
-        progress.warn(found)
+        job.progress.warn(found)
     return artifacts, agreement
 
 
 def _outputs(name: str, model: Any, inputs: Any) -> Outputs:
-    return Outputs(name, model.predict(inputs, verbose=0).astype(np.float64), None)
+    found = answers(model, inputs)
+    return Outputs(name, found, (None,) * len(found))
 
 
 def _artifact(
@@ -303,28 +279,27 @@ def _artifact(
     )
 
 
-def _specs(tensors: tuple[TensorInfo, ...]) -> tuple[TensorSpec, ...]:
-    specs = []
-    for tensor in tensors:
-        q = tensor.quantization
-        scale, zero = (q.scale[0], q.zero_point[0]) if q else (None, None)
-        specs.append(TensorSpec(tensor.name, tensor.shape, tensor.dtype, scale, zero))
-    return tuple(specs)
+def _keep_model(source: Source, outcome: Outcome, folder: Path, progress: Progress) -> tuple[str, ...]:
+    """Save the compressed float model, to train on or to teach another, with its card; return the names of the files.
 
-
-def _keep_model(source: Source, outcome: Outcome, folder: Path) -> tuple[str, str]:
-    """Save the compressed float model, to train on or to teach another, with its card; return the names of both."""
-    path = folder / f"{source.name}.keras"
+    A model that came from Keras 3 goes back there, too.
+    """
+    model, path = outcome.float_model or outcome.model, folder / f"{source.name}.keras"
     card = replace(source.card, lineage=[*source.card.lineage, *outcome.lineage])
-    save_model(outcome.float_model or outcome.model, path, card)
-    return path.name, card_path(path).name
+    save_model(model, path, card)
+    kept = [path]
+    if source.generation == 3:
+        again = folder / f"{source.name}-keras3.keras"
+        try:
+            save_keras3(model, again, card, progress)
+            kept.append(again)
+        except ConversionError as error:
+            progress.warn(f"no Keras 3 file of the compressed model: {error.message}")
+    return tuple(name for file in kept for name in (file.name, card_path(file).name))
 
 
 def _manifest(
-    source: Source,
-    dataset: Dataset,
-    splits: Splits,
-    recipe: Recipe,
+    job: _Job,
     outcome: Outcome,
     artifacts: list[Artifact],
     agreement: list[Agreement],
@@ -332,8 +307,13 @@ def _manifest(
     kept: tuple[str, ...],
 ) -> Manifest:
     """Write the evaluation samples, the recipe and the README, and describe everything. The test set is read here."""
-    chosen = stratified(dataset.y_test, recipe.eval_samples or len(dataset.y_test))
-    np.savez_compressed(folder / EVAL, x=dataset.x_test[chosen], y=dataset.y_test[chosen])
+    dataset, source, recipe = job.dataset, job.source, job.recipe
+    total = len(dataset.x_test)
+    chosen = sample(dataset.y_test, total, recipe.eval_samples or total)
+    x, y = dataset.x_test[chosen], None if dataset.y_test is None else dataset.y_test[chosen]
+    if job.task.main.kind == "unlabelled":
+        y = _named(answers(source.model, job.preprocessing.apply(x)), job.task)
+    write_samples(folder / EVAL, x, y, compressed=True)
     (folder / RECIPE).write_text(recipe.to_toml(), encoding="utf-8")
     manifest = Manifest(
         name=source.name,
@@ -343,12 +323,13 @@ def _manifest(
         edgekit=__version__,
         preprocessing=source.card.preprocessing,
         class_names=dataset.class_names,
+        task=job.task,
         data={
             "name": dataset.name,
             "sha256": dataset.fingerprint(),
-            "calibration": {"samples": len(splits.x_calibration)},
-            "validation": {"samples": len(splits.y_validation)},
-            "eval": {"samples": len(chosen), "of": len(dataset.y_test), "split": "test"},
+            "calibration": {"samples": len(job.splits.x_calibration)},
+            "validation": {"samples": len(job.splits.x_validation)},
+            "eval": {"samples": len(chosen), "of": total, "split": "test"},
         },
         lineage=[*source.card.lineage, *outcome.lineage],
         ledger=[entry.to_dict() for entry in outcome.ledger],
@@ -357,8 +338,15 @@ def _manifest(
         files={},
         packages=_packages(),
     )
-    (folder / README).write_text(readme(manifest), encoding="utf-8")
+    operators = {name for a in artifacts if a.format == "tflite" for name in inspect_file(folder / a.file).operators}
+    (folder / README).write_text(readme(manifest, operators), encoding="utf-8")
     return replace(manifest, files={name: describe_file(folder / name) for name in (EVAL, RECIPE, README, *kept)})
+
+
+def _named(outputs: tuple[Any, ...], task: Task) -> Any:
+    """Return the float model's outputs as labels."""
+    arrays = [output.astype(np.float32) for output in outputs]
+    return arrays[0] if len(arrays) == 1 else Columns({h.name: a for h, a in zip(task.heads, arrays, strict=True)})
 
 
 def _packages() -> dict[str, str]:

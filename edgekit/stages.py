@@ -17,8 +17,6 @@ from typing import Any
 
 from edgekit import __version__
 from edgekit.backend import seed_everything, tf_keras
-from edgekit.techniques.qat_finish import for_converter, load_quantized, save_quantized, strip_quantization
-from edgekit.techniques.stage import QUANTIZED, ModelState, Stage, StageContext
 from edgekit.config import Recipe
 from edgekit.data.split import Splits
 from edgekit.export.effect import EffectMeter
@@ -28,6 +26,9 @@ from edgekit.models.saving import bare
 from edgekit.preprocessing import Preprocessing
 from edgekit.progress import Progress
 from edgekit.report.ledger_table import ledger_line
+from edgekit.task import Task
+from edgekit.techniques.qat_finish import for_converter, load_quantized, save_quantized, strip_quantization
+from edgekit.techniques.stage import QUANTIZED, ModelState, Stage, StageContext
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ def run_stages(
     recipe: Recipe,
     splits: Splits,
     preprocessing: Preprocessing,
+    task: Task,
     meter: EffectMeter,
     work: Path,
     progress: Progress,
@@ -104,6 +106,7 @@ def run_stages(
         recipe: their options and the seed.
         splits: stored samples.
         preprocessing: from stored samples to model inputs.
+        task: what the model's outputs are for.
         meter: measures the exported file after each stage.
         work: this job's folder (`work_folder`), kept until the job is done.
         progress: told of every stage.
@@ -127,7 +130,7 @@ def run_stages(
         else:
             seed_everything((recipe.seed + 1000003 * (index + 1)) % 2**32)
             scratch = done.scratch(name)
-            context = StageContext(splits, preprocessing, recipe.seed, progress, scratch, model, allow_unsafe)
+            context = StageContext(splits, preprocessing, recipe.seed, progress, scratch, model, allow_unsafe, task)
             started = time.monotonic()
             state, told = stage.run(state, context)
             seconds = time.monotonic() - started

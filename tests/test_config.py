@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from edgekit import config
-from edgekit.techniques.registry import resolve
 from edgekit.config import Recipe, StageSpec, load_recipe, named_recipes, parse
 from edgekit.errors import InputError
+from edgekit.techniques.registry import resolve
 
 
 @pytest.mark.parametrize("name", named_recipes())

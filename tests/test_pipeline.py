@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.measuring.plan import Plan
-from edgekit.measuring.session import bench
-from edgekit.measuring.subjects import candidates
 from edgekit.config import Recipe, StageSpec, load_recipe
 from edgekit.data.loading import load_data
 from edgekit.devices.device import open_device
 from edgekit.errors import ConversionError, InputError, OutputError
 from edgekit.inspect.reading import inspect_file
 from edgekit.manifest import EVAL, MANIFEST, Bundle, read_bundle
+from edgekit.measuring.plan import Plan
+from edgekit.measuring.session import bench
+from edgekit.measuring.subjects import candidates
 from edgekit.pipeline import compress
 
 pytestmark = pytest.mark.tensorflow
@@ -228,7 +228,7 @@ def test_a_training_stage_runs_and_is_in_the_lineage(model_file: Path, learnable
     assert [step["step"] for step in manifest.lineage] == ["load", "finetune"]
     assert manifest.lineage[-1]["seed"] == 5
     assert len(manifest.lineage[-1]["epochs"]["loss"]) == 1
-    assert any(line.startswith("expect: fine-tuning, 1 epochs") for line in log.lines)
+    assert any(line.startswith("expect: fine-tuning, 1 epoch:") for line in log.lines)
     again = compress(model_file, str(learnable), recipe, tmp_path / "again").manifest
     assert [a.sha256 for a in again.artifacts] == [a.sha256 for a in manifest.artifacts]
 
@@ -238,8 +238,10 @@ def test_wrong_preprocessing_is_noticed_before_any_work(model_file: Path, learna
     recipe = dataclasses.replace(SMALL, formats=("tflite",), stages=(StageSpec("finetune", {"epochs": 1}),))
     wrong = {"scale": -1.0, "mean": (-300.0,)}
     compress(model_file, str(learnable), recipe, tmp_path / "o", preprocessing=wrong, progress=log)
-    [first] = [i for i, line in enumerate(log.lines) if "is that how it was trained? See --scale" in line]
+    first, last = [i for i, line in enumerate(log.lines) if "is that how it was trained? See --scale" in line]
     assert not any(line.startswith("expect") for line in log.lines[:first])
+    assert last == len(log.lines) - 1
+    assert "once more" in log.lines[last]
 
 
 @pytest.mark.parametrize(
@@ -261,9 +263,7 @@ def test_the_demo_model_is_fed_as_it_is(tmp_path: Path) -> None:
         compress(None, "digits", SMALL, tmp_path / "o", preprocessing={"scale": 1.0})
 
 
-def test_a_model_that_ends_in_logits_is_exported_but_not_trained(
-    model_file: Path, learnable: Path, tmp_path: Path
-) -> None:
+def test_a_model_that_ends_in_logits_is_exported_and_trained(model_file: Path, learnable: Path, tmp_path: Path) -> None:
     from edgekit.backend import tf_keras
 
     model = tf_keras().models.load_model(model_file)
@@ -272,9 +272,11 @@ def test_a_model_that_ends_in_logits_is_exported_but_not_trained(
     small = dataclasses.replace(SMALL, formats=("tflite",), schemes=("float32",))
     assert compress(tmp_path / "logits.keras", str(learnable), small, tmp_path / "o").manifest.artifacts
     tuned = dataclasses.replace(small, stages=(StageSpec("finetune", {}),))
-    with pytest.raises(InputError, match="logits cannot be trained: it does not end in a softmax") as caught:
-        compress(tmp_path / "logits.keras", str(learnable), tuned, tmp_path / "p")
-    assert "keras.layers.Softmax()" in caught.value.hint
+    manifest = compress(tmp_path / "logits.keras", str(learnable), tuned, tmp_path / "p").manifest
+    assert manifest.task.main.logits
+    assert manifest.artifacts[0].validation == {"correct": 15, "samples": 15}
+    losses = manifest.lineage[-1]["epochs"]["val_loss"]
+    assert losses[-1] < losses[0] < 3
 
 
 def test_a_recipe_for_nothing_is_refused_before_anything_is_loaded(tmp_path: Path) -> None:
@@ -295,7 +297,7 @@ def test_models_that_do_not_fit_the_data(model_file: Path, learnable: Path, tmp_
         compress(model_file, str(tmp_path / "wide.npz"), SMALL, tmp_path / "out")
     four = {**arrays, "y_train": np.arange(150) % 4}
     np.savez(tmp_path / "four.npz", **four)
-    with pytest.raises(InputError, match=r"answers with shape \(3,\), four has 4 classes"):
+    with pytest.raises(InputError, match=r"labels run from 0 to 3, output scores has 3 classes"):
         compress(model_file, str(tmp_path / "four.npz"), SMALL, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -367,3 +369,25 @@ def test_a_changed_artifact_is_noticed(bundle: Bundle) -> None:
         stream.write(b"\xff")
     with pytest.raises(InputError, match="differs from the digest"):
         read_bundle(bundle.path)
+
+
+def test_a_keras_3_model_comes_back_as_keras_3(learnable: Path, tmp_path: Path) -> None:
+    from edgekit.backend import keras3, tf_keras
+
+    keras = keras3()
+    inputs = keras.Input((6, 6, 1))
+    x = keras.layers.Flatten()(keras.layers.Conv2D(4, 3, activation="relu")(inputs))
+    keras.Model(inputs, keras.layers.Dense(3, activation="softmax")(x)).save(tmp_path / "m.keras")
+    stage = StageSpec("prune", {"granularity": "channel", "amount": 0.5, "epochs": 1, "multiple_of": 1})
+    recipe = dataclasses.replace(SMALL, stages=(stage,), formats=("tflite",), schemes=("float32",))
+    bundle = compress(tmp_path / "m.keras", str(learnable), recipe, tmp_path / "o")
+    assert {"m.keras", "m-keras3.keras", "m-keras3.keras.json"} <= set(bundle.manifest.files)
+    again = keras.saving.load_model(bundle.path / "m-keras3.keras")
+    pruned = tf_keras().models.load_model(bundle.path / "m.keras", compile=False)
+    assert again.count_params() == pruned.count_params()
+    x = np.random.default_rng(0).random((5, 6, 6, 1)).astype(np.float32)
+    np.testing.assert_allclose(again.predict(x, verbose=0), pruned.predict(x, verbose=0), atol=1e-6)
+    twice = compress(
+        bundle.path / "m-keras3.keras", str(learnable), dataclasses.replace(recipe, stages=()), tmp_path / "p"
+    )
+    assert [step["step"] for step in twice.manifest.lineage] == ["load", "prune", "load"]

@@ -116,8 +116,8 @@ def test_a_quantized_stage_is_resumed(
 
 
 def test_every_named_recipe_has_an_order_that_works() -> None:
-    from edgekit.techniques.registry import resolve
     from edgekit.config import load_recipe
+    from edgekit.techniques.registry import resolve
 
     for name in named_recipes():
         check_order([resolve(spec, name) for spec in load_recipe(name).stages])

@@ -16,8 +16,6 @@ import numpy as np
 import pytest
 
 from edgekit.backend import tf_keras
-from edgekit.techniques import finetune
-from edgekit.techniques.registry import resolve
 from edgekit.config import Recipe, StageSpec, parse_stage
 from edgekit.errors import InputError
 from edgekit.inspect.reading import inspect_file
@@ -25,6 +23,8 @@ from edgekit.ledger import Entry
 from edgekit.pipeline import compress
 from edgekit.report.ledger_table import ledger_line, ledger_table
 from edgekit.stages import check_order
+from edgekit.techniques import finetune
+from edgekit.techniques.registry import resolve
 
 pytestmark = pytest.mark.usefixtures("one_latency_round")
 
@@ -59,7 +59,7 @@ def test_the_ledger_is_of_the_files(model_file: Path, npz: Path, tmp_path: Path)
     final = manifest.artifacts[0]
     assert entries[-1].sha256 == final.sha256
     assert entries[-1].bytes == final.bytes
-    assert {"correct": entries[-1].correct, "samples": entries[-1].samples} == final.validation
+    assert entries[-1].score.to_dict() == final.validation
     info = inspect_file(tmp_path / "out" / final.file)
     assert (entries[-1].parameters, entries[-1].macs) == (info.parameters, info.macs)
     assert entries[0].latency is None

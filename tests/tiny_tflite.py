@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -140,6 +140,18 @@ def model(
     packed = pack()
     assert len(packed) <= start
     return packed + b"\0" * (start - len(packed)) + bytes(tail)
+
+
+def changed(data: bytes, change: Callable[[Any, Any], None]) -> bytes:
+    """Return the file after `change(schema, model)`, where model is the object form of the whole file."""
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as s
+
+    whole = s.ModelT.InitFromPackedBuf(data)
+    change(s, whole)
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(whole.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
 
 
 def _code(s: Any, name: str) -> Any:

@@ -17,7 +17,7 @@ from typing import Annotated
 
 import typer
 
-from edgekit.cli import bench, compress, push, recipes, report, targets, train
+from edgekit.cli import bench, compress, init, push, recipes, report, targets, train
 from edgekit.cli import inspect as inspect_
 from edgekit.cli.entry import run
 
@@ -30,7 +30,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (train, compress, bench, push, inspect_, report, recipes):
+for module in (init, train, compress, bench, push, inspect_, report, recipes):
     app.command(module.NAME, help=module.HELP, epilog=module.EPILOG)(module.command)
 app.add_typer(targets.app, name=targets.NAME)
 

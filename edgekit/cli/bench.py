@@ -12,12 +12,14 @@ from edgekit.cli.options import (
     DATA_HELP,
     HOST_HELP,
     IDENTITY_HELP,
+    METRIC_HELP,
     TARGET_HELP,
     celsius,
     integers,
     parts,
     preprocessing,
     seconds,
+    shapes,
 )
 
 NAME = "bench"
@@ -49,6 +51,11 @@ def command(
     mean: Annotated[str | None, typer.Option(help="One number, or one per channel.")] = None,
     std: Annotated[str | None, typer.Option(help="As --mean.")] = None,
     layout: Annotated[str | None, typer.Option(help="NHWC or NCHW, what the model expects.")] = None,
+    metric: Annotated[str | None, typer.Option("--metric", help=METRIC_HELP)] = None,
+    input_shape: Annotated[
+        list[str] | None,
+        typer.Option("--input-shape", help="NAME=1,224,224,3 for an input with dynamic sizes. Several: repeat it."),
+    ] = None,
     processes: Annotated[
         int | None, typer.Option(help="Fresh processes per file and thread count. [default: 5; 1 if emulated]")
     ] = None,
@@ -76,9 +83,9 @@ def command(
     out: Annotated[Path, typer.Option("--out", help="Folder for the records.")] = Path("edgekit-records"),
 ) -> None:
     """Measure files."""
-    from edgekit.measuring.plan import Plan
     from edgekit.cli.console import Console
     from edgekit.cli.options import targets as read_targets
+    from edgekit.measuring.plan import Plan
 
     if runtime not in (None, "ai-edge-litert", "tflite-runtime"):
         raise typer.BadParameter("expected ai-edge-litert or tflite-runtime", param_hint="--runtime")
@@ -95,15 +102,17 @@ def command(
         governor=governor or "",
         cool_below_c=celsius(cool_below, "--cool-below") if cool_below else None,
         cool_timeout=seconds(cool_timeout, "--cool-timeout"),
+        input_shapes=shapes(input_shape or ()),
     )
     how = preprocessing(scale, mean, std, layout)
     chosen = read_targets(target, host, identity)
     console = Console()
     console.say(f"Measuring on {', '.join(target)}: {', '.join(map(str, paths))}")
 
+    from edgekit.data.fitting import shape_of
+    from edgekit.data.loading import load_data
     from edgekit.measuring.several import measure
     from edgekit.measuring.subjects import candidates
-    from edgekit.data.loading import load_data
     from edgekit.records import Record, record_path, write_record
     from edgekit.report.bench_table import bench_table, failed
 
@@ -122,8 +131,9 @@ def command(
         python=python,
         clean=clean,
         keep=keep,
-        data=load_data(data) if data else None,
+        data=load_data(data, shape_of(subjects[0].inputs), console) if data else None,
         preprocessing=how,
+        metric=metric,
         forced=runtime is not None,
         wheels=runtime_wheels,
         native=benchmark_model,

@@ -8,23 +8,28 @@ from typing import Annotated
 
 import typer
 
-from edgekit.cli.options import DATA_HELP, preprocessing
+from edgekit.cli.options import DATA_HELP, METRIC_HELP, preprocessing
 
 NAME = "compress"
 HELP = """Compress a Keras model into a bundle of TFLite and ONNX files.
 
-MODEL is a .keras or .h5 file of Keras 2 or Keras 3; without it the demo model is trained and compressed. Every file
-is run and compared with the Keras model it was made of, on validation samples, before the bundle appears.
+MODEL is a .keras or .h5 file of Keras 2 or Keras 3, or a SavedModel folder; without it the demo model is trained and
+compressed. A float .tflite or .onnx file is taken, too: it gets post-training schemes, in its own format. Every file is
+run and compared with the model it was made of, on validation samples, before the bundle appears.
 Stages train first: distill, prune, cluster, quantize, finetune. What an interrupted run has done is not done again."""
 EPILOG = """Examples: edgekit compress --data digits -o demo ·
 edgekit compress resnet8.keras --data cifar10 --recipe all-schemes -o resnet8-ptq ·
 edgekit compress model.h5 --data my.npz --scale 1 -o out ·
+edgekit compress vendor.tflite --data my.npz -o out ·
 edgekit compress model.keras --data my.npz --stage prune:amount=0.5,epochs=5 --stage quantize:epochs=3 -o small.
 Recipes: edgekit recipes"""
 
 
 def command(
-    model: Annotated[Path | None, typer.Argument(metavar="[MODEL]", help="A .keras or .h5 file.")] = None,
+    model: Annotated[
+        Path | None,
+        typer.Argument(metavar="[MODEL]", help="A .keras, .h5, .tflite or .onnx file, or a SavedModel folder."),
+    ] = None,
     data: Annotated[str, typer.Option("--data", help=DATA_HELP)] = "digits",
     recipe: Annotated[str, typer.Option("--recipe", help="A recipe's name or a .toml file.")] = "int8",
     stage: Annotated[
@@ -38,7 +43,11 @@ def command(
         Path | None, typer.Option("--out", "-o", help="The folder to create. [default: MODEL-RECIPE]")
     ] = None,
     scale: Annotated[
-        str | None, typer.Option(help="Inputs are (x * SCALE - MEAN) / STD; e.g. 1/255. [default: as trained]")
+        str | None,
+        typer.Option(
+            help="Inputs are (x * SCALE - MEAN) / STD; e.g. 1/255; of several inputs: 'NAME=1/255;...'. "
+            "[default: as trained]"
+        ),
     ] = None,
     mean: Annotated[str | None, typer.Option(help="One number, or one per channel: 0.49,0.48,0.45.")] = None,
     std: Annotated[str | None, typer.Option(help="As --mean.")] = None,
@@ -50,9 +59,14 @@ def command(
     calibration_samples: Annotated[
         int | None, typer.Option(min=1, help="Samples that set quantization ranges. [default: the recipe's]")
     ] = None,
+    metric: Annotated[str | None, typer.Option("--metric", help=METRIC_HELP)] = None,
     allow_unsafe: Annotated[
         bool, typer.Option("--allow-unsafe", help="Load Lambda layers: they run code from the model file.")
     ] = False,
+    custom: Annotated[
+        list[str] | None,
+        typer.Option("--custom", metavar="MODULE:NAME", help="A layer or function of yours; FILE.py:NAME, too."),
+    ] = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start over, in place of going on where an interrupted run stopped.")
     ] = False,
@@ -88,7 +102,9 @@ def command(
         chosen,
         folder,
         preprocessing=how,
+        metric=metric,
         allow_unsafe=allow_unsafe,
+        custom=custom or (),
         force=force,
         fresh=fresh,
         progress=console,

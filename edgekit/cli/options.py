@@ -14,25 +14,39 @@ if TYPE_CHECKING:
 TARGET_HELP = "Where: desktop, rpi4, ... (see `edgekit targets list`), or a .toml file."
 HOST_HELP = "Address of the board: user@address or user@address:port; of a phone: its adb serial."
 IDENTITY_HELP = "Private key file for ssh."
-DATA_HELP = "digits, mnist, fashion-mnist, cifar10, cifar100, or an .npz with x_train, y_train, x_test, y_test."
+METRIC_HELP = (
+    "accuracy, top5, auc, mae, mse, miou, agreement, sqnr, or your own module:function(y_true, y_pred). "
+    "[default: as the labels and outputs suggest]"
+)
+DATA_HELP = (
+    "digits, mnist, fashion-mnist, cifar10, cifar100; an .npz or a folder of .npy with x_train, y_train, x_test, "
+    "y_test; a folder of images; a .csv; or your own code: file.py:function (edgekit init writes an example)."
+)
 
 
 def preprocessing(scale: str | None, mean: str | None, std: str | None, layout: str | None) -> dict[str, Any]:
     """Read `--scale 1/255 --mean 0.5,0.5,0.5 --std 0.25 --layout NHWC`; return the fields of `Preprocessing` given.
+
+    With several inputs `--scale "image=1/255;table=1"` is for each its own, and stands under `inputs`.
 
     Raises:
         InputError: something is no number.
     """
     from edgekit.preprocessing import Preprocessing
 
-    given: dict[str, Any] = {
-        "scale": None if scale is None else _number(scale, "--scale"),
-        "mean": None if mean is None else _numbers(mean, "--mean"),
-        "std": None if std is None else _numbers(std, "--std"),
-        "layout": None if layout is None else layout.upper(),
-    }
-    fields = {name: value for name, value in given.items() if value is not None}
-    Preprocessing(**fields)  # what could never be right is better refused now
+    fields: dict[str, Any] = {}
+    for name, text, read in (
+        ("scale", scale, _number),
+        ("mean", mean, _numbers),
+        ("std", std, _numbers),
+        ("layout", layout, lambda value, _: value.upper()),
+    ):
+        for part in text.split(";") if text is not None else ():
+            key, equals, value = part.rpartition("=")
+            place = fields.setdefault("inputs", {}).setdefault(key.strip(), {}) if equals else fields
+            place[name] = read(value, f"--{name}")
+    for checked in ({k: v for k, v in fields.items() if k != "inputs"}, *fields.get("inputs", {}).values()):
+        Preprocessing(**checked)  # what could never be right is better refused now
     return fields
 
 
@@ -51,6 +65,23 @@ def integers(text: str, option: str) -> tuple[int, ...]:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
         raise InputError(f"{option} {text}: expected integers with commas between them, such as 1,2,4") from None
+
+
+def shapes(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:
+    """Read `NAME=1,224,224,3` of every `--input-shape`; `NAME=` is a scalar.
+
+    Raises:
+        InputError: something has another form, or a name comes twice.
+    """
+    found: dict[str, tuple[int, ...]] = {}
+    for text in texts:
+        name, equals, sizes = text.rpartition("=")
+        if not equals or not name:
+            raise InputError(f"--input-shape {text}: expected NAME=SIZES, such as image=1,224,224,3")
+        if name in found:
+            raise InputError(f"--input-shape {name}: given twice")
+        found[name] = integers(sizes, f"--input-shape of {name}:") if sizes else ()
+    return found
 
 
 def seconds(text: str, option: str) -> float:

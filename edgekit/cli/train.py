@@ -56,5 +56,5 @@ def command(
     )
     typer.echo(
         f"{out}: kept epoch {history.best_epoch + 1} of {history.config.epochs}, "
-        f"validation accuracy {history.best_accuracy:.2%} (Keras model)"
+        f"validation accuracy {history.best['val_accuracy_keras']:.2%} (Keras model)"
     )

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from edgekit import __version__
+from tests import vendor_tflite
 from tests.conftest import Edgekit
 from tests.tiny_onnx import tiny_onnx
 from tests.tiny_tflite import tiny_tflite
@@ -69,6 +70,10 @@ def test_recipes(edgekit: Edgekit, tmp_path: Path) -> None:
         (("bench", "none"), "none"),
         (("bench", ".", "--target", "desktop"), "not an edgekit bundle"),
         (("bench", "x.tflite", "--threads", "one"), "--threads one: expected integers"),
+        (("bench", "x.tflite", "--input-shape", "1,2"), "--input-shape 1,2: expected NAME=SIZES"),
+        (("bench", "x.tflite", "--input-shape", "a=1,x"), "--input-shape of a: 1,x: expected integers"),
+        (("bench", "x.tflite", "--input-shape", "a=1,0"), "--input-shape a=1,0: expected up to 8 sizes"),
+        (("bench", "x.tflite", "--input-shape", "a=1", "--input-shape", "a=2"), "--input-shape a: given twice"),
         (("inspect", "none.tflite"), "none.tflite"),
         (("report", "none.json"), "none.json: no such record"),
         (("train", "resnet", "--data", "digits", "-o", "m.keras"), "did you mean `resnet8`"),
@@ -104,6 +109,25 @@ def test_without_the_compress_extra(edgekit: Edgekit, tmp_path: Path) -> None:
     for args in (("compress",), ("train", "digits-cnn", "--data", "digits", "-o", "m.keras")):
         done = edgekit(*args, check=1)
         assert "hint: install it with: pip install 'edgekit[compress]'" in done.stderr
+
+
+def test_dynamic_sizes(edgekit: Edgekit, tmp_path: Path) -> None:
+    (tmp_path / "v.tflite").write_bytes(vendor_tflite.dynamic_image())
+    done = edgekit("bench", "v.tflite", *QUICK, check=1)
+    assert "v.tflite: input `image` has the shape 1×?×?×1, and edgekit cannot know the sizes" in done.stderr
+    assert "hint: say them: --input-shape image=1,N,N,1, with numbers for N" in done.stderr
+    done = edgekit("bench", "v.tflite", "--input-shape", "image=1,9,8,1", *QUICK)
+    assert "v.tflite: measured with image 1×9×8×1" in done.stdout
+    [record] = (tmp_path / "edgekit-records").iterdir()
+    assert json.loads(record.read_text())["subjects"][0]["input_shapes"] == {"image": [1, 9, 8, 1]}
+    assert edgekit("report", record).stdout.strip() in done.stdout
+
+
+def test_a_missing_operator_is_in_the_table(edgekit: Edgekit, tmp_path: Path) -> None:
+    (tmp_path / "v.tflite").write_bytes(vendor_tflite.unary("Mine"))
+    assert "CUSTOM:Mine" in edgekit("inspect", "v.tflite").stdout
+    done = edgekit("bench", "v.tflite", *QUICK, check=3)
+    assert "v.tflite: ai-edge-litert lacks the custom operator `Mine`" in done.stdout
 
 
 def test_bench_and_report(edgekit: Edgekit, tmp_path: Path) -> None:

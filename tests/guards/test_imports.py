@@ -15,14 +15,15 @@ HEAVY = [
     "tensorflow", "tf_keras", "keras", "tensorflow_model_optimization", "tf2onnx", "onnx", "onnxruntime",
     "ai_edge_litert", "tflite_runtime", "sklearn", "h5py", "numpy", "rich.progress",
 ]  # fmt: skip
-COMMANDS = ["", "train", "compress", "bench", "inspect", "report", "recipes", "push", "targets"]
+COMMANDS = ["", "train", "compress", "bench", "inspect", "report", "recipes", "push", "targets", "init"]
 
 # A module imports from its own floor or lower ones. Longest prefix wins.
 FLOORS = {
-    "edgekit": 0, "edgekit.errors": 0, "edgekit.files": 0, "edgekit.progress": 0,
+    "edgekit": 9, "edgekit.errors": 0, "edgekit.files": 0, "edgekit.progress": 0,
     "edgekit.preprocessing": 1, "edgekit.stats": 1, "edgekit.config": 1, "edgekit.manifest": 1, "edgekit.records": 1,
-    "edgekit.ledger": 1, "edgekit.toml": 0,
-    "edgekit.recipes": 1, "edgekit.ondevice": 1,
+    "edgekit.columns": 0, "edgekit.task": 1, "edgekit.metrics": 1, "edgekit.scoring": 1,
+    "edgekit.ledger": 1, "edgekit.toml": 0, "edgekit.feeding": 2, "edgekit.source": 6,
+    "edgekit.recipes": 1, "edgekit.ondevice": 1, "edgekit.starter": 1, "edgekit.api": 9,
     "edgekit.backend": 2, "edgekit.transports": 2, "edgekit.inspect": 2,
     "edgekit.devices": 3, "edgekit.data": 3,
     "edgekit.models": 4,

@@ -8,9 +8,9 @@ import pytest
 from benchmarks.study import budgets, records
 from benchmarks.study.records import baseline_key, row_key, stage_key
 from benchmarks.study.rows import choose, distill_id, prune_id, rows
-from edgekit.techniques.registry import resolve
 from edgekit.config import StageSpec
 from edgekit.errors import InputError
+from edgekit.techniques.registry import resolve
 
 FULL = [budgets.find("mnist", quick=False), budgets.find("cifar10", quick=False)]
 

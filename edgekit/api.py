@@ -1,0 +1,244 @@
+"""edgekit from Python: what `edgekit.compress` and `edgekit.bench` do.
+
+Compressing happens in a process of its own, by the command line, because TensorFlow has to be started with Keras 2
+behind it there, whatever is imported here, and because its memory is given back afterwards.
+"""
+
+from __future__ import annotations
+
+import html
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import edgekit.manifest
+import edgekit.records
+from edgekit.config import Recipe
+from edgekit.errors import EdgekitError, InputError
+from edgekit.manifest import read_bundle
+
+LINE = re.compile(r"edgekit: (?P<message>.*)")
+HINT = re.compile(r"  hint: (?P<hint>.*)")
+
+
+class Bundle(edgekit.manifest.Bundle):
+    """A bundle on disk that shows its table."""
+
+    def table(self) -> str:
+        """Return sizes, scores on validation samples and agreement of every file."""
+        from edgekit.report.bundle_table import bundle_table
+
+        return bundle_table(self)
+
+    def __repr__(self) -> str:
+        return f"Bundle({str(self.path)!r})\n{self.table()}"
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(repr(self))}</pre>"
+
+
+class Record(edgekit.records.Record):
+    """A session of measurements that shows its table."""
+
+    def table(self) -> str:
+        """Return latency, memory and scores of every file, with verdicts and conditions."""
+        from edgekit.report.bench_table import bench_table
+
+        return bench_table(self)
+
+    def __repr__(self) -> str:
+        return f"Record({self.target!r}, {self.created})\n{self.table()}"
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(repr(self))}</pre>"
+
+
+def compress(
+    model: Any,
+    data: Any,
+    recipe: str | Path | Recipe = "int8",
+    out: str | Path | None = None,
+    *,
+    scale: float | None = None,
+    mean: Sequence[float] | float | None = None,
+    std: Sequence[float] | float | None = None,
+    metric: str | None = None,
+    seed: int | None = None,
+    custom: Sequence[str] = (),
+    allow_unsafe: bool = False,
+    force: bool = False,
+    verbose: bool = True,
+) -> Bundle:
+    """Compress a model into a bundle of TFLite and ONNX files.
+
+    Args:
+        model: a Keras 2 or Keras 3 model in memory, or the path of a model file.
+        data: what `--data` takes; or arrays: `(x_train, y_train, x_test, y_test)`, `((x_train, y_train), (x_test,
+            y_test))`, a dictionary with these names, `tf.data` sets, or one array without labels.
+        recipe: a recipe's name, a `.toml` file, or a `Recipe`.
+        out: the folder to create; by default MODEL-RECIPE in the current folder.
+        scale: inputs are `(x * scale - mean) / std`; by default as the model was trained, else 1/255 for bytes.
+        mean: one number, or one a channel.
+        std: as `mean`.
+        metric: as `--metric`.
+        seed: governs everything random; by default the recipe's.
+        custom: classes and functions that the model needs, each `module:NAME` or `file.py:NAME`.
+        allow_unsafe: load Lambda layers, which run code from the model file.
+        force: replace the bundle at `out`.
+        verbose: show progress on stderr.
+
+    Returns:
+        The bundle; its `repr` is the table of its files.
+
+    Raises:
+        EdgekitError: what the command line would say, with its hint.
+    """
+    with tempfile.TemporaryDirectory(prefix="edgekit-api-") as folder:
+        path = _model_file(model, Path(folder))
+        name = recipe.name if isinstance(recipe, Recipe) else Path(recipe).stem
+        target = Path(out) if out is not None else Path(f"{path.stem}-{name}")
+        argv = ["compress", str(path), "--data", _data_spec(data, Path(folder)), "--out", str(target)]
+        argv += ["--recipe", _recipe_spec(recipe, Path(folder))]
+        for option, value in (("--scale", scale), ("--mean", mean), ("--std", std)):
+            argv += [option, _numbers(value)] if value is not None else []
+        argv += ["--metric", metric] if metric else []
+        argv += ["--seed", str(seed)] if seed is not None else []
+        argv += [part for item in custom for part in ("--custom", item)]
+        argv += [flag for flag, on in (("--allow-unsafe", allow_unsafe), ("--force", force)) if on]
+        _run(argv, verbose=verbose)
+    found = read_bundle(target)
+    return Bundle(found.path, found.manifest)
+
+
+def bench(
+    subjects: edgekit.manifest.Bundle | str | Path | Sequence[Any],
+    target: str | Path = "desktop",
+    *,
+    host: str | None = None,
+    identity: str | Path | None = None,
+    threads: Sequence[int] = (),
+    processes: int | None = None,
+    only: Sequence[str] = (),
+    data: str | None = None,
+    metric: str | None = None,
+    latency: bool = True,
+    memory: bool = True,
+    accuracy: bool = True,
+    out: str | Path | None = None,
+) -> Record:
+    """Measure files on this machine, a board or a phone.
+
+    Args:
+        subjects: a bundle, the path of one, a `.tflite` or `.onnx` file, or several of these.
+        target: a target's name or file.
+        host: address of the board.
+        identity: private key file for ssh.
+        threads: thread counts; by default as the target says.
+        processes: fresh processes per file and thread count.
+        only: of bundles: formats and schemes.
+        data: evaluate on this test set: what `--data` takes.
+        metric: as `--metric`.
+        latency: whether to measure it.
+        memory: whether to measure it.
+        accuracy: whether to measure it.
+        out: a folder to write the record to.
+
+    Returns:
+        The record; its `repr` is its table.
+
+    Raises:
+        EdgekitError: nothing can be measured; what failed in single passes stands in the record.
+    """
+    from edgekit.cli.console import Console
+    from edgekit.data.fitting import shape_of
+    from edgekit.data.loading import load_data
+    from edgekit.devices.target import find_target
+    from edgekit.measuring.plan import Plan
+    from edgekit.measuring.several import measure
+    from edgekit.measuring.subjects import candidates
+
+    several = [subjects] if isinstance(subjects, (edgekit.manifest.Bundle, str, Path)) else list(subjects)
+    paths = [item.path if isinstance(item, edgekit.manifest.Bundle) else Path(item) for item in several]
+    plan = Plan(tuple(threads), processes, latency=latency, memory=memory, accuracy=accuracy)
+    place = find_target(str(target)).at(host, str(identity) if identity else None)
+    chosen = candidates(paths, tuple(only))
+    loaded = load_data(data, shape_of(chosen[0].inputs)) if data else None
+    found = measure([place], chosen, plan, data=loaded, metric=metric, progress=Console())
+    record = found.records[0]
+    if out is not None:
+        edgekit.records.write_record(edgekit.records.record_path(Path(out), record), record)
+    return Record(**{f.name: getattr(record, f.name) for f in fields(record)})
+
+
+def _model_file(model: Any, folder: Path) -> Path:
+    if isinstance(model, (str, Path)):
+        return Path(model)
+    if not callable(getattr(model, "save", None)) or not hasattr(model, "layers"):
+        raise InputError(f"model: is a {type(model).__name__}", "give a Keras model, or the path of a model file")
+    path = folder / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', str(model.name)) or 'model'}.keras"
+    try:
+        model.save(path)
+    except Exception as error:  # Keras raises what it likes
+        raise InputError(f"model: Keras cannot save it: {error}", "save it yourself and give the path") from error
+    return path
+
+
+def _data_spec(data: Any, folder: Path) -> str:
+    if isinstance(data, (str, Path)):
+        return str(data)
+    from edgekit.data.function import raw_of
+
+    raw = raw_of(data, "data")
+    arrays: dict[str, Any] = {}
+    for key in ("x_train", "y_train", "x_test", "y_test"):
+        part = getattr(raw, key)
+        if isinstance(part, Mapping):
+            arrays |= {f"{key}/{name}": array for name, array in part.items()}
+        elif part is not None:
+            arrays[key] = part
+    np.savez(folder / "data.npz", **arrays)
+    return str(folder / "data.npz")
+
+
+def _recipe_spec(recipe: str | Path | Recipe, folder: Path) -> str:
+    if not isinstance(recipe, Recipe):
+        return str(recipe)
+    path = folder / f"{recipe.name}.toml"
+    path.write_text(recipe.to_toml(), encoding="utf-8")
+    return str(path)
+
+
+def _numbers(value: Sequence[float] | float) -> str:
+    return ",".join(repr(float(v)) for v in (value if isinstance(value, Sequence) else [value]))
+
+
+def _run(argv: Sequence[str], *, verbose: bool) -> None:
+    """Run a command of edgekit, showing what it says, and raise what it explains."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    message, hint, last = "", "", ""
+    with subprocess.Popen(
+        [sys.executable, "-m", "edgekit", *argv],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    ) as child:
+        assert child.stderr is not None
+        for line in child.stderr:
+            if found := LINE.match(line):
+                message = found["message"]
+            elif found := HINT.match(line):
+                hint = found["hint"]
+            elif verbose:
+                sys.stderr.write(line)
+            last = line.strip() or last
+    if child.returncode:
+        raise EdgekitError(message or f"edgekit {argv[0]} ended with exit code {child.returncode}: {last}", hint)

@@ -1,0 +1,158 @@
+"""What is compressed: a Keras model, a float `.tflite` or `.onnx` file, or the demo model; and the data for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgekit.config import Recipe
+from edgekit.data.dataset import Dataset
+from edgekit.data.fitting import Port, ports
+from edgekit.data.loading import check_spec, load_data
+from edgekit.data.split import split
+from edgekit.errors import InputError
+from edgekit.export.exporter import plan
+from edgekit.export.from_file import plan_file
+from edgekit.export.signature import identifiers
+from edgekit.files import sha256
+from edgekit.inspect.reading import format_of
+from edgekit.models.file_model import SUFFIXES, FileModel
+from edgekit.models.saving import ModelCard, read_card
+from edgekit.progress import Progress
+
+DEMO_MODEL = "digits-cnn"
+
+
+@dataclass(frozen=True)
+class Source:
+    """The model to compress, with what is known about it.
+
+    Attributes:
+        name: what its files are called.
+        model: a tf_keras model, or a `FileModel`.
+        card: preprocessing, class names and lineage.
+        key: the same for the same model: the file's SHA-256, or the name of the demo model.
+    """
+
+    name: str
+    model: Any
+    card: ModelCard
+    key: str
+
+    @property
+    def inputs(self) -> list[Port]:
+        """The inputs, named as in the files made of the model."""
+        return ports(self._names(self.model.input_names), self.model.inputs)
+
+    @property
+    def outputs(self) -> list[Port]:
+        """The outputs, likewise."""
+        return ports(self._names(self.model.output_names), self.model.outputs)
+
+    @property
+    def generation(self) -> int | None:
+        """Of Keras, in which the model was saved; None for other files."""
+        found: int | None = self.card.lineage[-1].get("generation")
+        return found
+
+    @property
+    def loss(self) -> str:
+        """What the model was compiled with, if that is a loss for values; else empty."""
+        return str(self.card.lineage[-1].get("loss", ""))
+
+    def _names(self, names: list[str]) -> list[str]:
+        return list(names) if isinstance(self.model, FileModel) else identifiers(names)
+
+
+def check_plan(model: Path | None, recipe: Recipe) -> None:
+    """Raise if nothing can be made of such a model with this recipe."""
+    if model is not None and _is_file_model(model):
+        plan_file(format_of(model), recipe)
+    else:
+        plan(recipe)
+
+
+def load_source(
+    path: Path | None,
+    data: str,
+    recipe: Recipe,
+    preprocessing: Mapping[str, Any] | None,
+    *,
+    allow_unsafe: bool,
+    custom: Sequence[str],
+    progress: Progress,
+) -> tuple[Source, Dataset]:
+    """Return the model and the data for it.
+
+    Args:
+        path: of the model; None trains the demo model.
+        data: a data set name, or where data lie.
+        recipe: its seed and number of calibration samples are used.
+        preprocessing: fields that are not as the model's card says, or, without a card, not as usual for the data.
+        allow_unsafe: load Lambda layers, which run code from the model file.
+        custom: the user's own layers and functions, `package.module:NAME` or `file.py:NAME`.
+        progress: told of every step.
+
+    Raises:
+        InputError: the model or the data cannot be used.
+        ConversionError: a Keras 3 model cannot be expressed in Keras 2.
+    """
+    check_spec(data)
+    if path is None:
+        dataset = load_data(data)
+        if preprocessing:
+            raise InputError(
+                f"the demo model is trained on {dataset.preprocessing}: {', '.join(preprocessing)} cannot be chosen",
+                "give a MODEL, or leave the option out",
+            )
+        return _demo(dataset, recipe, progress), dataset
+    if _is_file_model(path):
+        model, card = FileModel(path), None
+        model.try_out()
+        progress.say(f"It becomes .{model.format} again; the other format needs the Keras model")
+        origin = {"step": "load", "file": path.name, "sha256": sha256(path), "format": model.format}
+    else:
+        from edgekit.models.loader import load_model
+
+        card = read_card(path) if path.is_file() else None
+        loaded = load_model(path, allow_unsafe=allow_unsafe, custom=custom, progress=progress)
+        if recipe.stages and not loaded.trainable:
+            raise InputError(
+                f"{path}: recipe {recipe.name} trains, which this model cannot: {loaded.untrainable}",
+                "choose a recipe without stages, such as int8 or all-schemes",
+            )
+        model, origin = loaded.model, loaded.source
+    shape = tuple(model.inputs[0].shape[1:]) if len(model.inputs) == 1 else None
+    dataset = load_data(data, shape, progress)
+    used = (card.preprocessing if card else dataset.preprocessing).changed(preprocessing or {})
+    progress.say(f"{path.name}: {model.count_params():,} parameters; inputs are {used}")
+    lineage = [*(card.lineage if card else []), origin]
+    return Source(
+        _file_name(path.stem), model, ModelCard(used, dataset.class_names, lineage), origin["sha256"]
+    ), dataset
+
+
+def _is_file_model(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES
+
+
+def _demo(dataset: Dataset, recipe: Recipe, progress: Progress) -> Source:
+    from edgekit.models.train_reference import find, train_in_memory
+    from edgekit.models.training import TrainConfig
+
+    usual = find(DEMO_MODEL)
+    splits = split(dataset, min(recipe.calibration_samples, len(dataset.x_train) // 2))
+    progress.say(f"No model given: training the demo model {DEMO_MODEL}, {usual.epochs} epochs")
+    config = TrainConfig(
+        usual.epochs, usual.batch_size, augment=usual.augment, schedule=usual.schedule, seed=recipe.seed
+    )
+    model, history = train_in_memory(DEMO_MODEL, dataset, splits, config, 1.0, progress)
+    step = {"step": "train", "model": DEMO_MODEL, "data": dataset.name, **history.to_dict()}
+    return Source(DEMO_MODEL, model, ModelCard(dataset.preprocessing, dataset.class_names, [step]), DEMO_MODEL)
+
+
+def _file_name(stem: str) -> str:
+    return re.sub(r"[^\w.-]+", "-", stem).strip(".-") or "model"
