@@ -19,13 +19,8 @@ import numpy as np
 import typer
 
 from edgekit.backend import quiet, seed_everything, tensorflow, tf_keras, tfmot
-from edgekit.techniques.qat_finish import for_converter, plain
-from edgekit.techniques.qat_preflight import prepare
-from edgekit.techniques.qat_ranges import calibrate
-from edgekit.techniques.qat_scheme import apply
-from edgekit.techniques.teacher import teacher_of
+from edgekit.columns import Array
 from edgekit.config import Recipe
-from edgekit.data.dataset import Array
 from edgekit.data.loading import load_data
 from edgekit.data.split import split
 from edgekit.export.exporter import export
@@ -35,6 +30,12 @@ from edgekit.models.training import TrainConfig, train
 from edgekit.progress import SILENT
 from edgekit.report.text import ratio_with_interval
 from edgekit.stats import paired_ratio, percentile
+from edgekit.task import CLASSIFICATION
+from edgekit.techniques.qat_finish import for_converter, plain
+from edgekit.techniques.qat_preflight import prepare
+from edgekit.techniques.qat_ranges import calibrate
+from edgekit.techniques.qat_scheme import apply
+from edgekit.techniques.teacher import teacher_of
 
 INT8 = Recipe("int8", schemes=("int8",), formats=("tflite",))
 PROOF, CALIBRATION, BATCH = 32, 500, 128
@@ -47,7 +48,7 @@ def epochs(rounds: int) -> None:
     model = reference.build("mnist-cnn", data.sample_shape, data.classes)
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
-        teacher = teacher_of(model, splits, data.preprocessing, "none", Path(folder))
+        teacher = teacher_of(model, CLASSIFICATION, splits, data.preprocessing, "none", Path(folder))
         print(f"teacher outputs, once: {time.perf_counter() - started:.1f} s")
         soft = Distilled(splits, teacher, 4.0, 0.7)
 

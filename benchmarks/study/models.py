@@ -11,9 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.backend import seed_everything, tf_keras
-from edgekit.techniques.qat_finish import load_quantized, save_quantized
-from edgekit.techniques.registry import resolve
-from edgekit.techniques.stage import QUANTIZED, ModelState, StageContext
 from edgekit.config import StageSpec
 from edgekit.data.dataset import Dataset
 from edgekit.data.split import Splits, split, stratified
@@ -22,6 +19,9 @@ from edgekit.models.saving import bare
 from edgekit.models.train_reference import train_in_memory
 from edgekit.models.training import TrainConfig
 from edgekit.progress import Progress
+from edgekit.techniques.qat_finish import load_quantized, save_quantized
+from edgekit.techniques.registry import resolve
+from edgekit.techniques.stage import QUANTIZED, ModelState, StageContext
 
 from .budgets import Budget
 from .records import baseline_key, stage_key

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from edgekit import __version__
-from edgekit.techniques.registry import resolve
+from edgekit.columns import Array
 from edgekit.config import StageSpec
-from edgekit.data.dataset import Array
 from edgekit.errors import InputError, OutputError
 from edgekit.files import read_json
+from edgekit.techniques.registry import resolve
 
 from .budgets import Budget
 from .rows import Row

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from edgekit.techniques.registry import resolve
 from edgekit.config import StageSpec
 from edgekit.errors import InputError
 from edgekit.stages import check_order
+from edgekit.techniques.registry import resolve
 
 from .budgets import Budget
 

@@ -16,11 +16,11 @@ from typing import Annotated, Any
 import typer
 
 from edgekit.backend import tf_keras
+from edgekit.models.loader import load_model
+from edgekit.progress import SILENT
 from edgekit.techniques.channels.graph import flat, replay
 from edgekit.techniques.channels.prune import prune_channels
 from edgekit.techniques.rebuild import rebuild
-from edgekit.models.loader import load_model
-from edgekit.progress import SILENT
 
 
 def without_layers(model: Any, names: list[str]) -> Any:
