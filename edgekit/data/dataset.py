@@ -178,10 +178,13 @@ def _alike_labels(train: Any, test: Any) -> tuple[Any, Any]:
         return train, test
     if (train.dtype.kind == "f") != (test.dtype.kind == "f"):
         return train.astype(np.float32), test.astype(np.float32)
-    if train.ndim != 2:
-        return train, test
     if not all(((y == 0) | (y == 1)).all() for y in (train, test)):
         return train, test
+    if train.ndim != 2:  # a class a sample, or masks
+        if train.dtype.kind == "f" and train.ndim > 2 and train.shape[-1] == 1:
+            train, test = train[..., 0], test[..., 0]
+        whole = np.int64 if train.ndim == 1 else np.uint8
+        return (train.astype(whole), test.astype(whole)) if train.dtype.kind == "f" else (train, test)
     if all((y.sum(axis=1) == 1).all() for y in (train, test)):
         return train.argmax(axis=1).astype(np.int64), test.argmax(axis=1).astype(np.int64)
     return train.astype(np.int64), test.astype(np.int64)

@@ -127,3 +127,15 @@ def test_forgiven_shapes(arrays: Arrays) -> None:
     assert data.x_test.shape == (60, 6, 6, 1)
     assert data.y_train.shape == (150,)
     assert data.y_train.dtype == np.int64
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (6, 6), (6, 6, 1)])
+def test_zeros_and_ones_in_floating_point_are_decisions(arrays: Arrays, shape: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(0)
+    for key, count in (("y_train", 150), ("y_test", 60)):
+        arrays[key] = rng.integers(0, 2, (count, *shape)).astype(np.float32)
+    data = build("mine", arrays, "mine.npz")
+    assert data.y_train.dtype == (np.uint8 if len(shape) > 1 else np.int64)
+    assert data.y_train.shape == (150, *(shape[:-1] if shape[-1:] == (1,) else shape))
+    arrays["y_test"][0] = 0.5
+    assert build("mine", arrays, "mine.npz").y_train.dtype == np.float32
