@@ -33,12 +33,11 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import InputError
-from edgekit.toml import Table, nearest, to_toml
+from edgekit.toml import document, nearest_or_file, to_toml
 
 SCHEMA = 1
 SCHEMES = ("float32", "float16", "dynamic", "int8", "int16x8", "int4-dense", "int4")
 FORMATS = ("tflite", "onnx", "c")
-DEFAULT_RECIPE = "int8"
 
 
 @dataclass(frozen=True)
@@ -113,10 +112,7 @@ def load_recipe(name_or_path: str) -> Recipe:
         return parse(_folder().joinpath(f"{name_or_path}.toml").read_text(encoding="utf-8"), name_or_path, name_or_path)
     path = Path(name_or_path).expanduser()
     if path.suffix != ".toml" and not path.exists():
-        hint = nearest(name_or_path, named_recipes())
-        raise InputError(
-            f"no recipe `{name_or_path}`", f"{hint}{'' if hint.endswith('?') else ';'} or give a .toml file"
-        )
+        raise InputError(f"no recipe `{name_or_path}`", nearest_or_file(name_or_path, named_recipes()))
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -131,14 +127,8 @@ def parse(text: str, name: str, source: str) -> Recipe:
     Raises:
         InputError: as for `load_recipe`.
     """
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{source}: not TOML: {error}") from error
-    top = Table(document, source, "")
-    top.allow("schema", "description", "seed", "stage", "export", "calibration", "check", "eval")
-    if top.get("schema", int, None) != SCHEMA:
-        raise InputError(f"{source}: `schema` must be {SCHEMA}", f"begin the file with: schema = {SCHEMA}")
+    keys = ("description", "seed", "stage", "export", "calibration", "check", "eval")
+    top = document(text, source, SCHEMA, keys)
     export, calibration, check, evaluation = (top.table(key) for key in ("export", "calibration", "check", "eval"))
     export.allow("schemes", "formats")
     for table in (calibration, check, evaluation):

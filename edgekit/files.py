@@ -103,6 +103,8 @@ def explained_write_errors(target: Path) -> Iterator[None]:
             raise OutputError(f"{target}: not allowed to write here ({error.strerror})") from error
         if isinstance(error, (NotADirectoryError, FileExistsError)):
             raise OutputError(f"{target}: cannot be created, a file is in the way ({error.filename})") from error
+        if isinstance(error, FileNotFoundError):
+            raise OutputError(f"{target}: cannot be created here ({error.strerror})") from error
         raise
 
 

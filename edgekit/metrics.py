@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from edgekit.columns import Array
 from edgekit.stats import Interval, bootstrap_ratio, mean_interval, sqnr_db, wilson
 from edgekit.task import DENSE, SIGMOID, SOFTMAX, VALUES, Head
-
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -66,13 +64,11 @@ class Metric:
 
     Attributes:
         measure: from outputs and labels, samples first, and what the output is.
-        better: which way is better.
         unit: `%` for shares, else what stands behind the number.
         kinds: of outputs that it is for.
     """
 
     measure: Callable[[Array, Array, Head], Score]
-    better: Literal["higher", "lower"]
     unit: str
     kinds: frozenset[str]
 
@@ -163,14 +159,14 @@ def _sqnr(outputs: Array, y: Array, head: Head) -> Score:
 
 
 METRICS: dict[str, Metric] = {
-    "accuracy": Metric(_accuracy, "higher", "%", SOFTMAX | SIGMOID),
-    "top5": Metric(_top5, "higher", "%", frozenset({"classification"})),
-    "auc": Metric(_auc, "higher", "", frozenset({"classification", "binary", "multilabel"})),
-    "mae": Metric(_mae, "lower", "", VALUES),
-    "mse": Metric(_mse, "lower", "", VALUES),
-    "miou": Metric(_miou, "higher", "%", DENSE),
-    "agreement": Metric(_agreement, "higher", "%", frozenset({"unlabelled"})),
-    "sqnr": Metric(_sqnr, "higher", "dB", VALUES | {"unlabelled"}),
+    "accuracy": Metric(_accuracy, "%", SOFTMAX | SIGMOID),
+    "top5": Metric(_top5, "%", frozenset({"classification"})),
+    "auc": Metric(_auc, "", frozenset({"classification", "binary", "multilabel"})),
+    "mae": Metric(_mae, "", VALUES),
+    "mse": Metric(_mse, "", VALUES),
+    "miou": Metric(_miou, "%", DENSE),
+    "agreement": Metric(_agreement, "%", frozenset({"unlabelled"})),
+    "sqnr": Metric(_sqnr, "dB", VALUES | {"unlabelled"}),
 }
 
 

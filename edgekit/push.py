@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from edgekit.devices.device import connected
 from edgekit.devices.target import Target
 from edgekit.errors import InputError, MissingExtraError, TargetError
-from edgekit.files import sha256
+from edgekit.files import explained_write_errors, sha256
 from edgekit.inspect.companions import checked
 from edgekit.manifest import MANIFEST, Bundle, read_bundle
 from edgekit.progress import SILENT, Progress
@@ -73,13 +73,13 @@ def push(
         InputError: the bundle or the model is damaged, or holds nothing of what was asked for.
         TargetError: the device cannot be reached, or has no space.
     """
-    files = _files(source, only, progress)
-    name = source.name if source.is_file() else read_bundle(source).manifest.name
-    folder = dest or f"models/{Path(name).stem if source.is_file() else name}"
+    name, files = _files(source, only, progress)
+    folder = dest or f"models/{name}"
     with connected(target) as transport:
         if target.transport == "local":
             there = Path(folder).expanduser().absolute()
-            there.mkdir(parents=True, exist_ok=True)
+            with explained_write_errors(there):
+                there.mkdir(parents=True, exist_ok=True)
             root = str(there)
         else:
             root = _make(transport, folder)
@@ -93,10 +93,10 @@ def push(
     return found
 
 
-def _files(source: Path, only: Sequence[str], progress: Progress) -> dict[str, Path]:
-    """Return what to copy: its path from the folder there -> where it is here."""
-    if source.is_file():
-        return {**_beside(source, progress), source.name: source}  # the model last: it is never there without its data
+def _files(source: Path, only: Sequence[str], progress: Progress) -> tuple[str, dict[str, Path]]:
+    """Return the model's name, and what to copy: its path from the folder there -> where it is here."""
+    if source.is_file():  # the model last: it is never there without its data
+        return source.stem, {**_beside(source, progress), source.name: source}
     if not source.exists():
         raise InputError(f"{source}: no such file or bundle")
     bundle = read_bundle(source)
@@ -104,7 +104,7 @@ def _files(source: Path, only: Sequence[str], progress: Progress) -> dict[str, P
     if not wanted:
         raise InputError(f"{source}: holds nothing for --only {', '.join(only)}", f"it holds: {_held(bundle)}")
     names = [*(a.file for a in wanted), *(c for c in COMPANIONS if (source / c).is_file())]
-    return {name: source / name for name in names}
+    return bundle.manifest.name, {name: source / name for name in names}
 
 
 def _beside(source: Path, progress: Progress) -> dict[str, Path]:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +12,7 @@ import numpy as np
 from edgekit.columns import Array, columns_of
 from edgekit.errors import InputError
 from edgekit.metrics import METRICS, Score, decisions
+from edgekit.own_code import importable
 from edgekit.preprocessing import Preprocessing
 from edgekit.stats import Interval, mean_interval
 from edgekit.task import SIGMOID, SOFTMAX, Head, Task
@@ -95,16 +93,6 @@ def with_metric(task: Task, metric: str | None) -> Task:
     return task.with_metric(metric)
 
 
-def better(metric: str) -> str:
-    """Return `higher` or `lower`; a function of the user's says it by its attribute `better`."""
-    return str(getattr(_function(metric), "better", "higher")) if ":" in metric else METRICS[metric].better
-
-
-def reference_task(task: Task) -> Task:
-    """Return the task of a model without labels: the float model's outputs stand in for them."""
-    return Task(tuple(replace(head, kind="unlabelled") for head in task.heads))
-
-
 def digest(outputs: Array, head: Head) -> dict[str, str]:
     """Return the SHA-256 of a classifier's decisions, which tells at a glance whether two files decide alike."""
     if head.kind not in SOFTMAX | SIGMOID:
@@ -133,14 +121,11 @@ def _custom(outputs: Array, y: Array, head: Head) -> Score:
 def _function(spec: str) -> Any:
     """Import `module:function`; modules in the current folder are found."""
     module, _, name = spec.partition(":")
-    here = str(Path.cwd())
-    sys.path.insert(0, here)
     try:
-        function = getattr(importlib.import_module(module), name, None)
+        with importable(module):
+            function = getattr(importlib.import_module(module), name, None)
     except Exception as error:  # the module is the user's
         raise InputError(f"--metric {spec}: cannot import {module}: {error}") from error
-    finally:
-        sys.path.remove(here)
     if not callable(function):
         raise InputError(f"--metric {spec}: {module} has no function {name!r}")
     return function

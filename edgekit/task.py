@@ -18,11 +18,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from edgekit.columns import Array
 from edgekit.errors import InputError
-
-Array = npt.NDArray[Any]
 
 SOFTMAX = frozenset({"classification", "segmentation"})
 """Kinds whose outputs compete along the last axis."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -55,11 +56,39 @@ class Table:
         return tuple(dict.fromkeys(values))
 
 
+def document(text: str, source: str, schema: int, keys: Iterable[str]) -> Table:
+    """Return the top of a TOML document that states its schema and has no other keys.
+
+    Args:
+        text: of the document.
+        source: names it in messages.
+        schema: that its key `schema` must hold.
+        keys: that it may have besides.
+
+    Raises:
+        InputError: it is not TOML, of another schema, or has another key.
+    """
+    try:
+        top = Table(tomllib.loads(text), source, "")
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{source}: not TOML: {error}") from error
+    top.allow("schema", *keys)
+    if top.get("schema", int, None) != schema:
+        raise InputError(f"{source}: `schema` must be {schema}", f"begin the file with: schema = {schema}")
+    return top
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return a hint for a word that is none of those known."""
     known = list(known)
     close = difflib.get_close_matches(word, known, n=1)
     return f"did you mean `{close[0]}`?" if close else f"known: {', '.join(known)}"
+
+
+def nearest_or_file(name: str, known: Iterable[str]) -> str:
+    """Return a hint for a name that is none of those known, where a `.toml` file may be given as well."""
+    hint = nearest(name, known)
+    return f"{hint}{'' if hint.endswith('?') else ';'} or give a .toml file"
 
 
 def to_toml(value: Any) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.devices.target import DESKTOP, Target, parse
-from edgekit.errors import InputError, TargetError
+from edgekit.errors import InputError, OutputError, TargetError
 from edgekit.files import sha256
 from edgekit.progress import Silent
 from edgekit.push import push
@@ -73,6 +73,14 @@ def test_what_stands_in_the_way(board: Target, model: Path, home: Path) -> None:
     with pytest.raises(TargetError, match="cannot write file/below"):
         push(model, board, "file/below")
     assert (home / "file").read_text() == "x"
+
+
+@pytest.mark.parametrize("dest", ["file", "file/below"])
+def test_what_stands_in_the_way_on_this_machine(model: Path, tmp_path: Path, dest: str) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OutputError, match=f"{dest}: cannot"):
+        push(model, DESKTOP, str(tmp_path / dest))
+    assert (tmp_path / "file").read_text() == "x"
 
 
 @pytest.mark.parametrize("location", ["", "weights/of it/v.bin"])

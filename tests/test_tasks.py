@@ -24,6 +24,7 @@ from edgekit.pipeline import compress
 from edgekit.progress import SILENT
 from edgekit.report.bench_table import bench_table
 from edgekit.report.bundle_table import bundle_table
+from tests.heard import Heard
 
 pytestmark = pytest.mark.tensorflow
 PLAIN = Recipe("plain", calibration_samples=20, check_samples=15, eval_samples=0)
@@ -286,6 +287,14 @@ def test_a_metric_of_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert found is not None
     assert found["value"] > 0
     assert "low" not in found
+    heard = Heard()
+    with open_device() as desktop:  # a bundle may be someone else's: what it names is not run unasked
+        for metric, used in ((None, "mae"), ("my_metrics:worst", "my_metrics:worst")):
+            plan = Plan(latency=False, memory=False)
+            record = bench(candidates([tmp_path / "o"]), plan, desktop, metric=metric, progress=heard)
+            assert (record.measurements[0].accuracy or {})["metric"] == used
+    assert [s for s in heard.warned if "--metric my_metrics:worst" in s] == heard.warned
+    assert len(heard.warned) == 1
     for metric, message in (
         ("my_metrics:broken", r"returned shape \(3,\)"),
         ("my_metrics:none", "has no function 'none'"),

@@ -14,7 +14,7 @@ from typing import IO
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.data.raw import Array
+from edgekit.columns import Array
 from edgekit.errors import InputError, OutputError
 from edgekit.files import atomic_folder, explained_write_errors, locked, work_base
 

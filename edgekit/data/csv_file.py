@@ -11,8 +11,8 @@ from typing import TextIO
 
 import numpy as np
 
+from edgekit.columns import Array
 from edgekit.data.csv_cells import Numbers, missing, sniff
-from edgekit.data.raw import Array
 from edgekit.errors import InputError
 from edgekit.toml import nearest
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgekit.data.raw import Array, Part
+from edgekit.columns import Array
+from edgekit.data.raw import Part
 
 LOOKED_AT = 2000
 """Samples of which ranges are taken, evenly spaced."""

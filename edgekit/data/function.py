@@ -7,7 +7,7 @@ import importlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,10 +15,12 @@ from typing import Any
 import numpy as np
 
 from edgekit.backend import set_environment
+from edgekit.columns import Array
 from edgekit.data.holdout import complete
-from edgekit.data.raw import Array, Loose, Part, Raw, arrange, known_keys
+from edgekit.data.raw import Loose, Part, Raw, arrange, known_keys
 from edgekit.data.stream import is_tf_data, spooled
 from edgekit.errors import EdgekitError, InputError
+from edgekit.own_code import importable, module_of_file
 from edgekit.toml import nearest
 
 SHAPES = (
@@ -60,13 +62,14 @@ def raw_of(given: Any, source: str, sample_shape: tuple[int | None, ...] | None 
 
 def _called(place: str, name: str, source: str) -> Any:
     # What the function prints is not part of edgekit's output.
-    with _importable(place), contextlib.redirect_stdout(sys.stderr):
+    set_environment()
+    with importable(place), contextlib.redirect_stdout(sys.stderr):
         module = _imported(place, source)
         function = getattr(module, name, None)
         if not callable(function):
             offered = [n for n, v in vars(module).items() if callable(v) and not n.startswith("_")]
             raise InputError(f"{source}: {place} has no function {name}", nearest(name, offered) if offered else "")
-        return _explained(function, source, f"{name}()", module)
+        return _explained(function, source, f"{name}()", getattr(module, "__file__", None))
 
 
 def _imported(place: str, source: str) -> ModuleType:
@@ -82,38 +85,19 @@ def _imported(place: str, source: str) -> ModuleType:
         raise InputError(f"{source}: {path}: no such file", "give FILE.py:FUNCTION, as written by edgekit init")
     # A name of its own, so that a file called numpy.py is not taken for another module.
     title = f"edgekit_data_{path.stem}"
-    spec = importlib.util.spec_from_file_location(title, path)
-    if spec is None or spec.loader is None:
-        raise InputError(f"{source}: {path} cannot be imported")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[title] = module
-    loader = spec.loader
-    _explained(lambda: loader.exec_module(module), source, f"importing {place}", module)
-    return module
+    sys.modules.pop(title, None)
+    loaded: ModuleType = _explained(lambda: module_of_file(path, title), source, f"importing {place}", str(path))
+    return loaded
 
 
-@contextlib.contextmanager
-def _importable(place: str) -> Iterator[None]:
-    """Let modules beside the file, or in the current folder, be imported; and TensorFlow come with Keras 2."""
-    set_environment()
-    folder = str(Path(place).expanduser().resolve().parent if place.endswith(".py") else Path.cwd())
-    sys.path.insert(0, folder)
-    importlib.invalidate_caches()
-    try:
-        yield
-    finally:
-        with contextlib.suppress(ValueError):  # the user's code may have taken it out
-            sys.path.remove(folder)
-
-
-def _explained(call: Callable[[], Any], source: str, doing: str, module: ModuleType | None) -> Any:
+def _explained(call: Callable[[], Any], source: str, doing: str, file: str | None) -> Any:
     try:
         return call()
     except EdgekitError:
         raise
     except (Exception, SystemExit) as error:
         last = traceback.format_exception_only(error)[-1].strip()
-        where = _line_of(error, getattr(module, "__file__", None))
+        where = _line_of(error, file)
         raise InputError(f"{source}: {doing} failed: {last}{where}", "call it in Python to see more") from error
 
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from edgekit.columns import Array
 from edgekit.data.cache import Spool
-from edgekit.data.raw import Array, Loose, Part, Raw
+from edgekit.data.raw import Loose, Part, Raw
 from edgekit.data.split import Indices, stratified
 from edgekit.errors import InputError
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.data.raw import Array
+from edgekit.columns import Array
 from edgekit.errors import MissingExtraError
 
 _GREY_MODES = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")

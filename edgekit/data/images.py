@@ -11,11 +11,12 @@ from typing import TypeVar
 
 import numpy as np
 
+from edgekit.columns import Array
 from edgekit.data.cache import NpyWriter, cached, check_space, key_of
 from edgekit.data.holdout import choose, said
 from edgekit.data.image_decode import decode, look, pillow, strict
 from edgekit.data.image_files import SUFFIXES, Found, ImageFile, find_images, shown
-from edgekit.data.raw import Array, Raw
+from edgekit.data.raw import Raw
 from edgekit.errors import InputError
 from edgekit.progress import SILENT, Progress
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from edgekit.columns import Array
 from edgekit.data.holdout import complete
 from edgekit.data.npz_member import DAMAGED
-from edgekit.data.raw import Array, Raw, arrange, known_keys
+from edgekit.data.raw import Raw, arrange, known_keys
 from edgekit.errors import InputError
 
 

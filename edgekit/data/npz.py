@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from edgekit.columns import Array
 from edgekit.data.holdout import complete
 from edgekit.data.npz_member import DAMAGED, member_array
-from edgekit.data.raw import Array, Raw, arrange, known_keys
+from edgekit.data.raw import Raw, arrange, known_keys
 from edgekit.errors import InputError
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from edgekit.columns import Array
 from edgekit.data.cache import cached, check_space, key_of
-from edgekit.data.raw import Array
 from edgekit.errors import InputError
 
 MAP_BYTES = 64 << 20

@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from edgekit.columns import Array
 from edgekit.errors import InputError
 
-Array = npt.NDArray[Any]
 Part = Array | Mapping[str, Array]
 
 _KEY = re.compile(r"(?P<axis>[xy])(?:_(?P<part>train|test))?(?:[/.](?P<name>.+))?")

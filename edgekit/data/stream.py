@@ -35,14 +35,14 @@ def spooled(dataset: Any, source: str, sample_shape: tuple[int | None, ...] | No
         OutputError: the disk is full.
     """
     if int(dataset.cardinality()) == _INFINITE:
-        raise InputError(f"--data {source}: the tf.data set has no end", "leave .repeat() out, or add .take(N)")
+        raise InputError(f"{source}: the tf.data set has no end", "leave .repeat() out, or add .take(N)")
     spec = dataset.element_spec
     if isinstance(spec, tuple) and len(spec) not in (1, 2):
-        raise InputError(f"--data {source}: its elements have {len(spec)} parts", "expected x or (x, y)")
+        raise InputError(f"{source}: its elements have {len(spec)} parts", "expected x or (x, y)")
     parts = [_named(part, source) for part in (spec if isinstance(spec, tuple) else (spec,))]
     batched = _batched(parts, source, sample_shape)
     with ExitStack() as stack:
-        spools = [{name: stack.enter_context(Spool(f"--data {source}")) for name in part} for part in parts]
+        spools = [{name: stack.enter_context(Spool(source)) for name in part} for part in parts]
         try:
             for element in dataset.as_numpy_iterator():
                 for part, into in zip(element if isinstance(spec, tuple) else (element,), spools, strict=True):
@@ -53,11 +53,9 @@ def spooled(dataset: Any, source: str, sample_shape: tuple[int | None, ...] | No
             raise
         except Exception as error:  # whatever the user's own functions raise, wrapped by TensorFlow
             text = str(error).strip().splitlines() or [type(error).__name__]
-            raise InputError(
-                f"--data {source}: the tf.data set failed: {text[0]}", "iterate over it yourself"
-            ) from error
+            raise InputError(f"{source}: the tf.data set failed: {text[0]}", "iterate over it yourself") from error
         if any(spool.count == 0 for part in spools for spool in part.values()):
-            raise InputError(f"--data {source}: the tf.data set is empty")
+            raise InputError(f"{source}: the tf.data set is empty")
         made: list[Part] = []
         for part in spools:
             arrays = {name: spool.array() for name, spool in part.items()}
@@ -71,7 +69,7 @@ def _named(part: Any, source: str) -> dict[str, list[int | None] | None]:
     shapes: dict[str, list[int | None] | None] = {}
     for name, tensor in tensors.items():
         if not hasattr(tensor, "shape") or not hasattr(tensor, "dtype"):
-            raise InputError(f"--data {source}: its elements hold {type(tensor).__name__}", "expected x or (x, y)")
+            raise InputError(f"{source}: its elements hold {type(tensor).__name__}", "expected x or (x, y)")
         shapes[str(name)] = None if tensor.shape.rank is None else list(tensor.shape)
     return shapes
 
@@ -100,7 +98,7 @@ def _batched(
     if len(firsts) > 1 and None not in firsts:
         return False
     raise InputError(
-        f"--data {source}: cannot tell whether the tf.data set is batched (shapes {shapes})",
+        f"{source}: cannot tell whether the tf.data set is batched (shapes {shapes})",
         "add .batch(32) without drop_remainder, or .unbatch()",
     )
 

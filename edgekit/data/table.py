@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from edgekit.columns import Array
 from edgekit.data.csv_cells import integer
 from edgekit.data.csv_file import Columns, read_columns
 from edgekit.data.holdout import TEST_SHARE, complete
-from edgekit.data.raw import Array, Loose, Raw
+from edgekit.data.raw import Loose, Raw
 from edgekit.data.spec import PathSpec
 from edgekit.errors import InputError
 

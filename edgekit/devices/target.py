@@ -30,7 +30,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import resources
@@ -39,7 +38,7 @@ from typing import Any
 
 from edgekit.errors import InputError, OutputError
 from edgekit.files import atomic_file
-from edgekit.toml import Table, nearest, to_toml
+from edgekit.toml import Table, document, nearest_or_file, to_toml
 
 SCHEMA = 1
 TRANSPORTS = ("local", "ssh", "adb", "emulated")
@@ -142,7 +141,7 @@ def find_target(name: str, folder: Path = Path("targets")) -> Target:
         return _from_environment(_read(Path(name).expanduser()))
     known = dict(_known(folder))
     if name not in known:
-        raise InputError(f"unknown target `{name}`", nearest(name, known) + "; or give the path of a .toml file")
+        raise InputError(f"unknown target `{name}`", nearest_or_file(name, known))
     return _from_environment(_read(known[name]))
 
 
@@ -193,15 +192,8 @@ def parse(text: str, name: str, source: str) -> Target:
     Raises:
         InputError: as for `find_target`.
     """
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{source}: not TOML: {error}") from error
-    top = Table(document, source, "")
-    usual = Target(name, source, "ssh")
-    top.allow("schema", *(key for key in Target.__dataclass_fields__ if key not in ("name", "source")))
-    if top.get("schema", int, None) != SCHEMA:
-        raise InputError(f"{source}: `schema` must be {SCHEMA}", f"begin the file with: schema = {SCHEMA}")
+    keys = [key for key in Target.__dataclass_fields__ if key not in ("name", "source")]
+    top, usual = document(text, source, SCHEMA, keys), Target(name, source, "ssh")
     transport = top.get("transport", str, None, lambda v: v in TRANSPORTS, "one of " + ", ".join(TRANSPORTS))
     if transport is None:
         raise InputError(f"{source}: `transport` is missing", "one of " + ", ".join(TRANSPORTS))

@@ -102,9 +102,10 @@ class EffectMeter:
     def _compare(self, path: Path) -> list[float]:
         """Time the file and the source's in turns; each round is two fresh processes."""
         times: dict[Path, list[float]] = {path: [], self._source: []}
+        jobs = {file: self._job(file) for file in times}
         for _ in range(ROUNDS):
             for file, medians in times.items():
-                answer = run_job(self._device, self._job(file), timeout=TIMEOUT)
+                answer = run_job(self._device, jobs[file], timeout=TIMEOUT)
                 medians.append(percentile(answer["samples_ns"], 50) / answer["calls_per_sample"])
         ratio = paired_ratio(times[path], times[self._source])
         return [ratio.value, ratio.low, ratio.high]

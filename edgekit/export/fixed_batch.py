@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import ConversionError
-from edgekit.export.flatbuilder import Builder
+from edgekit.export.flatbuilder import rebuilt
 from edgekit.inspect.source import load
-from edgekit.inspect.tflite_graph import IDENTIFIER
 
 _SIZES_FROM_DATA = ("WHERE", "NON_MAX_SUPPRESSION_V4", "NON_MAX_SUPPRESSION_V5", "UNIQUE", "CUSTOM")
 """Operators whose outputs have sizes that only running tells; in files with them, only the inputs are fixed."""
@@ -48,12 +47,6 @@ def fixed_tflite(path: Path) -> bytes:
 def builtin_code(code: Any) -> int:
     """Return the number of an operator from its `OperatorCodeT`; old files have it in the 8-bit field only."""
     return max(int(code.builtinCode), int(code.deprecatedBuiltinCode))
-
-
-def rebuilt(model: Any) -> bytes:
-    """Return the flatbuffer of a `ModelT`."""
-    builder = Builder()
-    return builder.Finish(model.Pack(builder), IDENTIFIER)
 
 
 def fixed_onnx(path: Path) -> Any:

@@ -17,10 +17,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgekit.inspect.tflite_graph import IDENTIFIER
+
 BULK_ALIGNMENT = 16
 """Of byte vectors: what TFLite's schema asks for where constants stand (`force_align: 16`)."""
 
 _HEADER = 8
+
+
+def rebuilt(model: Any) -> bytes:
+    """Return the flatbuffer of a TFLite `ModelT`."""
+    builder = Builder()
+    return builder.Finish(model.Pack(builder), IDENTIFIER)
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,8 @@ import numpy.typing as npt
 
 from edgekit.backend import quiet
 from edgekit.errors import ConversionError
-from edgekit.export.flatbuilder import Builder
+from edgekit.export.flatbuilder import rebuilt
 from edgekit.export.pack import pack
-from edgekit.inspect.tflite_graph import IDENTIFIER
 from edgekit.stats import sqnr_db
 
 SCHEMES = {"int4-dense": ("FULLY_CONNECTED",), "int4": ("FULLY_CONNECTED", "CONV_2D")}
@@ -73,7 +72,7 @@ def narrow(
     def sqnr(chosen: list[_Layer]) -> float:
         for layer in layers:
             layer.use(layer in chosen)
-        return sqnr_db(reference, _outputs(_build(model), samples))
+        return sqnr_db(reference, _outputs(rebuilt(model), samples))
 
     alone = {layer: sqnr([layer]) for layer in layers}
     chosen: list[_Layer] = []
@@ -88,7 +87,7 @@ def narrow(
         )
     for layer in layers:
         layer.use(layer in chosen)
-    return pack(_build(model))
+    return pack(rebuilt(model))
 
 
 @dataclass(frozen=True)
@@ -191,11 +190,6 @@ def pack_nibbles(values: npt.NDArray[np.int8]) -> npt.NDArray[np.uint8]:
     """Store two values of -8 to 7 in a byte, the first in the low half; the last half may be left zero."""
     halves = np.append(values, np.zeros(len(values) % 2, np.int8)).view(np.uint8) & np.uint8(15)
     return (halves[::2] | halves[1::2] << 4).astype(np.uint8)
-
-
-def _build(model: Any) -> bytes:
-    builder = Builder()
-    return builder.Finish(model.Pack(builder), IDENTIFIER)
 
 
 def _outputs(flatbuffer: bytes, samples: Samples) -> npt.NDArray[np.float64]:

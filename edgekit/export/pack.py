@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from edgekit.errors import ConversionError
-from edgekit.export.flatbuilder import Builder
+from edgekit.export.flatbuilder import rebuilt
 from edgekit.inspect.flatbuffer import Damaged, Walker
 from edgekit.inspect.tflite_graph import IDENTIFIER, parse
 
@@ -56,8 +56,7 @@ def pack(flatbuffer: bytes) -> bytes:
         _drop_buffers(model)
         for index, graph in enumerate(model.subgraphs):
             _name_tensors(graph, _signature_names(model, index), model.buffers)
-        builder = Builder()
-        packed = builder.Finish(model.Pack(builder), IDENTIFIER)
+        packed = rebuilt(model)
     except Damaged as error:
         raise ConversionError(f"packing: this TFLite file is cut off or damaged: {error}") from error
     except READING as error:

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.export.fixed_batch import builtin_code, rebuilt
+from edgekit.export.fixed_batch import builtin_code
+from edgekit.export.flatbuilder import rebuilt
 
 _DYNAMIC = {
     # Operator -> the axis of its channels, and its first version with such weights.

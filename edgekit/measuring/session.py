@@ -35,6 +35,7 @@ from edgekit.preprocessing import Preprocessing
 from edgekit.progress import SILENT, Progress, Task
 from edgekit.records import Measurement, Record
 from edgekit.scoring import digest, labels, scores, with_metric
+from edgekit.task import USUAL
 from edgekit.transports.base import OnLine, retried
 
 
@@ -80,7 +81,6 @@ def bench(
         progress.warn(note)
     with tempfile.TemporaryDirectory(prefix="edgekit-bench-") as folder:
         samples = _evaluation(fed, data, Path(folder))
-        first = _first_sample(samples, Path(folder))
         prepared = prepare(device, fed, forced=forced, wheels=wheels, native=native, progress=progress)
         if plan.governor:
             _set_governor(device, plan.governor, progress)
@@ -88,10 +88,9 @@ def bench(
         plan = _settled(plan, device, facts)
         _tell_differences(device, facts, prepared, progress)
         seconds = round(time.monotonic() - started, 1)
-        session = _Session(prepared, plan, device, samples, first, Path(folder))
+        session = _Session(prepared, plan, device, samples, Path(folder))
         with progress.task(f"measuring on {device.name}", len(session.passes())) as task:
             measurements = session.run(task)
-        evaluation = None if samples is None else _describe(samples, data)
     return Record(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         edgekit=__version__,
@@ -99,7 +98,7 @@ def bench(
         target=device.name,
         host=facts,
         plan=_plan(plan),
-        evaluation=evaluation,
+        evaluation=None if samples is None else samples.described,
         subjects=tuple(c.subject for c in prepared.subjects),
         measurements=tuple(measurements),
         device={
@@ -129,6 +128,24 @@ class _Cell:
     agreement: dict[str, Any] | None = None
 
 
+@dataclass(frozen=True)
+class _Evaluation:
+    """The samples that every file answers.
+
+    Attributes:
+        path: an `.npz` with them.
+        first: another with the first of them, so that timed processes do not hold the whole set in memory.
+        x, y: what it holds.
+        described: for the record.
+    """
+
+    path: Path
+    first: Path
+    x: Any
+    y: Any
+    described: dict[str, Any]
+
+
 class _Session:
     """The passes of one session. Latency runs in rounds: round 1 of every file, then round 2 of every file, ...
 
@@ -137,11 +154,11 @@ class _Session:
     """
 
     def __init__(
-        self, prepared: Prepared, plan: Plan, device: Device, samples: Path | None, first: Path | None, folder: Path
+        self, prepared: Prepared, plan: Plan, device: Device, samples: _Evaluation | None, folder: Path
     ) -> None:
         self._prepared, self._plan, self._device, self._folder = prepared, plan, device, folder
         self._subjects = prepared.subjects
-        self._samples, self._first = samples, first
+        self._samples = samples
         self._cells = [_Cell(index, threads) for threads in plan.threads for index in range(len(self._subjects))]
         self._remote = device.target.transport != "local"
         before = throttled(device.transport, device.target.health) if self._remote and plan.latency else None
@@ -218,10 +235,10 @@ class _Session:
     def _score(self, candidate: Candidate, outputs: Path) -> dict[str, Any]:
         """Judge what a file answered."""
         assert self._samples is not None and candidate.task is not None and candidate.preprocessing is not None
-        x, y = read_samples(self._samples)
-        found = read_outputs(outputs, candidate.outputs, candidate.task)
         task = candidate.task
-        return {**scores(found, labels(task, x, y, candidate.preprocessing), task), **digest(found[0], task.main)}
+        found = read_outputs(outputs, candidate.outputs, task)
+        truth = labels(task, self._samples.x, self._samples.y, candidate.preprocessing)
+        return {**scores(found, truth, task), **digest(found[0], task.main)}
 
     def _cool(self, task: Task) -> float | None:
         """Wait until the device is cool enough, if that is asked for; return its temperature in degrees Celsius."""
@@ -233,6 +250,9 @@ class _Session:
     def _job(self, mode: str, cell: _Cell) -> Job:
         candidate = self._subjects[cell.subject]
         fed = mode != "memory" and candidate.preprocessing is not None
+        samples = None
+        if self._samples is not None and fed:
+            samples = self._samples.path if mode == "accuracy" else self._samples.first
         # benchmark_model takes the file's own sizes, which are 1 where they are dynamic.
         own_sizes = candidate.subject.runtime == benchmark_model.RUNTIME and not self._plan.input_shapes
         return Job(
@@ -240,7 +260,7 @@ class _Session:
             candidate.subject.runtime,
             candidate.path,
             cell.threads,
-            samples=(self._samples if mode == "accuracy" else self._first) if fed else None,
+            samples=samples,
             preprocessing=candidate.preprocessing if fed else None,
             feed=feed_names(candidate.inputs) if fed else (),
             quantization=[spec.quantization() for spec in candidate.inputs],
@@ -308,34 +328,32 @@ def _fed(candidate: Candidate, data: Dataset | None, given: Mapping[str, Any] | 
         how = (data.preprocessing if data else Preprocessing()).changed(given or {})
     if task is None and data is not None and how is not None:
         _, task = fit(data, how, ports_of(candidate.inputs), ports_of(candidate.outputs), candidate.subject.name)
+    note = candidate.note
+    if task is not None and metric is None and ":" in task.main.metric:
+        # A bundle may come from anywhere, and what it names is not run unless it is asked for.
+        note = f"{candidate.subject.name}: was judged by {task.main.metric}; --metric {task.main.metric} does so here"
+        task = task.with_metric(USUAL[task.main.kind])
     task = with_metric(task, metric) if task else task
-    return dataclasses.replace(candidate, preprocessing=how, task=task)
+    return dataclasses.replace(candidate, preprocessing=how, task=task, note=note)
 
 
-def _evaluation(subjects: list[Candidate], data: Dataset | None, folder: Path) -> Path | None:
-    """Return the `.npz` that every file is evaluated on, or None."""
-    if data is not None:
-        path = folder / "test.npz"
-        write_samples(path, data.x_test, data.y_test)
-        return path
-    carried = {sha256(c.samples): c.samples for c in subjects if c.samples is not None}
+def _evaluation(subjects: list[Candidate], data: Dataset | None, folder: Path) -> _Evaluation | None:
+    """Return the samples that every file is evaluated on: of the data, else of the bundles, else None."""
+    carried = {sha256(c.samples): c.samples for c in subjects if c.samples is not None and data is None}
     if len(carried) > 1:
         raise InputError(
             "the bundles carry different evaluation samples, so their accuracies do not compare",
             "give --data, bench them one by one, or switch accuracy off with --no-accuracy",
         )
-    return next(iter(carried.values()), None)
-
-
-def _first_sample(samples: Path | None, folder: Path) -> Path | None:
-    """Write the first sample to a file of its own, so that timed processes do not hold the whole set in memory."""
-    if samples is None:
+    if data is not None:
+        path, source = folder / "test.npz", f"{data.name}, the whole test part"
+        write_samples(path, data.x_test, data.y_test)
+        x, y = data.x_test, data.y_test
+    elif carried:
+        [path], source = carried.values(), "the bundle's evaluation samples"
+        x, y = read_samples(path)
+    else:
         return None
-    path = folder / "first.npz"
-    write_samples(path, read_samples(samples)[0][:1])
-    return path
-
-
-def _describe(samples: Path, data: Dataset | None) -> dict[str, Any]:
-    source = f"{data.name}, the whole test part" if data else "the bundle's evaluation samples"
-    return {"source": source, "samples": len(read_samples(samples)[0]), "sha256": sha256(samples)}
+    first = folder / "first.npz"
+    write_samples(first, x[:1])
+    return _Evaluation(path, first, x, y, {"source": source, "samples": len(x), "sha256": sha256(path)})

@@ -30,10 +30,10 @@ LEFT_OUT = Translated(None, copy_weights=False)
 
 @dataclass(frozen=True)
 class Bridged:
-    """A Keras 3 model in Keras 2.
+    """A model rebuilt in the other generation of Keras.
 
     Attributes:
-        model: a functional tf_keras model with the same names and weights.
+        model: a functional model with the same names and weights, not compiled.
         proof: how equal its outputs are.
         notes: what was left out or changed on the way, sentences.
     """

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import inspect
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +11,7 @@ from typing import Any
 
 from edgekit.backend import keras3, tf_keras
 from edgekit.errors import InputError
+from edgekit.own_code import importable, module_of_file
 
 FORM = "write it as --custom package.module:NAME or --custom path/to/file.py:NAME"
 
@@ -60,30 +59,15 @@ def _find(text: str) -> tuple[str, Any]:
 
 
 def _module(place: str, text: str) -> ModuleType:
+    from_file, path = place.endswith(".py") or "/" in place, Path(place).expanduser()
+    if from_file and not path.is_file():
+        raise InputError(f"--custom {text}: there is no file {path}", FORM)
     try:
-        if place.endswith(".py") or "/" in place:
-            return _from_file(Path(place).expanduser(), text)
-        here = str(Path.cwd())
-        if here not in sys.path:
-            sys.path.insert(0, here)
-        return importlib.import_module(place)
-    except InputError:
-        raise
+        with importable(place):
+            return module_of_file(path, path.stem) if from_file else importlib.import_module(place)
     except ModuleNotFoundError as error:
         if error.name and (place == error.name or place.startswith(f"{error.name}.")):
             raise InputError(f"--custom {text}: there is no module `{place}`", FORM) from error
         raise InputError(f"--custom {text}: `{place}` needs the module `{error.name}`, which is missing") from error
     except Exception as error:  # the user's code
         raise InputError(f"--custom {text}: importing `{place}` fails: {type(error).__name__}: {error}") from error
-
-
-def _from_file(path: Path, text: str) -> ModuleType:
-    if not path.is_file():
-        raise InputError(f"--custom {text}: there is no file {path}", FORM)
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise InputError(f"--custom {text}: {path} is not a Python file", FORM)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault(path.stem, module)
-    spec.loader.exec_module(module)
-    return module

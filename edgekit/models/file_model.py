@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from edgekit.columns import Array
 from edgekit.errors import InputError
 from edgekit.inspect.companions import companions
 from edgekit.inspect.info import FileInfo, TensorInfo
 from edgekit.inspect.reading import inspect_file
 from edgekit.models.file_runtime import Run, onnx_runtime, refused, tflite_runtime, try_out
-
-Array = npt.NDArray[Any]
 
 SUFFIXES = (".tflite", ".lite", ".onnx")
 _QUANTIZED_OPERATORS = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinear", "QGemm", "QAttention")
@@ -164,7 +163,8 @@ def _refuse_quantized(info: FileInfo) -> None:
     kind = quantized_as(info)
     if kind:
         raise InputError(
-            f"{info.path}: is {kind} already: nothing to compress", f"measure it with: edgekit bench {info.path}"
+            f"{info.path}: is {kind} already: nothing to compress",
+            f"measure it with: edgekit bench {shlex.quote(str(info.path))}",
         )
 
 

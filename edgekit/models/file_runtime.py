@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy.typing as npt
 
 from edgekit.backend import quiet
+from edgekit.columns import Array
 from edgekit.devices.device import open_device
 from edgekit.devices.jobs import RUNTIMES, Job, run_job
 from edgekit.errors import InputError, MissingExtraError, RunnerError
 
 TIMEOUT = 600.0
-Array = npt.NDArray[Any]
 Run = Callable[[list[Array]], list[Array]]
 """From one sample an input, (1, ...) each, to the outputs, with the batch of one in front."""
 
@@ -97,7 +95,10 @@ def onnx_runtime(path: Path) -> Run:
 def refused(path: Path, error: Exception) -> InputError:
     """Return the error for a file that its runtime does not run."""
     reason = " ".join(str(error).split())[:300] or type(error).__name__
-    return InputError(f"{path}: its runtime cannot run it: {reason}", f"see what it needs: edgekit inspect {path}")
+    return InputError(
+        f"{path}: its runtime cannot run it: {reason}",
+        f"see what it needs: edgekit inspect {shlex.quote(str(path))}",
+    )
 
 
 def _batched(output: Array) -> Array:

@@ -10,9 +10,10 @@ from typing import Any
 
 from edgekit.backend import keras3, tensorflow
 from edgekit.errors import ConversionError
+from edgekit.models.bridge import Bridged
 from edgekit.models.bridge_graph import reason
 from edgekit.models.bridge_layers import Unsupported
-from edgekit.models.bridge_proof import Pair, Proof, prove
+from edgekit.models.bridge_proof import Pair, prove
 from edgekit.models.keras2_graph import calls, check_graph, flat, is_graph
 from edgekit.models.unbridge_layers import RECURRENT, untranslate
 from edgekit.models.unbridge_ops import apply_operation, is_operation
@@ -21,22 +22,7 @@ from edgekit.progress import Progress
 NEXT_STEP = "go on with the Keras 2 file, which tf_keras loads, or replace the layer before compressing"
 
 
-@dataclass(frozen=True)
-class Unbridged:
-    """A Keras 2 model in Keras 3.
-
-    Attributes:
-        model: a functional Keras 3 model with the same names and weights, not compiled.
-        proof: how equal its outputs are.
-        notes: what was changed on the way, sentences.
-    """
-
-    model: Any
-    proof: Proof
-    notes: list[str]
-
-
-def to_keras3(model: Any, progress: Progress) -> Unbridged:
+def to_keras3(model: Any, progress: Progress) -> Bridged:
     """Rebuild a Keras 2 model in Keras 3 and prove that it computes the same.
 
     Args:
@@ -57,7 +43,7 @@ def to_keras3(model: Any, progress: Progress) -> Unbridged:
     made = work.wire(model)
     for note in work.notes:
         progress.say(note)
-    return Unbridged(made, prove(made, model, work.pairs, made="Keras 3"), work.notes)
+    return Bridged(made, prove(made, model, work.pairs, made="Keras 3"), work.notes)
 
 
 def copy_weights(source: Any, target: Any) -> None:

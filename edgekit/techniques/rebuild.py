@@ -52,11 +52,6 @@ def rebuild(model: Any, replace: Replace = lambda layer: None) -> Any:
     return _Rebuild(replace).model(model)
 
 
-def has_nested(model: Any) -> bool:
-    """Return whether one of the model's layers is itself a model."""
-    return any(is_graph(layer) for layer in model.layers)
-
-
 def clone(layer: Any, **changes: Any) -> Any:
     """Make a layer again from its configuration, without its weights.
 

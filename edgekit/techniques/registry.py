@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import importlib
 import typing
 from typing import Any, cast
@@ -11,6 +10,7 @@ from typing import Any, cast
 from edgekit.config import StageSpec
 from edgekit.errors import InputError
 from edgekit.techniques.stage import Stage
+from edgekit.toml import nearest
 
 STAGES = {
     "distill": "edgekit.techniques.distill:Distill",
@@ -32,7 +32,7 @@ def resolve(spec: StageSpec, where: str) -> Stage:
         InputError: unknown stage, unknown option, or an option of the wrong type or value.
     """
     if spec.use not in STAGES:
-        raise InputError(f"{where}: unknown stage `{spec.use}`", _nearest(spec.use, list(STAGES)))
+        raise InputError(f"{where}: unknown stage `{spec.use}`", nearest(spec.use, list(STAGES)))
     module, _, name = STAGES[spec.use].partition(":")
     kind = getattr(importlib.import_module(module), name)
     types = typing.get_type_hints(kind)
@@ -40,7 +40,7 @@ def resolve(spec: StageSpec, where: str) -> Stage:
     given = {}
     for key, value in spec.options.items():
         if key not in options:
-            raise InputError(f"{where}: stage `{spec.use}` has no option `{key}`", _nearest(key, list(options)))
+            raise InputError(f"{where}: stage `{spec.use}` has no option `{key}`", nearest(key, list(options)))
         given[key] = _typed(value, options[key], f"{where}.{key}")
     try:
         return cast(Stage, kind(**given))
@@ -58,8 +58,3 @@ def _typed(value: Any, wanted: Any, where: str) -> Any:
         name = wanted.__name__ if plain else "a list of numbers"
         raise InputError(f"{where} is {value!r}, expected {name}")
     return value
-
-
-def _nearest(word: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1)
-    return f"did you mean `{close[0]}`?" if close else f"known: {', '.join(known)}"

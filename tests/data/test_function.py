@@ -204,5 +204,6 @@ class TestTfData:
         ],
     )
     def test_refusals(self, body: str, message: str) -> None:
-        with pytest.raises(InputError, match=message):
+        with pytest.raises(InputError, match=message) as caught:
             load_raw(write(body))
+        assert str(caught.value).count("--data") == 1

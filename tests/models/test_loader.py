@@ -17,6 +17,7 @@ from edgekit.files import sha256
 from edgekit.models.loader import LoadedModel, load_model
 from edgekit.models.plain import PlainModel
 from edgekit.progress import Silent
+from tests.heard import Heard
 
 pytestmark = pytest.mark.tensorflow
 
@@ -25,20 +26,6 @@ SUFFIXES = (".keras", ".h5")
 everywhere = pytest.mark.parametrize(
     ("generation", "suffix"), [(generation, suffix) for generation in GENERATIONS for suffix in SUFFIXES]
 )
-
-
-class Log(Silent):
-    """A `Progress` that remembers."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-        self.warned: list[str] = []
-
-    def say(self, message: str) -> None:
-        self.said.append(message)
-
-    def warn(self, message: str) -> None:
-        self.warned.append(message)
 
 
 def saved(model: Any, path: Path) -> Path:
@@ -85,7 +72,7 @@ def test_a_classifier(generation: int, suffix: str, tmp_path: Path) -> None:
     source = classifier(GENERATIONS[generation]())
     source.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     path = saved(source, tmp_path / f"m{suffix}")
-    log = Log()
+    log = Heard()
     loaded = load_model(path, progress=log)
     x = np.random.default_rng(0).random((5, 8, 8, 3)).astype(np.float32)
     np.testing.assert_allclose(loaded.model(x), source(x), atol=1e-6)
@@ -299,7 +286,7 @@ def test_models_under_pruning_are_sent_back(suffix: str, tmp_path: Path) -> None
 def test_what_keras_2_does_not_have_gets_post_training_schemes_only(tmp_path: Path) -> None:
     keras = keras3()
     source = chain(keras, keras.layers.Dense(4), keras.layers.RMSNormalization(name="rms"))
-    log = Log()
+    log = Heard()
     loaded = load_model(saved(source, tmp_path / "m.keras"), progress=log)
     assert isinstance(loaded.model, PlainModel)
     assert not loaded.trainable
@@ -314,7 +301,7 @@ def test_what_keras_2_does_not_have_gets_post_training_schemes_only(tmp_path: Pa
 def test_notes_of_the_bridge_stand_in_the_lineage(tmp_path: Path) -> None:
     layers = keras3().layers
     source = chain(keras3(), layers.RandomFlip(name="flip"), layers.Flatten(), layers.Dense(2), shape=(4, 4, 1))
-    log = Log()
+    log = Heard()
     loaded = load_model(saved(source, tmp_path / "m.keras"), progress=log)
     assert loaded.source["notes"] == ["flip (RandomFlip) is left out: it acts in training only"]
     assert log.said[1:] == loaded.source["notes"]

@@ -12,8 +12,8 @@ from edgekit.models.training import TrainConfig
 from edgekit.techniques.cluster import Cluster
 from edgekit.techniques.sparsity import prune_weights
 from edgekit.techniques.stage import CLUSTERED, QUANTIZED, SPARSE, ModelState
+from tests.heard import Heard
 from tests.techniques.tiny import (
-    Heard,
     context,
     dense_network,
     file_kernels,

@@ -20,9 +20,9 @@ from edgekit.techniques.qat_ranges import variables
 from edgekit.techniques.sparsity import prune_weights
 from edgekit.techniques.stage import CLUSTERED, QUANTIZED, SPARSE, ModelState
 from edgekit.techniques.teacher import train_stage
+from tests.heard import Heard
 from tests.techniques.tiny import (
     RAW,
-    Heard,
     context,
     dense_network,
     file_kernels,

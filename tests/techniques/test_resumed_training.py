@@ -14,7 +14,8 @@ from edgekit.techniques.cluster import Cluster
 from edgekit.techniques.prune import Prune
 from edgekit.techniques.qat import Quantize
 from edgekit.techniques.stage import CLUSTERED, SPARSE, ModelState, Stage, StageContext
-from tests.techniques.tiny import Heard, context, dense_network, trained_dense, weights
+from tests.heard import Heard
+from tests.techniques.tiny import context, dense_network, trained_dense, weights
 
 pytestmark = pytest.mark.tensorflow
 OPTIONS: dict[str, Any] = {"epochs": 3, "batch_size": 32, "learning_rate": 1e-2}

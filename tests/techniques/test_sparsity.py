@@ -13,9 +13,9 @@ from edgekit.models.training import TrainConfig, train
 from edgekit.techniques.masks import keep_zeros
 from edgekit.techniques.sparsity import prune_weights
 from edgekit.techniques.sparsity_targets import global_keeps, local_keeps, magnitudes
+from tests.heard import Heard
 from tests.techniques.tiny import UNIT as HOW
 from tests.techniques.tiny import (
-    Heard,
     context,
     dense_network,
     file_kernels,

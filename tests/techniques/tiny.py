@@ -19,23 +19,10 @@ from edgekit.models.training import TrainConfig, train
 from edgekit.preprocessing import Preprocessing
 from edgekit.progress import Silent
 from edgekit.techniques.stage import StageContext
+from tests.heard import Heard
 
 UNIT = Preprocessing(1 / 255)
 RAW = Preprocessing()
-
-
-class Heard(Silent):
-    """A `Progress` that remembers."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-        self.warned: list[str] = []
-
-    def say(self, message: str) -> None:
-        self.said.append(message)
-
-    def warn(self, message: str) -> None:
-        self.warned.append(message)
 
 
 @cache
