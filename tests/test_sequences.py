@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,10 +34,11 @@ def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def run(model: Path, data: Path, out: Path, *stages: str) -> Bundle:
-    specs = tuple(map(parse_stage, stages))
-    recipe = Recipe("s", stages=specs, schemes=("float32", "int8"), calibration_samples=40, check_samples=15)
-    return compress(model, str(data), recipe, out)
+RECIPE = Recipe("s", schemes=("int8",), formats=("tflite",), calibration_samples=40, check_samples=15)
+
+
+def run(model: Path, data: Path, out: Path, *stages: str, recipe: Recipe = RECIPE) -> Bundle:
+    return compress(model, str(data), replace(recipe, stages=tuple(map(parse_stage, stages))), out)
 
 
 def kernels(bundle: Bundle) -> dict[int, tuple[float, int]]:
@@ -78,7 +80,8 @@ def test_channels_are_gone_and_the_file_agrees_with_the_trained_model(
     model_file: Path, npz: Path, tmp_path: Path
 ) -> None:
     stages = (f"prune:amount=0.5,multiple_of=1,{FAST}", "quantize:epochs=1,batch_size=16")
-    bundle = run(model_file, npz, tmp_path / "o", *stages)
+    both = replace(RECIPE, schemes=("float32", "int8"), formats=("tflite", "onnx"))
+    bundle = run(model_file, npz, tmp_path / "o", *stages, recipe=both)
     assert set(kernels(bundle)) == {8 * 9, 8 * 8 * 9, 72 * 12, 12 * 3}
     agreement = {a.other: a for a in bundle.manifest.agreement if a.reference.endswith("model")}
     assert agreement["net-int8.tflite"].reference == "fake-quant model"
@@ -93,9 +96,8 @@ def test_channels_are_gone_and_the_file_agrees_with_the_trained_model(
 def test_the_ledger_is_of_the_last_scheme_also_after_fake_quantization(
     model_file: Path, npz: Path, tmp_path: Path
 ) -> None:
-    specs = (parse_stage("quantize:epochs=1,batch_size=16"),)
-    recipe = Recipe("s", stages=specs, schemes=("int8", "float16"), formats=("tflite",), calibration_samples=40)
-    manifest = compress(model_file, str(npz), recipe, tmp_path / "o").manifest
+    recipe = replace(RECIPE, schemes=("int8", "float16"))
+    manifest = run(model_file, npz, tmp_path / "o", "quantize:epochs=1,batch_size=16", recipe=recipe).manifest
     [shipped] = [a for a in manifest.artifacts if a.scheme == "float16"]
     assert manifest.ledger[-1]["sha256"] == shipped.sha256
 
