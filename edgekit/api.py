@@ -81,8 +81,9 @@ def compress(
 
     Args:
         model: a Keras 2 or Keras 3 model in memory, or the path of a model file.
-        data: what `--data` takes; or arrays: `(x_train, y_train, x_test, y_test)`, `((x_train, y_train), (x_test,
-            y_test))`, a dictionary with these names, `tf.data` sets, or one array without labels.
+        data: what `--data` takes; or arrays: `(x, y)`, `(x_train, y_train, x_test, y_test)`, `((x_train, y_train),
+            (x_test, y_test))`, a dictionary with these names, `tf.data` sets, or one array without labels. Without a
+            test part a fixed random fifth becomes one.
         recipe: a recipe's name, a `.toml` file, or a `Recipe`.
         out: the folder to create; by default MODEL-RECIPE in the current folder.
         scale: inputs are `(x * scale - mean) / std`; by default as the model was trained, else 1/255 for bytes.
@@ -100,6 +101,11 @@ def compress(
 
     Raises:
         EdgekitError: what the command line would say, with its hint.
+
+    Example:
+        >>> bundle = edgekit.compress(model, (x, y), "dynamic", out="small", verbose=False)
+        >>> [artifact.file for artifact in bundle.manifest.artifacts]
+        ['digits-float32.tflite', 'digits-dynamic.tflite', 'digits-float32.onnx']
     """
     with tempfile.TemporaryDirectory(prefix="edgekit-api-") as folder:
         path = _model_file(model, Path(folder))
@@ -156,6 +162,11 @@ def bench(
 
     Raises:
         EdgekitError: nothing can be measured; what failed in single passes stands in the record.
+
+    Example:
+        >>> record = edgekit.bench("small", threads=[1], only=["dynamic"], latency=False)
+        >>> [(m.threads, m.accuracy["samples"]) for m in record.measurements]
+        [(1, 359)]
     """
     from edgekit.cli.console import Console
     from edgekit.data.fitting import shape_of

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from edgekit.backend import keras3, seed_everything
 from edgekit.config import load_recipe
 from edgekit.errors import EdgekitError, InputError
 
+ROOT = Path(__file__).parents[1]
 Arrays = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
@@ -47,6 +50,24 @@ def test_a_model_in_memory_becomes_a_bundle_and_is_measured(data: Arrays, tmp_pa
     with pytest.raises(EdgekitError, match="exists already") as caught:
         edgekit.compress(model, data, "int8", tmp_path / "out", verbose=False)
     assert "--force" in caught.value.hint
+
+
+@pytest.mark.e2e
+@pytest.mark.tensorflow
+def test_examples_of_readme_and_docstrings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    [example] = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    names: dict[str, object] = {}
+    exec(example, names)
+    shown = capsys.readouterr().out
+    assert "digits-int8.tflite" in shown
+    assert "359 samples" in shown
+    for function in (edgekit.compress, edgekit.bench):  # in this order: one's result is the other's subject
+        [found] = doctest.DocTestFinder(recurse=False).find(function, globs=names)
+        assert found.examples
+        assert doctest.DocTestRunner().run(found).failed == 0, capsys.readouterr().out
 
 
 def test_what_cannot_be_a_model_or_data(tmp_path: Path) -> None:

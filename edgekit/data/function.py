@@ -24,8 +24,8 @@ from edgekit.own_code import importable, module_of_file
 from edgekit.toml import nearest
 
 SHAPES = (
-    "return a dictionary with x_train, y_train, x_test, y_test; a tuple of these four; ((x_train, y_train), "
-    "(x_test, y_test)); one tf.data.Dataset or (train, test) of them; or one array without labels"
+    "give a dictionary with x_train, y_train, x_test, y_test; a tuple of these four; ((x_train, y_train), "
+    "(x_test, y_test)); (x, y); one tf.data.Dataset or (train, test) of them; or one array without labels"
 )
 
 
@@ -125,6 +125,8 @@ def _understood(given: Any, source: str, sample_shape: tuple[int | None, ...] | 
         if len(given) == 2 and all(isinstance(part, (tuple, list)) and len(part) == 2 for part in given):
             (x, y), (x_test, y_test) = given
             return _checked(*(_part(p, source) for p in (x, y, x_test, y_test)), source=source)
+        if len(given) == 2 and all(isinstance(part, (np.ndarray, Mapping)) for part in given):
+            return Loose(_given_part(given[0], source), _given_part(given[1], source))
     if isinstance(given, np.ndarray):
         return Loose(_array(given, source), None)
     kind = type(given).__name__ + (f" of {len(given)}" if isinstance(given, (tuple, list)) else "")
@@ -152,8 +154,10 @@ def _of_mapping(given: Mapping[Any, Any], source: str) -> Loose:
 
 
 def _part(value: Any, source: str) -> Part | None:
-    if value is None:
-        return None
+    return None if value is None else _given_part(value, source)
+
+
+def _given_part(value: Any, source: str) -> Part:
     if isinstance(value, Mapping):
         return {str(name): _array(array, source) for name, array in value.items()}
     return _array(value, source)

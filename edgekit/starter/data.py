@@ -4,7 +4,7 @@
 
 - a dictionary with x_train, y_train, x_test, y_test. For a model with several inputs x_train is a dictionary itself,
   from input name to array; for several outputs y_train, too;
-- a tuple (x_train, y_train, x_test, y_test), or ((x_train, y_train), (x_test, y_test));
+- a tuple (x_train, y_train, x_test, y_test), or ((x_train, y_train), (x_test, y_test)), or (x, y);
 - a finite tf.data.Dataset, or a pair of them for training and test, whose elements are x or (x, y), batched or not:
   it is streamed to the disk, so it may be larger than the memory;
 - one array: unlabelled samples.

@@ -63,6 +63,14 @@ def test_unlabelled_in_two_parts() -> None:
     assert load_raw(write("return (x, None), (x[:5], None)")).y_test is None
 
 
+def test_a_pair_of_arrays_is_samples_and_labels() -> None:
+    raw = load_raw(write("return x, y"))
+    assert (len(raw.x_train), len(raw.x_test)) == (16, 4)
+    assert raw.y_test is not None
+    raw = load_raw(write("return {'a': x, 'b': x + 1}, y"))
+    np.testing.assert_array_equal(raw.x_test["a"] + 1, raw.x_test["b"])
+
+
 def test_several_inputs() -> None:
     raw = load_raw(write("return {'x': {'a': x, 'b': x + 1}, 'y': y, 'class_names': ['no', 'yes']}"))
     np.testing.assert_array_equal(raw.x_train["a"] + 1, raw.x_train["b"])
@@ -102,7 +110,8 @@ def test_what_it_prints_is_no_output(capsys: pytest.CaptureFixture[str]) -> None
         ("raise SystemExit(3)", r"load\(\) failed: SystemExit: 3 \(.*mine\.py:6\)"),
         ("return 1 +", r"importing mine\.py failed: SyntaxError: .* \(.*mine\.py:6\)"),
         ("return None", "returned nothing"),
-        ("return x, y", "returned tuple of 2"),
+        ("return x, y[:9]", "x has 20 samples, y has 9 labels"),
+        ("return x, 5", "returned tuple of 2"),
         ("return x, y, x", "returned tuple of 3"),
         ("return 'a.npz'", "returned str"),
         ("return {}", "has no x_train"),
