@@ -1,8 +1,4 @@
-"""Take every file that `make.py` made to int8: its outputs against those when it was saved, then the int8 file's.
-
-The networks have random weights, so there is no accuracy to lose: the int8 file is compared with the float model, on
-random samples without labels.
-"""
+"""Take every file that `make.py` made to int8: its outputs against those when it was saved, then both accuracies."""
 
 from __future__ import annotations
 
@@ -16,18 +12,23 @@ from typing import Any
 import numpy as np
 
 from edgekit.config import Recipe
+from edgekit.devices.device import open_device
 from edgekit.errors import EdgekitError
 from edgekit.export.signature import identifiers
+from edgekit.manifest import Bundle
+from edgekit.measuring.plan import Plan
+from edgekit.measuring.session import bench
+from edgekit.measuring.subjects import candidates
+from edgekit.metrics import Score
 from edgekit.models.loader import load_model
 from edgekit.pipeline import compress
 from edgekit.progress import SILENT
 
-from .save import FAILURES, NETWORKS
+from .save import FAILURES, NETWORKS, TRAINING
 
 KINDS = {".h5": "h5", ".keras": "keras", "-hdf5.keras": "HDF5 as .keras", "": "SavedModel"}
-TRAINING, TEST = 300, 50
-"""Samples of each part, of which 100 calibrate and 30 are compared."""
 INT8 = Recipe("int8", schemes=("int8",), formats=("tflite",), calibration_samples=100)
+ACCURACY_ONLY = Plan(threads=(1,), latency=False, memory=False)
 TOLERANCE = 1e-5
 """Of float32 outputs that sum to 1."""
 
@@ -41,8 +42,10 @@ class Cell:
         outcome: `trainable`, `post-training only`, `not saved` (by the Keras of that generation) or `refused`.
         max_abs_diff: of the outputs, to those when it was saved; None if it was not loaded.
         reason: why it is not trainable; empty if it is.
-        int8: of the int8 TFLite file `bytes`, and against the float model `agreement` (share of the samples with the
-            same class), `samples`, `max_steps` and `sqnr_db`; or `refused`, a sentence. None if there was no model.
+        accuracy: of the loaded model on the test part; None if it was not loaded.
+        int8: of the int8 TFLite file `bytes`, `accuracy` on the same samples, and against the float model on validation
+            samples `agreement` (share with the same class), `samples`, `max_steps` and `sqnr_db`; or `refused`, a
+            sentence. None if there was no model.
     """
 
     generation: str
@@ -51,6 +54,7 @@ class Cell:
     outcome: str
     max_abs_diff: float | None
     reason: str = ""
+    accuracy: float | None = None
     int8: dict[str, Any] | None = None
 
 
@@ -72,26 +76,28 @@ def check(folder: Path, say: Callable[[str], None]) -> list[Cell]:
 
 def _cell(path: Path, generation: str, network: str, kind: str) -> Cell:
     with np.load(path.parent / f"{network}.npz") as saved:
-        x = [saved[name] for name in sorted(saved.files) if name != "outputs"]
-        outputs = saved["outputs"]
+        x = [saved[name] for name in sorted(saved.files) if name.startswith("x")]
+        y, outputs = saved["y"], saved["outputs"]
     try:
         loaded = load_model(path, progress=SILENT)
     except EdgekitError as error:
         return Cell(generation, network, kind, "refused", None, error.message.replace(str(path), path.name))
-    found = loaded.model.predict(x if len(x) > 1 else x[0], verbose=0)
+    test = [part[TRAINING:] for part in x]
+    found = loaded.model.predict(test if len(x) > 1 else test[0], verbose=0)
     outcome = "trainable" if loaded.trainable else "post-training only"
     difference = float(np.abs(found - outputs).max())
-    return Cell(generation, network, kind, outcome, difference, loaded.untrainable, _int8(path, loaded.model, x))
+    accuracy = float((found.argmax(-1) == y[TRAINING:]).mean())
+    int8 = _int8(path, loaded.model, x, y)
+    return Cell(generation, network, kind, outcome, difference, loaded.untrainable, accuracy, int8)
 
 
-def _int8(path: Path, model: Any, x: list[np.ndarray]) -> dict[str, Any]:
-    """Compress the file with seeded samples like those it was saved with, and return what the int8 file is like."""
-    rng = np.random.default_rng(0)
+def _int8(path: Path, model: Any, x: list[np.ndarray], y: np.ndarray) -> dict[str, Any]:
+    """Compress the file with the data it was trained on, and return what the int8 file is like."""
     arrays: dict[str, Any] = {}
-    for name, saved in zip(identifiers(model.input_names), x, strict=True):
-        for part, count in (("train", TRAINING), ("test", TEST)):
-            samples = (rng.random((count, *saved.shape[1:])) * np.ceil(saved.max())).astype(np.float32)
-            arrays[f"x_{part}" if len(x) == 1 else f"x_{part}/{name}"] = samples
+    for part, chosen in (("train", slice(TRAINING)), ("test", slice(TRAINING, None))):
+        arrays[f"y_{part}"] = y[chosen]
+        for name, samples in zip(identifiers(model.input_names), x, strict=True):
+            arrays[f"x_{part}" if len(x) == 1 else f"x_{part}/{name}"] = samples[chosen]
     with tempfile.TemporaryDirectory() as folder:
         np.savez(Path(folder) / "samples.npz", **arrays)
         try:
@@ -101,11 +107,21 @@ def _int8(path: Path, model: Any, x: list[np.ndarray]) -> dict[str, Any]:
         artifact, agreement = bundle.manifest.artifacts[0], bundle.manifest.agreement[0]
         return {
             "bytes": artifact.bytes,
+            "accuracy": _accuracy(bundle),
             "agreement": agreement.top1,
             "samples": agreement.samples,
             "max_steps": agreement.max_steps,
             "sqnr_db": agreement.sqnr_db,
         }
+
+
+def _accuracy(bundle: Bundle) -> float:
+    """Return the share of test samples that the int8 file gets right, as `edgekit bench` measures it."""
+    with open_device() as desktop:
+        measured = bench(candidates([bundle.path]), ACCURACY_ONLY, desktop).measurements[0].accuracy
+    if measured is None:
+        raise RuntimeError(f"{bundle.path}: no accuracy")
+    return Score.from_dict(measured).interval.value
 
 
 def failures(cells: list[Cell]) -> list[Cell]:
@@ -116,8 +132,8 @@ def failures(cells: list[Cell]) -> list[Cell]:
 def table(cells: list[Cell]) -> str:
     """Return Markdown: a row for every generation and kind of file, the largest difference over its networks."""
     lines = [
-        "| saved by | as | networks | loaded as | largest difference | int8: same class, SQNR |",
-        "|---|---|---|---|---|---|",
+        "| saved by | as | networks | loaded as | largest difference | accuracy, float | int8 | int8: lowest SQNR |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for generation, kind in dict.fromkeys((cell.generation, cell.kind) for cell in cells):
         group = [cell for cell in cells if (cell.generation, cell.kind) == (generation, kind)]
@@ -125,20 +141,20 @@ def table(cells: list[Cell]) -> str:
             same = [cell for cell in group if cell.outcome == outcome]
             differences = [cell.max_abs_diff for cell in same if cell.max_abs_diff is not None]
             largest = f"{max(differences):.1e}" if differences else f"{same[0].network}: {same[0].reason}"
-            lines.append(f"| {generation} | {kind} | {len(same)} | {outcome} | {largest} | {_worst(same)} |")
+            row = (generation, kind, str(len(same)), outcome, largest, *_int8_columns(same))
+            lines.append(f"| {' | '.join(row)} |")
     return "\n".join(lines)
 
 
-def _worst(cells: list[Cell]) -> str:
-    """Return the lowest agreement and SQNR of the int8 files."""
-    found = [cell.int8 for cell in cells if cell.int8 is not None]
-    if not found:
-        return ""
-    made = [one for one in found if "refused" not in one]
-    refused = f"; {len(found) - len(made)} refused" if len(made) < len(found) else ""
-    if not made:
-        return refused.removeprefix("; ")
-    return f"{min(o['agreement'] for o in made):.0%}, {min(o['sqnr_db'] for o in made):.1f} dB{refused}"
+def _int8_columns(cells: list[Cell]) -> tuple[str, str, str]:
+    """Return the accuracies of the float models and of the int8 files, network by network, and the lowest SQNR."""
+    known = [cell for cell in cells if cell.int8 is not None and cell.accuracy is not None]
+    made = [cell.int8 for cell in known if cell.int8 and "refused" not in cell.int8]
+    floats = " ".join(f"{100 * (cell.accuracy or 0):.1f}" for cell in known)
+    int8 = " ".join(
+        f"{100 * cell.int8['accuracy']:.1f}" if "accuracy" in (cell.int8 or {}) else "refused" for cell in known
+    )
+    return floats, int8, f"{min(one['sqnr_db'] for one in made):.1f} dB" if made else ""
 
 
 def to_json(cells: list[Cell]) -> str:

@@ -1,8 +1,8 @@
 """Save six small networks with whatever Keras is installed: `python save.py FOLDER`.
 
-Runs in environments of its own, from TensorFlow 2.12 on, so it imports nothing of edgekit. For every network it writes
-`NAME.h5`, `NAME.keras`, the SavedModel `NAME`, and `NAME.npz` with the inputs `x0`, `x1` and the `outputs`.
-What this Keras cannot save stands in `failures.json`.
+Runs in environments of its own, from TensorFlow 2.12 on, so it imports nothing of edgekit. Every network is trained on
+samples that are made here, and written as `NAME.h5`, `NAME.keras`, the SavedModel `NAME`, and `NAME.npz`: its inputs
+`x0`, `x1`, labels `y`, and `outputs` for the test part. What this Keras cannot save stands in `failures.json`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
 import numpy as np
 
-SAMPLES = 8
+TRAINING, TEST = 600, 300
+"""Samples of each part, in this order."""
+EPOCHS, BATCH = 15, 32
 CLASSES = 4
 FAILURES = "failures.json"
 """What the installed Keras could not save, and why."""
@@ -106,22 +108,29 @@ def recurrent(keras: Any) -> Any:
 NETWORKS = {build.__name__: build for build in (cnn, residual, mobile, nested, two, recurrent)}
 
 
-def randomize(model: Any) -> None:
-    """Give every variable values under which all of them matter to the outputs."""
-    rng = np.random.default_rng(7)
-    values = []
-    for old in model.get_weights():
-        fan_in = max(1, int(np.prod(old.shape[:-1])))
-        new = rng.normal(0, (2 / fan_in) ** 0.5, old.shape) if old.ndim > 1 else rng.uniform(0.5, 1.5, old.shape)
-        values.append(new.astype(old.dtype))
-    model.set_weights(values)
+def samples_of(model: Any) -> tuple[list[Any], Any]:
+    """Return seeded inputs for a model, (n, ...) each, and their classes, (n,).
 
-
-def inputs_of(model: Any) -> list[Any]:
-    """Return seeded inputs of a model, 0 to 255 where it rescales them."""
+    A class is a brighter quarter of an image, the mean of a row, the frequency of a signal, in noise that hides some.
+    Images are 0 to 1, or 0 to 255 where the model rescales them.
+    """
     rng = np.random.default_rng(11)
-    scale = 255 if model.name == "nested" else 1
-    return [(scale * rng.random((SAMPLES, *t.shape[1:]))).astype(np.float32) for t in model.inputs]
+    y = np.arange(TRAINING + TEST) % CLASSES
+    inputs = []
+    for shape in (tuple(tensor.shape[1:]) for tensor in model.inputs):
+        x = rng.random((len(y), *shape))
+        if len(shape) == 3:
+            for sample, label in zip(x, y, strict=True):
+                row, column = 6 * (label // 2), 6 * (label % 2)
+                sample[row : row + 6, column : column + 6] += rng.uniform(0, 0.4)
+            x = np.clip(x / 1.4, 0, 1) * (255 if model.name == "nested" else 1)
+        elif len(shape) == 2:
+            time = np.arange(shape[0])[None, :, None]
+            x += 0.5 * np.sin(time * (0.4 + 0.3 * y[:, None, None]) + 6 * rng.random((len(y), 1, 1)))
+        else:
+            x += 0.15 * y[:, None]
+        inputs.append(x.astype(np.float32))
+    return inputs, y.astype(np.int64)
 
 
 def save(model: Any, folder: Path, *, keras_2: bool) -> dict[str, str]:
@@ -145,7 +154,7 @@ def save(model: Any, folder: Path, *, keras_2: bool) -> dict[str, str]:
 
 
 def main(folder: Path) -> None:
-    """Save every network, trained for a step, so that the files hold an optimizer's state as real ones do."""
+    """Train and save every network."""
     keras = importlib.import_module("tf_keras" if os.environ.get("TF_USE_LEGACY_KERAS") else "keras")
     keras_2 = keras.__version__.startswith("2")
     folder.mkdir(parents=True, exist_ok=True)
@@ -153,13 +162,13 @@ def main(folder: Path) -> None:
     for build in NETWORKS.values():
         keras.utils.set_random_seed(3)
         model = build(keras)
-        model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-        x = inputs_of(model)
-        given = x if len(x) > 1 else x[0]
-        model.train_on_batch(given, np.arange(SAMPLES) % CLASSES)
-        randomize(model)
-        outputs = model.predict(given, verbose=0)
-        np.savez(folder / f"{model.name}.npz", outputs=outputs, **{f"x{i}": part for i, part in enumerate(x)})
+        model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy", metrics=["accuracy"])
+        x, y = samples_of(model)
+        train, test = ([part[chosen] for part in x] for chosen in (slice(TRAINING), slice(TRAINING, None)))
+        model.fit(train if len(x) > 1 else train[0], y[:TRAINING], batch_size=BATCH, epochs=EPOCHS, verbose=0)
+        outputs = model.predict(test if len(x) > 1 else test[0], verbose=0)
+        print(f"{model.name}: {(outputs.argmax(-1) == y[TRAINING:]).mean():.1%} of {TEST}")
+        np.savez(folder / f"{model.name}.npz", y=y, outputs=outputs, **{f"x{i}": part for i, part in enumerate(x)})
         failures |= save(model, folder, keras_2=keras_2)
     (folder / FAILURES).write_text(json.dumps(failures))
     versions = f"TensorFlow {importlib.metadata.version('tensorflow')}, Keras {keras.__version__}"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from edgekit.backend import quiet, tensorflow
+from edgekit.backend import quiet, tensorflow, tf_keras
 from edgekit.errors import ConversionError
 
 
@@ -40,7 +41,8 @@ class Signature:
         self.function: Callable[..., Any] = tf.function(self._call, input_signature=self.inputs)
 
     def _call(self, *inputs: Any) -> dict[str, Any]:
-        outputs = self._model(list(inputs) if len(inputs) > 1 else inputs[0], training=False)
+        with _grouped_convolutions_in_the_graph():
+            outputs = self._model(list(inputs) if len(inputs) > 1 else inputs[0], training=False)
         return dict(zip(self.output_names, tensorflow().nest.flatten(outputs), strict=True))
 
     def has_loops(self) -> bool:
@@ -58,6 +60,19 @@ class Signature:
         concrete = self.function.get_concrete_function(*self.inputs)  # type: ignore[attr-defined]
         with quiet():
             tf.saved_model.save(module, str(folder), signatures={"serving_default": concrete})
+
+
+@contextmanager
+def _grouped_convolutions_in_the_graph() -> Iterator[None]:
+    """Trace grouped convolutions as they are: Keras 2 wraps them in a function for XLA, which tf2onnx cannot read."""
+    wrapped = "_jit_compiled_convolution_op"
+    owner = next(base for base in tf_keras().layers.Conv2D.__mro__ if wrapped in vars(base))
+    before = vars(owner)[wrapped]
+    setattr(owner, wrapped, lambda layer, inputs, kernel: layer.convolution_op(inputs, kernel))
+    try:
+        yield
+    finally:
+        setattr(owner, wrapped, before)
 
 
 def identifiers(names: list[str]) -> list[str]:

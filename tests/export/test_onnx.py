@@ -37,3 +37,17 @@ def test_the_statistics_of_normalization_are_in_the_file(given: bool, tmp_path: 
     assert [entry.name for entry in session.get_inputs()] == ["image"]
     x = np.random.default_rng(0).random((1, 8, 8, 3), np.float32)
     np.testing.assert_allclose(session.run(None, {"image": x})[0], model(x), atol=1e-5)
+
+
+@pytest.mark.parametrize("groups", [2, 4], ids=["grouped", "depthwise"])
+def test_grouped_convolutions(groups: int, tmp_path: Path) -> None:
+    import onnxruntime
+
+    keras = tf_keras()
+    inputs = keras.Input((8, 8, 4), name="image")
+    outputs = keras.layers.Conv2D(8, 3, groups=groups, padding="same", bias_initializer="ones")(inputs)
+    model = keras.Model(inputs, keras.layers.Conv1D(4, 1, groups=2)(keras.layers.Reshape((64, 8))(outputs)))
+    write_float(tmp_path / "m.onnx", Signature(model))
+    session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"), providers=["CPUExecutionProvider"])
+    x = np.random.default_rng(0).random((1, 8, 8, 4), np.float32)
+    np.testing.assert_allclose(session.run(None, {"image": x})[0], model(x), atol=1e-5)
