@@ -81,7 +81,9 @@ def test_a_tflite_file_becomes_a_bundle(tflite_file: Path, npz: Path, tmp_path: 
     assert (close["vendor-model-int8.tflite"].sqnr_db or 0) > 25
     assert found.lineage[0]["file"] == tflite_file.name and found.lineage[0]["format"] == "tflite"
     assert len(np.load(tmp_path / "out" / EVAL)["x"]) == 30
-    assert "vendor-model-int8.tflite" in bundle_table(bundle)
+    table = bundle_table(bundle)
+    assert "vendor-model-int8.tflite" in table
+    assert "= source" in table
 
 
 def test_an_onnx_file_becomes_a_bundle(onnx_file: Path, npz: Path, tmp_path: Path) -> None:

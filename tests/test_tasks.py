@@ -67,7 +67,7 @@ def made(model: Path, data: str, recipe: Recipe, out: Path, **options: Any) -> B
     with open_device() as desktop:
         record = bench(candidates([out]), Plan(latency=False, memory=False), desktop, progress=SILENT)
     assert not any(m.failures for m in record.measurements)
-    assert bench_table(record)
+    assert f"{bundle.manifest.task.main.metric}: {(record.evaluation or {})['samples']} samples" in bench_table(record)
     return bundle
 
 
@@ -93,6 +93,7 @@ def test_regression(tmp_path: Path, recipe: Recipe) -> None:
     assert found["metric"] == "mae"
     assert 0 < found["value"] < (0.2 if recipe is PLAIN else 1)
     assert found["low"] < found["value"] < found["high"]
+    assert "= Keras" not in bundle_table(bundle)  # a regression decides nothing
     squared = compress(model, str(tmp_path / "d.npz"), PLAIN, tmp_path / "mse", metric="mse")
     assert (squared.manifest.artifacts[0].validation or {})["metric"] == "mse"
     with pytest.raises(InputError, match="--metric accuracy: not for regression") as caught:

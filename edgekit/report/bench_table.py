@@ -84,13 +84,13 @@ def _memory(row: Row) -> str:
     return f"{(found['rss_kib']['peak'] - found['rss_kib']['after_imports']) / 1024:.1f} MiB"
 
 
-def _score(row: Row) -> Score | None:
-    found = row.measurement.accuracy
+def _score(measurement: Measurement) -> Score | None:
+    found = measurement.accuracy
     return Score.from_dict(found) if found and ("correct" in found or "value" in found) else None
 
 
 def _accuracy(row: Row) -> str:
-    score = _score(row)
+    score = _score(row.measurement)
     return "-" if score is None else score_text(score)
 
 
@@ -107,7 +107,7 @@ def _agreement(row: Row) -> str:
 
 
 def _efficiency(row: Row) -> str:
-    score = _score(row)
+    score = _score(row.measurement)
     if score is None or score.metric != "accuracy":
         return "-"
     return f"{efficiency(score.interval.value, row.subject.bytes):.2f}"
@@ -152,7 +152,7 @@ def bench_table(*records: Record) -> str:
 
 def _score_title(rows: list[Row]) -> str:
     """Name the column by the metric, where all rows have one."""
-    metrics = {score.metric for row in rows if (score := _score(row))}
+    metrics = {score.metric for row in rows if (score := _score(row.measurement))}
     return title(metrics.pop()) if len(metrics) == 1 else SCORE
 
 
@@ -195,9 +195,10 @@ def conditions(record: Record) -> str:
             sizes = [f"{name} {'×'.join(map(str, shape))}" for name, shape in subject.input_shapes.items()]
             lines.append(f"{subject.name}: measured with {', '.join(sizes)}")
     if plan["latency"]:
+        processes = "one process" if plan["processes"] == 1 else f"{plan['processes']} interleaved processes"
         lines.append(
-            f"latency: {plan['processes']} interleaved processes a row, each at least {plan['min_samples']} samples "
-            f"and {plan['min_seconds']:g} s after warm-up; memory: peak RSS over the RSS after imports"
+            f"latency: {processes} a row, each at least {plan['min_samples']} samples and {plan['min_seconds']:g} s "
+            f"after warm-up; memory: peak RSS over the RSS after imports"
         )
     if record.device.get("runtimes"):
         sources = "; ".join(f"{r['runtime']}: {r['source']}" for r in record.device["runtimes"])
@@ -206,7 +207,9 @@ def conditions(record: Record) -> str:
             f"copied, ready after {record.device['prepare_seconds']:g} s, done after {record.device['seconds']:g} s"
         )
     if record.evaluation:
-        lines.append(f"accuracy: {record.evaluation['samples']:,} samples, {record.evaluation['source']}")
+        metrics = {score.metric for m in record.measurements if (score := _score(m))}
+        judged = ", ".join(sorted(metrics)) or "accuracy"
+        lines.append(f"{judged}: {record.evaluation['samples']:,} samples, {record.evaluation['source']}")
     return "\n".join(lines)
 
 

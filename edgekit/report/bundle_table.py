@@ -7,11 +7,12 @@ from edgekit.metrics import Score
 from edgekit.report.scores import score_text, title
 from edgekit.report.text import table
 
-HEADER = ("file", "bytes", "x", "gzip -9", "val {}", "{} = Keras", "max steps", "SQNR dB", "made by")
+HEADER = ("file", "bytes", "x", "gzip -9", "val {score}", "{same} = {source}", "max steps", "SQNR dB", "made by")
+SAME = HEADER.index("{same} = {source}")
 
 
 def bundle_table(bundle: Bundle) -> str:
-    """Return the table; `x` is the size against the first file, agreement is with the Keras model behind a file."""
+    """Return the table; `x` is the size against the first file, agreement is with the model that a file was made of."""
     manifest = bundle.manifest
     against_float = {a.other: a for a in manifest.agreement if a.reference.endswith("model")}
     first = manifest.artifacts[0].bytes
@@ -19,26 +20,29 @@ def bundle_table(bundle: Bundle) -> str:
     pairs = [_pair(a) for a in manifest.agreement if not a.reference.endswith("model")]
     samples = next((a.samples for a in manifest.agreement), 0)
     main = manifest.task.main
-    heads = [title(main.metric), "top-1" if main.kind in ("classification", "unlabelled") else "decisions"]
-    columns = [name.format(heads[name.startswith("{}")]) for name in HEADER]
+    same = "top-1" if main.kind in ("classification", "unlabelled") else "decisions"
+    source = "source" if any("format" in step for step in manifest.lineage) else "Keras"
+    columns = [name.format(score=title(main.metric), same=same, source=source) for name in HEADER]
+    if all(row[SAME] in ("", "-") for row in rows):  # outputs that decide nothing, such as a regression's
+        columns, *rows = ([*row[:SAME], *row[SAME + 1 :]] for row in (columns, *rows))
     of = f" of output {main.name}" if len(manifest.task.heads) > 1 else ""
     judged = f"{main.metric}{of}" if main.metric == "agreement" else f"{main.metric}{of} and agreement"
     notes = [f"{judged}: the files themselves, on {samples} validation samples"]
     return "\n".join([table(columns, rows), "", *pairs, *notes])
 
 
-def _row(artifact: Artifact, agreement: Agreement | None, first: int) -> tuple[str, ...]:
+def _row(artifact: Artifact, agreement: Agreement | None, first: int) -> list[str]:
     sizes = (artifact.file, f"{artifact.bytes:,}", f"{artifact.bytes / first:.2f}x", f"{artifact.gzip_bytes:,}")
     if agreement is None or artifact.validation is None:
-        return (*sizes, "", "", "", "", artifact.made_by)
-    return (
+        return [*sizes, "", "", "", "", artifact.made_by]
+    return [
         *sizes,
         score_text(Score.from_dict(artifact.validation)),
         "-" if agreement.top1 is None else f"{agreement.top1:.1%}",
         "-" if agreement.max_steps is None else f"{agreement.max_steps:.1f}",
         "equal" if agreement.sqnr_db is None else f"{agreement.sqnr_db:.1f}",
         artifact.made_by,
-    )
+    ]
 
 
 def _pair(agreement: Agreement) -> str:
