@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from edgekit.backend import quiet, tensorflow
 from edgekit.errors import ConversionError
+from edgekit.export.lstm_state import tie_states
 from edgekit.export.pack import pack
 from edgekit.export.signature import Signature
 from edgekit.export.unroll import refuse_loops
@@ -75,7 +76,8 @@ def convert(saved_model: Path, signature: Signature, scheme: str, calibration: C
     """
     if scheme in CALIBRATED and signature.has_loops() and _holds_loop(_converted(saved_model, "float32")):
         raise refuse_loops(f"TFLite {scheme}")
-    return pack(_converted(saved_model, scheme, lambda: rows(signature, calibration)))
+    converted = _converted(saved_model, scheme, lambda: rows(signature, calibration))
+    return pack(tie_states(converted) if scheme == "int8" else converted)
 
 
 def _converted(saved_model: Path, scheme: str, samples: Callable[[], Iterator[Any]] | None = None) -> bytes:
