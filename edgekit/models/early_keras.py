@@ -54,7 +54,7 @@ def load_early(file: KerasFile, *, allow_unsafe: bool) -> Any:
     else:
         model = keras.saving.deserialize_keras_object(bare, safe_mode=not allow_unsafe)
     with zipfile.ZipFile(file.path) as archive, archive.open(WEIGHTS[0]) as stream, h5py.File(stream, "r") as weights:
-        reader = _Reader(file, counts_twice=as_in_hdf5)
+        reader = _Reader(file)
         reader.read(model, weights)
     missing = [variable.name for variable in model.weights if id(variable) not in reader.found]
     if missing:
@@ -83,10 +83,9 @@ class _Reader:
         found: the `id`s of the variables that got a value.
     """
 
-    def __init__(self, file: KerasFile, *, counts_twice: bool) -> None:
+    def __init__(self, file: KerasFile) -> None:
         self.found: set[int] = set()
         self._file = file
-        self._counts_twice = counts_twice
 
     def read(self, layer: Any, group: Any) -> None:
         """Read the variables of a layer, and of the layers inside it.
@@ -110,17 +109,28 @@ class _Reader:
                 self._read_all(inside, group[name])
 
     def _read_all(self, container: Any, group: Any) -> None:
-        counts: dict[str, int] = {}
-        items = list(container.values() if isinstance(container, dict) else container)
-        if not self._counts_twice:
-            items = list({id(item): item for item in items}.values())
-        for item in items:
-            if isinstance(item, tf_keras().layers.Layer):
-                kind = _snake_case(type(item).__name__)
-                name = f"{kind}_{counts[kind]}" if kind in counts else kind
-                counts[kind] = counts.get(kind, 0) + 1
-                if name in group:
-                    self.read(item, group[name])
+        items = [
+            item
+            for item in (container.values() if isinstance(container, dict) else container)
+            if isinstance(item, tf_keras().layers.Layer)
+        ]
+        once = list({id(item): item for item in items}.values())
+        # A layer with weights is listed twice, and Keras 2.12 and some of 2.13 counted it twice.
+        named = max((_numbered(once), _numbered(items)), key=lambda names: sum(name in group for name in names))
+        for name, item in named.items():
+            if name in group:
+                self.read(item, group[name])
+
+
+def _numbered(layers: list[Any]) -> dict[str, Any]:
+    """Return layers by what Keras calls them in its files: `conv2d`, `conv2d_1`."""
+    counts: dict[str, int] = {}
+    named = {}
+    for layer in layers:
+        kind = _snake_case(type(layer).__name__)
+        named[f"{kind}_{counts[kind]}" if kind in counts else kind] = layer
+        counts[kind] = counts.get(kind, 0) + 1
+    return named
 
 
 def _snake_case(name: str) -> str:
