@@ -29,10 +29,24 @@ def write_float(path: Path, signature: Signature) -> str:
     with explained("float32"), silenced():
         import tf2onnx
 
-        model, _ = tf2onnx.convert.from_function(signature.function, input_signature=signature.inputs, opset=OPSET)
+        model, _ = tf2onnx.convert.from_function(
+            signature.function, input_signature=signature.inputs, opset=OPSET, custom_op_handlers={"Erfc": (_erfc, [])}
+        )
         _bind_constants(model, signature)
         _save(model, path, signature)
     return "tf2onnx from the Keras model"
+
+
+def _erfc(graph: Any, node: Any, name: str, _: Any) -> None:
+    """Write `erfc(x)`, with which TensorFlow computes GELU, as `1 - erf(x)`: ONNX has no such operator."""
+    import numpy as np
+
+    shape, dtype = graph.get_shape(node.output[0]), graph.get_dtype(node.output[0])
+    inputs, outputs = list(node.input), list(node.output)
+    graph.remove_node(node.name)
+    one = graph.make_const(f"{name}/one", np.ones((), np.float32)).output[0]
+    erf = graph.make_node("Erf", inputs, shapes=[shape], dtypes=[dtype]).output[0]
+    graph.make_node("Sub", [one, erf], name=name, outputs=outputs, shapes=[shape], dtypes=[dtype])
 
 
 def _bind_constants(model: Any, signature: Signature) -> None:

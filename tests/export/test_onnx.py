@@ -51,3 +51,17 @@ def test_grouped_convolutions(groups: int, tmp_path: Path) -> None:
     session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"), providers=["CPUExecutionProvider"])
     x = np.random.default_rng(0).random((1, 8, 8, 4), np.float32)
     np.testing.assert_allclose(session.run(None, {"image": x})[0], model(x), atol=1e-5)
+
+
+@pytest.mark.parametrize("approximate", [True, False])
+def test_gelu(approximate: bool, tmp_path: Path) -> None:
+    import onnxruntime
+
+    keras = tf_keras()
+    inputs = keras.Input((7,), name="x")
+    outputs = keras.layers.Dense(5, activation=lambda x: keras.activations.gelu(x, approximate))(inputs)
+    model = keras.Model(inputs, outputs)
+    write_float(tmp_path / "m.onnx", Signature(model))
+    session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"), providers=["CPUExecutionProvider"])
+    x = np.random.default_rng(0).normal(0, 3, (1, 7)).astype(np.float32)
+    np.testing.assert_allclose(session.run(None, {"x": x})[0], model(x), atol=1e-5)
