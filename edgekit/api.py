@@ -70,6 +70,7 @@ def compress(
     scale: float | None = None,
     mean: Sequence[float] | float | None = None,
     std: Sequence[float] | float | None = None,
+    normalize_outside: bool = False,
     metric: str | None = None,
     seed: int | None = None,
     custom: Sequence[str] = (),
@@ -89,6 +90,7 @@ def compress(
         scale: inputs are `(x * scale - mean) / std`; by default as the model was trained, else 1/255 for bytes.
         mean: one number, or one a channel.
         std: as `mean`.
+        normalize_outside: move Rescaling and Normalization of the model's start into the preprocessing.
         metric: as `--metric`.
         seed: governs everything random; by default the recipe's.
         custom: classes and functions that the model needs, each `module:NAME` or `file.py:NAME`.
@@ -118,7 +120,8 @@ def compress(
         argv += ["--metric", metric] if metric else []
         argv += ["--seed", str(seed)] if seed is not None else []
         argv += [part for item in custom for part in ("--custom", item)]
-        argv += [flag for flag, on in (("--allow-unsafe", allow_unsafe), ("--force", force)) if on]
+        flags = {"--normalize-outside": normalize_outside, "--allow-unsafe": allow_unsafe, "--force": force}
+        argv += [flag for flag, on in flags.items() if on]
         _run(argv, verbose=verbose)
     found = read_bundle(target)
     return Bundle(found.path, found.manifest)

@@ -12,6 +12,14 @@ epochs = 3
 schemes = ["float32", "int8"]             # float32 float16 dynamic int8 int16x8 int4-dense int4
 formats = ["tflite", "onnx", "c"]
 
+[preprocessing]                           # as the options of these names; left out: as trained
+scale = "1/255"                           # inputs are (x * scale - mean) / std
+mean = [0.49, 0.48, 0.45]                 # one number, or one a channel
+std = 0.25
+layout = "NHWC"
+normalize_outside = false                 # Rescaling and Normalization of the model are done before the file
+inputs.NAME.scale = 1.0                   # of several inputs
+
 [calibration]
 samples = 500                             # set the quantization ranges
 
@@ -27,13 +35,13 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from edgekit.errors import InputError
-from edgekit.toml import document, nearest_or_file, to_toml
+from edgekit.toml import Table, document, nearest_or_file, to_toml
 
 SCHEMA = 1
 SCHEMES = ("float32", "float16", "dynamic", "int8", "int16x8", "int4-dense", "int4")
@@ -61,6 +69,19 @@ class Recipe:
     calibration_samples: int = 500
     check_samples: int = 1000
     eval_samples: int = 1000
+    preprocessing: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of `Preprocessing` that are not as the model's card says; `inputs` maps names of inputs to such fields."""
+    normalize_outside: bool = False
+
+    def with_preprocessing(self, given: Mapping[str, Any]) -> Recipe:
+        """Return the recipe with fields of `preprocessing` replaced; what is given for all inputs replaces each's."""
+        own, others = self.preprocessing.get("inputs", {}), given.get("inputs", {})
+        inputs = {
+            name: {**{k: v for k, v in own.get(name, {}).items() if k not in given}, **others.get(name, {})}
+            for name in (*own, *others)
+        }
+        fields = {**self.preprocessing, **given}
+        return replace(self, preprocessing=fields | {"inputs": inputs} if inputs else fields)
 
     def with_stages(self, added: Iterable[StageSpec]) -> Recipe:
         """Return the recipe with more stages behind its own, named and described accordingly."""
@@ -88,6 +109,11 @@ class Recipe:
             f"schemes = {to_toml(list(self.schemes))}",
             f"formats = {to_toml(list(self.formats))}",
         ]
+        if self.preprocessing or self.normalize_outside:
+            lines += ["", "[preprocessing]", *_feeding_lines(self.preprocessing)]
+            lines += ["normalize_outside = true"] if self.normalize_outside else []
+            for name, fields in self.preprocessing.get("inputs", {}).items():
+                lines += ["", f"[preprocessing.inputs.{to_toml(name)}]", *_feeding_lines(fields)]
         for table, samples in (
             ("calibration", self.calibration_samples),
             ("check", self.check_samples),
@@ -127,13 +153,19 @@ def parse(text: str, name: str, source: str) -> Recipe:
     Raises:
         InputError: as for `load_recipe`.
     """
-    keys = ("description", "seed", "stage", "export", "calibration", "check", "eval")
+    keys = ("description", "seed", "stage", "export", "preprocessing", "calibration", "check", "eval")
     top = document(text, source, SCHEMA, keys)
     export, calibration, check, evaluation = (top.table(key) for key in ("export", "calibration", "check", "eval"))
     export.allow("schemes", "formats")
     for table in (calibration, check, evaluation):
         table.allow("samples")
     usual = Recipe(name)
+    feeding = top.table("preprocessing")
+    feeding.allow("scale", "mean", "std", "layout", "inputs", "normalize_outside")
+    inputs = dict(feeding.table("inputs").tables())
+    for table in inputs.values():
+        table.allow("scale", "mean", "std", "layout")
+    named = {key: _feeding(table, source) for key, table in inputs.items()}
     return Recipe(
         name=name,
         description=top.get("description", str, ""),
@@ -144,6 +176,8 @@ def parse(text: str, name: str, source: str) -> Recipe:
         calibration_samples=calibration.get("samples", int, usual.calibration_samples, _positive, "at least 1"),
         check_samples=check.get("samples", int, usual.check_samples, _positive, "at least 1"),
         eval_samples=evaluation.get("samples", int, usual.eval_samples, lambda v: v >= 0, "at least 0"),
+        preprocessing=_feeding(feeding, source) | ({"inputs": named} if inputs else {}),
+        normalize_outside=feeding.get("normalize_outside", bool, False),
     )
 
 
@@ -172,6 +206,62 @@ def _stage(value: Any, source: str, index: int) -> StageSpec:
     if not isinstance(value, dict) or not isinstance(value.get("use"), str):
         raise InputError(f"{source}: stage[{index}] needs a key `use` that names the technique")
     return StageSpec(value["use"], {key: v for key, v in value.items() if key != "use"})
+
+
+def _feeding(table: Table, source: str) -> dict[str, Any]:
+    """Return the fields of `Preprocessing` that a table holds."""
+    found = {key: table.get(key, object, None, _is_number, 'a number, or text such as "1/255"') for key in ("scale",)}
+    for key in ("mean", "std"):
+        found[key] = table.get(key, object, None, _are_numbers, "a number, or a list of them, one a channel")
+    found["layout"] = table.get("layout", str, None)
+    fields = {key: _read(key, value) for key, value in found.items() if value is not None}
+    if fields:
+        from edgekit.preprocessing import Preprocessing
+
+        try:
+            Preprocessing(**fields)  # what could never be right is better refused now
+        except InputError as error:
+            raise InputError(f"{source}: {error.message}", error.hint) from error
+    return fields
+
+
+def _read(key: str, value: Any) -> Any:
+    if key == "layout":
+        return value.upper()
+    if key == "scale":
+        return number(value)
+    return tuple(number(v) for v in (value if isinstance(value, list) else [value]))
+
+
+def number(value: Any) -> float:
+    """Read `0.5`, or the text `1/255`.
+
+    Raises:
+        ValueError: it is no number.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise ValueError(value)
+    above, slash, below = str(value).partition("/")
+    try:
+        return float(above) / float(below) if slash else float(above)
+    except ZeroDivisionError as error:
+        raise ValueError(value) from error
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        number(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _are_numbers(value: Any) -> bool:
+    return all(map(_is_number, value if isinstance(value, list) else [value])) and value != []
+
+
+def _feeding_lines(fields: Mapping[str, Any]) -> list[str]:
+    return [f"{key} = {to_toml(value)}" for key, value in fields.items() if key != "inputs"]
 
 
 def _positive(value: int) -> bool:

@@ -54,14 +54,14 @@ from edgekit.models.saving import card_path, save_keras3, save_model
 from edgekit.preprocessing import Preprocessing
 from edgekit.progress import SILENT, Progress
 from edgekit.scoring import scores, with_metric
-from edgekit.source import Source, check_plan, load_source
+from edgekit.source import Source, check_plan, load_source, with_normalization_outside
 from edgekit.stages import Outcome, check_order, run_stages, work_folder
 from edgekit.stats import wilson
 from edgekit.task import Task, with_scale
 from edgekit.techniques.registry import resolve
 from edgekit.techniques.stage import Stage
 
-GRAVE = ("normalised-twice", "not-normalised", "channel-order", "token-range", "not-integers")
+GRAVE = ("normalised-twice", "not-normalised", "channel-order", "token-range", "not-integers", "feature-scales")
 """Findings about the data that are said again at the end: they spoil every number."""
 LOOK = 500
 """Validation samples that the source model answers before any work."""
@@ -92,8 +92,8 @@ def compress(
         data: what `--data` takes (`edgekit.data.loading.load_raw`).
         recipe: what to do.
         out: the folder to create.
-        preprocessing: how the model is fed: fields of `Preprocessing` that are not as its card says, or, without a
-            card, not as usual for the data.
+        preprocessing: how the model is fed: fields of `Preprocessing` in place of the recipe's and the card's, or,
+            without either, in place of what is usual for the data.
         allow_unsafe: load Lambda layers, which run code from the model file.
         metric: a key of `edgekit.metrics.METRICS` or `module:function`, in place of the task's usual one.
         custom: the user's own layers and functions, `package.module:NAME` or `file.py:NAME`.
@@ -110,12 +110,19 @@ def compress(
     stages = [resolve(spec, f"recipe {recipe.name}: stage[{i}]") for i, spec in enumerate(recipe.stages)]
     check_order(stages)
     check_plan(model, recipe)
-    source, dataset = load_source(
-        model, data, recipe, preprocessing, allow_unsafe=allow_unsafe, custom=custom, progress=progress
-    )
+    recipe = recipe.with_preprocessing(preprocessing or {})
+    source, dataset = load_source(model, data, recipe, allow_unsafe=allow_unsafe, custom=custom, progress=progress)
     dataset, task = fit(dataset, source.card.preprocessing, source.inputs, source.outputs, source.name)
+    if recipe.normalize_outside and task.main.kind == "reconstruction":
+        raise InputError(
+            "--normalize-outside: an autoencoder is judged against its inputs, which would be others",
+            "leave the option out",
+        )
+    if recipe.normalize_outside:
+        source = with_normalization_outside(source, progress)
     splits = split(dataset, min(recipe.calibration_samples, len(dataset.x_train) // 2))
-    findings = data_doubts(dataset, source.card.preprocessing, source.model, len(splits.x_calibration))
+    int8 = any(map(of_int8, recipe.schemes))
+    findings = data_doubts(dataset, source.card.preprocessing, source.model, len(splits.x_calibration), int8=int8)
     for finding in findings:
         progress.warn(f"{finding.sentence}; {finding.hint}")
     task, chance = _look(source, splits, task)

@@ -136,7 +136,7 @@ class Preprocessing:
         if any(self.mean):
             text = f"{text} - {_numbers(self.mean)}"
         if any(v != 1 for v in self.std):
-            text = f"({text}) / {_numbers(self.std)}"
+            text = f"({text}) / {_numbers(self.std)}" if " " in text else f"{text} / {_numbers(self.std)}"
         return text if self.layout == "NHWC" else f"{text}, transposed to {self.layout}"
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from edgekit.config import Recipe
 from edgekit.data.dataset import Dataset
-from edgekit.data.fitting import Port, ports
+from edgekit.data.fitting import Port, named_as, ports
 from edgekit.data.loading import check_spec, load_data
 from edgekit.data.split import split
 from edgekit.errors import InputError
@@ -22,6 +22,7 @@ from edgekit.inspect.reading import format_of
 from edgekit.models.file_model import SUFFIXES, FileModel
 from edgekit.models.saving import ModelCard, read_card
 from edgekit.progress import Progress
+from edgekit.techniques.outside import normalize_outside
 
 DEMO_MODEL = "digits-cnn"
 
@@ -45,12 +46,12 @@ class Source:
     @property
     def inputs(self) -> list[Port]:
         """The inputs, named as in the files made of the model."""
-        return ports(self._names(self.model.input_names), self.model.inputs)
+        return _ports(self.model)[0]
 
     @property
     def outputs(self) -> list[Port]:
         """The outputs, likewise."""
-        return ports(self._names(self.model.output_names), self.model.outputs)
+        return _ports(self.model)[1]
 
     @property
     def generation(self) -> int | None:
@@ -62,9 +63,6 @@ class Source:
     def loss(self) -> str:
         """What the model was compiled with, if that is a loss for values; else empty."""
         return str(self.card.lineage[-1].get("loss", ""))
-
-    def _names(self, names: list[str]) -> list[str]:
-        return list(names) if isinstance(self.model, FileModel) else identifiers(names)
 
 
 def check_plan(model: Path | None, recipe: Recipe) -> None:
@@ -79,7 +77,6 @@ def load_source(
     path: Path | None,
     data: str,
     recipe: Recipe,
-    preprocessing: Mapping[str, Any] | None,
     *,
     allow_unsafe: bool,
     custom: Sequence[str],
@@ -90,8 +87,8 @@ def load_source(
     Args:
         path: of the model; None trains the demo model.
         data: a data set name, or where data lie.
-        recipe: its seed and number of calibration samples are used.
-        preprocessing: fields that are not as the model's card says, or, without a card, not as usual for the data.
+        recipe: its seed, number of calibration samples and preprocessing are used. Fields of the last replace the model
+            card's, or, without a card, what is usual for the data.
         allow_unsafe: load Lambda layers, which run code from the model file.
         custom: the user's own layers and functions, `package.module:NAME` or `file.py:NAME`.
         progress: told of every step.
@@ -103,9 +100,10 @@ def load_source(
     check_spec(data)
     if path is None:
         dataset = load_data(data)
-        if preprocessing:
+        chosen = [*recipe.preprocessing, *(["normalize_outside"] if recipe.normalize_outside else [])]
+        if chosen:
             raise InputError(
-                f"the demo model is trained on {dataset.preprocessing}: {', '.join(preprocessing)} cannot be chosen",
+                f"the demo model is trained on {dataset.preprocessing}: {', '.join(chosen)} cannot be chosen",
                 "give a MODEL, or leave the option out",
             )
         return _demo(dataset, recipe, progress), dataset
@@ -126,13 +124,34 @@ def load_source(
             )
         model, origin = loaded.model, loaded.source
     shape = tuple(model.inputs[0].shape[1:]) if len(model.inputs) == 1 else None
-    dataset = load_data(data, shape, progress)
-    used = (card.preprocessing if card else dataset.preprocessing).changed(preprocessing or {})
+    dataset = named_as(load_data(data, shape, progress), *([port.name for port in side] for side in _ports(model)))
+    used = (card.preprocessing if card else dataset.preprocessing).changed(recipe.preprocessing)
     progress.say(f"{path.name}: {model.count_params():,} parameters; inputs are {used}")
     lineage = [*(card.lineage if card else []), origin]
     return Source(
         _file_name(path.stem), model, ModelCard(used, dataset.class_names, lineage), origin["sha256"]
     ), dataset
+
+
+def with_normalization_outside(source: Source, progress: Progress) -> Source:
+    """Return the source with Rescaling and Normalization at the model's start done by its preprocessing.
+
+    Raises:
+        InputError: there is nothing to take out.
+    """
+    if not hasattr(source.model, "layers"):
+        raise InputError(f"--normalize-outside: {source.name} has no layers to take out", "leave the option out")
+    outside = normalize_outside(source.model, source.card.preprocessing, [port.name for port in source.inputs])
+    progress.say(f"Done before the model from now on: {', '.join(outside.layers)}; inputs are {outside.preprocessing}")
+    *earlier, loaded = source.card.lineage
+    lineage = [*earlier, {**loaded, "normalized_outside": list(outside.layers)}]
+    card = replace(source.card, preprocessing=outside.preprocessing, lineage=lineage)
+    return replace(source, model=outside.model, card=card)
+
+
+def _ports(model: Any) -> tuple[list[Port], list[Port]]:
+    name = list if isinstance(model, FileModel) else identifiers
+    return ports(name(model.input_names), model.inputs), ports(name(model.output_names), model.outputs)
 
 
 def _is_file_model(path: Path) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from edgekit.errors import InputError
@@ -38,7 +38,8 @@ class Table:
     ) -> Any:
         """Return a value or its default; raise `InputError` if it is of another type or not valid."""
         value = self._values.get(key, default)
-        if value is not default and (not isinstance(value, kind) or isinstance(value, bool) or not valid(value)):
+        right = isinstance(value, kind) and (kind is bool or not isinstance(value, bool)) and valid(value)
+        if value is not default and not right:
             wanted = expected or kind.__name__
             raise InputError(f"{self._source}: `{self._path}{key}` is {value!r}, expected {wanted}")
         return value
@@ -46,6 +47,11 @@ class Table:
     def table(self, key: str) -> Table:
         """Return a table inside this one; an empty one if it is not there."""
         return Table(self.get(key, dict, {}), self._source, f"{self._path}{key}.")
+
+    def tables(self) -> Iterator[tuple[str, Table]]:
+        """Yield the names and tables inside this one, which holds nothing else."""
+        for key in self._values:
+            yield key, self.table(key)
 
     def choices(self, key: str, allowed: tuple[str, ...], default: tuple[str, ...]) -> tuple[str, ...]:
         """Return a list without repetitions whose entries are all among those allowed."""

@@ -26,6 +26,33 @@ def test_a_full_recipe_round_trips() -> None:
     assert parse(recipe.to_toml(), "mine", "again") == recipe
 
 
+FED = """schema = 1
+[preprocessing]
+scale = "1/255"
+mean = 0.5
+std = [0.2, 0.3]
+layout = "nchw"
+normalize_outside = true
+[preprocessing.inputs."my table"]
+scale = 2
+"""
+
+
+def test_preprocessing() -> None:
+    recipe = parse(FED, "mine", "mine.toml")
+    table = {"my table": {"scale": 2.0}}
+    assert recipe.normalize_outside
+    assert recipe.preprocessing == {
+        "scale": 1 / 255, "mean": (0.5,), "std": (0.2, 0.3), "layout": "NCHW", "inputs": table,
+    }  # fmt: skip
+    assert parse(recipe.to_toml(), "mine", "again") == recipe
+    given = recipe.with_preprocessing({"mean": (1.0,), "inputs": {"image": {"std": (2.0,)}}}).preprocessing
+    assert (given["mean"], given["scale"]) == ((1.0,), 1 / 255)
+    assert given["inputs"] == table | {"image": {"std": (2.0,)}}
+    assert recipe.with_preprocessing({"scale": 3.0}).preprocessing["inputs"] == {"my table": {}}
+    assert recipe.with_preprocessing({}) == recipe
+
+
 @pytest.mark.parametrize(
     ("text", "message", "hint"),
     [
@@ -34,6 +61,21 @@ def test_a_full_recipe_round_trips() -> None:
         ("schema = 1\n[export]\nschemes = ['int9']\n", "`export.schemes` holds 'int9'", "`int8`"),
         ("schema = 1\n[export]\nschemes = []\n", "at least one", ""),
         ("schema = 1\n[export]\nformats = 'tflite'\n", "`export.formats` is 'tflite'", ""),
+        ("schema = 1\n[preprocessing]\nscle = 1\n", "unknown key `preprocessing.scle`", "`scale`"),
+        ("schema = 1\n[preprocessing]\nscale = '1/0'\n", "`preprocessing.scale` is '1/0', expected a number", ""),
+        ("schema = 1\n[preprocessing]\nscale = true\n", "`preprocessing.scale` is True, expected a number", ""),
+        ("schema = 1\n[preprocessing]\nmean = []\n", r"`preprocessing.mean` is \[\], expected a number, or a list", ""),
+        ("schema = 1\n[preprocessing]\nmean = [1, 'x']\n", "`preprocessing.mean` is", ""),
+        ("schema = 1\n[preprocessing]\nstd = 0\n", "scale or std of zero", ""),
+        ("schema = 1\n[preprocessing]\nscale = inf\n", "not finite", ""),
+        ("schema = 1\n[preprocessing]\nlayout = 'HWCN'\n", "unknown layout `HWCN`", "NHWC"),
+        (
+            "schema = 1\n[preprocessing]\nnormalize_outside = 1\n",
+            "`preprocessing.normalize_outside` is 1, expected bool",
+            "",
+        ),
+        ("schema = 1\n[preprocessing.inputs]\na = 1\n", "`preprocessing.inputs.a` is 1, expected dict", ""),
+        ("schema = 1\n[preprocessing.inputs.a]\ninputs = 1\n", "unknown key `preprocessing.inputs.a.inputs`", ""),
         ("schema = 1\n[calibration]\nsamples = 0\n", "`calibration.samples` is 0, expected at least 1", ""),
         ("schema = 1\n[calibration]\nsamples = true\n", "`calibration.samples` is True", ""),
         ("schema = 1\nseed = -1\n", "`seed` is -1", ""),

@@ -246,7 +246,7 @@ def test_wrong_preprocessing_is_noticed_before_any_work(model_file: Path, learna
 
 @pytest.mark.parametrize(
     ("given", "said"),
-    [({}, "x / 255"), ({"mean": (0.5,)}, "x / 255 - 0.5"), ({"scale": 1.0, "std": (2.0,)}, "(x) / 2")],
+    [({}, "x / 255"), ({"mean": (0.5,)}, "x / 255 - 0.5"), ({"scale": 1.0, "std": (2.0,)}, "x / 2")],
 )
 def test_what_is_given_replaces_only_that(
     model_file: Path, learnable: Path, tmp_path: Path, given: dict[str, Any], said: str

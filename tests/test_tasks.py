@@ -272,6 +272,77 @@ def test_what_does_not_fit_is_said_with_the_next_step(tmp_path: Path) -> None:
         assert "layout" not in caught.value.hint
 
 
+def test_normalization_outside_saves_narrow_columns(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rooms, year = rng.integers(1, 7, 200), rng.integers(1900, 2024, 200)
+    prices = 10 * rooms + 0.2 * (year - 1960)
+    lines = ["rooms,year,price", *(f"{r},{y},{p:.1f}" for r, y, p in zip(rooms, year, prices, strict=True))]
+    (tmp_path / "houses.csv").write_text("\n".join(lines))
+    layers = tf_keras().layers
+    inputs = layers.Input((2,))
+    scaled = layers.Normalization(mean=[3.5, 1960.0], variance=[3.0, 1300.0], name="scaled")(inputs)
+    outputs = layers.Dense(1, name="price")(scaled)
+    model = tf_keras().Model(inputs, outputs)
+    model.layers[-1].set_weights([np.array([[10 * 3.0**0.5], [0.2 * 1300.0**0.5]]), np.array([35.0])])
+    model.save(tmp_path / "m.keras")
+    recipe = dataclasses.replace(PLAIN, formats=("tflite",), schemes=("int8",))
+    errors, heard = {}, Heard()
+    for outside in (False, True):
+        chosen = dataclasses.replace(recipe, normalize_outside=outside)
+        out = tmp_path / str(outside)
+        bundle = compress(tmp_path / "m.keras", str(tmp_path / "houses.csv"), chosen, out, progress=heard)
+        with open_device() as desktop:
+            record = bench(candidates([out]), Plan(latency=False, memory=False), desktop)
+        errors[outside] = (record.measurements[0].accuracy or {})["value"]
+    assert errors[True] < 1 < 5 < errors[False]
+    first, again = (sentence for sentence in heard.warned if "erases" in sentence)
+    assert "erases 1 of 2 features: rooms" in first
+    assert first.endswith("happens before the file then")
+    assert first in again
+    assert bundle.manifest.preprocessing.mean == pytest.approx((3.5, 1960.0))
+    assert bundle.manifest.lineage[-1]["normalized_outside"] == ["scaled"]
+    assert "normalize_outside = true" in (out / "recipe.toml").read_text()
+
+
+def test_normalization_outside_is_refused_where_it_would_change_the_task(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).random((60, 8)).astype(np.float32)
+    layers = tf_keras().layers
+    inputs = layers.Input((8,))
+    model = functional(inputs, layers.Dense(8)(layers.Rescaling(2.0)(inputs)), tmp_path / "m.keras")
+    recipe = dataclasses.replace(PLAIN, normalize_outside=True)
+    with pytest.raises(InputError, match="--normalize-outside: an autoencoder is judged against its inputs"):
+        compress(model, save(tmp_path / "d.npz", x, None), recipe, tmp_path / "o")
+    assert not (tmp_path / "o").exists()
+
+
+def test_inputs_that_are_only_numbered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    layers = tf_keras().layers
+    zebra, ant = layers.Input((6, 6, 1), name="zebra"), layers.Input((3,), name="ant")
+    joined = layers.Concatenate()([layers.Flatten()(zebra), ant])
+    outputs = layers.Dense(3, activation="softmax", name="kind")(joined)
+    model = functional([zebra, ant], outputs, tmp_path / "m.keras")
+    (tmp_path / "mine.py").write_text(
+        "import numpy as np, tensorflow as tf\n"
+        "rng = np.random.default_rng(0)\n"
+        "x, r = rng.integers(0, 256, (90, 6, 6, 1), dtype=np.uint8), rng.random((90, 3))\n"
+        "def load():\n    return tf.data.Dataset.from_tensor_slices(((x, r), np.arange(90) % 3)).batch(8)\n"
+    )
+    recipe = dataclasses.replace(PLAIN, formats=("tflite",))
+    bundle = compress(model, "mine.py:load", recipe, tmp_path / "o")
+    how = bundle.manifest.preprocessing
+    assert (how.of("zebra").scale, how.of("ant").scale) == (1 / 255, 1)
+    with open_device() as desktop:
+        data = load_data("mine.py:load")
+        found = [
+            bench(candidates([tmp_path / "o"]), Plan(latency=False, memory=False), desktop, data=given).measurements
+            for given in (None, data)
+        ]
+    assert not [failure for measured in found for m in measured for failure in m.failures]
+    own, given = ([(m.accuracy or {})["correct"] for m in measured] for measured in found)
+    assert own == given
+
+
 def test_a_metric_of_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "my_metrics.py").write_text(

@@ -52,6 +52,12 @@ def command(
     mean: Annotated[str | None, typer.Option(help="One number, or one per channel: 0.49,0.48,0.45.")] = None,
     std: Annotated[str | None, typer.Option(help="As --mean.")] = None,
     layout: Annotated[str | None, typer.Option(help="NHWC or NCHW, what the model expects.")] = None,
+    outside: Annotated[
+        bool,
+        typer.Option(
+            "--normalize-outside", help="Move Rescaling and Normalization of the model's start before the files."
+        ),
+    ] = False,
     seed: Annotated[int | None, typer.Option(min=0, help="Governs everything random. [default: the recipe's]")] = None,
     eval_samples: Annotated[
         int | None, typer.Option(min=0, help="Test samples in the bundle; 0: all. [default: the recipe's]")
@@ -84,6 +90,7 @@ def command(
         seed=chosen.seed if seed is None else seed,
         eval_samples=chosen.eval_samples if eval_samples is None else eval_samples,
         calibration_samples=calibration_samples or chosen.calibration_samples,
+        normalize_outside=outside or chosen.normalize_outside,
     )
     how = preprocessing(scale, mean, std, layout)
     folder = out or Path(f"{model.stem if model else 'digits-cnn'}-{chosen.name}")

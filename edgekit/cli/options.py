@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgekit.config import number
 from edgekit.errors import InputError
 
 if TYPE_CHECKING:
@@ -139,8 +140,7 @@ def _numbers(text: str, option: str) -> tuple[float, ...]:
 
 
 def _number(text: str, option: str) -> float:
-    above, slash, below = text.partition("/")
     try:
-        return float(above) / float(below) if slash else float(above)
-    except (ValueError, ZeroDivisionError):
+        return number(text)
+    except ValueError:
         raise InputError(f"{option} {text}: expected a number such as 0.5 or 1/255") from None

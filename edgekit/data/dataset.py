@@ -30,6 +30,7 @@ class Dataset:
             for several labels a sample, float32 (n, ...) for values; `Columns` for several outputs; None without.
         class_names: one name a class; empty where labels are no classes.
         preprocessing: how these samples are usually fed; a model's own description goes before it.
+        feature_names: of a table, one a column of x; or empty.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Dataset:
     y_test: Any
     class_names: tuple[str, ...]
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
+    feature_names: tuple[str, ...] = ()
 
     @property
     def sample_shape(self) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from edgekit.preprocessing import Preprocessing
 
 
 def data_doubts(
-    dataset: Dataset, preprocessing: Preprocessing, model: Any, calibration_samples: int | None
+    dataset: Dataset, preprocessing: Preprocessing, model: Any, calibration_samples: int | None, *, int8: bool
 ) -> list[Finding]:
     """Return what is doubtful about data and the way they are fed.
 
@@ -22,6 +22,7 @@ def data_doubts(
         preprocessing: from stored samples to model inputs.
         model: a Keras model; of others only the data are looked at.
         calibration_samples: how many will set the quantization ranges; None if nothing is calibrated.
+        int8: whether the inputs of a file will be int8.
     """
     known = model_facts(model) if hasattr(model, "layers") else ModelFacts((), False)
     classes = is_classes(dataset.y_train) and dataset.classes > 0
@@ -34,7 +35,9 @@ def data_doubts(
         apply={n: preprocessing.of(n).apply for n in dataset.x_train.names} if several else preprocessing.apply,
         fed=str(preprocessing),
         class_names=dataset.class_names if classes else (),
+        feature_names=dataset.feature_names,
         calibration_samples=calibration_samples,
+        int8=int8,
     )
     return lint(facts, known)
 

@@ -76,6 +76,7 @@ class DataFacts:
         copies: equal samples.
         calibration_samples: how many will set the quantization ranges; None if nothing is calibrated.
         fed: the preprocessing as a formula, for sentences.
+        int8: whether the inputs of a file will be int8.
     """
 
     inputs: tuple[InputFacts, ...]
@@ -85,6 +86,7 @@ class DataFacts:
     copies: Copies = Copies()
     calibration_samples: int | None = None
     fed: str = "x"
+    int8: bool = True
 
 
 def data_facts(
@@ -98,6 +100,7 @@ def data_facts(
     class_names: tuple[str, ...] = (),
     feature_names: tuple[str, ...] = (),
     calibration_samples: int | None = None,
+    int8: bool = True,
 ) -> DataFacts:
     """Look at a data set; mapped arrays are read in pieces.
 
@@ -111,6 +114,7 @@ def data_facts(
         class_names: one a class.
         feature_names: of a table.
         calibration_samples: how many will set the quantization ranges.
+        int8: whether the inputs of a file will be int8.
     """
     train, test = _by_name(x_train), _by_name(x_test)
     inputs = []
@@ -122,7 +126,7 @@ def data_facts(
     classes = max(len(class_names), *(int(y.max()) + 1 for y in labels)) if sorted_out else 0
     counts = [tuple(np.bincount(y, minlength=classes).tolist()) if classes else () for y in labels] or [(), ()]
     copies = _copies(train, test, y_train if sorted_out else None)
-    return DataFacts(tuple(inputs), counts[0], counts[-1], class_names, copies, calibration_samples, fed)
+    return DataFacts(tuple(inputs), counts[0], counts[-1], class_names, copies, calibration_samples, fed, int8)
 
 
 def _are_classes(y: Array) -> bool:

@@ -42,6 +42,24 @@ def shape_of(specs: Sequence[TensorSpec]) -> Shape | None:
     return ports_of(specs)[0].shape if len(specs) == 1 else None
 
 
+def named_as(dataset: Dataset, inputs: Sequence[str], outputs: Sequence[str]) -> Dataset:
+    """Give arrays that are only numbered, as of tuples in `tf.data`, the names of a model's inputs and outputs."""
+    how = dataset.preprocessing
+    if _numbered(dataset.x_train, inputs):
+        how = replace(how, inputs=tuple((name, of) for name, (_, of) in zip(inputs, how.inputs, strict=True)))
+    parts = {"x_train": inputs, "x_test": inputs, "y_train": outputs, "y_test": outputs}
+    named = {key: _renamed(getattr(dataset, key), names) for key, names in parts.items()}
+    return replace(dataset, preprocessing=how, **named)
+
+
+def _numbered(part: Any, names: Sequence[str]) -> bool:
+    return isinstance(part, Columns) and len(part.names) == len(names) and all(name.isdigit() for name in part.names)
+
+
+def _renamed(part: Any, names: Sequence[str]) -> Any:
+    return Columns(dict(zip(names, part.arrays, strict=True))) if _numbered(part, names) else part
+
+
 def fit(
     dataset: Dataset, preprocessing: Preprocessing, inputs: Sequence[Port], outputs: Sequence[Port], name: str
 ) -> tuple[Dataset, Task]:
@@ -101,8 +119,6 @@ def _ordered(part: Any, ports_: Sequence[Port], role: str, model: str, data: str
         return part
     if set(part.names) == set(names):
         ordered = part.in_order(names)
-    elif len(part.names) == len(names) and all(n.isdigit() for n in part.names):
-        ordered = Columns(dict(zip(names, part.arrays, strict=True)))
     else:
         raise InputError(
             f"{data} holds {', '.join(part.names)}, {model} has the {role}{'s' * (len(names) > 1)} {', '.join(names)}",

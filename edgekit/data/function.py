@@ -125,7 +125,7 @@ def _understood(given: Any, source: str, sample_shape: tuple[int | None, ...] | 
         if len(given) == 2 and all(isinstance(part, (tuple, list)) and len(part) == 2 for part in given):
             (x, y), (x_test, y_test) = given
             return _checked(*(_part(p, source) for p in (x, y, x_test, y_test)), source=source)
-        if len(given) == 2 and all(isinstance(part, (np.ndarray, Mapping)) for part in given):
+        if len(given) == 2 and all(isinstance(part, (np.ndarray, Mapping)) or _is_several(part) for part in given):
             return Loose(_given_part(given[0], source), _given_part(given[1], source))
     if isinstance(given, np.ndarray):
         return Loose(_array(given, source), None)
@@ -157,7 +157,16 @@ def _part(value: Any, source: str) -> Part | None:
     return None if value is None else _given_part(value, source)
 
 
+def _is_several(value: Any) -> bool:
+    """Return whether it is a list of arrays of several inputs or outputs: as many samples each, of other shapes."""
+    if not isinstance(value, (list, tuple)) or not all(isinstance(item, np.ndarray) and item.ndim for item in value):
+        return False
+    return len({len(item) for item in value}) == 1 and len({item.shape for item in value}) > 1
+
+
 def _given_part(value: Any, source: str) -> Part:
+    if _is_several(value):
+        return {str(index): array for index, array in enumerate(value)}
     if isinstance(value, Mapping):
         return {str(name): _array(array, source) for name, array in value.items()}
     return _array(value, source)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import replace
 
 from edgekit.data import function, images, named, npy, npz, table
 from edgekit.data.dataset import Dataset, build
@@ -34,7 +35,8 @@ def load_data(spec: str, sample_shape: tuple[int | None, ...] | None = None, pro
     for note in raw.notes:
         progress.say(note)
     arrays = {"x_train": raw.x_train, "y_train": raw.y_train, "x_test": raw.x_test, "y_test": raw.y_test}
-    return build(_name(spec), arrays, raw.source, raw.class_names)
+    built = build(_name(spec), arrays, raw.source, raw.class_names)
+    return replace(built, feature_names=raw.feature_names)
 
 
 def check_spec(spec: str) -> None:

@@ -26,7 +26,8 @@ def spooled(dataset: Any, source: str, sample_shape: tuple[int | None, ...] | No
     """Return the samples and labels of a `tf.data.Dataset` as arrays mapped from the disk.
 
     Args:
-        dataset: finite; its elements are x or (x, y), each a tensor or a dictionary of tensors, batched or not.
+        dataset: finite; its elements are x or (x, y), each a tensor, or a dictionary or tuple of them, batched or not.
+            Those of a tuple are called `0`, `1` and so on.
         source: for messages.
         sample_shape: what the model takes, without batch.
 
@@ -46,7 +47,7 @@ def spooled(dataset: Any, source: str, sample_shape: tuple[int | None, ...] | No
         try:
             for element in dataset.as_numpy_iterator():
                 for part, into in zip(element if isinstance(spec, tuple) else (element,), spools, strict=True):
-                    for name, value in (part if isinstance(part, Mapping) else {"": part}).items():
+                    for name, value in _tensors(part).items():
                         array = np.asarray(value)
                         into[name].append(array if batched else array[np.newaxis])
         except EdgekitError:
@@ -65,13 +66,18 @@ def spooled(dataset: Any, source: str, sample_shape: tuple[int | None, ...] | No
 
 def _named(part: Any, source: str) -> dict[str, list[int | None] | None]:
     """Return the static shapes of the tensors in one part of an element, by name."""
-    tensors = part if isinstance(part, Mapping) else {"": part}
     shapes: dict[str, list[int | None] | None] = {}
-    for name, tensor in tensors.items():
+    for name, tensor in _tensors(part).items():
         if not hasattr(tensor, "shape") or not hasattr(tensor, "dtype"):
             raise InputError(f"{source}: its elements hold {type(tensor).__name__}", "expected x or (x, y)")
-        shapes[str(name)] = None if tensor.shape.rank is None else list(tensor.shape)
+        shapes[name] = None if tensor.shape.rank is None else list(tensor.shape)
     return shapes
+
+
+def _tensors(part: Any) -> dict[str, Any]:
+    if isinstance(part, Mapping):
+        return {str(name): tensor for name, tensor in part.items()}
+    return {str(i): tensor for i, tensor in enumerate(part)} if isinstance(part, tuple) else {"": part}
 
 
 def _batched(

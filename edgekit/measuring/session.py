@@ -14,7 +14,7 @@ from typing import Any
 
 from edgekit import __version__
 from edgekit.data.dataset import Dataset
-from edgekit.data.fitting import fit, ports_of
+from edgekit.data.fitting import fit, named_as, ports_of
 from edgekit.data.stored import read_samples, write_samples
 from edgekit.devices import benchmark_model
 from edgekit.devices.device import Device, open_device
@@ -76,6 +76,8 @@ def bench(
         TargetError: the device is lost, or cannot run any of the files.
     """
     started = time.monotonic()
+    if data is not None:
+        data = named_as(data, *_names(subjects[0]))
     fed = fix_shapes([_fed(c, data, preprocessing, metric) for c in subjects], plan.input_shapes)
     for note in (c.note for c in fed if c.note):
         progress.warn(note)
@@ -319,6 +321,14 @@ def _set_governor(device: Device, governor: str, progress: Progress) -> None:
         progress.warn(
             f"{device.name}: may not set the governor (it takes root, or sudo without a password); left as it is"
         )
+
+
+def _names(candidate: Candidate) -> tuple[list[str], list[str]]:
+    """Return the inputs and outputs in the order of the model, where a bundle tells it, else of the file."""
+    inputs, outputs = [spec.name for spec in candidate.inputs], [spec.name for spec in candidate.outputs]
+    if candidate.preprocessing and candidate.preprocessing.inputs:
+        inputs = [name for name, _ in candidate.preprocessing.inputs]
+    return inputs, [head.name for head in candidate.task.heads] if candidate.task else outputs
 
 
 def _fed(candidate: Candidate, data: Dataset | None, given: Mapping[str, Any] | None, metric: str | None) -> Candidate:

@@ -71,6 +71,14 @@ def test_a_pair_of_arrays_is_samples_and_labels() -> None:
     np.testing.assert_array_equal(raw.x_test["a"] + 1, raw.x_test["b"])
 
 
+def test_lists_of_arrays_are_several_inputs_by_number() -> None:
+    raw = load_raw(write("return [x, x[:, :1]], y"))
+    np.testing.assert_array_equal(raw.x_train["0"][:, :1], raw.x_train["1"])
+    raw = load_raw(write("return ([x, x[:, :1]], y), ([x[:5], x[:5, :1]], y[:5])"))
+    assert {name: array.shape for name, array in raw.x_test.items()} == {"0": (5, 2), "1": (5, 1)}
+    assert load_raw(write("return list(x), y, list(x), y")).x_train.shape == (20, 2)  # a list of samples
+
+
 def test_several_inputs() -> None:
     raw = load_raw(write("return {'x': {'a': x, 'b': x + 1}, 'y': y, 'class_names': ['no', 'yes']}"))
     np.testing.assert_array_equal(raw.x_train["a"] + 1, raw.x_train["b"])

@@ -236,13 +236,15 @@ def test_constant_features() -> None:
     assert looked(table(1, 1, 1, 1), preprocessing=RAW, model=DENSE) == []
 
 
+NORMALIZING = ModelFacts((ModelInput(shape=(4,), first_layers=("Normalization",), normalizes=True),))
+
+
 @pytest.mark.parametrize(
     ("model", "scales", "expected"),
     [
-        (DENSE, (1, 1, 500, 1), ["feature-scales"]),
-        (DENSE, (1, 1, 50, 1), []),
-        (ModelFacts((ModelInput(shape=(4,), normalizes=True),)), (1, 1, 500, 1), []),
-        (ModelFacts((ModelInput(shape=(4,), normalizes=True, mean=(0,) * 4, std=(1, 1, 500, 1)),)), (1, 1, 500, 1), []),
+        (DENSE, (9, 9, 500, 9), ["feature-scales"]),
+        (DENSE, (9, 9, 90, 9), []),
+        (NORMALIZING, (9, 9, 500, 9), ["feature-scales"]),
         (DENSE, (1e5, 1e5, 1e5, 1e5), ["not-normalised"]),
     ],
 )
@@ -250,7 +252,9 @@ def test_feature_scales(model: ModelFacts, scales: tuple[float, ...], expected: 
     found = looked(table(*scales), preprocessing=RAW, model=model)
     assert codes(found) == expected
     if expected == ["feature-scales"]:
-        assert "number 2" in found[0].sentence
+        assert "erases 3 of 4 features: number 0, number 1, number 3 (a spread of 8.5" in found[0].sentence
+        assert found[0].hint.startswith("add --normalize-outside" if model is NORMALIZING else "train on standardised")
+        assert "feature-scales" not in codes(looked(table(*scales), preprocessing=RAW, model=model, int8=False))
 
 
 def test_digits(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,101 @@
+"""Rescaling and Normalization moved from a model into its preprocessing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgekit.backend import tf_keras
+from edgekit.errors import InputError
+from edgekit.preprocessing import Preprocessing
+from edgekit.techniques.outside import normalize_outside
+
+pytestmark = pytest.mark.tensorflow
+IMAGES = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), dtype=np.uint8)
+
+
+def adapted(x: np.ndarray, **options: Any) -> Any:
+    layer = tf_keras().layers.Normalization(**options)
+    layer.adapt(x.astype(np.float32))
+    return layer
+
+
+def starts() -> dict[str, list[Any]]:
+    layers = tf_keras().layers
+    return {
+        "rescaling": [layers.Rescaling(1 / 127.5, offset=-1.0)],
+        "per channel": [layers.Rescaling([0.1, 0.2, 0.3], offset=[1.0, 0.0, -1.0])],
+        "adapted": [adapted(IMAGES)],
+        "one mean": [adapted(IMAGES, axis=None)],
+        "inverted": [layers.Normalization(mean=[1.0, 2.0, 3.0], variance=[4.0, 9.0, 16.0], invert=True)],
+        "chain": [layers.Rescaling(1 / 255), layers.Normalization(mean=[0.4, 0.5, 0.6], variance=[0.1, 0.2, 0.3])],
+    }
+
+
+@pytest.mark.parametrize("how", [Preprocessing(), Preprocessing(0.5, (1.0, 2.0, 3.0), (0.5,))], ids=["raw", "fed"])
+@pytest.mark.parametrize("start", list(starts()))
+def test_together_they_compute_the_same(start: str, how: Preprocessing) -> None:
+    keras = tf_keras()
+    taken = starts()[start]
+    model = keras.Sequential([keras.Input((8, 8, 3)), *taken, keras.layers.Conv2D(4, 3), keras.layers.Flatten()])
+    found = normalize_outside(model, how, ["image"])
+    assert found.layers == tuple(sorted(layer.name for layer in taken))
+    assert [type(layer).__name__ for layer in found.model.layers] == ["InputLayer", "Conv2D", "Flatten"]
+    expected = model(how.apply(IMAGES)).numpy()
+    np.testing.assert_allclose(
+        found.model(found.preprocessing.apply(IMAGES)), expected, atol=1e-4 * np.abs(expected).max()
+    )
+    assert len(model.layers) == len(taken) + 2
+
+
+def test_only_the_inputs_that_normalise_change() -> None:
+    keras = tf_keras()
+    image, row = keras.Input((8, 8, 3), name="image"), keras.Input((3,), name="row")
+    x = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(image))
+    model = keras.Model([image, row], keras.layers.Dense(2)(keras.layers.Concatenate()([x, row])))
+    how = Preprocessing(inputs=(("image", Preprocessing()), ("row", Preprocessing(2.0))))
+    found = normalize_outside(model, how, ["image", "row"])
+    assert found.preprocessing.of("row") == how.of("row")
+    assert str(found.preprocessing.of("image")) == "x / 255"
+    rows = np.ones((6, 3), np.float32)
+    given = [found.preprocessing.of("image").apply(IMAGES), rows]
+    np.testing.assert_allclose(found.model(given), model([IMAGES.astype(np.float32), rows]), atol=1e-5)
+
+
+def test_inside_a_nested_model() -> None:
+    keras = tf_keras()
+    inside = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Rescaling(1 / 255), keras.layers.Conv2D(2, 3)])
+    outer = keras.Input((8, 8, 3))
+    model = keras.Model(outer, keras.layers.Flatten()(inside(outer)))
+    found = normalize_outside(model, Preprocessing(), ["image"])
+    expected = model(IMAGES.astype(np.float32))
+    np.testing.assert_allclose(found.model(found.preprocessing.apply(IMAGES)), expected, atol=1e-5)
+
+
+def test_what_stays_where_it_is() -> None:
+    keras = tf_keras()
+    layers = keras.layers
+    inputs = keras.Input((4, 4, 3), name="image")
+    scaled = layers.Rescaling(1 / 255, name="scale")
+    shared = layers.Rescaling(2.0, name="shared")
+    pixels = adapted(IMAGES[:, :4, :4], axis=(1, 2, 3), name="pixels")
+    both = layers.Concatenate()([scaled(inputs), layers.ReLU()(inputs)])
+    cases = {
+        "goes to conv2d": keras.Sequential([inputs, layers.Conv2D(2, 3, name="conv2d"), layers.Rescaling(2.0)]),
+        "goes to 2 layers": keras.Model(inputs, layers.Dense(2)(both)),
+        "does not work per channel": keras.Sequential([keras.Input((4, 4, 3)), pixels, layers.Dense(2)]),
+        "as uint8 to": keras.Sequential(
+            [keras.Input((4, 4, 3), dtype="uint8"), layers.Rescaling(1 / 255), layers.Dense(2)]
+        ),
+    }
+    other = keras.Input((4, 4, 3))
+    cases["goes to shared (Rescaling)"] = keras.Model(other, layers.Conv2D(2, 3)(shared(layers.ReLU()(shared(other)))))
+    for reason, model in cases.items():
+        with pytest.raises(InputError) as caught:
+            normalize_outside(model, Preprocessing(), ["image"])
+        assert reason in caught.value.message
+    with pytest.raises(InputError, match="transposed to NCHW"):
+        model = keras.Sequential([keras.Input((3, 4, 4)), layers.Rescaling(1 / 255), layers.Dense(2)])
+        normalize_outside(model, Preprocessing(layout="NCHW"), ["image"])
