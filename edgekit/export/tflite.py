@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from edgekit.backend import quiet, tensorflow
 from edgekit.errors import ConversionError
-from edgekit.export.lstm_state import tie_states
+from edgekit.export.lstm_state import mend_states
 from edgekit.export.pack import pack
 from edgekit.export.signature import Signature
 from edgekit.export.unroll import refuse_loops
@@ -76,8 +76,7 @@ def convert(saved_model: Path, signature: Signature, scheme: str, calibration: C
     """
     if scheme in CALIBRATED and signature.has_loops() and _holds_loop(_converted(saved_model, "float32")):
         raise refuse_loops(f"TFLite {scheme}")
-    converted = _converted(saved_model, scheme, lambda: rows(signature, calibration))
-    return pack(tie_states(converted) if scheme == "int8" else converted)
+    return pack(mend_states(_converted(saved_model, scheme, lambda: rows(signature, calibration))))
 
 
 def _converted(saved_model: Path, scheme: str, samples: Callable[[], Iterator[Any]] | None = None) -> bytes:

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from edgekit.backend import tensorflow
 from edgekit.errors import ConversionError, MissingExtraError
-from edgekit.export.lstm_state import tie_states
+from edgekit.export.lstm_state import mend_states
 
 Arrays = Sequence[npt.NDArray[Any]]
 
@@ -52,8 +52,7 @@ def quantize(data: bytes, schemes: Sequence[str], calibration: Arrays) -> dict[s
         env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         argv = [sys.executable, "-c", _START, scratch, *schemes]
         done = subprocess.run(argv, env=env, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL)
-        made = {scheme: _result(folder, scheme, done) for scheme in schemes}
-        return made | ({"int8": tie_states(made["int8"])} if "int8" in made else {})
+        return {scheme: mend_states(_result(folder, scheme, done)) for scheme in schemes}
 
 
 def _result(folder: Path, scheme: str, done: subprocess.CompletedProcess[str]) -> bytes:
