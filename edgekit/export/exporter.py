@@ -12,7 +12,7 @@ from edgekit.errors import ConversionError
 from edgekit.export import c_header, int4, onnx, tflite
 from edgekit.export.signature import Signature
 from edgekit.export.tflite import Calibration
-from edgekit.export.unroll import unrolled
+from edgekit.export.unroll import ALL, unrolled
 from edgekit.progress import Progress
 
 HEADER = "model_data.h"
@@ -92,11 +92,10 @@ class _Workshop:
 
     def __init__(self, model: Any, float_model: Any, calibration: Calibration, scratch: Path, name: str) -> None:
         self._calibration, self._scratch, self._name = calibration, scratch, name
-        flat = unrolled(model)
-        self._int8 = _Saved(flat, scratch / "int8")
-        shared = float_model is None and flat is model
+        self._int8 = _without_loops(model, scratch / "int8")
+        shared = float_model is None and self._int8.model is model
         self._float = self._int8 if shared else _Saved(float_model or model, scratch / "float")
-        self._int16 = self._int8 if float_model is None else _Saved(unrolled(float_model), scratch / "int16")
+        self._int16 = self._int8 if float_model is None else _without_loops(float_model, scratch / "int16")
         self._trained = float_model is not None
         self._flatbuffers: dict[str, Path] = {}
 
@@ -106,6 +105,7 @@ class _Workshop:
             path.write_bytes(self._tflite(scheme).read_bytes())
             trained = self._trained and of_int8(scheme)
             how = "TFLiteConverter, trained with fake quantization" if trained else "TFLiteConverter"
+            how += ", recurrent layers unrolled" if self._saved(scheme).unrolled else ""
             narrowed = ", then int4 weights where the outputs tolerate them" if scheme in int4.SCHEMES else ""
             return Exported(path, format_, scheme, how + narrowed)
         if format_ == "c":
@@ -123,10 +123,13 @@ class _Workshop:
             if scheme in int4.SCHEMES:
                 path.write_bytes(int4.narrow(self._tflite("int8").read_bytes(), scheme, self._calibration))
             else:
-                saved = {"int8": self._int8, "int16x8": self._int16}.get(scheme, self._float)
+                saved = self._saved(scheme)
                 path.write_bytes(tflite.convert(saved.folder(), saved.signature, scheme, self._calibration))
             self._flatbuffers[scheme] = path
         return self._flatbuffers[scheme]
+
+    def _saved(self, scheme: str) -> _Saved:
+        return self._int16 if scheme == "int16x8" else self._int8 if of_int8(scheme) else self._float
 
     def _int8_onnx(self, path: Path) -> str:
         float_onnx = self._scratch / "float.onnx"
@@ -134,11 +137,27 @@ class _Workshop:
         return onnx.write_int8(path, self._int8.signature, self._tflite("int8"), float_onnx, self._calibration)
 
 
-class _Saved:
-    """A model's signature, and its SavedModel, written when it is first needed."""
+def _without_loops(model: Any, path: Path) -> _Saved:
+    """Return a model with its recurrent layers unrolled as far as TensorFlow's quantizer needs it."""
+    flat = unrolled(model)
+    saved = _Saved(flat, path, unrolled=flat is not model)
+    further = unrolled(flat, ALL)
+    if further is not flat and tflite.keeps_loops(saved.folder(), saved.signature):
+        return _Saved(further, path.with_name(f"{path.name}-unrolled"), unrolled=True)
+    return saved
 
-    def __init__(self, model: Any, path: Path) -> None:
-        self.signature = Signature(model)
+
+class _Saved:
+    """A model's signature, and its SavedModel, written when it is first needed.
+
+    Attributes:
+        model: as it is saved.
+        signature: of it.
+        unrolled: whether recurrent layers of the original were unrolled in it.
+    """
+
+    def __init__(self, model: Any, path: Path, *, unrolled: bool = False) -> None:
+        self.model, self.signature, self.unrolled = model, Signature(model), unrolled
         self._path = path
 
     def folder(self) -> Path:

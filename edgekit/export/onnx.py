@@ -155,29 +155,57 @@ def _sort(graph: Any) -> None:
             ordered[id(node)] = node
         else:
             stack.append((name, True))
-            stack += [(source, False) for source in reversed(node.input)]
+            stack += [(source, False) for source in reversed([*node.input, *_captured(node)])]
     nodes = [type(node).FromString(node.SerializeToString()) for node in ordered.values()]
+    for node in nodes:
+        for _, inner in _subgraphs(node):
+            _sort(inner)
     del graph.node[:]
     graph.node.extend(nodes)
 
 
-def _rename(graph: Any, fixed: dict[str, str]) -> None:
+def _subgraphs(node: Any) -> list[tuple[str, Any]]:
+    """Return the graphs inside a node, such as the body of a loop, by the names of their attributes."""
+    return [(attribute.name, attribute.g) for attribute in node.attribute if attribute.HasField("g")]
+
+
+def _captured(node: Any) -> list[str]:
+    """Return the values that the graphs inside a node take from around it."""
+    found: dict[str, None] = {}
+    for _, graph in _subgraphs(node):
+        own = {value.name for value in (*graph.input, *graph.initializer)}
+        for inner in graph.node:
+            found |= dict.fromkeys(name for name in (*inner.input, *_captured(inner)) if name and name not in own)
+            own |= set(inner.output)
+        found |= dict.fromkeys(value.name for value in graph.output if value.name not in own)
+    return list(found)
+
+
+def _rename(graph: Any, fixed: Mapping[str, str], prefix: str = "") -> None:
     """Name nodes by operator and place, values by the node that makes or first uses them: `Conv_3`, `Conv_3.W`.
 
     tf2onnx numbers names from a global counter, and of equal constants keeps one and its name by chance, so that the
-    same model would give other bytes each time. The initializers are put in the order of their first use.
+    same model would give other bytes each time. The initializers are put in the order of their first use. (Inside
+    loops tf2onnx leaves other nodes each time, too; files with loops differ in bytes, and compute the same.)
 
     Args:
-        graph: an onnx.GraphProto without subgraphs, its nodes sorted.
-        fixed: the names of inputs and outputs, old to new.
+        graph: an onnx.GraphProto, its nodes sorted.
+        fixed: the names of what is known from outside, old to new: inputs and outputs, and around a loop's body all.
+        prefix: of the names made here.
     """
     new = {"": "", **fixed}
     for index, node in enumerate(graph.node):
-        node.name = f"{node.op_type}_{index}"
+        node.name = f"{prefix}{node.op_type}_{index}"
         for role, names in (("inputs", node.input), ("outputs", node.output)):
             for position, old in enumerate(names):
                 new.setdefault(old, f"{node.name}.{_role(node.op_type, role, position)}")
                 names[position] = new[old]
+        for position, old in enumerate(_captured(node)):
+            new.setdefault(old, f"{node.name}.captured{position}")
+        for kind, inner in _subgraphs(node):
+            inputs = {value.name: f"{node.name}.{kind}.{i}" for i, value in enumerate(inner.input)}
+            inner.name = f"{node.name}.{kind}"
+            _rename(inner, {**new, **inputs}, f"{inner.name}.")
     for value in (*graph.input, *graph.output):
         value.name = new[value.name]
     order = {name: index for index, name in enumerate(new)}

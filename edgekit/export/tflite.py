@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,7 @@ def convert(saved_model: Path, signature: Signature, scheme: str, calibration: C
     Raises:
         ConversionError: the converter cannot express the model in this scheme.
     """
-    if scheme in CALIBRATED and signature.has_loops() and _holds_loop(_converted(saved_model, "float32")):
+    if scheme in CALIBRATED and keeps_loops(saved_model, signature):
         raise refuse_loops(f"TFLite {scheme}")
     return pack(mend_states(_converted(saved_model, scheme, lambda: rows(signature, calibration))))
 
@@ -90,16 +91,24 @@ def _converted(saved_model: Path, scheme: str, samples: Callable[[], Iterator[An
     except OSError:  # a full disk is explained by whoever opened the folder
         raise
     except Exception as error:  # the converter raises many types, its own among them
+        lacking = re.findall(r"^(?:TF Select|Custom) ops: (.+)$", str(error), re.MULTILINE)
+        if lacking:
+            raise ConversionError(
+                f"TFLite {scheme}: TFLite has no operator for {', '.join(lacking)}",
+                'replace the layer, or leave TFLite out: formats = ["onnx"] with schemes = ["float32"]',
+            ) from error
         reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise ConversionError(f"TFLite {scheme}: the TensorFlow converter failed: {reason.strip()[:300]}") from error
     return flatbuffer
 
 
-def _holds_loop(flatbuffer: bytes) -> bool:
+def keeps_loops(saved_model: Path, signature: Signature) -> bool:
     """Return whether a loop is left that the converter made no operator of its own: its body is a second graph."""
     from ai_edge_litert import schema_py_generated as schema
 
-    return int(schema.Model.GetRootAs(flatbuffer, 0).SubgraphsLength()) > 1
+    if not signature.has_loops():
+        return False
+    return int(schema.Model.GetRootAs(_converted(saved_model, "float32"), 0).SubgraphsLength()) > 1
 
 
 def rows(signature: Signature, calibration: Calibration) -> Iterator[dict[str, npt.NDArray[Any]]]:

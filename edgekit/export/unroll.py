@@ -1,28 +1,33 @@
 """Loops over time, which TensorFlow's quantizer cannot take: it dies of SIGSEGV on calibrating a WHILE operator.
 
-LSTM layers become an operator of their own. GRU, SimpleRNN and RNN layers stay loops, unless they are unrolled: then
-every step is written out, which needs a fixed number of steps and makes the file larger.
+LSTM layers become an operator of their own, unless they are masked, read backwards or have other activations than the
+usual. Those, and GRU, SimpleRNN, RNN and ConvLSTM layers, stay loops, unless they are unrolled: then every step is
+written out, which needs a fixed number of steps and makes the file larger.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from edgekit.backend import tf_keras
 from edgekit.errors import ConversionError
 
 LOOPS = ("GRU", "SimpleRNN", "RNN")
+ALL = (*LOOPS, "LSTM")
+"""With layers that mostly are no loops."""
 
 
-def unrolled(model: Any) -> Any:
+def unrolled(model: Any, kinds: Sequence[str] = LOOPS) -> Any:
     """Return a copy of a tf_keras model in which such layers are unrolled; the model itself without any.
 
     Args:
         model: a tf_keras model; others come back as they are.
+        kinds: class names of the layers to unroll.
     """
-    if not _loops(model):
+    if not _loops(model, kinds):
         return model
-    copy = _copy(model)
+    copy = _copy(model, kinds)
     copy.set_weights(model.get_weights())
     return copy
 
@@ -31,17 +36,18 @@ def refuse_loops(what: str) -> ConversionError:
     """Return the error for a loop that was not unrolled."""
     return ConversionError(
         f"{what}: the model holds a loop (WHILE), on which TensorFlow's quantizer crashes",
-        "give recurrent layers a fixed number of time steps, or use LSTM; or leave this scheme out",
+        "give recurrent layers a fixed number of time steps; or leave this scheme out",
     )
 
 
-def _loops(layer: Any, steps: int | None = None) -> bool:
+def _loops(layer: Any, kinds: Sequence[str], steps: int | None = None) -> bool:
     """Return whether a layer, or one inside it, is a loop of a known number of steps; a wrapper's are those inside."""
     steps = steps or _steps(layer)
-    if type(layer).__name__ in LOOPS:
+    if type(layer).__name__ in kinds:
         return not layer.unroll and steps is not None
     wrapped = [part for key in ("layer", "forward_layer") if (part := getattr(layer, key, None)) is not None]
-    return any(_loops(part, steps) for part in wrapped) or any(map(_loops, getattr(layer, "layers", ())))
+    inner = getattr(layer, "layers", ())
+    return any(_loops(part, kinds, steps) for part in wrapped) or any(_loops(part, kinds) for part in inner)
 
 
 def _steps(layer: Any) -> int | None:
@@ -52,13 +58,13 @@ def _steps(layer: Any) -> int | None:
     return steps if isinstance(steps, int) else None
 
 
-def _copy(model: Any) -> Any:
+def _copy(model: Any, kinds: Sequence[str]) -> Any:
     keras = tf_keras()
 
     def clone(layer: Any) -> Any:
         if isinstance(layer, keras.Model):
-            return _copy(layer)
-        if not _loops(layer):
+            return _copy(layer, kinds)
+        if not _loops(layer, kinds):
             return layer.__class__.from_config(layer.get_config())
         config = layer.get_config()
         for part in (config, *(config[key]["config"] for key in ("layer", "backward_layer") if key in config)):

@@ -65,3 +65,27 @@ def test_gelu(approximate: bool, tmp_path: Path) -> None:
     session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"), providers=["CPUExecutionProvider"])
     x = np.random.default_rng(0).normal(0, 3, (1, 7)).astype(np.float32)
     np.testing.assert_allclose(session.run(None, {"x": x})[0], model(x), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["masked LSTM", "backwards LSTM", "GRU of Keras 1", "ConvLSTM1D", "two loops"])
+def test_loops(kind: str, tmp_path: Path) -> None:
+    import onnx
+    import onnxruntime
+
+    layers = tf_keras().layers
+    inputs = layers.Input((5, 4), name="x")
+    outputs = {
+        "masked LSTM": lambda: layers.LSTM(3)(layers.Masking()(inputs)),
+        "backwards LSTM": lambda: layers.LSTM(3, "relu", go_backwards=True, return_sequences=True)(inputs),
+        "GRU of Keras 1": lambda: layers.GRU(3, reset_after=False, return_sequences=True)(inputs),
+        "ConvLSTM1D": lambda: layers.ConvLSTM1D(2, 2)(layers.Reshape((5, 4, 1))(inputs)),
+        "two loops": lambda: layers.SimpleRNN(3)(layers.SimpleRNN(3, return_sequences=True)(layers.Masking()(inputs))),
+    }[kind]()
+    model = tf_keras().Model(inputs, outputs)
+    write_float(tmp_path / "m.onnx", Signature(model))
+    operators = {node.op_type for node in onnx.load(tmp_path / "m.onnx").graph.node}
+    assert operators & {"Loop", "LSTM"} == {"LSTM" if kind == "backwards LSTM" else "Loop"}
+    session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"), providers=["CPUExecutionProvider"])
+    x = np.random.default_rng(0).normal(0, 1, (1, 5, 4)).astype(np.float32)
+    x[0, 3] = 0
+    np.testing.assert_allclose(session.run(None, {"x": x})[0], model(x), atol=1e-5)

@@ -12,7 +12,7 @@ from edgekit.backend import seed_everything, tf_keras
 from edgekit.config import Recipe
 from edgekit.errors import ConversionError
 from edgekit.export.exporter import export
-from edgekit.export.unroll import unrolled
+from edgekit.export.unroll import ALL, unrolled
 from edgekit.inspect.reading import inspect_file
 from edgekit.models.plain import plain_of_keras
 from edgekit.progress import SILENT
@@ -25,8 +25,13 @@ def recurrent(kind: str, steps: int | None = STEPS) -> Any:
     seed_everything(0)
     layers = tf_keras().layers
     inputs = layers.Input((steps, FEATURES))
-    layer = layers.RNN(layers.GRUCell(4)) if kind == "Cell" else getattr(layers, kind.removeprefix("Bidirectional"))(4)
-    hidden = (layers.Bidirectional(layer) if kind.startswith("Bi") else layer)(inputs)
+    if kind == "MaskedLSTM":
+        hidden = layers.LSTM(4)(layers.Masking()(inputs))
+    elif kind == "Cell":
+        hidden = layers.RNN(layers.GRUCell(4))(inputs)
+    else:
+        layer = getattr(layers, kind.removeprefix("Bidirectional"))(4)
+        hidden = (layers.Bidirectional(layer) if kind.startswith("Bi") else layer)(inputs)
     return tf_keras().Model(inputs, layers.Dense(2, activation="softmax")(hidden))
 
 
@@ -49,6 +54,20 @@ def test_lstm_and_models_without_time_stay_as_they_are() -> None:
     assert unrolled(model) is model
 
 
+def test_an_lstm_that_stays_a_loop_is_unrolled_too(tmp_path: Path) -> None:
+    model = recurrent("MaskedLSTM")
+    x = np.random.default_rng(0).normal(0, 1, (20, STEPS, FEATURES)).astype(np.float32)
+    x[::2, 3:] = 0
+    np.testing.assert_allclose(unrolled(model, ALL).predict(x, verbose=0), model.predict(x, verbose=0), atol=1e-6)
+    recipe = Recipe("r", schemes=("float32", "int8"), formats=("tflite", "onnx"))
+    float32, int8, *_ = export(model, recipe, x, tmp_path, "m", SILENT)
+    assert "WHILE" in inspect_file(float32.path).operators
+    assert not {"WHILE", "UNIDIRECTIONAL_SEQUENCE_LSTM"} & set(inspect_file(int8.path).operators)
+    assert (float32.made_by, int8.made_by) == ("TFLiteConverter", "TFLiteConverter, recurrent layers unrolled")
+    plain = export(recurrent("LSTM"), recipe, x, tmp_path, "n", SILENT)[1]
+    assert "UNIDIRECTIONAL_SEQUENCE_LSTM" in inspect_file(plain.path).operators
+
+
 def test_a_nested_loop_is_found() -> None:
     layers = tf_keras().layers
     inputs = layers.Input((STEPS, FEATURES))
@@ -62,4 +81,4 @@ def test_a_loop_that_cannot_be_unrolled_is_a_sentence(tmp_path: Path) -> None:
     x = np.ones((5, STEPS, FEATURES), np.float32)
     with pytest.raises(ConversionError, match=r"TFLite int8: the model holds a loop \(WHILE\)") as caught:
         export(model, Recipe("r", schemes=("int8",), formats=("tflite",)), x, tmp_path, "m", SILENT)
-    assert "LSTM" in caught.value.hint
+    assert "fixed number of time steps" in caught.value.hint

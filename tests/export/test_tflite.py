@@ -1,0 +1,27 @@
+"""What TFLite cannot express is said in a sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgekit.backend import tf_keras
+from edgekit.config import Recipe
+from edgekit.errors import ConversionError
+from edgekit.export.exporter import export
+from edgekit.progress import SILENT
+
+pytestmark = pytest.mark.tensorflow
+
+
+@pytest.mark.parametrize("scheme", ["float32", "int8"])
+def test_missing_operators_are_named(scheme: str, tmp_path: Path) -> None:
+    keras = tf_keras()
+    inputs = keras.Input((4, 4, 4, 1))
+    model = keras.Model(inputs, keras.layers.MaxPooling3D()(keras.layers.Conv3D(2, 1)(inputs)))
+    recipe = Recipe("r", schemes=(scheme,), formats=("tflite",))
+    with pytest.raises(ConversionError, match=f"TFLite {scheme}: TFLite has no operator for MaxPool3D") as caught:
+        export(model, recipe, np.ones((9, 4, 4, 4, 1), np.float32), tmp_path, "m", SILENT)
+    assert "replace the layer" in caught.value.hint
