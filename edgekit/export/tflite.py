@@ -97,9 +97,15 @@ def _converted(saved_model: Path, scheme: str, samples: Callable[[], Iterator[An
                 f"TFLite {scheme}: TFLite has no operator for {', '.join(lacking)}",
                 'replace the layer, or leave TFLite out: formats = ["onnx"] with schemes = ["float32"]',
             ) from error
-        reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise ConversionError(f"TFLite {scheme}: the TensorFlow converter failed: {reason.strip()[:300]}") from error
+        raise ConversionError(f"TFLite {scheme}: the TensorFlow converter failed: {_reason(error)}") from error
     return flatbuffer
+
+
+def _reason(error: Exception) -> str:
+    """Return what the converter says of an operator, without where that is in its inner form; else the first line."""
+    of_operator = re.search(r"'tf\.\w+' op [^\n]+", str(error))
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return (of_operator[0] if of_operator else lines[0].strip() if lines else type(error).__name__)[:300]
 
 
 def keeps_loops(saved_model: Path, signature: Signature) -> bool:
