@@ -46,6 +46,7 @@ from edgekit.toml import Table, document, nearest_or_file, to_toml
 SCHEMA = 1
 SCHEMES = ("float32", "float16", "dynamic", "int8", "int16x8", "int4-dense", "int4")
 FORMATS = ("tflite", "onnx", "c")
+FEEDING = ("scale", "mean", "std", "layout")
 
 
 @dataclass(frozen=True)
@@ -161,11 +162,7 @@ def parse(text: str, name: str, source: str) -> Recipe:
         table.allow("samples")
     usual = Recipe(name)
     feeding = top.table("preprocessing")
-    feeding.allow("scale", "mean", "std", "layout", "inputs", "normalize_outside")
-    inputs = dict(feeding.table("inputs").tables())
-    for table in inputs.values():
-        table.allow("scale", "mean", "std", "layout")
-    named = {key: _feeding(table, source) for key, table in inputs.items()}
+    feeding.allow(*FEEDING, "inputs", "normalize_outside")
     return Recipe(
         name=name,
         description=top.get("description", str, ""),
@@ -176,7 +173,7 @@ def parse(text: str, name: str, source: str) -> Recipe:
         calibration_samples=calibration.get("samples", int, usual.calibration_samples, _positive, "at least 1"),
         check_samples=check.get("samples", int, usual.check_samples, _positive, "at least 1"),
         eval_samples=evaluation.get("samples", int, usual.eval_samples, lambda v: v >= 0, "at least 0"),
-        preprocessing=_feeding(feeding, source) | ({"inputs": named} if inputs else {}),
+        preprocessing=_feeding(feeding, source) | _inputs(feeding.table("inputs"), source),
         normalize_outside=feeding.get("normalize_outside", bool, False),
     )
 
@@ -210,10 +207,13 @@ def _stage(value: Any, source: str, index: int) -> StageSpec:
 
 def _feeding(table: Table, source: str) -> dict[str, Any]:
     """Return the fields of `Preprocessing` that a table holds."""
-    found = {key: table.get(key, object, None, _is_number, 'a number, or text such as "1/255"') for key in ("scale",)}
-    for key in ("mean", "std"):
-        found[key] = table.get(key, object, None, _are_numbers, "a number, or a list of them, one a channel")
-    found["layout"] = table.get("layout", str, None)
+    one, several = 'a number, or text such as "1/255"', "a number, or a list of them, one a channel"
+    found = {
+        "scale": table.get("scale", object, None, _is_number, one),
+        "mean": table.get("mean", object, None, _are_numbers, several),
+        "std": table.get("std", object, None, _are_numbers, several),
+        "layout": table.get("layout", str, None),
+    }
     fields = {key: _read(key, value) for key, value in found.items() if value is not None}
     if fields:
         from edgekit.preprocessing import Preprocessing
@@ -223,6 +223,15 @@ def _feeding(table: Table, source: str) -> dict[str, Any]:
         except InputError as error:
             raise InputError(f"{source}: {error.message}", error.hint) from error
     return fields
+
+
+def _inputs(table: Table, source: str) -> dict[str, Any]:
+    """Return the same fields of every input that a table names, under `inputs`."""
+    named = {}
+    for name, inner in table.tables():
+        inner.allow(*FEEDING)
+        named[name] = _feeding(inner, source)
+    return {"inputs": named} if named else {}
 
 
 def _read(key: str, value: Any) -> Any:
