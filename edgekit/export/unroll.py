@@ -1,8 +1,8 @@
 """Loops over time, which TensorFlow's quantizer cannot take: it dies of SIGSEGV on calibrating a WHILE operator.
 
 LSTM layers become an operator of their own, unless they are masked, read backwards or have other activations than the
-usual. Those, and GRU, SimpleRNN, RNN and ConvLSTM layers, stay loops, unless they are unrolled: then every step is
-written out, which needs a fixed number of steps and makes the file larger.
+usual. Those, and GRU, SimpleRNN and RNN layers, stay loops, unless they are unrolled: then every step is written out,
+which needs a fixed number of steps and makes the file larger. ConvLSTM layers cannot be.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def refuse_loops(what: str) -> ConversionError:
     """Return the error for a loop that was not unrolled."""
     return ConversionError(
         f"{what}: the model holds a loop (WHILE), on which TensorFlow's quantizer crashes",
-        "give recurrent layers a fixed number of time steps; or leave this scheme out",
+        "give LSTM, GRU and SimpleRNN layers a fixed number of time steps; ConvLSTM has no int8 form; float16 works",
     )
 
 

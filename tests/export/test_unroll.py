@@ -81,4 +81,4 @@ def test_a_loop_that_cannot_be_unrolled_is_a_sentence(tmp_path: Path) -> None:
     x = np.ones((5, STEPS, FEATURES), np.float32)
     with pytest.raises(ConversionError, match=r"TFLite int8: the model holds a loop \(WHILE\)") as caught:
         export(model, Recipe("r", schemes=("int8",), formats=("tflite",)), x, tmp_path, "m", SILENT)
-    assert "fixed number of time steps" in caught.value.hint
+    assert "a fixed number of time steps" in caught.value.hint
