@@ -113,12 +113,8 @@ def compress(
     recipe = recipe.with_preprocessing(preprocessing or {})
     source, dataset = load_source(model, data, recipe, allow_unsafe=allow_unsafe, custom=custom, progress=progress)
     dataset, task = fit(dataset, source.card.preprocessing, source.inputs, source.outputs, source.name)
-    if recipe.normalize_outside and task.main.kind == "reconstruction":
-        raise InputError(
-            "--normalize-outside: an autoencoder is judged against its inputs, which would be others",
-            "leave the option out",
-        )
     if recipe.normalize_outside:
+        _check_outside(recipe, task)
         source = with_normalization_outside(source, progress)
     splits = split(dataset, min(recipe.calibration_samples, len(dataset.x_train) // 2))
     int8 = any(map(of_int8, recipe.schemes))
@@ -144,6 +140,22 @@ def compress(
     for sentence in filter(None, [*grave, chance]):
         progress.warn(f"once more, because the bundle may be worthless: {sentence}")
     return Bundle(out, manifest)
+
+
+def _check_outside(recipe: Recipe, task: Task) -> None:
+    """Raise if other inputs of the model would make a run mean something else."""
+    if task.main.kind == "reconstruction":
+        raise InputError(
+            "--normalize-outside: an autoencoder is judged against its inputs, which would be others",
+            "leave the option out",
+        )
+    named = {value for spec in recipe.stages for key, value in spec.options.items() if key in ("teacher", "student")}
+    files = sorted(value for value in named if Path(str(value)).suffix)
+    if files:
+        raise InputError(
+            f"--normalize-outside: {', '.join(files)} would get the model's new inputs, not those it was trained on",
+            "leave the option out, or distil first, into a bundle whose .keras file is compressed with it",
+        )
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from edgekit.config import Recipe
 from edgekit.data.dataset import Dataset
 from edgekit.data.fitting import Port, named_as, ports
 from edgekit.data.loading import check_spec, load_data
+from edgekit.data.model_facts import model_facts
 from edgekit.data.split import split
 from edgekit.errors import InputError
 from edgekit.export.exporter import plan
@@ -21,6 +22,7 @@ from edgekit.files import sha256
 from edgekit.inspect.reading import format_of
 from edgekit.models.file_model import SUFFIXES, FileModel
 from edgekit.models.saving import ModelCard, read_card
+from edgekit.preprocessing import Preprocessing
 from edgekit.progress import Progress
 from edgekit.techniques.outside import normalize_outside
 
@@ -125,12 +127,23 @@ def load_source(
         model, origin = loaded.model, loaded.source
     shape = tuple(model.inputs[0].shape[1:]) if len(model.inputs) == 1 else None
     dataset = named_as(load_data(data, shape, progress), *([port.name for port in side] for side in _ports(model)))
-    used = (card.preprocessing if card else dataset.preprocessing).changed(recipe.preprocessing)
+    usual = card.preprocessing if card else _usual(dataset.preprocessing, model)
+    used = usual.changed(recipe.preprocessing)
     progress.say(f"{path.name}: {model.count_params():,} parameters; inputs are {used}")
     lineage = [*(card.lineage if card else []), origin]
     return Source(
         _file_name(path.stem), model, ModelCard(used, dataset.class_names, lineage), origin["sha256"]
     ), dataset
+
+
+def _usual(preprocessing: Preprocessing, model: Any) -> Preprocessing:
+    """Return how samples usually are fed to a model: as they are stored, where it scales large values by itself."""
+    if not hasattr(model, "layers"):
+        return preprocessing
+    names = [port.name for port in _ports(model)[0]]
+    scaling = [name for name, facts in zip(names, model_facts(model).inputs, strict=True) if facts.takes_raw]
+    inputs = tuple((name, replace(how, scale=1.0) if name in scaling else how) for name, how in preprocessing.inputs)
+    return replace(preprocessing, scale=1.0 if scaling and not inputs else preprocessing.scale, inputs=inputs)
 
 
 def with_normalization_outside(source: Source, progress: Progress) -> Source:

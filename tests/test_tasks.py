@@ -312,7 +312,36 @@ def test_normalization_outside_is_refused_where_it_would_change_the_task(tmp_pat
     recipe = dataclasses.replace(PLAIN, normalize_outside=True)
     with pytest.raises(InputError, match="--normalize-outside: an autoencoder is judged against its inputs"):
         compress(model, save(tmp_path / "d.npz", x, None), recipe, tmp_path / "o")
+    (tmp_path / "big.keras").touch()
+    taught = dataclasses.replace(recipe, stages=(StageSpec("distill", {"teacher": str(tmp_path / "big.keras")}),))
+    with pytest.raises(InputError, match=r"--normalize-outside: .*big\.keras would get the model's new inputs"):
+        compress(model, save(tmp_path / "d.npz", x, -x), taught, tmp_path / "o")
     assert not (tmp_path / "o").exists()
+
+
+def test_models_that_scale_bytes_by_themselves_get_them(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    layers = tf_keras().layers
+    names = ("rescaled", "normalised", "plain", "centred")
+    inputs = [layers.Input((5,), name=name) for name in names]
+    starts = [
+        layers.Rescaling(1 / 127.5, -1.0),
+        layers.Normalization(mean=[120.0] * 5, variance=[900.0] * 5),
+        layers.Identity(),
+        layers.Normalization(mean=[0.5] * 5, variance=[0.1] * 5),  # of values that were scaled before
+    ]
+    joined = layers.Concatenate()([start(tensor) for start, tensor in zip(starts, inputs, strict=True)])
+    model = functional(inputs, layers.Dense(3, activation="softmax")(joined), tmp_path / "m.keras")
+    x = {name: rng.integers(0, 256, (60, 5), dtype=np.uint8) for name in names}
+    data = save(tmp_path / "d.npz", x, np.arange(60) % 3)
+    recipe = dataclasses.replace(PLAIN, formats=("tflite",), schemes=("float32",))
+    how = compress(model, data, recipe, tmp_path / "o").manifest.preprocessing
+    assert [how.of(name).scale for name in names] == [1, 1, 1 / 255, 1 / 255]
+    how = compress(model, data, recipe, tmp_path / "p", preprocessing={"scale": 0.5}).manifest.preprocessing
+    assert [how.of(name).scale for name in names] == [0.5] * 4
+    one = functional(inputs[0], layers.Dense(3, activation="softmax")(starts[0](inputs[0])), tmp_path / "one.keras")
+    data = save(tmp_path / "one.npz", x["rescaled"], np.arange(60) % 3)
+    assert compress(one, data, recipe, tmp_path / "q").manifest.preprocessing.scale == 1
 
 
 def test_inputs_that_are_only_numbered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,7 +84,7 @@ def _range(data: InputFacts, model: ModelInput, batch_norm: bool, fed: str) -> I
     elif model.computes or data.low == data.high:
         return
     elif model.rescales is not None:
-        if model.rescales <= 1 / 8 and peak <= 1.5:
+        if model.takes_raw and peak <= 1.5:
             yield Finding(
                 "normalised-twice",
                 f"{_name(data)} are fed as {span}, and the model multiplies them by {model.rescales:.4g} itself",

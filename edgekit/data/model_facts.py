@@ -15,6 +15,10 @@ _NEUTRAL = (
     "Cropping2D", "Masking", "ActivityRegularization", "AveragePooling2D", "MaxPooling2D", "Cast", "Identity",
 )  # fmt: skip
 _SHOWN = 8
+RESCALES_BYTES = 1 / 8
+"""A Rescaling layer by this or less is meant for values that are much larger than 1."""
+FAR_FROM_ONE = 8
+"""So is a Normalization layer of values with such a mean and standard deviation."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,14 @@ class ModelInput:
     std: tuple[float, ...] = ()
     vocabulary: int | None = None
     computes: bool = False
+
+    @property
+    def takes_raw(self) -> bool:
+        """Whether its first layers bring large values, such as bytes, to about 1."""
+        if self.rescales is not None:
+            return self.rescales <= RESCALES_BYTES
+        largest = max((abs(mean) + std for mean, std in zip(self.mean, self.std, strict=True)), default=0.0)
+        return "Normalization" in self.first_layers and largest > FAR_FROM_ONE
 
 
 @dataclass(frozen=True)
