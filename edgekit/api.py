@@ -87,7 +87,8 @@ def compress(
             test part a fixed random fifth becomes one.
         recipe: a recipe's name, a `.toml` file, or a `Recipe`.
         out: the folder to create; by default MODEL-RECIPE in the current folder.
-        scale: inputs are `(x * scale - mean) / std`; by default as the model was trained, else 1/255 for bytes.
+        scale: inputs are `(x * scale - mean) / std`; by default as the model was trained, else 1/255 for bytes,
+            or 1 if the model begins with a Rescaling or Normalization of its own.
         mean: one number, or one a channel.
         std: as `mean`.
         normalize_outside: move Rescaling and Normalization of the model's start into the preprocessing.
