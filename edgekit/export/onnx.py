@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -251,7 +252,10 @@ def explained(what: str) -> Iterator[None]:
         raise
     except Exception as error:  # tf2onnx, onnx and onnxruntime raise types of their own, many private
         reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise ConversionError(f"ONNX {what} failed: {reason.strip()[:300]}") from error
+        reason = re.sub(
+            r"No Op registered for (\S+) with domain_version of \d+", r"\1 has no ONNX form", reason.strip()
+        )
+        raise ConversionError(f"ONNX {what} failed: {reason[:300]}") from error
 
 
 @contextmanager

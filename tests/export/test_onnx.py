@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.backend import tf_keras
+from edgekit.backend import tensorflow, tf_keras
+from edgekit.errors import ConversionError
 from edgekit.export.onnx import write_float
 from edgekit.export.signature import Signature
 
@@ -51,6 +52,15 @@ def test_grouped_convolutions(groups: int, tmp_path: Path) -> None:
     session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"), providers=["CPUExecutionProvider"])
     x = np.random.default_rng(0).random((1, 8, 8, 4), np.float32)
     np.testing.assert_allclose(session.run(None, {"image": x})[0], model(x), atol=1e-5)
+
+
+def test_an_operator_without_onnx_form_is_named(tmp_path: Path) -> None:
+    keras = tf_keras()
+    inputs = keras.Input((7,), name="x")
+    outputs = keras.layers.Dense(5, activation=tensorflow().math.bessel_i0e)(inputs)
+    with pytest.raises(ConversionError, match="ONNX float32 failed: BesselI0e has no ONNX form"):
+        write_float(tmp_path / "m.onnx", Signature(keras.Model(inputs, outputs)))
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("approximate", [True, False])
