@@ -10,9 +10,8 @@ from typing import Any
 from edgekit.config import Recipe
 from edgekit.errors import ConversionError
 from edgekit.export import c_header, int4, onnx, tflite
-from edgekit.export.signature import Signature
+from edgekit.export.saved import Saved, without_loops
 from edgekit.export.tflite import Calibration
-from edgekit.export.unroll import ALL, unrolled
 from edgekit.progress import Progress
 
 HEADER = "model_data.h"
@@ -92,10 +91,10 @@ class _Workshop:
 
     def __init__(self, model: Any, float_model: Any, calibration: Calibration, scratch: Path, name: str) -> None:
         self._calibration, self._scratch, self._name = calibration, scratch, name
-        self._int8 = _without_loops(model, scratch / "int8")
+        self._int8 = without_loops(model, scratch / "int8")
         shared = float_model is None and self._int8.model is model
-        self._float = self._int8 if shared else _Saved(float_model or model, scratch / "float")
-        self._int16 = self._int8 if float_model is None else _without_loops(float_model, scratch / "int16")
+        self._float = self._int8 if shared else Saved(float_model or model, scratch / "float")
+        self._int16 = self._int8 if float_model is None else without_loops(float_model, scratch / "int16")
         self._trained = float_model is not None
         self._flatbuffers: dict[str, Path] = {}
 
@@ -128,39 +127,10 @@ class _Workshop:
             self._flatbuffers[scheme] = path
         return self._flatbuffers[scheme]
 
-    def _saved(self, scheme: str) -> _Saved:
+    def _saved(self, scheme: str) -> Saved:
         return self._int16 if scheme == "int16x8" else self._int8 if of_int8(scheme) else self._float
 
     def _int8_onnx(self, path: Path) -> str:
         float_onnx = self._scratch / "float.onnx"
         onnx.write_float(float_onnx, self._float.signature)
         return onnx.write_int8(path, self._int8.signature, self._tflite("int8"), float_onnx, self._calibration)
-
-
-def _without_loops(model: Any, path: Path) -> _Saved:
-    """Return a model with its recurrent layers unrolled as far as TensorFlow's quantizer needs it."""
-    flat = unrolled(model)
-    saved = _Saved(flat, path, unrolled=flat is not model)
-    further = unrolled(flat, ALL)
-    if further is not flat and tflite.keeps_loops(saved.folder(), saved.signature):
-        return _Saved(further, path.with_name(f"{path.name}-unrolled"), unrolled=True)
-    return saved
-
-
-class _Saved:
-    """A model's signature, and its SavedModel, written when it is first needed.
-
-    Attributes:
-        model: as it is saved.
-        signature: of it.
-        unrolled: whether recurrent layers of the original were unrolled in it.
-    """
-
-    def __init__(self, model: Any, path: Path, *, unrolled: bool = False) -> None:
-        self.model, self.signature, self.unrolled = model, Signature(model), unrolled
-        self._path = path
-
-    def folder(self) -> Path:
-        if not self._path.exists():
-            self.signature.save(self._path)
-        return self._path

@@ -8,6 +8,7 @@ which needs a fixed number of steps and makes the file larger. ConvLSTM layers c
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any
 
 from edgekit.backend import tf_keras
@@ -27,7 +28,10 @@ def unrolled(model: Any, kinds: Sequence[str] = LOOPS) -> Any:
     """
     if not _loops(model, kinds):
         return model
-    copy = _copy(model, kinds)
+    from edgekit.techniques.qat_scheme import scope
+
+    with scope():  # layers that simulate quantization are cloned, too
+        copy = _copy(model, kinds)
     copy.set_weights(model.get_weights())
     return copy
 
@@ -64,12 +68,11 @@ def _copy(model: Any, kinds: Sequence[str]) -> Any:
     def clone(layer: Any) -> Any:
         if isinstance(layer, keras.Model):
             return _copy(layer, kinds)
-        if not _loops(layer, kinds):
-            return layer.__class__.from_config(layer.get_config())
-        config = layer.get_config()
-        for part in (config, *(config[key]["config"] for key in ("layer", "backward_layer") if key in config)):
-            if "unroll" in part:
-                part["unroll"] = True
+        config = deepcopy(layer.get_config())  # a Bidirectional layer gives away its own
+        if _loops(layer, kinds):
+            for part in (config, *(config[key]["config"] for key in ("layer", "backward_layer") if key in config)):
+                if "unroll" in part:
+                    part["unroll"] = True
         return layer.__class__.from_config(config)
 
     return keras.models.clone_model(model, clone_function=clone)

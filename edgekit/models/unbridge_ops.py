@@ -6,6 +6,8 @@ import inspect
 import re
 from typing import Any
 
+import numpy as np
+
 from edgekit.backend import keras3
 from edgekit.models.bridge_layers import Unsupported
 from edgekit.models.bridge_op_table import TRACED
@@ -24,6 +26,8 @@ WRITTEN_OUT = {
 }
 """Operations that the bridge makes layers of, and that users of Keras 2 write as they are."""
 
+OPERANDS = ("x", "y")
+"""Names of arguments that are tensors or constants."""
 PADDINGS, MULTIPLES, SECTIONS = "pad", "tile", "split"
 
 
@@ -46,7 +50,8 @@ def apply_operation(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
     """
     symbol = str(layer.symbol).removeprefix("compat.v1.")
     bound = inspect.signature(layer.function).bind(*args, **kwargs)
-    values = {key: value for key, value in bound.arguments.items() if key != "name" and value is not None}
+    given = {key: value for key, value in bound.arguments.items() if key != "name" and value is not None}
+    values = {key: _constant(value) if key in OPERANDS else value for key, value in given.items()}
     ops = keras3().ops
     if symbol == "__operators__.getitem":
         return values["tensor"][tuple(map(_slice, _listed(values["slice_spec"])))]
@@ -69,6 +74,11 @@ def apply_operation(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
     if operation is None:
         raise Unsupported(f"the TensorFlow operation tf.{symbol} has no form in this Keras 3")
     return operation(*rest, **options)
+
+
+def _constant(value: Any) -> Any:
+    """Return nested lists of numbers, as which Keras 2 keeps constants, as an array."""
+    return np.asarray(value, np.float32) if isinstance(value, list) else value
 
 
 def _is_default(function: Any, key: str, value: Any) -> bool:

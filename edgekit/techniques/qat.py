@@ -15,7 +15,7 @@ from typing import Any
 from edgekit.columns import part
 from edgekit.errors import ConversionError, InputError
 from edgekit.export import tflite
-from edgekit.export.signature import Signature
+from edgekit.export.saved import without_loops
 from edgekit.inspect.reading import inspect_file
 from edgekit.models.targets import Targets, check_soft
 from edgekit.models.training import TrainConfig
@@ -166,10 +166,9 @@ def _try_conversion(quantized: Any, prepared: Prepared, x: Any, allow_float_laye
     left = ", ".join(name for name, how in prepared.handling.items() if how is not Handling.TRAINED)
     hint = f"look at the layers that are not simulated: {left}"
     with tempfile.TemporaryDirectory(prefix="edgekit-preflight-") as folder:
-        signature = Signature(for_converter(quantized))
-        signature.save(Path(folder) / "saved_model")
+        saved = without_loops(for_converter(quantized), Path(folder) / "saved_model")
         try:
-            flatbuffer = tflite.convert(Path(folder) / "saved_model", signature, "int8", part(x, slice(TRIAL_SAMPLES)))
+            flatbuffer = tflite.convert(saved.folder(), saved.signature, "int8", part(x, slice(TRIAL_SAMPLES)))
         except ConversionError as error:
             raise ConversionError(f"quantize: no int8 file can be made of this model: {error.message}", hint) from error
         path = Path(folder) / "trial.tflite"

@@ -16,6 +16,8 @@ from edgekit.export.unroll import ALL, unrolled
 from edgekit.inspect.reading import inspect_file
 from edgekit.models.plain import plain_of_keras
 from edgekit.progress import SILENT
+from edgekit.techniques.qat_preflight import prepare
+from edgekit.techniques.qat_scheme import apply
 
 pytestmark = pytest.mark.tensorflow
 STEPS, FEATURES = 6, 3
@@ -66,6 +68,19 @@ def test_an_lstm_that_stays_a_loop_is_unrolled_too(tmp_path: Path) -> None:
     assert (float32.made_by, int8.made_by) == ("TFLiteConverter", "TFLiteConverter, recurrent layers unrolled")
     plain = export(recurrent("LSTM"), recipe, x, tmp_path, "n", SILENT)[1]
     assert "UNIDIRECTIONAL_SEQUENCE_LSTM" in inspect_file(plain.path).operators
+
+
+@pytest.mark.parametrize("kind", ["BidirectionalGRU", "MaskedLSTM"])
+def test_a_loop_behind_simulated_layers_is_unrolled_in_a_copy(kind: str, tmp_path: Path) -> None:
+    model = recurrent(kind)
+    x = np.random.default_rng(0).normal(0, 1, (8, STEPS, FEATURES)).astype(np.float32)
+    prepared = prepare(model, x)
+    quantized = apply(prepared.model, prepared.handling, {})
+    before = quantized.to_json()
+    recipe = Recipe("r", schemes=("int8",), formats=("tflite",))
+    [int8] = export(quantized, recipe, x, tmp_path, "m", SILENT, model)
+    assert "WHILE" not in inspect_file(int8.path).operators
+    assert quantized.to_json() == before
 
 
 def test_a_nested_loop_is_found() -> None:
