@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -124,7 +125,7 @@ def train(
     saved = Checkpoint(checkpoint, asdict(config)) if checkpoint else None
     finished = saved.restore(model) if saved else Finished()
     batches.start(finished.epochs)
-    with progress.task(f"training {model.name}", config.epochs) as task:
+    with _rolled(model), progress.task(f"training {model.name}", config.epochs) as task:
         if finished.epochs:
             task.advance("as an earlier run left it", units=finished.epochs)
         keep = _keep(finished, saved, config.seed, min(keep_from, config.epochs - 1), task)
@@ -139,6 +140,19 @@ def train(
         )
     model.set_weights(finished.best.weights)
     return History(config, finished.history, finished.best.epoch)
+
+
+@contextmanager
+def _rolled(model: Any) -> Iterator[None]:
+    """Let recurrent layers that are built with `unroll=True` loop: batches come without a known number of steps."""
+    layers = [layer for layer in model.submodules if getattr(layer, "unroll", None) is True]
+    for layer in layers:
+        layer.unroll = False
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.unroll = True
 
 
 def _keep(finished: Finished, saved: Checkpoint | None, seed: int, keep_from: int, task: Task) -> Any:

@@ -58,6 +58,20 @@ def test_the_best_epoch_is_not_simply_the_last(rows: Dataset) -> None:
     assert history.epochs["val_accuracy"][history.best_epoch] == history.epochs["val_accuracy"][worst_to_best[-1]]
 
 
+def test_unrolled_layers_train_as_loops(rows: Dataset) -> None:
+    layers = tf_keras().layers
+    splits, weights = split(rows, 10), []
+    for unroll in (False, True):
+        seed_everything(0)
+        steps = [layers.Reshape((6, 6)), layers.Bidirectional(layers.GRU(4, unroll=unroll)), layers.Dense(3, "softmax")]
+        model = tf_keras().Sequential([layers.Input((6, 6, 1)), *steps])
+        train(model, splits, rows.preprocessing, TrainConfig(1, 16, 0.01), SILENT)
+        assert model.layers[1].forward_layer.unroll is unroll
+        weights.append(model.get_weights())
+    for loop, unrolled in zip(*weights, strict=True):
+        np.testing.assert_allclose(loop, unrolled, atol=1e-6)
+
+
 @pytest.mark.parametrize("augment", ["none", "flip-crop"])
 def test_same_seed_same_weights(rows: Dataset, augment: str) -> None:
     weights = []
