@@ -174,8 +174,10 @@ def _samples(data: InputFacts, model: ModelInput | None, int8: bool) -> Iterator
             "leave them out: the model can learn nothing from them",
         )
     step = (max(data.high, 0.0) - min(data.low, 0.0)) / 255
-    lost = np.flatnonzero((std > 0) & (std < STEPS * step))
-    if int8 and len(lost) and len(std) > len(still) + 1:
+    lost, moving = np.flatnonzero((std > 0) & (std < STEPS * step)), len(std) - len(still)
+    # A layer that normalises makes much of a narrow feature; other models hardly look at a few such.
+    matter = len(lost) if model is not None and model.normalizes else 2 * len(lost) // max(moving, 1)
+    if int8 and moving > 1 and matter:
         narrowest = lost[np.argmin(std[lost])]
         own = model is not None and "Normalization" in model.first_layers
         yield Finding(

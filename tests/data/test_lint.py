@@ -244,6 +244,7 @@ NORMALIZING = ModelFacts((ModelInput(shape=(4,), first_layers=("Normalization",)
     [
         (DENSE, (9, 9, 500, 9), ["feature-scales"]),
         (DENSE, (9, 9, 90, 9), []),
+        (DENSE, (0.9, 50, 50, 50), []),
         (NORMALIZING, (9, 9, 500, 9), ["feature-scales"]),
         (DENSE, (1e5, 1e5, 1e5, 1e5), ["not-normalised"]),
     ],
@@ -255,6 +256,11 @@ def test_feature_scales(model: ModelFacts, scales: tuple[float, ...], expected: 
         assert "erases 3 of 4 features: number 0, number 1, number 3 (a spread of 8.5" in found[0].sentence
         assert found[0].hint.startswith("add --normalize-outside" if model is NORMALIZING else "train on standardised")
         assert "feature-scales" not in codes(looked(table(*scales), preprocessing=RAW, model=model, int8=False))
+
+
+def test_one_narrow_feature_matters_to_a_model_that_normalises() -> None:
+    [found] = looked(table(0.9, 50, 50, 50), preprocessing=RAW, model=NORMALIZING)
+    assert "erases 1 of 4 features: number 0 (a spread of 0.87" in found.sentence
 
 
 def test_digits(monkeypatch: pytest.MonkeyPatch) -> None:
