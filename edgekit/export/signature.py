@@ -22,6 +22,7 @@ class Signature:
         inputs: tf.TensorSpec of every input, in the model's order.
         output_names: in the model's order.
         function: maps the inputs to a dict of outputs.
+        keeps_loops: whether the converter leaves loops in it; None until that was tried.
     """
 
     def __init__(self, model: Any) -> None:
@@ -37,6 +38,7 @@ class Signature:
                 )
             self.inputs.append(tf.TensorSpec(shape, tensor.dtype, name=name))
         self.output_names = identifiers(model.output_names)
+        self.keeps_loops: bool | None = None
         self._model = model
         self.function: Callable[..., Any] = tf.function(self._call, input_signature=self.inputs)
 

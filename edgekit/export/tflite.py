@@ -112,9 +112,12 @@ def keeps_loops(saved_model: Path, signature: Signature) -> bool:
     """Return whether a loop is left that the converter made no operator of its own: its body is a second graph."""
     from ai_edge_litert import schema_py_generated as schema
 
-    if not signature.has_loops():
-        return False
-    return int(schema.Model.GetRootAs(_converted(saved_model, "float32"), 0).SubgraphsLength()) > 1
+    if signature.keeps_loops is None:
+        graphs = (
+            signature.has_loops() and schema.Model.GetRootAs(_converted(saved_model, "float32"), 0).SubgraphsLength()
+        )
+        signature.keeps_loops = int(graphs) > 1
+    return signature.keeps_loops
 
 
 def rows(signature: Signature, calibration: Calibration) -> Iterator[dict[str, npt.NDArray[Any]]]:

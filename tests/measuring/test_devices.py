@@ -27,6 +27,7 @@ from edgekit.measuring.verdict import judge
 from edgekit.progress import Silent
 from edgekit.report.bench_table import bench_table
 from tests import vendor_onnx
+from tests.heard import Heard
 from tests.pretended import pretend
 from tests.tiny_onnx import tiny_onnx
 from tests.tiny_tflite import tiny_tflite
@@ -121,24 +122,17 @@ def test_pinning_and_cooling(board: Target, files: list[Path], settings: dict[st
 
 
 def test_the_governor_of_a_session(board: Target, files: list[Path], settings: dict[str, Any], home: Path) -> None:
-    class Said(Silent):
-        def __init__(self) -> None:
-            self.warnings: list[str] = []
-
-        def warn(self, message: str) -> None:
-            self.warnings.append(message)
-
     governor = home / "governor"
     governor.write_text("ondemand\n")
     ours = dataclasses.replace(board, health=dataclasses.replace(board.health, governor="governor"))
     plan = dataclasses.replace(QUICK, governor="performance", memory=False, accuracy=False)
-    said = Said()
-    measure([ours], candidates(files[:1]), plan, progress=said, **settings)
-    assert not any("governor" in warning for warning in said.warnings)
+    heard = Heard()
+    measure([ours], candidates(files[:1]), plan, progress=heard, **settings)
+    assert not any("governor" in warning for warning in heard.warned)
     assert governor.read_text() == "ondemand\n"
     none = dataclasses.replace(board, health=dataclasses.replace(board.health, governor="/no/such/governor"))
-    measure([none], candidates(files[:1]), plan, progress=said, **settings)
-    assert "pi: has no governor to set" in said.warnings
+    measure([none], candidates(files[:1]), plan, progress=heard, **settings)
+    assert "pi: has no governor to set" in heard.warned
 
 
 def test_nothing_that_runs_there(

@@ -17,30 +17,19 @@ from edgekit.measuring.inputs import fix_shapes
 from edgekit.measuring.plan import Plan
 from edgekit.measuring.session import bench
 from edgekit.measuring.subjects import candidates
-from edgekit.progress import Silent
 from edgekit.records import Measurement, Record
 from tests import vendor_onnx as onnx_files
 from tests import vendor_tflite as tflite_files
+from tests.heard import Heard
 from tests.tiny_onnx import tiny_onnx
 from tests.tiny_tflite import Op, T, model
-
-
-class Told(Silent):
-    """Keeps the warnings."""
-
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def warn(self, message: str) -> None:
-        self.warnings.append(message)
-
 
 ONCE = Plan(processes=1, min_samples=3, min_seconds=0.0, warmup_seconds=0.0)
 
 
-def measured(path: Path, plan: Plan = ONCE, told: Told | None = None) -> Record:
+def measured(path: Path, plan: Plan = ONCE, told: Heard | None = None) -> Record:
     with open_device() as device:
-        return bench(candidates([path]), plan, device, progress=told or Told())
+        return bench(candidates([path]), plan, device, progress=told or Heard())
 
 
 def whole(record: Record) -> Measurement:
@@ -288,9 +277,9 @@ def test_several_signatures(tmp_path: Path) -> None:
     assert description["signatures"] == "encode, decode"
     assert description["signature encode"] == "x -> code (graph 0)"
     assert description["signature decode"] == "code -> x (graph 1)"
-    told = Told()
+    told = Heard()
     whole(measured(path, told=told))
-    assert told.warnings == ["vendor.tflite: has 2 signatures; encode is measured"]
+    assert told.warned == ["vendor.tflite: has 2 signatures; encode is measured"]
 
 
 def test_external_data_counts(tmp_path: Path) -> None:
