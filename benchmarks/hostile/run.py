@@ -30,9 +30,10 @@ class Result:
     """What became of a case.
 
     Attributes:
-        verdict: one of `GOOD`, or what is wrong: `touched` (a canary), `traceback`, `crash`, `hang`, `memory`, `accepted`
-            (exit code 0 where it must be refused), `silent` (failed without a sentence), `control` (control characters
-            on the terminal), `litter` (files left in the temporary folder or at home), `unmade` (the case itself failed).
+        verdict: one of `GOOD`, or what is wrong: `touched` (a canary), `traceback`, `crash`, `hang`, `memory`,
+            `accepted` (exit code 0 where it must be refused), `silent` (failed without a sentence), `control` (control
+            characters on the terminal), `litter` (files left in the temporary folder or at home), `unmade` (the case
+            itself failed).
         said: the sentence, or the end of what was printed.
         seconds: of the command, without the making.
     """
