@@ -187,7 +187,10 @@ def _judge(item: _Running, code: int, memory: int) -> Result:
 
 
 def _left(folder: Path) -> Iterator[Path]:
-    """Yield what is still there, but for edgekit's cache."""
+    """Yield what is still there, but for edgekit's cache, and files that TensorFlow and onnxruntime own.
+
+    TensorFlow removes its own at the interpreter's end, which a forked process does not reach.
+    """
     for path in folder.iterdir():
-        if path.name != ".cache":
+        if path.name not in (".cache", ".ses") and not path.name.startswith("__autograph_generated_file"):
             yield path

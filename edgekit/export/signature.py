@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -81,8 +82,8 @@ def identifiers(names: list[str]) -> list[str]:
     """Return names usable in every format, kept apart."""
     made: list[str] = []
     for name in names:
-        base = re.sub(r"\W", "_", name).lstrip("_") or "tensor"
-        base = f"t_{base}" if base[0].isdigit() else base
+        base = re.sub(r"\W", "_", name, flags=re.ASCII).lstrip("_") or "tensor"
+        base = f"t_{base}" if base[0].isdigit() or keyword.iskeyword(base) else base
         unique, number = base, 1
         while unique in made:
             number += 1

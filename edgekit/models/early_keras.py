@@ -9,71 +9,49 @@ is called `dense_2`, not `dense_1`.
 from __future__ import annotations
 
 import re
-import zipfile
-import zlib
+from pathlib import Path
 from typing import Any
 
 from edgekit.backend import tf_keras
 from edgekit.errors import InputError
-from edgekit.models.keras_file import WEIGHTS, KerasFile
+from edgekit.models.gate.configuration import plain_values
+from edgekit.models.keras_file import KerasFile, open_hdf5
 
 LAYERS = "_layer_checkpoint_dependencies"
 
 
-def is_early(file: KerasFile) -> bool:
-    """Return whether a file keeps its weights as Keras 2.12 to 2.14 did."""
-    import h5py
-
-    if file.container != "zip" or file.generation != 2:
-        return False
-    try:
-        with (
-            zipfile.ZipFile(file.path) as archive,
-            archive.open(WEIGHTS[0]) as stream,
-            h5py.File(stream, "r") as weights,
-        ):
-            return LAYERS in weights
-    except (OSError, KeyError, zipfile.BadZipFile, zlib.error):
-        return False
+def is_early(weights: Path, generation: int) -> bool:
+    """Return whether the weights of a `.keras` file are kept as Keras 2.12 to 2.14 did."""
+    with open_hdf5(weights) as file:
+        return generation == 2 and LAYERS in file
 
 
-def load_early(file: KerasFile, *, allow_unsafe: bool) -> Any:
+def load_early(file: KerasFile, config: dict[str, Any], weights: Path) -> Any:
     """Build the tf_keras model and read its weights.
+
+    Args:
+        file: for messages.
+        config: its configuration, as it passed the gate.
+        weights: its `model.weights.h5`.
 
     Raises:
         InputError: a layer has no weights in the file, or others than it needs.
     """
-    import h5py
-
-    keras, bare = tf_keras(), {key: value for key, value in file.config.items() if key != "compile_config"}
-    layers = bare["config"].get("layers") or [{}]
-    as_in_hdf5 = not any("module" in layer for layer in layers)
-    if as_in_hdf5:
-        config = {"class_name": bare["class_name"], "config": plain_values(bare["config"])}
-        model = keras.models.model_from_config(config)
+    keras = tf_keras()
+    layers = config["config"].get("layers") or [{}]
+    if not any("module" in layer for layer in layers):  # as in HDF5
+        model = keras.models.model_from_config(
+            {"class_name": config["class_name"], "config": plain_values(config["config"])}
+        )
     else:
-        model = keras.saving.deserialize_keras_object(bare, safe_mode=not allow_unsafe)
-    with zipfile.ZipFile(file.path) as archive, archive.open(WEIGHTS[0]) as stream, h5py.File(stream, "r") as weights:
+        model = keras.saving.deserialize_keras_object(config, safe_mode=True)
+    with open_hdf5(weights) as opened:
         reader = _Reader(file)
-        reader.read(model, weights)
+        reader.read(model, opened)
     missing = [variable.name for variable in model.weights if id(variable) not in reader.found]
     if missing:
         raise InputError(f"{file.path}: holds no values for {', '.join(missing[:5])}", "save the model again")
     return model
-
-
-def plain_values(value: Any) -> Any:
-    """Turn serialized NumPy numbers, tuples and shapes into numbers and tuples, at any depth."""
-    if isinstance(value, list):
-        return [plain_values(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    kind, inner = value.get("class_name"), value.get("config")
-    if kind == "__numpy__" and isinstance(inner, dict):
-        return inner.get("value")
-    if kind in ("__tuple__", "TensorShape") and isinstance(value.get("items"), list):
-        return tuple(plain_values(item) for item in value["items"])
-    return {key: plain_values(item) for key, item in value.items()}
 
 
 class _Reader:

@@ -8,32 +8,29 @@ Both exist in two generations that cannot read each other's files: Keras 2 (`tf_
 
 from __future__ import annotations
 
-import builtins
 import json
+import stat
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from edgekit.errors import InputError, MissingExtraError
+from edgekit.models.gate.archive import Bomb, check_archive
+from edgekit.models.gate.configuration import class_names
+from edgekit.models.gate.hdf5 import Untrusted, check_hdf5
 
 Container = Literal["zip", "hdf5", "savedmodel"]
 
 MAX_CONFIG_BYTES = 64 << 20
-MAX_EXPANSION = 200
-"""A zip that grows by more than this, to more than `EXPANSION_FLOOR` bytes, is refused as a bomb."""
-EXPANSION_FLOOR = 256 << 20
 
 SUFFIXES: dict[Container, tuple[str, ...]] = {"zip": (".keras",), "hdf5": (".h5", ".hdf5"), "savedmodel": ("",)}
 """What Keras wants files to be called; TensorFlow 2.12 and before write HDF5 into `model.keras`."""
-WEIGHTS = ("model.weights.h5", "model.weights.npz")
+WEIGHTS = "model.weights.h5"
 SAVE_WHOLE = "save the whole model where it was trained, with model.save('model.keras'), and give that file"
-
-CODE_LAYERS = ("Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "TensorFlowOpLayer")
-FILE_OPS = ("io.", "raw_ops.", "train.", "saved_model.", "load_", "py_function", "numpy_function", "summary.")
-"""TensorFlow functions that a Keras 2 `TFOpLambda` layer may name and that reach outside the model."""
 
 
 @dataclass(frozen=True)
@@ -70,82 +67,6 @@ def read_keras_file(path: Path) -> KerasFile:
     return KerasFile(path, container, _generation(path, version, config), version, config)
 
 
-def unsafe_layers(config: dict[str, Any]) -> list[str]:
-    """Name the layers that would run Python code from the file, or reach outside the model, when it is loaded.
-
-    These are Lambda layers, wrappers and other layers with a serialized function, layers that load a foreign module
-    or SavedModel, and TensorFlow operations on files; at any depth, in nested models and wrappers.
-    """
-    found: dict[str, None] = {}
-    for layer, value in _objects(config):
-        kind, inner = value.get("class_name"), value.get("config")
-        if (
-            kind in CODE_LAYERS
-            or kind == "__lambda__"
-            or value.get("function_type") == "lambda"
-            or (kind == "TFOpLambda" and isinstance(inner, dict) and str(inner.get("function")).startswith(FILE_OPS))
-            or (kind == "function" and value.get("module") == "builtins" and hasattr(builtins, str(inner)))
-        ):
-            found[layer or str(kind)] = None
-    return list(found)
-
-
-def custom_objects(config: dict[str, Any], known: Callable[[str], bool]) -> list[str]:
-    """Name the classes and functions that are not Keras's own, as `package>Class`, `Class` or `Class (module)`.
-
-    Loading such a file imports the modules it names, so this is asked before loading.
-
-    Args:
-        config: of a model file.
-        known: whether an object is registered with Keras, or one of its own functions, by name.
-
-    Returns:
-        What is not known, each once. A class in HDF5 without a package carries no mark and is not found here.
-    """
-    found: dict[str, None] = {}
-    for _, value in _objects(config):
-        kind = value.get("class_name")
-        if not isinstance(kind, str) or "config" not in value or kind.startswith("__"):
-            continue
-        name = str(value["config"]) if kind == "function" else kind
-        registered = value.get("registered_name")
-        module = value.get("module", "keras")
-        if isinstance(registered, str) and ">" in registered:
-            name = registered
-        root = "custom" if module is None or ">" in name else str(module).split(".")[0]
-        if root in ("keras", "tf_keras") or (root == "builtins" and kind != "function") or known(name):
-            continue
-        found[name if root in ("custom", "builtins") else f"{name} ({module})"] = None
-    return list(found)
-
-
-def object_names(config: dict[str, Any]) -> list[str]:
-    """Return every name under which the file refers to a class or function, each once."""
-    found = dict.fromkeys(
-        name for _, value in _objects(config) for name in (value.get("class_name"), value.get("registered_name"))
-    )
-    return [name for name in found if isinstance(name, str)]
-
-
-def _objects(config: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield every dict in the configuration with the name of the layer it belongs to, outermost first.
-
-    What only matters to training (`compile_config` of the model itself) is left out.
-    """
-    top = {key: value for key, value in config.items() if key != "compile_config"}
-    stack: list[tuple[str, Any]] = [("", top)]
-    while stack:
-        layer, value = stack.pop()
-        if isinstance(value, dict):
-            inner = value.get("config")
-            if "class_name" in value and isinstance(inner, dict) and isinstance(inner.get("name"), str):
-                layer = inner["name"]
-            yield layer, value
-            value = list(value.values())
-        if isinstance(value, list):
-            stack.extend((layer, item) for item in reversed(value))
-
-
 def _container(path: Path) -> Container:
     if path.is_dir():
         what = "a folder, not a model file"
@@ -158,7 +79,7 @@ def _container(path: Path) -> Container:
         raise InputError(
             f"{path}: no such model file", "give a .keras or .h5 file; `edgekit train` makes one of a reference model"
         )
-    if not path.is_file():
+    if not stat.S_ISREG(path.stat().st_mode):
         raise InputError(f"{path}: is not a regular file")
     try:
         with path.open("rb") as stream:
@@ -202,15 +123,15 @@ def _read_zip(path: Path) -> tuple[str, Any]:
                 what = "a PyTorch file" if any(n.endswith("data.pkl") for n in names) else what
                 missing = " and ".join(sorted({"config.json", "metadata.json"} - names))
                 raise InputError(f"{path}: is {what}, not a Keras model: it holds no {missing}", SAVE_WHOLE)
-            if not names.intersection(WEIGHTS):
-                raise InputError(f"{path}: holds the architecture of a model, but no weights", SAVE_WHOLE)
-            expanded = sum(member.file_size for member in archive.infolist())
-            if expanded > max(EXPANSION_FLOOR, MAX_EXPANSION * path.stat().st_size):
-                raise InputError(f"{path}: would grow to {expanded >> 20} MiB when unpacked, so it is not opened")
+            if WEIGHTS not in names:
+                raise InputError(f"{path}: holds the architecture of a model, but no weights ({WEIGHTS})", SAVE_WHOLE)
+            check_archive(archive, path.stat().st_size)
             metadata = _json(path, "metadata.json", _member(archive, path, "metadata.json"))
             version = metadata.get("keras_version") if isinstance(metadata, dict) else None
             return str(version or "unknown"), _json(path, "config.json", _member(archive, path, "config.json"))
-    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError, zlib.error) as error:
+    except Bomb as error:
+        raise InputError(f"{path}: {error}") from error
+    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError, ValueError, zlib.error) as error:
         raise InputError(f"{path}: is a damaged or incomplete zip: {error}", "copy or save the model again") from error
 
 
@@ -222,13 +143,26 @@ def _member(archive: zipfile.ZipFile, path: Path, name: str) -> bytes:
     return content
 
 
-def _read_hdf5(path: Path) -> tuple[str, Any]:
+@contextmanager
+def open_hdf5(path: Path) -> Iterator[Any]:
+    """Open an HDF5 file for reading.
+
+    Raises:
+        MissingExtraError: h5py is not installed.
+        OSError, RuntimeError: it is damaged; in the block KeyError and ValueError, too.
+    """
     try:
         import h5py
     except ImportError as error:
         raise MissingExtraError("reading an .h5 file", "compress", str(error)) from error
+    with h5py.File(path, "r") as file:
+        yield file
+
+
+def _read_hdf5(path: Path) -> tuple[str, Any]:
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
+            check_hdf5(file, path.stat().st_size)
             if "model_config" not in file.attrs:
                 kind = "the weights of a model" if "layer_names" in file.attrs or "layers" in file else "HDF5 data"
                 raise InputError(f"{path}: holds {kind}, but no architecture", SAVE_WHOLE)
@@ -239,7 +173,9 @@ def _read_hdf5(path: Path) -> tuple[str, Any]:
                 raise InputError(f"{path}: its model_config is {size >> 20} MiB large, so it is not read")
             version, config = file.attrs.get("keras_version", "unknown"), file.attrs["model_config"]
             compiled = file.attrs.get("training_config")
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
+    except Untrusted as error:
+        raise InputError(f"{path}: is not an HDF5 file as Keras writes it: {error}", SAVE_WHOLE) from error
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
         raise InputError(f"{path}: is a damaged or incomplete HDF5: {error}", "copy or save the model again") from error
     text = version.decode("utf-8", "replace") if isinstance(version, bytes) else str(version)
     found = _json(path, "model_config", config if isinstance(config, (bytes, str)) else str(config))
@@ -251,7 +187,7 @@ def _read_hdf5(path: Path) -> tuple[str, Any]:
 def _json(path: Path, name: str, content: bytes | str) -> Any:
     try:
         return json.loads(content)
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits is a ValueError, too
         raise InputError(f"{path}: its {name} is not JSON: {error}", "copy or save the model again") from error
 
 
@@ -262,7 +198,7 @@ def _generation(path: Path, version: str, config: dict[str, Any]) -> Literal[2, 
     if major == "3":
         return 3
     if major == "unknown":  # files made by converters; only Keras 3 writes dtype policies as objects
-        return 3 if any(value.get("class_name") == "DTypePolicy" for _, value in _objects(config)) else 2
+        return 3 if "DTypePolicy" in class_names(config) else 2
     raise InputError(
         f"{path}: was written by Keras {version}; edgekit reads Keras 2 and Keras 3",
         "open it with that version and save it again with a supported one, or update edgekit",

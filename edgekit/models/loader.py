@@ -16,26 +16,21 @@ from edgekit.errors import ConversionError, InputError
 from edgekit.files import sha256
 from edgekit.models.bridge import bridge
 from edgekit.models.bridge_graph import reason
+from edgekit.models.building import build, check_size
 from edgekit.models.custom import register, register_packaged
-from edgekit.models.early_keras import is_early, load_early
-from edgekit.models.keras_file import (
-    SUFFIXES,
-    KerasFile,
-    custom_objects,
-    object_names,
-    read_keras_file,
-    unsafe_layers,
-)
+from edgekit.models.gate.configuration import Malformed, admit, class_names
+from edgekit.models.gate.functions import canonical_name
+from edgekit.models.keras_file import SUFFIXES, KerasFile, read_keras_file
 from edgekit.models.own_loss import compiled_loss
 from edgekit.models.plain import PlainModel, plain_of_keras
 from edgekit.models.saved_model import digest, is_saved_model, load_keras, load_plain, read_saved_model
 from edgekit.progress import Progress
 
-FUNCTION_ROOMS = ("activations", "initializers", "regularizers", "constraints", "losses", "metrics")
 GRAPH_MODELS = ("Sequential", "Functional", "Model")
 TFMOT = ("tensorflow_model_optimization", "PruneLowMagnitude", "ClusterWeights", "QuantizeWrapper", "QuantizeLayer")
 REWRITE = "give its class with --custom module:NAME, or rewrite it with Sequential or the functional API"
 REPLACE = "give them with --custom module:NAME, or replace them by what Keras has"
+SAVE_AGAIN = "save it again where it was trained"
 NO_DESCRIPTION = "a SavedModel without Keras's description gets post-training schemes only"
 
 
@@ -81,11 +76,10 @@ def load_model(
     if is_saved_model(path):
         return _load_folder(path, allow_unsafe, progress)
     file = read_keras_file(path)
-    register_packaged(object_names(file.config))
-    _refuse_code(file, allow_unsafe)
+    config = _admitted(file, allow_unsafe)
     source = _source(path, sha256(path), file.generation, file.keras_version) | {"loss": compiled_loss(file.config)}
     with _told_warnings(progress):
-        model = _load(file, allow_unsafe)
+        model = _load(file, config, allow_unsafe)
     if not _is_graph(model):
         why = f"a subclassed model ({type(model).__name__}) gets post-training schemes only"
         return _plain(plain_of_keras(model, path.name), source, why, progress)
@@ -93,6 +87,7 @@ def load_model(
         raise InputError(f"{path}: the model has no input shape", "add an Input layer, and save it again")
     if not model.layers or not model.weights:
         raise InputError(f"{path}: the model has no {'weights' if model.layers else 'layers'}: nothing to compress")
+    check_size(model, path)
     if file.generation == 2:
         return LoadedModel(model, source)
     progress.say(f"{path.name} is a Keras {file.keras_version} model; rebuilding it in Keras 2")
@@ -110,11 +105,10 @@ def _load_folder(path: Path, allow_unsafe: bool, progress: Progress) -> LoadedMo
     source = _source(path, digest(path), None, "none")
     why = NO_DESCRIPTION
     if saved.keras is not None:
-        register_packaged(object_names(saved.keras.config))
         try:
-            _refuse_code(saved.keras, allow_unsafe)
+            config = _admitted(saved.keras, allow_unsafe)
             with _told_warnings(progress):
-                model = load_keras(saved.keras)
+                model = load_keras(saved.keras, config)
             return LoadedModel(model, source | {"generation": 2, "keras_version": saved.keras.keras_version})
         except InputError as error:
             why = f"{NO_DESCRIPTION}; what Keras wrote cannot be used: {error.message}"
@@ -139,42 +133,65 @@ def _source(path: Path, digest: str, generation: int | None, keras_version: str)
     }
 
 
-def _refuse_code(file: KerasFile, allow_unsafe: bool) -> None:
-    """Refuse what would run code on loading, and what Keras could not find, before Keras sees the file."""
-    unsafe = unsafe_layers(file.config)
-    if unsafe and not allow_unsafe:
-        raise InputError(
-            f"{file.path}: holds Python code that would run on this machine, in: {', '.join(unsafe)}",
-            "if you trust its origin, add --allow-unsafe; better, replace Lambda layers by Keras layers",
-        )
+def _admitted(file: KerasFile, allow_unsafe: bool) -> dict[str, Any]:
+    """Return the configuration as Keras may have it; refuse what a file may not name, before Keras sees any of it.
+
+    Raises:
+        InputError: the file carries code, names what is not listed or not known, or describes no model.
+    """
     keras = keras3() if file.generation == 3 else tf_keras()
+    register_packaged(class_names(file.config))
 
-    def known(name: str) -> bool:
-        own = any(hasattr(getattr(keras, room), name) for room in FUNCTION_ROOMS)
-        return own or keras.saving.get_registered_object(name) is not None
+    def registered(name: str) -> bool:
+        return keras.saving.get_registered_object(name) is not None
 
-    custom = [name for name in custom_objects(file.config, known) if not (allow_unsafe and " (" in name)]
+    try:
+        found = admit(
+            file.config,
+            file.generation,
+            registered,
+            exists=lambda name: hasattr(keras.layers, name),
+            canonical=canonical_name,
+        )
+    except Malformed as error:
+        raise InputError(f"{file.path}: does not describe a model: {error}", SAVE_AGAIN) from error
+    custom = [name for name in found.custom if not (allow_unsafe and " (" in name)]
     if any(name.startswith(TFMOT) or f"({TFMOT[0]}" in name for name in custom):
         raise _wrapped(file)
+    if found.code and not allow_unsafe:
+        raise InputError(
+            f"{file.path}: holds Python code that would run on this machine, in: {', '.join(found.code)}",
+            "if you trust its origin, add --allow-unsafe; better, replace Lambda layers by Keras layers",
+        )
+    if found.refused and not allow_unsafe:
+        raise InputError(
+            f"{file.path}: names what a model file may not use, because it is not known to compute on tensors and "
+            f"nothing else: {', '.join(found.refused)}",
+            "if you trust its origin, add --allow-unsafe: what the file names then runs on this machine",
+        )
     kind = str(file.config["class_name"])
-    if kind not in GRAPH_MODELS and not known(kind) and not known(str(file.config.get("registered_name"))):
+    if kind not in GRAPH_MODELS and not registered(kind) and not registered(str(file.config.get("registered_name"))):
         raise InputError(f"{file.path}: is a subclassed model ({kind}), whose code is not in the file", REWRITE)
     if custom:
         raise InputError(
             f"{file.path}: uses classes or functions that are not part of Keras: {', '.join(custom)}",
             f"{REPLACE}; from Python, register_keras_serializable does it, too",
         )
+    return found.config
 
 
-def _load(file: KerasFile, allow_unsafe: bool) -> Any:
-    keras = keras3() if file.generation == 3 else tf_keras()
+def _load(file: KerasFile, config: dict[str, Any], allow_unsafe: bool) -> Any:
+    """Load what passed the gate; with `allow_unsafe` Keras reads the file itself, whatever is in it."""
     try:
-        if is_early(file):
-            return load_early(file, allow_unsafe=allow_unsafe)
+        if not allow_unsafe:
+            return build(file, config)
+        keras = keras3() if file.generation == 3 else tf_keras()
         with _named_as_keras_wants(file) as path:
-            return keras.saving.load_model(str(path), compile=False, safe_mode=not allow_unsafe)
-    except (MemoryError, InputError):
+            return keras.saving.load_model(str(path), compile=False, safe_mode=False)
+    except InputError:
         raise
+    except MemoryError as error:
+        raise InputError(f"{file.path}: loading it takes more memory than this machine has") from error
     except Exception as error:  # Keras raises what it likes
         raise _explained(file, error) from error
 

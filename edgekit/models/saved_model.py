@@ -13,10 +13,17 @@ from edgekit.backend import quiet, tensorflow, tf_keras
 from edgekit.errors import InputError
 from edgekit.files import sha256
 from edgekit.models.bridge_graph import reason
-from edgekit.models.early_keras import plain_values
+from edgekit.models.building import made_of
+from edgekit.models.gate.folder import Leaves, check_folder
+from edgekit.models.gate.graph_operations import (
+    CONSTANT_FACTOR,
+    CONSTANT_FLOOR,
+    constant_bytes,
+    recursive_functions,
+    unsafe_operations,
+)
 from edgekit.models.keras_file import KerasFile
 from edgekit.models.plain import PlainModel, plain
-from edgekit.models.saved_model_scan import unsafe_operations
 
 GRAPH, METADATA, WEIGHTS = "saved_model.pb", "keras_metadata.pb", Path("variables", "variables")
 SIGNATURE = "serving_default"
@@ -51,6 +58,10 @@ def read_saved_model(path: Path) -> SavedModel:
     Raises:
         InputError: it is damaged, or of TensorFlow 1.
     """
+    try:
+        check_folder(path)
+    except Leaves as error:
+        raise InputError(f"{path}: {error}, so it is not loaded", SAVE_AGAIN) from error
     tensorflow()
     from tensorflow.core.protobuf import saved_model_pb2
 
@@ -84,18 +95,25 @@ def digest(path: Path) -> str:
     return total.hexdigest()
 
 
-def load_keras(file: KerasFile) -> Any:
+def load_keras(file: KerasFile, config: dict[str, Any]) -> Any:
     """Build the tf_keras model that a SavedModel describes, and read its weights; nothing of the graph is run.
+
+    Args:
+        file: what Keras wrote beside the graph.
+        config: its configuration, as it passed the gate.
 
     Raises:
         InputError: Keras cannot build it, or a weight is missing.
     """
+    stored = sum(part.stat().st_size for part in (file.path / WEIGHTS.parent).iterdir() if part.is_file())
     try:
         with quiet():
-            model = tf_keras().models.model_from_config(plain_values(file.config))
+            model = made_of(config, stored, file.path)
             status = model.load_weights(str(file.path / WEIGHTS))
             status.expect_partial()
             status.assert_existing_objects_matched()
+    except InputError:
+        raise
     except Exception as error:  # Keras and TensorFlow raise what they like
         raise InputError(f"{file.path}: Keras cannot load it: {reason(error)}", SAVE_AGAIN) from error
     return model
@@ -108,6 +126,15 @@ def load_plain(saved: SavedModel, *, allow_unsafe: bool) -> PlainModel:
         InputError: it would reach outside the model, has no signature to choose, or takes no numbers.
     """
     path = saved.path
+    recursive = recursive_functions(saved.meta_graph)
+    if recursive:
+        raise InputError(f"{path}: its function {recursive[0]} calls itself, so it never ends", SAVE_AGAIN)
+    constants, size = constant_bytes(saved.meta_graph), (path / GRAPH).stat().st_size
+    if constants > max(CONSTANT_FLOOR, CONSTANT_FACTOR * size):
+        raise InputError(
+            f"{path}: its constants take {constants >> 20:,} MiB in memory, and its {GRAPH} has {size:,} bytes",
+            SAVE_AGAIN,
+        )
     unsafe = [] if allow_unsafe else unsafe_operations(saved.meta_graph)
     if unsafe:
         raise InputError(
