@@ -1,4 +1,4 @@
-"""Keras files of both generations and SavedModels: code, names, paths, sizes, graphs, and what mutation makes of them."""
+"""Keras files of both generations and SavedModels: code, names, paths, sizes, graphs, and mutations."""
 
 from __future__ import annotations
 
@@ -66,14 +66,18 @@ def _case(group: str, name: str, container: str, config: Callable[[Canary], Any]
 
 
 def _everywhere(
-    group: str, name: str, inner: Callable[[Canary, str], Any], containers: Sequence[str]
+    group: str,
+    name: str,
+    inner: Callable[[Canary, str], Any],
+    containers: Sequence[str],
+    shape: tuple[int, ...] = (SIZE,),
 ) -> Iterator[Case]:
     """Yield a layer behind the input of a model, in every container."""
     for container in containers:
 
         def config(canary: Canary, container: str = container) -> Any:
             last = dense(container, "last", "evil", 3)
-            return functional(container, [entry(container), inner(canary, container), last], "last")
+            return functional(container, [entry(container, shape), inner(canary, container), last], "last")
 
         # A SavedModel whose description is refused may still be run as a graph, whose operations are looked at.
         yield _case(group, name, container, config, may_work=container.endswith("-saved"))
@@ -310,7 +314,8 @@ def _paths() -> Iterator[Case]:
 
 def _sizes() -> Iterator[Case]:
     def big(c: str, class_name: str, **config: Any) -> Any:
-        return layer(c, class_name, "evil", call(c, reference(c, "in")), **config)
+        shape = (8, SIZE) if class_name in ("UpSampling1D", "ZeroPadding1D", "LSTM") else (SIZE,)
+        return layer(c, class_name, "evil", call(c, reference(c, "in", 0, shape)), **config)
 
     listed: dict[str, Callable[[Canary, str], Any]] = {
         "Dense of 10^9 units": lambda k, c: dense(c, "evil", "in", 10**9),
@@ -326,7 +331,8 @@ def _sizes() -> Iterator[Case]:
         "Orthogonal": lambda k, c: dense(c, "evil", "in", 10**7, kernel_initializer="orthogonal"),
     }
     for name, inner in listed.items():
-        yield from _everywhere("sizes in options", name, inner, CONTAINERS)
+        signal = name in ("UpSampling1D", "ZeroPadding1D", "LSTM")
+        yield from _everywhere("sizes in options", name, inner, CONTAINERS, (8, SIZE) if signal else (SIZE,))
     for container in CONTAINERS:
         for name, shape in (("10^12", (10**12,)), ("signal", (10**6, 1))):
 
@@ -400,7 +406,7 @@ def _graphs() -> Iterator[Case]:
 
     def late(c: str) -> Any:
         node = call(c, reference(c, "in", 7))
-        return [entry(c), layer(c, "Dense", "a", node, units=SIZE) | {}, dense(c, "last", "a", 3, x=1)]
+        return [entry(c), layer(c, "Dense", "a", node, units=SIZE), dense(c, "last", "a", 3)]
 
     def beyond(c: str) -> Any:
         return [entry(c), dense(c, "a", "in"), layer(c, "Dense", "last", call(c, reference(c, "a", 10**9)), units=3)]
@@ -411,15 +417,16 @@ def _graphs() -> Iterator[Case]:
 
     def nested(c: str, levels: int, width: int) -> Any:
         inner = functional(c, [entry(c), dense(c, "d", "in")], "d", name="m0")
+        first = 1 if kind(c)[0] == 2 else 0  # the number of a model's first call
         for level in range(1, levels):
             step = {**inner, "name": f"m{level - 1}"}
             uses = [{**step, "name": f"u{i}", "config": {**step["config"], "name": f"u{i}"}} for i in range(width)]
             previous = "in"
             for use in uses:
-                use["inbound_nodes"] = call(c, reference(c, previous))
+                use["inbound_nodes"] = call(c, reference(c, previous, first if previous != "in" else 0))
                 previous = use["name"]
-            inner = functional(c, [entry(c), *uses], previous, name=f"m{level}")
-        return inner["config"]["layers"]
+            inner = functional(c, [entry(c), *uses], previous, name=f"m{level}", index=1)
+        return inner
 
     for container in CONTAINERS:
         for make in (circle, itself, missing, twice, late, beyond):
@@ -431,11 +438,10 @@ def _graphs() -> Iterator[Case]:
         yield _case(
             "graphs", "backwards", container, lambda _, c=container: functional(c, backwards(c), "last"), may_work=True
         )
-        for levels, width in ((60, 1), (12, 1), (8, 8), (5, 3)):
+        for levels, width in ((60, 1), (12, 1), (6, 6), (5, 3)):
 
             def deep(_: Canary, c: str = container, levels: int = levels, width: int = width) -> Any:
-                layers = nested(c, levels, width)
-                return functional(c, layers, layers[-1]["name"])
+                return nested(c, levels, width)
 
             yield _case("models in models", f"{levels} levels of {width}", container, deep, may_work=True)
 

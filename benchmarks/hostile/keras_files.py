@@ -76,11 +76,13 @@ def dense(container: str, name: str, source: str, units: int = SIZE, **config: A
     return layer(container, "Dense", name, call(container, reference(container, source)), **options)
 
 
-def functional(container: str, layers: list[Json], last: str, first: str = "in", name: str = "m") -> Json:
-    """Return a functional model."""
+def functional(
+    container: str, layers: list[Json], last: str, first: str = "in", name: str = "m", index: int = 0
+) -> Json:
+    """Return a functional model; `index` is the number of the call that gives its output."""
     generation, _ = kind(container)
     module = "keras.src.models.functional" if generation == 3 else "keras.src.engine.functional"
-    ends = {"input_layers": [[first, 0, 0]], "output_layers": [[last, 0, 0]]}
+    ends = {"input_layers": [[first, 0, 0]], "output_layers": [[last, index, 0]]}
     return obj("Functional", container, module, name=name, layers=layers, **ends)
 
 
@@ -107,6 +109,8 @@ def weights(container: str, sizes: tuple[int, ...] = (SIZE, 3)) -> bytes:
             group = file.create_group(f"{root}/{place}/vars")
             group["0"], group["1"] = np.ones((before, units), np.float32), np.zeros(units, np.float32)
             before = units
+        for place in ("layers/input_layer/vars", "vars"):
+            file.create_group(place)
     return buffer.getvalue()
 
 

@@ -25,7 +25,7 @@ from edgekit.models.gate.hdf5 import Untrusted, check_hdf5
 
 Container = Literal["zip", "hdf5", "savedmodel"]
 
-MAX_CONFIG_BYTES = 64 << 20
+MAX_CONFIG_BYTES = 16 << 20
 
 SUFFIXES: dict[Container, tuple[str, ...]] = {"zip": (".keras",), "hdf5": (".h5", ".hdf5"), "savedmodel": ("",)}
 """What Keras wants files to be called; TensorFlow 2.12 and before write HDF5 into `model.keras`."""
@@ -168,15 +168,14 @@ def _read_hdf5(path: Path) -> tuple[str, Any]:
                 raise InputError(f"{path}: holds {kind}, but no architecture", SAVE_WHOLE)
             if "model_weights" not in file:
                 raise InputError(f"{path}: holds the architecture of a model, but no weights", SAVE_WHOLE)
-            size = file.attrs.get_id("model_config").get_storage_size()
-            if size > MAX_CONFIG_BYTES:
-                raise InputError(f"{path}: its model_config is {size >> 20} MiB large, so it is not read")
             version, config = file.attrs.get("keras_version", "unknown"), file.attrs["model_config"]
             compiled = file.attrs.get("training_config")
     except Untrusted as error:
         raise InputError(f"{path}: is not an HDF5 file as Keras writes it: {error}", SAVE_WHOLE) from error
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
         raise InputError(f"{path}: is a damaged or incomplete HDF5: {error}", "copy or save the model again") from error
+    if isinstance(config, (bytes, str)) and len(config) > MAX_CONFIG_BYTES:
+        raise InputError(f"{path}: its model_config is {len(config) >> 20} MiB large, so it is not read")
     text = version.decode("utf-8", "replace") if isinstance(version, bytes) else str(version)
     found = _json(path, "model_config", config if isinstance(config, (bytes, str)) else str(config))
     if isinstance(found, dict) and isinstance(compiled, (bytes, str)):

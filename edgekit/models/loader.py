@@ -177,6 +177,8 @@ def _admitted(file: KerasFile, allow_unsafe: bool) -> dict[str, Any]:
             f"{file.path}: uses classes or functions that are not part of Keras: {', '.join(custom)}",
             f"{REPLACE}; from Python, register_keras_serializable does it, too",
         )
+    if found.graph:
+        raise InputError(f"{file.path}: does not describe a model: {found.graph}", SAVE_AGAIN)
     return found.config
 
 

@@ -270,7 +270,7 @@ def test_damaged_weights(generation: int, suffix: str, tmp_path: Path) -> None:
     if suffix == ".keras":
         position = whole.index(b"\x89HDF") + 40
         path.write_bytes(whole[:position] + bytes(200) + whole[position + 200 :])
-        assert "Keras cannot load it" in refusal(path).message
+        assert "its model.weights.h5 is damaged" in refusal(path).message
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

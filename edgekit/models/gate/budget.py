@@ -21,6 +21,8 @@ MAX_OUTPUT = 1 << 28
 """Numbers in one output of a layer, for one sample: one GiB."""
 MAX_INPUT = 1 << 26
 """Numbers in one input, for one sample."""
+MAX_ATTEMPTS = 100_000
+"""How often Keras 2 may look at calls whose inputs are not there, before one more layer is called."""
 MAX_UNROLLED = 4096
 """Steps of a recurrent layer that is unrolled, and parts that an operation makes: each is a node of the graph."""
 UPSAMPLED = 16
@@ -43,7 +45,7 @@ def budget(stored: int) -> Iterator[None]:
     Raises:
         TooLarge: in the block; Keras may pass it on inside an exception of its own.
     """
-    left = [FACTOR * stored + SLACK]
+    left, attempts = [FACTOR * stored + SLACK], [0]
 
     def counted(add: Callable[..., Any]) -> Callable[..., Any]:
         def add_weight(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -56,6 +58,7 @@ def budget(stored: int) -> Iterator[None]:
 
     def watched(call: Callable[..., Any]) -> Callable[..., Any]:
         def __call__(self: Any, *args: Any, **kwargs: Any) -> Any:
+            attempts[0] = 0
             _check_parts(self, args, kwargs)
             outputs = call(self, *args, **kwargs)
             _check_outputs(self, outputs)
@@ -63,8 +66,17 @@ def budget(stored: int) -> Iterator[None]:
 
         return __call__
 
+    def patient(convert: Callable[..., Any]) -> Callable[..., Any]:
+        def convert_inner_node_data(*args: Any, **kwargs: Any) -> Any:
+            attempts[0] += 1
+            if attempts[0] > MAX_ATTEMPTS:
+                raise TooLarge("a layer waits for an output that is never there")
+            return convert(*args, **kwargs)
+
+        return convert_inner_node_data
+
     old, new = tf_keras().layers.Layer, keras3().layers.Layer
-    operation = keras3().Operation
+    operation, reading = keras3().Operation, tf_keras().src.utils.tf_utils
     with ExitStack() as stack:
         for owner, name, wrap in (
             (old, "add_weight", counted),
@@ -72,6 +84,7 @@ def budget(stored: int) -> Iterator[None]:
             (old, "__call__", watched),
             (new, "__call__", watched),
             (operation, "__call__", watched),
+            (reading, "convert_inner_node_data", patient),
         ):
             original = vars(owner)[name]
             stack.callback(setattr, owner, name, original)

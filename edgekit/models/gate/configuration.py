@@ -20,7 +20,7 @@ MAX_DEPTH = 200
 """Brackets inside brackets; a model inside a model takes five."""
 MAX_MODELS = 20
 """Models inside models."""
-MAX_CALLS = 20_000
+MAX_CALLS = 10_000
 """Calls of layers, those of nested models counted as often as these are called."""
 MAX_INTEGER = 2**63
 MAX_SPECTROGRAM = 1 << 16
@@ -58,12 +58,14 @@ class Admission:
         code: names of layers that carry Python code, or load it from elsewhere.
         refused: what Keras or TensorFlow has, and a model file may not name, in words.
         custom: what neither has and nobody registered, as `package>Class`, `Class` or `Class (module)`.
+        graph: why the calls of a model in it cannot be made, empty if they can.
     """
 
     config: dict[str, Any] = field(default_factory=dict)
     code: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     custom: list[str] = field(default_factory=list)
+    graph: str = ""
 
 
 class Malformed(Exception):
@@ -89,7 +91,7 @@ def admit(
         canonical: from any public name of a TensorFlow function to its canonical one.
 
     Raises:
-        Malformed: it is too deep, a graph in it has a circle, or something has a form that Keras never writes.
+        Malformed: it is too deep, or something has a form that Keras never writes.
     """
     walk = _Walk(generation, registered, exists, canonical)
     found, calls = walk.value(dict(config), "", "", 0, 0)
@@ -182,8 +184,6 @@ class _Walk:
         models += isinstance(inner, dict) and "layers" in inner
         if models > MAX_MODELS:
             raise Malformed(f"it has more than {MAX_MODELS} models inside one another")
-        if isinstance(inner, dict) and isinstance(inner.get("layers"), list):
-            kept["config"] = inner = self.graph(inner, label)
         around, self.own = self.own, own
         try:
             return self.called(kept, inner, layer, depth, models)
@@ -205,16 +205,19 @@ class _Walk:
             nodes = item.get("inbound_nodes") if isinstance(item, dict) else None
             calls += inside * max(1, len(nodes) if isinstance(nodes, list) else 1)
             made["layers"].append(part)
+        made["layers"] = self.ordered(made, layer)
         return rest | {"config": made}, 1 + calls
 
-    def graph(self, inner: dict[str, Any], label: str) -> dict[str, Any]:
+    def ordered(self, model: dict[str, Any], name: str) -> list[Any]:
         """Put the layers of a functional model in an order in which they can be called."""
-        if not any(isinstance(item, dict) and "inbound_nodes" in item for item in inner["layers"]):
-            return inner
+        layers: list[Any] = model["layers"]
+        if not any(isinstance(item, dict) and "inbound_nodes" in item for item in layers):
+            return layers
         try:
-            return {**inner, "layers": ordered(inner)}
+            return ordered(model, self.generation)
         except GraphError as error:
-            raise Malformed(f"the graph of model `{label}` cannot be built: {error}") from error
+            self.found.graph = self.found.graph or f"the graph of model `{name}` cannot be built: {error}"
+            return layers
 
     def data(self, value: dict[str, Any], kind: str, layer: str, depth: int, models: int) -> dict[str, Any]:
         """Check an object that is a value."""

@@ -19,11 +19,12 @@ class GraphError(Exception):
     """The calls have no order, or one is of a form that Keras never writes; the text says which."""
 
 
-def ordered(model: dict[str, Any]) -> list[dict[str, Any]]:
+def ordered(model: dict[str, Any], generation: int) -> list[dict[str, Any]]:
     """Return the layers of a functional model, each behind those that its first call needs.
 
     Args:
         model: the `config` of a model, with `layers`, each with `name` and `inbound_nodes`.
+        generation: of Keras that reads it.
 
     Raises:
         GraphError: the calls wait for each other in a circle, or for a layer or a call that is not there; two layers
@@ -45,12 +46,13 @@ def ordered(model: dict[str, Any]) -> list[dict[str, Any]]:
     for (name, _), found in needs.items():
         if not found:
             raise GraphError(f"layer `{name}` is called without a tensor")
-    first = _first_calls(layers, needs, ends)
-    waiting = {
-        call: {_call(layers, first, *reference) for reference in found} - {None} for call, found in needs.items()
-    }
-    for name, index in ends:
-        _call(layers, first, name, index)
+    first = {name: _first_call(layer, generation) for name, layer in layers.items()}
+    waiting: dict[Call, set[Call]] = {}
+    for call, found in needs.items():
+        calls = (_call(layers, first, *reference) for reference in found)
+        waiting[call] = {other for other in calls if other is not None}
+    for name, index in ends:  # Keras 3 counts the call that made a model here alone
+        _call(layers, first, name, index, spare=int(generation == 3))
     order = _sorted(waiting)
     place = {name: -1 for name, layer in layers.items() if not _nodes(layer)}
     for position, (name, _) in enumerate(order):
@@ -80,7 +82,7 @@ def _references(value: Any) -> Iterator[Call]:
             if item.get("class_name") == "__keras_tensor__":
                 inner = item.get("config")
                 history = inner.get("keras_history") if isinstance(inner, dict) else None
-                if not _is_reference(history):
+                if not isinstance(history, list) or not _is_reference(history):
                     raise GraphError("a tensor does not say which layer it comes from")
                 yield history[0], history[1]
                 continue
@@ -105,29 +107,39 @@ def _is_reference(item: Any) -> bool:
     )
 
 
-def _first_calls(layers: dict[str, Any], needs: dict[Call, list[Call]], ends: list[Call]) -> dict[str, int]:
-    """Return the number of every layer's first call: 1 for models, which count the call that made them, else 0."""
-    last: dict[str, int] = {}
-    for name, index in [*(reference for found in needs.values() for reference in found), *ends]:
-        last[name] = max(last.get(name, 0), index)
-    first = {}
-    for name, layer in layers.items():
-        calls = len(_nodes(layer))
-        first[name] = 1 if calls and last.get(name, 0) == calls else 0
-    return first
+def _first_call(layer: dict[str, Any], generation: int) -> int:
+    """Return the number of a layer's first call: 1 for models that begin with an input layer in Keras 2, else 0.
+
+    They count the call that made them.
+    """
+    inner = layer.get("config")
+    inside = inner.get("layers") if isinstance(inner, dict) else None
+    if generation == 3 or not isinstance(inside, list):
+        return 0
+    return int(not inside or (isinstance(inside[0], dict) and inside[0].get("class_name") == "InputLayer"))
 
 
-def _call(layers: dict[str, Any], first: dict[str, int], name: str, index: int) -> Call | None:
-    """Return the call that a reference means; None for an input, which needs none."""
+def _call(layers: dict[str, Any], first: dict[str, int], name: str, index: int, spare: int = 0) -> Call | None:
+    """Return the call that a reference means; None for an input, which needs none.
+
+    Args:
+        layers: by name.
+        first: number of each layer's first call.
+        name: of the layer referred to.
+        index: of its call.
+        spare: how far beyond the last call the number may be.
+    """
     if name not in layers:
         raise GraphError(f"there is no layer `{name}`")
     calls = len(_nodes(layers[name]))
     if not calls:
+        if layers[name].get("class_name") != "InputLayer":
+            raise GraphError(f"layer `{name}` is never called")
         return None
     number = index - first[name]
-    if not 0 <= number < calls:
+    if not 0 <= number < calls + spare:
         raise GraphError(f"layer `{name}` has no call number {index}")
-    return name, number
+    return name, min(number, calls - 1)
 
 
 def _sorted(waiting: dict[Call, set[Call]]) -> list[Call]:

@@ -193,7 +193,8 @@ def _tensor_bytes(tensor: Any) -> int:
     sizes = [dimension.size for dimension in tensor.tensor_shape.dim]
     if not tensor.dtype or any(size < 0 for size in sizes):
         return 0
-    return prod(sizes) * max(1, tensorflow().as_dtype(tensor.dtype).size)
+    bytes_each = int(tensorflow().as_dtype(tensor.dtype).size)
+    return int(prod(sizes)) * max(1, bytes_each)
 
 
 def _callees(nodes: Iterable[Any], library: dict[str, Any]) -> Iterator[str]:

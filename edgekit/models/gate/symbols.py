@@ -116,6 +116,7 @@ OPERATIONS_3 = {
         | _words("Selu SeparableConv Sigmoid Silu SoftShrink Softmax Softplus Softsign SpaceToDepth SparsePlus")
         | _words("SparseSigmoid Sparsemax Squareplus TanhShrink Threshold Unfold")
     ),
+    "keras.src.ops.einops": _words("Rearrange"),
     "keras.src.ops.core": _words("Cast ConvertToTensor SaturateCast Scatter ScatterUpdate Slice SliceUpdate")
     | _words("StopGradient Unstack"),
     "keras.src.ops.math": (
@@ -240,8 +241,10 @@ _BACKEND = (
     | _words(
         "repeat_elements reshape resize_images resize_volumes reverse round separable_conv2d shape sigmoid sign sin"
     )
-    | _words("softmax softplus softsign spatial_2d_padding spatial_3d_padding sqrt square squeeze stack std")
-    | _words("stop_gradient sum tanh temporal_padding tile transpose")
+    | _words(
+        "random_normal random_uniform softmax softplus softsign spatial_2d_padding spatial_3d_padding sqrt square std"
+    )
+    | _words("squeeze stack stop_gradient sum tanh temporal_padding tile transpose")
 )
 
 
@@ -258,6 +261,7 @@ FUNCTIONS_2 = (
     | _below("signal", _SIGNAL)
     | _below("quantization", _QUANTIZATION)
     | _below("bitwise", _BITWISE)
+    | _below("random", _words("normal truncated_normal uniform"))
     | _below("compat.v1", _V1)
     | _below("keras.backend", _BACKEND)
     | _below("keras.activations", _words("elu exponential gelu hard_sigmoid linear mish relu selu sigmoid softmax"))
@@ -265,5 +269,6 @@ FUNCTIONS_2 = (
 )
 """Functions that a Keras 2 graph may record as a layer (TFOpLambda), by TensorFlow's canonical name.
 
-Each maps tensors and numbers to tensors, keeps no state, and takes no function, path or resource.
+Each maps tensors and numbers to tensors, keeps no state but that of random numbers, and takes no function, path or
+resource.
 """
