@@ -37,7 +37,9 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import InputError, OutputError
+from edgekit.document import read_text
 from edgekit.files import atomic_file
+from edgekit.printable import name_fault
 from edgekit.toml import Table, document, nearest_or_file, to_toml
 
 SCHEMA = 1
@@ -192,6 +194,8 @@ def parse(text: str, name: str, source: str) -> Target:
     Raises:
         InputError: as for `find_target`.
     """
+    if fault := name_fault(name, "target's name"):
+        raise InputError(f"{source}: {fault}", "give the file a name of letters, digits, `-`, `_` and `.`")
     keys = [key for key in Target.__dataclass_fields__ if key not in ("name", "source")]
     top, usual = document(text, source, SCHEMA, keys), Target(name, source, "ssh")
     transport = top.get("transport", str, None, lambda v: v in TRANSPORTS, "one of " + ", ".join(TRANSPORTS))
@@ -217,7 +221,7 @@ def parse(text: str, name: str, source: str) -> Target:
         expect=Expect(
             architecture=expect.get("architecture", str, None),
             bits=expect.get("bits", int, None, lambda v: v in (32, 64), "32 or 64"),
-            cores=expect.get("cores", int, None, lambda v: v > 0, "at least 1"),
+            cores=expect.get("cores", int, None, lambda v: 0 < v <= 4096, "1 to 4096"),
             cpu=expect.get("cpu", str, None),
         ),
         health=_health(health),
@@ -239,8 +243,8 @@ def _threads(table: Table, default: tuple[int, ...]) -> tuple[int, ...]:
         "threads",
         list,
         default,
-        lambda v: bool(v) and all(isinstance(t, int) and not isinstance(t, bool) and t > 0 for t in v),
-        "a list of numbers from 1",
+        lambda v: bool(v) and all(isinstance(t, int) and not isinstance(t, bool) and 0 < t <= 1024 for t in v),
+        "a list of numbers from 1 to 1024",
     )
     return tuple(dict.fromkeys(found))
 
@@ -291,9 +295,4 @@ def _known(folder: Path) -> Iterator[tuple[str, Any]]:
 
 
 def _read(path: Any) -> Target:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise InputError(f"{path}: cannot read this target: {reason}") from error
-    return parse(text, path.name.removesuffix(".toml"), str(path))
+    return parse(read_text(path, "target", 1 << 20), path.name.removesuffix(".toml"), str(path))
