@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, NotRequired, TypedDict
 
-from edgekit.schema import AnyFloat, Choosing, Count, Natural, Range, Sized, Through, Wrong, read
+from edgekit.rules import AnyFloat, Choosing, Count, Natural, Range, Sized, Through, Wrong
+from edgekit.schema import read
 
 
 class Runtime(TypedDict):
@@ -132,11 +133,11 @@ class Evaluated(Answer):
     heads: NotRequired[dict[str, ScoreForm]]
 
 
-class _CountedAnswer(Evaluated, Counted):  # type: ignore[misc]
+class _CountedAnswer(Evaluated, Counted):
     pass
 
 
-class _ValuedAnswer(Evaluated, Valued):  # type: ignore[misc]
+class _ValuedAnswer(Evaluated, Valued):
     pass
 
 

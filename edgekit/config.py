@@ -171,7 +171,9 @@ def parse(text: str, name: str, source: str) -> Recipe:
         formats=export.choices("formats", FORMATS, usual.formats),
         calibration_samples=calibration.get("samples", int, usual.calibration_samples, _positive, "1 to 2147483647"),
         check_samples=check.get("samples", int, usual.check_samples, _positive, "1 to 2147483647"),
-        eval_samples=evaluation.get("samples", int, usual.eval_samples, lambda v: 0 <= v <= MOST_SAMPLES, "0 to 2147483647"),
+        eval_samples=evaluation.get(
+            "samples", int, usual.eval_samples, lambda v: 0 <= v <= MOST_SAMPLES, "0 to 2147483647"
+        ),
         preprocessing=_feeding(feeding, source) | _inputs(feeding.table("inputs"), source),
         normalize_outside=feeding.get("normalize_outside", bool, False),
     )
@@ -184,19 +186,19 @@ def parse_stage(text: str) -> StageSpec:
         InputError: the text is not of this form.
     """
     use, _, options = text.partition(":")
-    shown_text = visible(text if len(text) < 200 else text[:200] + "…")
+    told = visible(text if len(text) < 200 else text[:200] + "…")
     if not re.fullmatch(r"\s*[A-Za-z][\w-]*\s*", use):
-        raise InputError(f"--stage {shown_text}: names no stage", "e.g. --stage prune:amount=0.5,epochs=3")
+        raise InputError(f"--stage {told}: names no stage", "e.g. --stage prune:amount=0.5,epochs=3")
     found: dict[str, Any] = {}
     for part in re.split(r",(?![^\[]*\])", options) if options else []:
         key, equals, value = part.partition("=")
         if not equals or not key.strip() or not value.strip():
             raise InputError(
-                f"--stage {shown_text}: {shown(part)} is not key=value", "e.g. --stage prune:amount=0.5,epochs=3"
+                f"--stage {told}: {shown(part)} is not key=value", "e.g. --stage prune:amount=0.5,epochs=3"
             )
         key = key.strip()
         if key in found:
-            raise InputError(f"--stage {shown_text}: `{visible(key)}` is given twice")
+            raise InputError(f"--stage {told}: `{visible(key)}` is given twice")
         found[key] = _word(value.strip(), f"--stage {use.strip()}")
         _check_option(found[key], f"--stage {use.strip()}: `{visible(key)}`")
     return StageSpec(use.strip(), found)

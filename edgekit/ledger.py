@@ -8,7 +8,8 @@ from typing import Annotated, Any, TypedDict
 
 from edgekit.answers import Counted, Valued, share
 from edgekit.metrics import Score
-from edgekit.schema import AnyFloat, Choosing, Count, Natural, Range, Seconds, Sized, Through, Wrong, read
+from edgekit.rules import AnyFloat, Choosing, Count, Natural, Range, Seconds, Sized, Through, Wrong
+from edgekit.schema import read
 from edgekit.stats import Interval
 
 SCORE = ("metric", "correct", "value", "low", "high", "samples")

@@ -19,21 +19,8 @@ from edgekit.ledger import ENTRY
 from edgekit.metrics import METRICS
 from edgekit.preprocessing import Preprocessing
 from edgekit.printable import shown
-from edgekit.schema import (
-    AnyFloat,
-    Count,
-    Digest,
-    Holding,
-    Natural,
-    PlainName,
-    Range,
-    Sized,
-    Wrong,
-    current,
-    one_of,
-    read,
-    read_json,
-)
+from edgekit.rules import AnyFloat, Count, Digest, Holding, Natural, PlainName, Range, Sized, Wrong, one_of
+from edgekit.schema import current, read, read_json
 from edgekit.task import CLASSIFICATION, Task
 
 SCHEMA = 1
@@ -262,7 +249,7 @@ def read_bundle(path: Path, part: str | None = None) -> Bundle:
 
 
 def _same(file: Path, expected: tuple[str, int] | None) -> bool:
-    """Return whether a file of a bundle is a regular one in its folder, no link, with this digest and size, if given."""
+    """Return whether a file of a bundle, a regular one and no link, has this digest and size, if they are given."""
     try:
         with os.fdopen(open_regular(file, follow=False), "rb") as stream:
             if expected is None:

@@ -56,7 +56,7 @@ class Score:
         Raises:
             InputError: it is of another form.
         """
-        form: Mapping[str, Any] = read(ScoreForm, value, source, "score")  # type: ignore[arg-type]
+        form: Mapping[str, Any] = read(ScoreForm, value, source, "score")
         metric = form.get("metric", "accuracy")
         if "correct" in form:
             return cls.of_count(form["correct"], form["samples"], metric)

@@ -17,7 +17,8 @@ import numpy.typing as npt
 
 from edgekit.columns import Columns
 from edgekit.errors import InputError
-from edgekit.schema import Sized, Through, one_of, read
+from edgekit.rules import Sized, Through, one_of
+from edgekit.schema import read
 
 LAYOUTS = ("NHWC", "NCHW")
 SMALLEST, LARGEST = 1e-30, 1e30

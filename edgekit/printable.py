@@ -1,8 +1,9 @@
-"""Text from elsewhere, made fit to be shown: nothing in it moves a cursor, hides a character or begins a line.
+r"""Text from elsewhere, made fit to be shown: nothing in it moves a cursor, hides a character or begins a line.
 
-What may be shown as it is stands in an allow list of Unicode's categories: letters, marks, numbers, punctuation, symbols
-and spaces. Everything else becomes an escape that can be seen, such as `\\x1b`, `\\u202e` or `\\n`: controls, format
-characters (bidirectional overrides and what has no width), line separators, lone surrogates, and what is not assigned.
+What may be shown as it is stands in an allow list of Unicode's categories: letters, marks, numbers, punctuation,
+symbols and spaces. Everything else becomes an escape that can be seen, such as `\x1b`, `\u202e` or `\n`: controls,
+format characters (bidirectional overrides and what has no width), line separators, lone surrogates, and what is not
+assigned.
 """
 
 from __future__ import annotations

@@ -16,23 +16,8 @@ from edgekit.answers import AccuracyForm, LatencyForm, MemoryForm
 from edgekit.document import LARGE
 from edgekit.files import atomic_file
 from edgekit.printable import plain_name, shown
-from edgekit.schema import (
-    AnyFloat,
-    Choosing,
-    Count,
-    Holding,
-    Matching,
-    Natural,
-    PlainName,
-    Range,
-    Seconds,
-    Sized,
-    Upgrades,
-    Wrong,
-    current,
-    read,
-    read_json,
-)
+from edgekit.rules import AnyFloat, Choosing, Count, Holding, Matching, Natural, PlainName, Range, Seconds, Sized, Wrong
+from edgekit.schema import Upgrades, current, read, read_json
 
 SCHEMA = 1
 UPGRADES: Upgrades = {}

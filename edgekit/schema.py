@@ -2,8 +2,8 @@
 
 What a file may hold is declared where its contents are at home, as dataclasses and TypedDicts; `read` compiles a
 declaration and checks a value against it. A class whose JSON form is not its fields has a class method `declared` that
-returns another declaration; one whose fields must fit each other has a method `check` that raises `Wrong`. Numbers are integers of 64 bits and finite, unless they are declared otherwise
-with `Annotated` and the rules here.
+returns another declaration; one whose fields must fit each other has a method `check` that raises `Wrong`. Numbers are
+integers of 64 bits and finite, unless they are declared otherwise with `Annotated` and the rules here.
 
     edgekit.records.Record       run.json               edgekit.manifest.Manifest    manifest.json
     edgekit.models.saving        MODEL.keras.json       edgekit.answers              what a runner answers
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import re
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -24,114 +23,24 @@ from typing import Annotated, Any, NotRequired, TypeVar, cast
 
 from edgekit.document import SMALL, parse_json, read_text
 from edgekit.errors import EdgekitError, InputError
-from edgekit.printable import name_fault, path_text, shown, visible
+from edgekit.printable import path_text, shown, visible
+from edgekit.rules import LARGEST, Choosing, Holding, Matching, Range, Sized, Through, Unbounded, Wrong
 from edgekit.toml import nearest
 
 T = TypeVar("T")
-LARGEST = 2**63 - 1
 Check = Callable[[Any], Any]
 """Returns the value as its type holds it; raises `Wrong`."""
 
 
-class Wrong(Exception):
-    """A value is not as declared.
-
-    Attributes:
-        path: keys and indices from the value that was read to the one that is wrong.
-        said: about it, such as `is "x", expected a number`.
-        hint: may be empty.
-    """
-
-    def __init__(self, said: str, hint: str = "", path: tuple[str | int, ...] = ()) -> None:
-        super().__init__(said)
-        self.path = list(path)
-        self.said, self.hint = said, hint
-
-
-@dataclasses.dataclass(frozen=True)
-class Range:
-    """Bounds of a number, both included."""
-
-    low: float = -LARGEST - 1
-    high: float = LARGEST
-
-
-@dataclasses.dataclass(frozen=True)
-class Matching:
-    """A rule for a text, or any other value.
-
-    Attributes:
-        valid: whether a value keeps the rule.
-        expected: such as `an SHA-256 of 64 hex digits`.
-    """
-
-    valid: Callable[[Any], bool]
-    expected: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Sized:
-    """How many entries a list has, at least and at most."""
-
-    low: int = 1
-    high: int = LARGEST
-
-
-@dataclasses.dataclass(frozen=True)
-class Holding:
-    """The declaration of a table that the code takes as `dict[str, Any]`."""
-
-    kind: Any
-
-
-@dataclasses.dataclass(frozen=True)
-class Choosing:
-    """One of several declarations, chosen by the keys of a table: the first whose key it has, else the last."""
-
-    kinds: tuple[tuple[str, Any], ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class Through:
-    """A further step for a value of the right type: returns what is kept; raises `Wrong` or `EdgekitError`."""
-
-    step: Callable[[Any], Any]
-
-
-class _Any:
-    """Marks floats that may be infinite or not a number, as scores of broken models are."""
-
-
-def one_of(*allowed: str) -> Matching:
-    """Return the rule that a text is one of these."""
-    return Matching(lambda value: value in allowed, "one of " + ", ".join(allowed))
-
-
-def _plain(name: str) -> bool:
-    return name_fault(name) is None
-
-
-PLAIN = "a plain file name: no folder, no leading `.` or `-`, nothing that cannot be seen, at most 255 bytes"
-PlainName = Annotated[str, Matching(_plain, PLAIN)]
-Digest = Annotated[str, Matching(re.compile(r"[0-9a-f]{64}").fullmatch, "an SHA-256 of 64 hex digits")]  # type: ignore[arg-type]
-Count = Annotated[int, Range(0)]
-Natural = Annotated[int, Range(1)]
-Seconds = Annotated[float, Range(0, 1e10)]
-AnyFloat = Annotated[float, _Any]
-Json = Any
-"""Whatever JSON can say; `parse_json` has bounded it."""
-
-
-def read(kind: type[T], value: Any, source: str, what: str, hint: str = "", path: str = "") -> T:
+def read(kind: type[T] | Any, value: Any, source: str, what: str, hint: str = "") -> T:
     """Return a value as a declared type.
 
     Args:
-        kind: a dataclass or a TypedDict.
+        kind: a dataclass, a TypedDict, or a table declared with `Annotated`.
         value: as `parse_json` or `tomllib` gave it.
         source: the file, for messages.
         what: the file should be, such as `record`.
         hint: the next step, where a message has none of its own.
-        path: of the value in the file.
 
     Raises:
         InputError: it is not of this type: with file, key path, what is there and what was expected.
@@ -139,9 +48,9 @@ def read(kind: type[T], value: Any, source: str, what: str, hint: str = "", path
     if not isinstance(value, Mapping):
         raise InputError(f"{source}: not a {what}: holds {shown(value)}, expected a table", hint)
     try:
-        return cast(T, _check(kind)(value))
+        return cast(T, _check(cast(Any, kind))(value))
     except Wrong as error:
-        place = path_text(error.path, path)
+        place = path_text(error.path)
         where = f"`{place}` " if place else ""
         raise InputError(f"{source}: {where}{error.said}", error.hint or hint) from None
 
@@ -268,7 +177,7 @@ def _annotated(kind: Any, rules: tuple[Any, ...]) -> Check:
     for rule in rules:
         if isinstance(rule, Range):
             check = _int(rule.low, rule.high) if kind is int else _float(rule.low, rule.high)
-        elif rule is _Any:
+        elif rule is Unbounded:
             check = _float(finite=False)
         elif isinstance(rule, Holding):
             check = _check(rule.kind)

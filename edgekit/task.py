@@ -21,7 +21,8 @@ import numpy as np
 
 from edgekit.columns import Array
 from edgekit.errors import InputError
-from edgekit.schema import Sized, Through, one_of, read
+from edgekit.rules import Sized, Through, one_of
+from edgekit.schema import read
 
 SOFTMAX = frozenset({"classification", "segmentation"})
 """Kinds whose outputs compete along the last axis."""

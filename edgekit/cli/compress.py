@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from edgekit.cli.options import DATA_HELP, METRIC_HELP, preprocessing
+from edgekit.cli.terminal import show
+from edgekit.printable import lines
 
 NAME = "compress"
 HELP = """Compress a Keras model into a bundle of TFLite and ONNX files.
@@ -117,6 +119,6 @@ def command(
         progress=console,
     )
     if bundle.manifest.ledger:
-        typer.echo(ledger_table([Entry.from_dict(e) for e in bundle.manifest.ledger]) + "\n")
-    typer.echo(bundle_table(bundle))
-    typer.echo(f"\nbundle: {bundle.path}\nnext:   edgekit bench {shlex.quote(str(bundle.path))}")
+        show(ledger_table([Entry.from_dict(e) for e in bundle.manifest.ledger]) + "\n")
+    show(bundle_table(bundle))
+    show("\n" + lines([f"bundle: {bundle.path}", f"next:   edgekit bench {shlex.quote(str(bundle.path))}"]))

@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from edgekit.cli.terminal import show
+from edgekit.printable import visible
+
 NAME = "train"
 HELP = """Train a reference model: digits-cnn, mnist-cnn, cifar10-cnn, resnet8 or ds-cnn.
 
@@ -54,7 +57,7 @@ def command(
         force=force,
         progress=console,
     )
-    typer.echo(
-        f"{out}: kept epoch {history.best_epoch + 1} of {history.config.epochs}, "
+    show(
+        f"{visible(str(out))}: kept epoch {history.best_epoch + 1} of {history.config.epochs}, "
         f"validation accuracy {history.best['val_accuracy_keras']:.2%} (Keras model)"
     )

@@ -36,8 +36,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from edgekit.errors import InputError, OutputError
 from edgekit.document import read_text
+from edgekit.errors import InputError, OutputError
 from edgekit.files import atomic_file
 from edgekit.printable import name_fault
 from edgekit.toml import Table, document, nearest_or_file, to_toml

@@ -81,7 +81,7 @@ def wheel_set(runtime: str, machine: Interpreter, wheels: Path | None = None) ->
         if not (folder / LIST).exists():
             _make(folder, runtime, machine, wheels)
     listed = {"wheels": read_json(folder / LIST, "list of wheels")}
-    found = read(_Listed, listed, str(folder / LIST), "list of wheels", f"delete {folder}")
+    found: _Listed = read(_Listed, listed, str(folder / LIST), "list of wheels", f"delete {folder}")
     return WheelSet(runtime, folder / ARCHIVE, tuple(found["wheels"]))
 
 

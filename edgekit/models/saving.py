@@ -13,7 +13,8 @@ from edgekit.files import atomic_file, sha256, write_json
 from edgekit.models.unbridge import to_keras3
 from edgekit.preprocessing import Preprocessing
 from edgekit.progress import Progress
-from edgekit.schema import Digest, current, read, read_json
+from edgekit.rules import Digest
+from edgekit.schema import current, read, read_json
 
 SCHEMA = 1
 

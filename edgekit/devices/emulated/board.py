@@ -18,7 +18,8 @@ from edgekit.devices.emulated.cpu import CPU, describe
 from edgekit.errors import TargetError
 from edgekit.files import atomic_folder, locked, work_base, write_json
 from edgekit.progress import SILENT, Progress
-from edgekit.schema import Natural, Range, read, read_json
+from edgekit.rules import Natural, Range
+from edgekit.schema import read, read_json
 
 SUITE = "bookworm"
 """64-bit Raspberry Pi OS 12 is made from this release of Debian; its Python is 3.11."""
@@ -92,7 +93,7 @@ def status() -> Running | None:
     if not path.exists():
         return None
     what = "state of an emulated board"
-    found = read(Running, read_json(path, what), str(path), what, "delete it")
+    found: Running = read(Running, read_json(path, what), str(path), what, "delete it")
     return found if _start_time(found.pid) == found.started else None
 
 
