@@ -164,7 +164,7 @@ def parse(text: str, name: str, source: str) -> Recipe:
     feeding.allow(*FEEDING, "inputs", "normalize_outside")
     return Recipe(
         name=name,
-        description=top.get("description", str, ""),
+        description=top.get("description", str, "", prose=True),
         seed=top.get("seed", int, 0, lambda v: 0 <= v < 2**32, "0 to 4294967295"),
         stages=tuple(_stage(value, source, index) for index, value in enumerate(top.get("stage", list, []))),
         schemes=export.choices("schemes", SCHEMES, usual.schemes),

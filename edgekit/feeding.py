@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from edgekit.errors import InputError
 from edgekit.inspect.info import TensorInfo
 from edgekit.manifest import TensorSpec
 from edgekit.scoring import real
@@ -41,4 +42,7 @@ def output_order(outputs: Sequence[TensorSpec], task: Task) -> list[int]:
 def read_outputs(path: Path, outputs: Sequence[TensorSpec], task: Task) -> tuple[npt.NDArray[np.float64], ...]:
     """Return what the runner wrote, in real units and in the task's order."""
     with np.load(path, allow_pickle=False) as archive:
-        return tuple(real(archive[str(i)], outputs[i].quantization()) for i in output_order(outputs, task))
+        order = output_order(outputs, task)
+        if any(str(i) not in archive or archive[str(i)].dtype.kind not in "biuf" for i in order):
+            raise InputError("the file's outputs are not those that are described")
+        return tuple(real(archive[str(i)], outputs[i].quantization()) for i in order)

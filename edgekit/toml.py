@@ -38,15 +38,17 @@ class Table:
         default: Any,
         valid: Callable[[Any], bool] = lambda _: True,
         expected: str = "",
+        *,
+        prose: bool = False,
     ) -> Any:
         """Return a value or its default; raise `InputError` if it is of another type or not valid.
 
-        Integers have 64 bits; texts are of one line and hold nothing that cannot be seen.
+        Integers have 64 bits; texts are of one line and hold nothing that cannot be seen, unless they are `prose`.
         """
         value = self._values.get(key, default)
         if value is default:
             return value
-        if hidden := next((text for text in _texts(value) if visible(text) != text), None):
+        if not prose and (hidden := next((text for text in _texts(value) if visible(text) != text), None)):
             raise InputError(
                 f"{self._source}: `{self._named(key)}` holds {shown(hidden)}, with characters that cannot be seen",
                 "write it on one line, without control characters",

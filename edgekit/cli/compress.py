@@ -60,12 +60,17 @@ def command(
             "--normalize-outside", help="Move Rescaling and Normalization of the model's start before the files."
         ),
     ] = False,
-    seed: Annotated[int | None, typer.Option(min=0, help="Governs everything random. [default: the recipe's]")] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, max=2**32 - 1, help="Governs everything random. [default: the recipe's]"),
+    ] = None,
     eval_samples: Annotated[
-        int | None, typer.Option(min=0, help="Test samples in the bundle; 0: all. [default: the recipe's]")
+        int | None,
+        typer.Option(min=0, max=2**31 - 1, help="Test samples in the bundle; 0: all. [default: the recipe's]"),
     ] = None,
     calibration_samples: Annotated[
-        int | None, typer.Option(min=1, help="Samples that set quantization ranges. [default: the recipe's]")
+        int | None,
+        typer.Option(min=1, max=2**31 - 1, help="Samples that set quantization ranges. [default: the recipe's]"),
     ] = None,
     metric: Annotated[str | None, typer.Option("--metric", help=METRIC_HELP)] = None,
     allow_unsafe: Annotated[

@@ -97,7 +97,7 @@ def check_command(
 
 @emulate.command("up", cls=Command, help="Build the board if there is none (10 to 60 s), and start it.")
 def up_command(
-    port: Annotated[int | None, typer.Option(help="Of 127.0.0.1. [default: a free one]")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Of 127.0.0.1. [default: a free one]")] = None,
 ) -> None:
     """Start it and say how it is reached."""
     from edgekit.cli.console import Console

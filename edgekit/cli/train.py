@@ -24,15 +24,26 @@ def command(
     name: Annotated[str, typer.Argument(metavar="NAME", help="digits-cnn, mnist-cnn, cifar10-cnn, resnet8, ds-cnn")],
     data: Annotated[str, typer.Option("--data", help="digits, mnist, fashion-mnist, cifar10, cifar100 or a .npz")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The .keras file to write.")],
-    epochs: Annotated[int | None, typer.Option(help="Passes over the data. [default: the model's own]")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Samples a step. [default: the model's own]")] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(min=1, max=1_000_000, help="Passes over the data. [default: the model's own]"),
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(min=1, max=2**20, help="Samples a step. [default: the model's own]"),
+    ] = None,
     learning_rate: Annotated[float, typer.Option(help="Of Adam.")] = 1e-3,
     augment: Annotated[
         str | None, typer.Option(help="none, flip, crop or flip-crop. [default: the model's own]")
     ] = None,
     schedule: Annotated[str | None, typer.Option(help="constant or cosine. [default: the model's own]")] = None,
-    width: Annotated[float, typer.Option(help="Factor on the number of channels.")] = 1.0,
-    seed: Annotated[int, typer.Option(help="Of initial weights, shuffling, augmentation and dropout.")] = 0,
+    width: Annotated[
+        float,
+        typer.Option(min=0.01, max=100, help="Factor on the number of channels."),
+    ] = 1.0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**32 - 1, help="Of initial weights, shuffling, augmentation and dropout.")
+    ] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
 ) -> None:
     """Train a reference model."""

@@ -208,7 +208,7 @@ def parse(text: str, name: str, source: str) -> Target:
         name,
         source,
         transport,
-        description=top.get("description", str, ""),
+        description=top.get("description", str, "", prose=True),
         host=top.get("host", str, None),
         port=top.get("port", int, None, lambda v: 0 < v < 65536, "1 to 65535"),
         identity=top.get("identity", str, None),
