@@ -197,6 +197,7 @@ def parse_stage(text: str) -> StageSpec:
                 f"--stage {told}: {shown(part)} is not key=value", "e.g. --stage prune:amount=0.5,epochs=3"
             )
         key = key.strip()
+        _check_option(key, f"--stage {use.strip()}: a key")
         if key in found:
             raise InputError(f"--stage {told}: `{visible(key)}` is given twice")
         found[key] = _word(value.strip(), f"--stage {use.strip()}")

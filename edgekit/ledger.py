@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypedDict
 
 from edgekit.answers import Counted, Valued, share
 from edgekit.metrics import Score
+from edgekit.printable import shown
 from edgekit.rules import AnyFloat, Choosing, Count, Natural, Range, Seconds, Sized, Through, Wrong
 from edgekit.schema import read
 from edgekit.stats import Interval
@@ -102,5 +103,5 @@ def _of_form(form: Mapping[str, Any]) -> Entry:
     score = {key: form[key] for key in SCORE if key in form}
     unknown = set(form) - set(score) - set(EntryForm.__annotations__)
     if unknown:
-        raise Wrong(f"has unknown keys: {', '.join(sorted(unknown))}")
+        raise Wrong(f"has unknown keys: {', '.join(map(shown, sorted(unknown)))}")
     return Entry(**{key: form[key] for key in EntryForm.__annotations__}, score=Score.from_dict(score))

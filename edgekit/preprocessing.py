@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from edgekit.columns import Columns
 from edgekit.errors import InputError
+from edgekit.printable import shown
 from edgekit.rules import Sized, Through, one_of
 from edgekit.schema import read
 
@@ -164,7 +165,7 @@ def _numbers(values: tuple[float, ...]) -> str:
 def _of_form(form: Mapping[str, Any]) -> Preprocessing:
     unknown = set(form) - {"scale", "mean", "std", "layout", "inputs"}
     if unknown:
-        raise InputError(f"preprocessing has unknown keys: {', '.join(sorted(unknown))}")
+        raise InputError(f"preprocessing has unknown keys: {', '.join(map(shown, sorted(unknown)))}")
     return Preprocessing(
         scale=float(form["scale"]),
         mean=tuple(map(float, form["mean"])),

@@ -36,11 +36,15 @@ def lines(texts: Iterable[str]) -> str:
     return "\n".join(map(visible, texts))
 
 
+def told(text: str) -> str:
+    """Return what a user typed as a message repeats it: short, and on one line."""
+    return visible(text if len(text) <= LONGEST else text[:LONGEST] + "…")
+
+
 def shown(value: Any) -> str:
     """Return a value as a message quotes it: short, and whole where it is short."""
     if isinstance(value, str):
-        cut = value if len(value) <= LONGEST else value[:LONGEST] + "…"
-        return '"' + visible(cut) + '"'
+        return f'"{told(value)}"'
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
     if isinstance(value, int) and value.bit_length() > 64:

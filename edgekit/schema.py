@@ -248,7 +248,7 @@ def _union(kinds: tuple[Any, ...]) -> Check:
     names = " or ".join({list: "a list", dict: "a table", **_NAMES}[kind] for kind in members)
 
     def check(value: Any) -> Any:
-        kind = type(value) if not isinstance(value, dict) else dict
+        kind = dict if isinstance(value, dict) else list if isinstance(value, tuple) else type(value)
         member = members.get(kind) or (members.get(float) if kind is int else None)
         if member is None:
             raise Wrong(f"is {shown(value)}, expected {names}")
@@ -270,7 +270,7 @@ def _list(item: Check, kind: Any, annotation: Any) -> Check:
     whole = annotation is int or (typing.get_origin(annotation) is Annotated and annotation.__origin__ is int)
 
     def check(value: Any) -> Any:
-        if not isinstance(value, list):
+        if not isinstance(value, (list, tuple)):
             raise Wrong(f"is {shown(value)}, expected a list")
         if whole and value and set(map(type, value)) == {int}:
             for extreme in (min(value), max(value)):
@@ -279,7 +279,7 @@ def _list(item: Check, kind: Any, annotation: Any) -> Check:
                 except Wrong as error:
                     error.path.insert(0, value.index(extreme))
                     raise
-            return value if kind is list else tuple(value)
+            return kind(value)
         return kind(_inside(item, one, index) for index, one in enumerate(value))
 
     return check
@@ -310,13 +310,16 @@ def _fields(hints: Mapping[str, Any]) -> dict[str, Check]:
 
 def _typed_dict(kind: Any) -> Check:
     """Check a table that stays one; keys that are not declared are kept: an answer may tell more than this reads."""
-    hints = typing.get_type_hints(kind, include_extras=True)
-    checks = _fields(hints)
-    required = [name for name, hint in hints.items() if typing.get_origin(hint) is not NotRequired]
+
+    @cache  # when it is used first: a declaration may hold itself
+    def parts() -> tuple[dict[str, Check], list[str]]:
+        hints = typing.get_type_hints(kind, include_extras=True)
+        return _fields(hints), [name for name, hint in hints.items() if typing.get_origin(hint) is not NotRequired]
 
     def check(value: Any) -> Any:
         if not isinstance(value, dict):
             raise Wrong(f"is {shown(value)}, expected a table")
+        checks, required = parts()
         _complete(value, required)
         return {name: _inside(checks[name], one, name) if name in checks else one for name, one in value.items()}
 

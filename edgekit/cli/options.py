@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import InputError
-from edgekit.printable import shown
+from edgekit.printable import told
 
 if TYPE_CHECKING:
     from edgekit.devices.target import Target
@@ -66,7 +66,7 @@ def integers(text: str, option: str) -> tuple[int, ...]:
     """
     parts = [part.strip() for part in text.split(",")]
     if len(parts) > MOST_INTEGERS or not all(re.fullmatch(r"-?[0-9]{1,18}", part) for part in parts):
-        raise InputError(f"{option} {shown(text)}: expected integers with commas between them, such as 1,2,4")
+        raise InputError(f"{option} {told(text)}: expected integers with commas between them, such as 1,2,4")
     return tuple(map(int, parts))
 
 
@@ -134,7 +134,7 @@ def targets(names: Sequence[str], host: str | None, identity: Path | None) -> li
 def _positive(text: str, option: str) -> float:
     value = _number(text, option)
     if not 0 < value < float("inf"):
-        raise InputError(f"{option} {shown(text)}: expected a number above zero")
+        raise InputError(f"{option} {told(text)}: expected a number above zero")
     return value
 
 
@@ -148,4 +148,4 @@ def _number(text: str, option: str) -> float:
     try:
         return number(text)
     except ValueError:
-        raise InputError(f"{option} {shown(text)}: expected a number such as 0.5 or 1/255") from None
+        raise InputError(f"{option} {told(text)}: expected a number such as 0.5 or 1/255") from None

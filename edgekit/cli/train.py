@@ -26,11 +26,11 @@ def command(
     out: Annotated[Path, typer.Option("--out", "-o", help="The .keras file to write.")],
     epochs: Annotated[
         int | None,
-        typer.Option(min=1, max=1_000_000, help="Passes over the data. [default: the model's own]"),
+        typer.Option(help="Passes over the data. [default: the model's own]"),
     ] = None,
     batch_size: Annotated[
         int | None,
-        typer.Option(min=1, max=2**20, help="Samples a step. [default: the model's own]"),
+        typer.Option(help="Samples a step. [default: the model's own]"),
     ] = None,
     learning_rate: Annotated[float, typer.Option(help="Of Adam.")] = 1e-3,
     augment: Annotated[

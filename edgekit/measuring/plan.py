@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from edgekit.errors import InputError
-from edgekit.printable import shown
+from edgekit.printable import shown, told
 from edgekit.records import CPUS
 
 MAX_AXES = 8
@@ -69,7 +69,7 @@ class Plan:
             if not low <= value <= high:
                 raise InputError(f"{option} {shown(value)}: expected a number from {low} to {high}")
         if self.pin and not CPUS.fullmatch(self.pin):
-            raise InputError(f"--pin {shown(self.pin)}: expected CPU numbers to 9999, such as 3 or 0-3 or 0,2")
+            raise InputError(f"--pin {told(self.pin)}: expected CPU numbers to 9999, such as 3 or 0-3 or 0,2")
         if self.governor and not re.fullmatch(r"[a-z_]+", self.governor):
             raise InputError(f"--governor {self.governor}: expected a governor's name such as performance")
         if self.cool_below_c is not None and not (0 < self.cool_below_c < 150 and self.cool_timeout > 0):

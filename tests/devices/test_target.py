@@ -136,7 +136,7 @@ def test_targets_that_are_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such target"):
         find_target(str(tmp_path / "none.toml"))
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")
-    with pytest.raises(InputError, match="cannot read this target"):
+    with pytest.raises(InputError, match="is not UTF-8"):
         find_target(str(tmp_path / "binary.toml"))
 
 
