@@ -70,6 +70,17 @@ def path_text(path: Sequence[str | int], root: str = "") -> str:
     return text
 
 
+def whole(text: str) -> int:
+    """Return the whole number that a device's program printed.
+
+    Raises:
+        ValueError: it printed something else, or more digits than a file or a clock has.
+    """
+    if not re.fullmatch(r"[0-9]{1,18}", text):
+        raise ValueError(f"{told(text)!r} is no whole number")
+    return int(text)
+
+
 def name_fault(name: str, what: str = "name") -> str | None:
     """Return why a text is no plain name of a file, None if it is one.
 

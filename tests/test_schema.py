@@ -400,3 +400,62 @@ def test_counts_are_bounded() -> None:
     for value in (-1, 2**63, 1.0, True, "1", None):
         with pytest.raises(InputError):
             read(Numbers, {"n": value}, "x", "thing")
+
+
+@pytest.mark.parametrize("host", ["-oProxyCommand=touch x", "pi@-x", "a b", "-x@y", "a;b", "a\nb"])
+def test_hosts_that_ssh_would_take_as_options(host: str) -> None:
+    with pytest.raises(InputError, match=r"my\.toml: `host`"):
+        target.parse(TARGET.replace('"pi@board.local"', json.dumps(host)), "my", "my.toml")
+    for good in ("board", "pi@192.168.1.7", "my_board.local", "::1", "[fe80::1%eth0]"):
+        assert target.parse(TARGET.replace("pi@board.local", good), "my", "my.toml").host == good
+
+
+@pytest.mark.parametrize("kind", ["not a zip", "packed", "no numbers", "other names", "cut", "empty"])
+def test_outputs_of_a_hostile_board(tmp_path: Path, kind: str) -> None:
+    import numpy as np
+
+    from edgekit.feeding import read_outputs
+    from edgekit.manifest import TensorSpec
+    from edgekit.task import Task
+
+    path, numbers = tmp_path / "o.npz", np.zeros((4, 3), np.float32)
+    specs = (TensorSpec("y", (1, 3), "float32"),)
+    np.savez(path, **{"0": numbers})
+    assert read_outputs(path, specs, Task())[0].shape == (4, 3)
+    if kind == "not a zip":
+        path.write_bytes(b"x" * 100)
+    elif kind == "packed":
+        np.savez_compressed(path, **{"0": numbers})
+    elif kind == "no numbers":
+        np.savez(path, **{"0": np.array(["x"])})
+    elif kind == "other names":
+        np.savez(path, z=numbers)
+    else:
+        path.write_bytes(path.read_bytes()[:80] if kind == "cut" else b"")
+    with pytest.raises(InputError, match="came back"):
+        read_outputs(path, specs, Task())
+
+
+def test_what_programs_of_a_hostile_board_print() -> None:
+    from edgekit.devices import benchmark_model, health, interpreter
+    from edgekit.errors import TargetError
+
+    for text in ("9" * 5000, "0x" + "f" * 5000, "²", "", "throttled=", "-1"):
+        with pytest.raises(ValueError, match="no bits"):
+            health.parse_throttled(text)
+        assert health.parse_temperatures(text) is None
+    probe = {"version": [3, 11, 2], "implementation": "CPython", "machine": "aarch64", "bits": 64, "libc": "glibc 2.36"}
+    good = {**probe, "modules": {"numpy": "1.0"}}
+    assert interpreter.parse(json.dumps(good), "board").bits == 64
+    rng = random.Random(0)
+    for path in paths(good):
+        for value in rng.sample(VALUES, 10):
+            attempt(lambda text: interpreter.parse(text, "board"), json.dumps(replaced(good, path, value)))
+    for raw in (*RAW.values(), "", "\n", "{" * 5000):
+        with pytest.raises(TargetError, match="no sensible answer"):
+            interpreter.parse(raw, "board")
+    line = "count=10 first=1 curr=1 min=1 max=1 avg=1 std=0"
+    for log in (f"{line}\ncount={'9' * 5000} avg=1", f"{line}\ncount=3 avg=1e999", f"{line}\ncount=1 x=1"):
+        whole = f"{log}\nInference timings in us: Init: 1e999, First inference: 1, Warmup (avg): 1"
+        with pytest.raises((ValueError, KeyError, OverflowError)):
+            benchmark_model.parse(whole)

