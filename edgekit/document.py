@@ -16,10 +16,12 @@ from typing import Any
 from edgekit.errors import InputError
 from edgekit.printable import path_text, shown, visible
 
-SMALL, LARGE = 16 << 20, 128 << 20
+SMALL, LARGE = 16 << 20, 64 << 20
 """Bytes of a file: of recipes, targets, cards and manifests; and of records, which hold raw samples."""
 DEEPEST = 64
 """Tables and lists inside each other."""
+MOST = 200_000
+"""Tables and lists in one file; the longest records hold some thousands."""
 DIGITS = 40
 """Of an integer in JSON that is parsed at all; what is declared has at most 64 bits."""
 
@@ -161,6 +163,7 @@ def _integer(text: str) -> Any:
 def _bounded(value: Any, source: str, *, surrogates: bool) -> None:
     """Raise `InputError` for what the parser passed over."""
     pending: list[tuple[Any, tuple[str | int, ...]]] = [(value, ())]
+    held = 0
     while pending:
         one, path = pending.pop()
         if isinstance(one, _Digits):
@@ -171,6 +174,9 @@ def _bounded(value: Any, source: str, *, surrogates: bool) -> None:
             continue
         if not isinstance(one, (dict, list)):
             continue
+        held += 1
+        if held + len(one) > MOST and held + sum(isinstance(item, (dict, list)) for item in _items(one)) > MOST:
+            raise InputError(f"{source}: holds more than {MOST:,} tables and lists")
         if len(path) >= DEEPEST:
             raise InputError(f"{source}: {_DEEP}")
         if isinstance(one, _Twice):
@@ -181,6 +187,10 @@ def _bounded(value: Any, source: str, *, surrogates: bool) -> None:
             pending += [(item, (*path, key)) for key, item in one.items()]
         elif surrogates or not set(map(type, one)) <= {int, float, str, bool}:
             pending += [(item, (*path, index)) for index, item in enumerate(one)]
+
+
+def _items(one: Any) -> Any:
+    return one.values() if isinstance(one, dict) else one
 
 
 def _half(text: str) -> bool:

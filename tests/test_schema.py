@@ -70,10 +70,10 @@ def test_other_types_at_every_key_path(use: Callable[[Any], None], whole: Any) -
     rng, refused = random.Random(0), 0
     found = list(paths(whole))
     for path in found:
-        made = [replaced(whole, path, value) for value in rng.sample(VALUES, 4)]
+        made = [replaced(whole, path, value) for value in rng.sample(VALUES, 3)]
         made += [without(whole, path), inserted(whole, path, "\x1b[31m", {"x": [1]})]
         refused += sum(not attempt(use, value) for value in made)
-    assert refused > 3 * len(found)
+    assert refused > 2 * len(found)
 
 
 @pytest.mark.parametrize("name", RAW)
@@ -238,6 +238,8 @@ def test_names_that_no_file_has(name: str) -> None:
         ("[" * 5000, "nested more than 64 deep"),
         ("[" * 70 + "]" * 70, "nested more than 64 deep"),
         ("{", "line 1, column 2"),
+        ('{"a": [' + "[]," * 300_000 + "1]}", "more than 200,000 tables and lists"),
+        ("[" + ("[" + "[]," * 1000 + "1],") * 300 + "1]", "more than 200,000 tables and lists"),
     ],
 )
 def test_json_that_is_refused(text: str, said: str) -> None:

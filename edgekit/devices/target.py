@@ -209,7 +209,7 @@ def parse(text: str, name: str, source: str) -> Target:
         source,
         transport,
         description=top.get("description", str, "", prose=True),
-        host=top.get("host", str, None, _HOST.fullmatch, "user@address, such as pi@192.168.1.7"),
+        host=top.get("host", str, None, _is_host, "user@address, such as pi@192.168.1.7"),
         port=top.get("port", int, None, lambda v: 0 < v < 65536, "1 to 65535"),
         identity=top.get("identity", str, None),
         options=tuple(top.get("options", list, [], _are_options, 'a list such as ["ProxyJump=gateway"]')),
@@ -255,6 +255,10 @@ def _are_options(values: list[Any]) -> bool:
 
 _HOST = re.compile(r"(\w[\w.+-]*@)?[\w\[:][\w.:%\]-]*")
 """A user and an address; ssh takes what begins with a dash as an option."""
+
+
+def _is_host(text: str) -> bool:
+    return _HOST.fullmatch(text) is not None
 
 
 def _is_inside(path: str) -> bool:
