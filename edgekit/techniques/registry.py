@@ -56,12 +56,8 @@ def _typed(value: Any, wanted: Any, where: str) -> Any:
         return tuple(_typed(item, typing.get_args(wanted)[0], where) for item in value)
     accepted = (int, float) if wanted is float else wanted
     plain = isinstance(wanted, type) and typing.get_origin(wanted) is None
-    if (
-        not plain
-        or isinstance(value, bool) is not (wanted is bool)
-        or not isinstance(value, accepted)
-        or not _finite(value)
-    ):
+    right = plain and isinstance(value, bool) is (wanted is bool) and isinstance(value, accepted)
+    if not right or not _finite(value):
         name = wanted.__name__ if plain else "a list of numbers"
         raise InputError(f"{where} is {shown(value)}, expected {name}")
     return value
