@@ -24,6 +24,7 @@ import edgekit.records
 from edgekit.config import Recipe
 from edgekit.errors import EdgekitError, InputError
 from edgekit.manifest import read_bundle
+from edgekit.printable import visible
 
 LINE = re.compile(r"edgekit: (?P<message>.*)")
 HINT = re.compile(r"  hint: (?P<hint>.*)")
@@ -55,7 +56,7 @@ class Record(edgekit.records.Record):
         return bench_table(self)
 
     def __repr__(self) -> str:
-        return f"Record({self.target!r}, {self.created})\n{self.table()}"
+        return f"Record({self.target!r}, {visible(self.created)})\n{self.table()}"
 
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(repr(self))}</pre>"

@@ -32,20 +32,24 @@ samples = 1000                            # test samples in the bundle, for meas
 
 from __future__ import annotations
 
+import math
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from edgekit.document import parse_toml, read_text
 from edgekit.errors import InputError
-from edgekit.toml import Table, document, nearest_or_file, to_toml
+from edgekit.printable import plain_name, shown, visible
+from edgekit.toml import LARGEST, Table, document, key_toml, nearest_or_file, to_toml
 
 SCHEMA = 1
 SCHEMES = ("float32", "float16", "dynamic", "int8", "int16x8", "int4-dense", "int4")
 FORMATS = ("tflite", "onnx", "c")
+LARGEST_FILE = 1 << 20
+MOST_SAMPLES = 2**31 - 1
 FEEDING = ("scale", "mean", "std", "layout")
 
 
@@ -103,7 +107,7 @@ class Recipe:
         ]
         for stage in self.stages:
             lines += ["", "[[stage]]", f"use = {to_toml(stage.use)}"]
-            lines += [f"{key} = {to_toml(value)}" for key, value in stage.options.items()]
+            lines += [f"{key_toml(key)} = {to_toml(value)}" for key, value in stage.options.items()]
         lines += [
             "",
             "[export]",
@@ -140,12 +144,7 @@ def load_recipe(name_or_path: str) -> Recipe:
     path = Path(name_or_path).expanduser()
     if path.suffix != ".toml" and not path.exists():
         raise InputError(f"no recipe `{name_or_path}`", nearest_or_file(name_or_path, named_recipes()))
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise InputError(f"{path}: cannot read this recipe: {reason}") from error
-    return parse(text, path.stem, str(path))
+    return parse(read_text(path, "recipe", LARGEST_FILE), plain_name(path.stem, 100), str(path))
 
 
 def parse(text: str, name: str, source: str) -> Recipe:
@@ -165,14 +164,16 @@ def parse(text: str, name: str, source: str) -> Recipe:
     feeding.allow(*FEEDING, "inputs", "normalize_outside")
     return Recipe(
         name=name,
-        description=top.get("description", str, ""),
+        description=top.get("description", str, "", prose=True),
         seed=top.get("seed", int, 0, lambda v: 0 <= v < 2**32, "0 to 4294967295"),
         stages=tuple(_stage(value, source, index) for index, value in enumerate(top.get("stage", list, []))),
         schemes=export.choices("schemes", SCHEMES, usual.schemes),
         formats=export.choices("formats", FORMATS, usual.formats),
-        calibration_samples=calibration.get("samples", int, usual.calibration_samples, _positive, "at least 1"),
-        check_samples=check.get("samples", int, usual.check_samples, _positive, "at least 1"),
-        eval_samples=evaluation.get("samples", int, usual.eval_samples, lambda v: v >= 0, "at least 0"),
+        calibration_samples=calibration.get("samples", int, usual.calibration_samples, _positive, "1 to 2147483647"),
+        check_samples=check.get("samples", int, usual.check_samples, _positive, "1 to 2147483647"),
+        eval_samples=evaluation.get(
+            "samples", int, usual.eval_samples, lambda v: 0 <= v <= MOST_SAMPLES, "0 to 2147483647"
+        ),
         preprocessing=_feeding(feeding, source) | _inputs(feeding.table("inputs"), source),
         normalize_outside=feeding.get("normalize_outside", bool, False),
     )
@@ -185,23 +186,53 @@ def parse_stage(text: str) -> StageSpec:
         InputError: the text is not of this form.
     """
     use, _, options = text.partition(":")
+    told = visible(text if len(text) < 200 else text[:200] + "…")
+    if not re.fullmatch(r"\s*[A-Za-z][\w-]*\s*", use):
+        raise InputError(f"--stage {told}: names no stage", "e.g. --stage prune:amount=0.5,epochs=3")
     found: dict[str, Any] = {}
     for part in re.split(r",(?![^\[]*\])", options) if options else []:
         key, equals, value = part.partition("=")
         if not equals or not key.strip() or not value.strip():
-            raise InputError(f"--stage {text}: `{part}` is not key=value", "e.g. --stage prune:amount=0.5,epochs=3")
-        try:
-            found[key.strip()] = tomllib.loads(f"v = {value}")["v"]
-        except tomllib.TOMLDecodeError:
-            found[key.strip()] = value.strip()
-    if not use.strip():
-        raise InputError(f"--stage {text}: names no stage", "e.g. --stage prune:amount=0.5,epochs=3")
+            raise InputError(
+                f"--stage {told}: {shown(part)} is not key=value", "e.g. --stage prune:amount=0.5,epochs=3"
+            )
+        key = key.strip()
+        _check_option(key, f"--stage {use.strip()}: a key")
+        if key in found:
+            raise InputError(f"--stage {told}: `{visible(key)}` is given twice")
+        found[key] = _word(value.strip(), f"--stage {use.strip()}")
+        _check_option(found[key], f"--stage {use.strip()}: `{visible(key)}`")
     return StageSpec(use.strip(), found)
+
+
+def _word(text: str, source: str) -> Any:
+    """Return what a value of TOML says; what is none is a word."""
+    try:
+        parsed = parse_toml(f"v = {text}", source)
+    except InputError as error:
+        if ": not TOML: " in error.message:
+            return text
+        raise
+    return parsed["v"] if len(parsed) == 1 else text
+
+
+def _check_option(value: Any, where: str) -> None:
+    """Raise `InputError` unless a value is one that options have: a text, a number, true or false, a list of these."""
+    for one in value if isinstance(value, list) else [value]:
+        plain = isinstance(one, str) and visible(one) == one
+        number = isinstance(one, bool) or (isinstance(one, int) and abs(one) <= LARGEST)
+        if not (plain or number or (isinstance(one, float) and math.isfinite(one))):
+            raise InputError(
+                f"{where} is {shown(value)}", "expected a text of one line, a finite number, true or false, or a list"
+            )
 
 
 def _stage(value: Any, source: str, index: int) -> StageSpec:
     if not isinstance(value, dict) or not isinstance(value.get("use"), str):
         raise InputError(f"{source}: stage[{index}] needs a key `use` that names the technique")
+    for key, option in value.items():
+        _check_option(key, f"{source}: a key of `stage[{index}]`")
+        _check_option(option, f"{source}: `stage[{index}].{visible(key)}`")
     return StageSpec(value["use"], {key: v for key, v in value.items() if key != "use"})
 
 
@@ -274,7 +305,7 @@ def _feeding_lines(fields: Mapping[str, Any]) -> list[str]:
 
 
 def _positive(value: int) -> bool:
-    return value >= 1
+    return 1 <= value <= MOST_SAMPLES
 
 
 def _folder() -> Any:

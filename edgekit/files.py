@@ -62,26 +62,6 @@ def gzip_bytes(path: Path) -> int:
     return len(gzip.compress(path.read_bytes(), compresslevel=9, mtime=0))
 
 
-def read_json(path: Path, what: str) -> Any:
-    """Read a JSON file.
-
-    Args:
-        path: the file.
-        what: what the file should be, for the message ("bundle manifest").
-
-    Raises:
-        InputError: the file is missing, unreadable or not JSON.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such {what}") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot read this {what}: {error.strerror}") from error
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise InputError(f"{path}: not a {what}: {error}") from error
-
-
 def write_json(path: Path, value: Any) -> None:
     """Write JSON, indented, through a temporary file."""
     with atomic_file(path) as temporary:

@@ -4,13 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
+from edgekit.answers import Counted, Valued, share
 from edgekit.metrics import Score
+from edgekit.printable import shown
+from edgekit.rules import AnyFloat, Choosing, Count, Natural, Range, Seconds, Sized, Through, Wrong
+from edgekit.schema import read
 from edgekit.stats import Interval
 
 SCORE = ("metric", "correct", "value", "low", "high", "samples")
 """Keys of a score, which stand in an entry's JSON form side by side with its own."""
+
+
+class EntryForm(TypedDict):
+    """An entry as JSON, without its score, whose keys stand beside these."""
+
+    stage: str
+    scheme: str
+    sha256: str
+    bytes: Natural
+    gzip_bytes: Natural
+    parameters: Count
+    macs: Count | None
+    zeros: Annotated[float, Range(0, 1)]
+    unique: dict[str, Count]
+    latency: Annotated[list[AnyFloat], Sized(3, 3)] | None
+    seconds: Seconds
+
+
+class _CountedEntry(EntryForm, Counted):
+    pass
+
+
+class _ValuedEntry(EntryForm, Valued):
+    pass
+
+
+ENTRY = Annotated[dict[str, Any], Choosing((("correct", _CountedEntry), ("", _ValuedEntry))), Through(share)]
+"""An entry as JSON."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +81,27 @@ class Entry:
         return {**own, **self.score.to_dict()}
 
     @classmethod
-    def from_dict(cls, value: Mapping[str, Any]) -> Entry:
-        """Read the JSON form."""
-        own = {key: item for key, item in value.items() if key not in SCORE}
-        return cls(**own, score=Score.from_dict(value))
+    def from_dict(cls, value: Mapping[str, Any], source: str = "ledger") -> Entry:
+        """Read the JSON form; `source` names it in messages.
+
+        Raises:
+            InputError: it is of another form.
+        """
+        return read(cls, value, source, "ledger entry")
+
+    @classmethod
+    def declared(cls) -> Any:
+        """Return the declaration of the JSON form."""
+        return Annotated[ENTRY, Through(_of_form)]
 
     def ratio(self) -> Interval | None:
         """Return the latency ratio with its interval."""
         return None if self.latency is None else Interval(*self.latency)
+
+
+def _of_form(form: Mapping[str, Any]) -> Entry:
+    score = {key: form[key] for key in SCORE if key in form}
+    unknown = set(form) - set(score) - set(EntryForm.__annotations__)
+    if unknown:
+        raise Wrong(f"has unknown keys: {', '.join(map(shown, sorted(unknown)))}")
+    return Entry(**{key: form[key] for key in EntryForm.__annotations__}, score=Score.from_dict(score))

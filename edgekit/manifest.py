@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any, NotRequired, TypedDict
 
+from edgekit.answers import ScoreForm
+from edgekit.config import FORMATS, SCHEMES
+from edgekit.document import open_regular
 from edgekit.errors import InputError
-from edgekit.files import gzip_bytes, read_json, sha256, write_json
+from edgekit.files import gzip_bytes, sha256, write_json
+from edgekit.ledger import ENTRY
+from edgekit.metrics import METRICS
 from edgekit.preprocessing import Preprocessing
+from edgekit.printable import shown
+from edgekit.rules import AnyFloat, Count, Digest, Holding, Natural, PlainName, Range, Sized, Wrong, one_of
+from edgekit.schema import current, read, read_json
 from edgekit.task import CLASSIFICATION, Task
 
 SCHEMA = 1
@@ -18,6 +28,9 @@ MANIFEST = "manifest.json"
 EVAL = "eval.npz"
 RECIPE = "recipe.toml"
 README = "README.txt"
+OWN = (MANIFEST, EVAL, RECIPE, README)
+"""Files that a bundle has besides its artifacts, whether the manifest lists them or not."""
+SUFFIXES = {"tflite": ".tflite", "onnx": ".onnx", "c": ".h"}
 
 
 @dataclass(frozen=True)
@@ -32,10 +45,15 @@ class TensorSpec:
     """
 
     name: str
-    shape: tuple[int, ...]
+    shape: Annotated[tuple[Annotated[int, Range(-1, 2**31 - 1)], ...], Sized(0, 64)]
     dtype: str
     scale: float | None = None
     zero_point: int | None = None
+
+    def check(self) -> None:
+        """Raise `Wrong` for half a quantization."""
+        if (self.scale is None) is not (self.zero_point is None):
+            raise Wrong("has only one of `scale` and `zero_point`, expected both or none")
 
     def quantization(self) -> dict[str, Any] | None:
         """Return `scale` and `zero_point` as a runner job holds them, or None."""
@@ -46,18 +64,23 @@ class TensorSpec:
 class Artifact:
     """One file of a bundle that a runtime can execute (or, for `c`, a compiler can embed)."""
 
-    file: str
-    format: str
-    scheme: str
-    sha256: str
-    bytes: int
-    gzip_bytes: int
+    file: PlainName
+    format: Annotated[str, one_of(*FORMATS)]
+    scheme: Annotated[str, one_of(*SCHEMES)]
+    sha256: Digest
+    bytes: Natural
+    gzip_bytes: Natural
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     made_by: str
     """How the file came to be, e.g. `TFLiteConverter`, `tf2onnx from the int8 TFLite`."""
-    validation: dict[str, Any] | None = None
+    validation: ScoreForm | None = None
     """How good this file's answers to validation samples are (`edgekit.metrics.Score`); None for `c`."""
+
+    def check(self) -> None:
+        """Raise `Wrong` for a file that is not called as its format is."""
+        if not self.file.endswith(SUFFIXES[self.format]):
+            raise Wrong(f"is {shown(self.file)}, expected a name that ends in {SUFFIXES[self.format]}", path=("file",))
 
 
 @dataclass(frozen=True)
@@ -76,31 +99,56 @@ class Agreement:
 
     reference: str
     other: str
-    samples: int
+    samples: Count
     top1: float | None
-    max_abs: float
-    max_steps: float | None
+    max_abs: AnyFloat
+    max_steps: AnyFloat | None
     sqnr_db: float | None
+
+
+class Part(TypedDict):
+    """Samples of one part of the data."""
+
+    samples: Count
+    of: NotRequired[Count]
+    split: NotRequired[str]
+
+
+class Data(TypedDict):
+    """The data that a bundle was made with."""
+
+    name: NotRequired[str]
+    sha256: NotRequired[str]
+    calibration: NotRequired[Part]
+    validation: NotRequired[Part]
+    eval: NotRequired[Part]
+
+
+class Listed(TypedDict):
+    """Another file of a bundle."""
+
+    sha256: Digest
+    bytes: Count
 
 
 @dataclass(frozen=True)
 class Manifest:
     """What `manifest.json` holds."""
 
-    name: str
+    name: PlainName
     recipe: str
-    seed: int
+    seed: Count
     created: str
     edgekit: str
     preprocessing: Preprocessing
     class_names: tuple[str, ...]
-    data: dict[str, Any]
+    data: Annotated[dict[str, Any], Holding(Data)]
     lineage: list[dict[str, Any]]
-    ledger: list[dict[str, Any]]
+    ledger: list[ENTRY]
     """The effect ledger (`edgekit.ledger.Entry`), empty for recipes without training stages."""
-    artifacts: tuple[Artifact, ...]
+    artifacts: Annotated[tuple[Artifact, ...], Sized(1)]
     agreement: tuple[Agreement, ...]
-    files: dict[str, dict[str, Any]]
+    files: dict[PlainName, Annotated[dict[str, Any], Holding(Listed)]]
     """The other files of the bundle: name -> {"sha256", "bytes"}."""
     packages: dict[str, str] = field(default_factory=dict)
     task: Task = CLASSIFICATION
@@ -124,24 +172,27 @@ class Manifest:
         Raises:
             InputError: it is no manifest, from a newer edgekit, or names files outside the bundle.
         """
-        try:
-            if value["schema"] != SCHEMA:
-                raise InputError(
-                    f"{source}: schema {value['schema']}, this edgekit reads {SCHEMA}", "install a newer edgekit"
-                )
-            fields = {f.name: value[f.name] for f in dataclasses.fields(cls) if f.name != "task"}
-            fields["task"] = Task.from_dict(value["task"]) if "task" in value else CLASSIFICATION
-            fields["preprocessing"] = Preprocessing.from_dict(value["preprocessing"])
-            fields["class_names"] = tuple(value["class_names"])
-            fields["artifacts"] = tuple(_artifact(a) for a in value["artifacts"])
-            fields["agreement"] = tuple(Agreement(**a) for a in value["agreement"])
-            manifest = cls(**fields)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise InputError(f"{source}: not a bundle manifest: {error!r}") from error
-        for name in [*manifest.files, *(a.file for a in manifest.artifacts)]:
-            if PurePosixPath(name).name != name or name in ("", ".", ".."):
-                raise InputError(f"{source}: names a file outside the bundle: {name!r}")
-        return manifest
+        table = current(value, SCHEMA, source, "bundle manifest")
+        return read(cls, table, source, "bundle manifest", "the bundle is damaged: copy it again, or compress again")
+
+    def check(self) -> None:
+        """Raise `Wrong` for names that are given twice, and for metrics that would run code or that nobody knows."""
+        seen = {MANIFEST.casefold()}
+        places: list[tuple[tuple[str | int, ...], str]] = [
+            (("artifacts", index, "file"), artifact.file) for index, artifact in enumerate(self.artifacts)
+        ]
+        places += [(("files", name), name) for name in self.files]
+        for path, name in places:
+            if name.casefold() in seen:
+                raise Wrong(f"is {shown(name)}, a name that another file of the bundle has", path=path)
+            seen.add(name.casefold())
+        for index, head in enumerate(self.task.heads):
+            known = METRICS.get(head.metric)
+            own = index == 0 and ":" in head.metric  # run only where the user names it, too
+            if not own and (known is None or head.kind not in known.kinds):
+                fitting = ", ".join(name for name, metric in METRICS.items() if head.kind in metric.kinds)
+                said = f"is {shown(head.metric)}, expected one for {head.kind}: {fitting}"
+                raise Wrong(said, path=("task", "heads", index, "metric"))
 
 
 @dataclass(frozen=True)
@@ -181,23 +232,32 @@ def read_bundle(path: Path, part: str | None = None) -> Bundle:
     Raises:
         InputError: no bundle, or a file is missing or was changed.
     """
-    if not (path / MANIFEST).is_file():
+    if not (path / MANIFEST).exists():
         raise InputError(f"{path}: not an edgekit bundle (no {MANIFEST})", "make one with: edgekit compress")
-    manifest = Manifest.from_dict(read_json(path / MANIFEST, "bundle manifest"), str(path / MANIFEST))
-    expected = {a.file: a.sha256 for a in manifest.artifacts} | {n: f["sha256"] for n, f in manifest.files.items()}
-    for name, digest in expected.items():
+    manifest = Manifest.from_dict(read_json(path / MANIFEST, "bundle manifest", follow=False), str(path / MANIFEST))
+    expected = {a.file: (a.sha256, a.bytes) for a in manifest.artifacts}
+    expected |= {name: (found["sha256"], found["bytes"]) for name, found in manifest.files.items()}
+    for name in dict.fromkeys((*expected, *OWN)):
         file = path / name
-        if not file.is_file():
-            if part not in (None, name):
+        if not os.path.lexists(file):
+            if name not in expected or part not in (None, name):
                 continue
             raise InputError(f"{file}: is missing, {MANIFEST} lists it", "compress again, or copy the whole folder")
-        if sha256(file) != digest:
+        if not _same(file, expected.get(name)):
             raise InputError(f"{file}: differs from the digest in {MANIFEST}", "it was changed or damaged; copy again")
     return Bundle(path, manifest)
 
 
-def _artifact(value: Mapping[str, Any]) -> Artifact:
-    tensors = {
-        key: tuple(TensorSpec(**{**t, "shape": tuple(t["shape"])}) for t in value[key]) for key in ("inputs", "outputs")
-    }
-    return Artifact(**{**value, **tensors})
+def _same(file: Path, expected: tuple[str, int] | None) -> bool:
+    """Return whether a file of a bundle, a regular one and no link, has this digest and size, if they are given."""
+    try:
+        with os.fdopen(open_regular(file, follow=False), "rb") as stream:
+            if expected is None:
+                return True
+            digest, size = expected
+            same = os.fstat(stream.fileno()).st_size == size
+            return same and hashlib.file_digest(stream, "sha256").hexdigest() == digest
+    except OSError as error:
+        raise InputError(
+            f"{file}: cannot be read: {error.strerror}", "a bundle holds plain files only; copy what it points to"
+        ) from error

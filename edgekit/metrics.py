@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.answers import ScoreForm
 from edgekit.columns import Array
+from edgekit.schema import read
 from edgekit.stats import Interval, bootstrap_ratio, mean_interval, sqnr_db, wilson
 from edgekit.task import DENSE, SIGMOID, SOFTMAX, VALUES, Head
 
@@ -48,14 +50,19 @@ class Score:
         return {"metric": self.metric, "value": value, **bounds, "samples": self.samples}
 
     @classmethod
-    def from_dict(cls, value: Mapping[str, Any]) -> Score:
-        """Read the JSON form."""
-        metric = value.get("metric", "accuracy")
-        if "correct" in value:
-            return cls.of_count(value["correct"], value["samples"], metric)
+    def from_dict(cls, value: Mapping[str, Any], source: str = "score") -> Score:
+        """Read the JSON form; `source` names it in messages.
+
+        Raises:
+            InputError: it is of another form.
+        """
+        form: Mapping[str, Any] = read(ScoreForm, value, source, "score")
+        metric = form.get("metric", "accuracy")
+        if "correct" in form:
+            return cls.of_count(form["correct"], form["samples"], metric)
         missing = float("nan")
-        interval = Interval(value["value"], value.get("low", missing), value.get("high", missing))
-        return cls(metric, interval, value["samples"])
+        interval = Interval(form["value"], form.get("low", missing), form.get("high", missing))
+        return cls(metric, interval, form["samples"])
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,35 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any, NotRequired, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
 from edgekit.columns import Columns
 from edgekit.errors import InputError
+from edgekit.printable import shown
+from edgekit.rules import Sized, Through, one_of
+from edgekit.schema import read
 
 LAYOUTS = ("NHWC", "NCHW")
+SMALLEST, LARGEST = 1e-30, 1e30
+"""Of the numbers: arithmetic in float32 stays within its range."""
+
+
+class InputForm(TypedDict):
+    """How one input is fed, as JSON."""
+
+    scale: float
+    mean: Annotated[list[float], Sized(1)]
+    std: Annotated[list[float], Sized(1)]
+    layout: Annotated[str, one_of(*LAYOUTS)]
+
+
+class PreprocessingForm(InputForm):
+    """How a model is fed, as JSON."""
+
+    inputs: NotRequired[dict[str, InputForm]]
 
 
 @dataclass(frozen=True)
@@ -45,6 +65,11 @@ class Preprocessing:
             raise InputError(f"preprocessing holds a number that is not finite: {values}")
         if self.scale == 0 or 0 in self.std:
             raise InputError("preprocessing with a scale or std of zero would erase the data")
+        divisors = [abs(v) for v in (self.scale, *self.std)]
+        if max(divisors) > LARGEST or min(divisors, default=1) < SMALLEST or any(abs(v) > LARGEST for v in self.mean):
+            raise InputError(
+                f"preprocessing holds a number out of all proportion: {values}", f"from {SMALLEST:g} to {LARGEST:g}"
+            )
         if not self.mean or not self.std:
             raise InputError("preprocessing needs at least one value for mean and for std")
         if self.layout not in LAYOUTS:
@@ -102,25 +127,18 @@ class Preprocessing:
         return {"scale": self.scale, "mean": list(self.mean), "std": list(self.std), "layout": self.layout, **named}
 
     @classmethod
-    def from_dict(cls, value: Mapping[str, Any]) -> Preprocessing:
-        """Read the JSON form.
+    def from_dict(cls, value: Mapping[str, Any], source: str = "preprocessing") -> Preprocessing:
+        """Read the JSON form; `source` names it in messages.
 
         Raises:
             InputError: a key is missing, unknown or of the wrong type.
         """
-        try:
-            unknown = set(value) - {"scale", "mean", "std", "layout", "inputs"}
-            if unknown:
-                raise InputError(f"preprocessing has unknown keys: {', '.join(sorted(unknown))}")
-            return cls(
-                scale=float(value["scale"]),
-                mean=tuple(float(v) for v in value["mean"]),
-                std=tuple(float(v) for v in value["std"]),
-                layout=str(value["layout"]),
-                inputs=tuple((name, cls.from_dict(how)) for name, how in value.get("inputs", {}).items()),
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InputError(f"cannot read preprocessing {value!r}: {error}") from error
+        return read(cls, value, source, "description of preprocessing")
+
+    @classmethod
+    def declared(cls) -> Any:
+        """Return the declaration of the JSON form."""
+        return Annotated[PreprocessingForm, Through(_of_form)]
 
     def __str__(self) -> str:
         """Return the formula a person would write, e.g. `x / 255` or `(x / 255 - 0.5) / 0.25`."""
@@ -142,3 +160,16 @@ class Preprocessing:
 
 def _numbers(values: tuple[float, ...]) -> str:
     return f"{values[0]:g}" if len(values) == 1 else "[" + ", ".join(f"{v:g}" for v in values) + "]"
+
+
+def _of_form(form: Mapping[str, Any]) -> Preprocessing:
+    unknown = set(form) - {"scale", "mean", "std", "layout", "inputs"}
+    if unknown:
+        raise InputError(f"preprocessing has unknown keys: {', '.join(map(shown, sorted(unknown)))}")
+    return Preprocessing(
+        scale=float(form["scale"]),
+        mean=tuple(map(float, form["mean"])),
+        std=tuple(map(float, form["std"])),
+        layout=form["layout"],
+        inputs=tuple((name, _of_form(how)) for name, how in form.get("inputs", {}).items()),
+    )

@@ -10,12 +10,106 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, NotRequired, TypedDict
 
-from edgekit.errors import InputError
-from edgekit.files import atomic_file, read_json
+from edgekit.answers import AccuracyForm, LatencyForm, MemoryForm
+from edgekit.document import LARGE
+from edgekit.files import atomic_file
+from edgekit.printable import plain_name, shown
+from edgekit.rules import AnyFloat, Choosing, Count, Holding, Matching, Natural, PlainName, Range, Seconds, Sized, Wrong
+from edgekit.schema import Upgrades, current, read, read_json
 
 SCHEMA = 1
+UPGRADES: Upgrades = {}
+"""How a record of an older schema becomes one of the next; here a change of the schema puts its function."""
+CPUS = re.compile(r"\d{1,4}(-\d{1,4})?(,\d{1,4}(-\d{1,4})?){0,63}")
+"""What `taskset -c` takes, as far as there are such machines."""
+
+
+class Unavailable(TypedDict):
+    """A fact that could not be read."""
+
+    unavailable: str
+
+
+class Host(TypedDict):
+    """The facts that a report reads; there are more."""
+
+    cpu_model: NotRequired[str | Unavailable]
+    cores: NotRequired[Natural | Unavailable]
+    os: NotRequired[str | Unavailable]
+    governor: NotRequired[str | Unavailable]
+    virtualization: NotRequired[str | Unavailable]
+    emulated: NotRequired[str | bool | Unavailable]
+
+
+class PlanForm(TypedDict):
+    """The settings of a session, as `edgekit.measuring.plan.Plan`."""
+
+    latency: bool
+    memory: bool
+    accuracy: bool
+    processes: Natural
+    min_samples: Natural
+    min_seconds: Seconds
+    threads: NotRequired[list[Natural]]
+    max_samples: NotRequired[Natural]
+    warmup_seconds: NotRequired[Seconds]
+    timeout: NotRequired[Seconds]
+    pin: NotRequired[Annotated[str, Matching(lambda text: not text or bool(CPUS.fullmatch(text)), "CPUs such as 0-3")]]
+    governor: NotRequired[str]
+    cool_below_c: NotRequired[float | None]
+    cool_timeout: NotRequired[Seconds]
+    input_shapes: NotRequired[dict[str, list[Natural]]]
+
+
+class Evaluation(TypedDict):
+    """The samples of the accuracy pass."""
+
+    source: str
+    samples: Count
+    sha256: str
+
+
+class Brought(TypedDict):
+    """A runtime and how it came to the device."""
+
+    runtime: str
+    source: str
+
+
+class Throttled(TypedDict):
+    """Bits of `get_throttled`."""
+
+    before: Count
+    during: list[Count]
+
+
+class DeviceForm(TypedDict):
+    """How a device was reached and prepared; this machine has no more than the times."""
+
+    prepare_seconds: NotRequired[Seconds]
+    seconds: NotRequired[Seconds]
+    sent_bytes: NotRequired[Count]
+    throttled: NotRequired[Throttled | None]
+
+
+class Reached(DeviceForm):
+    """A device that files were copied to."""
+
+    address: str
+    python: str
+    runtimes: list[Brought]
+
+
+class Agreed(TypedDict):
+    """How far a device's outputs are from this machine's (`edgekit.measuring.agreement`)."""
+
+    samples: Natural
+    same_class: Count | None
+    equal: Count
+    largest_difference: AnyFloat
+    unit: str
 
 
 @dataclass(frozen=True)
@@ -36,11 +130,11 @@ class Subject:
     format: str
     runtime: str
     sha256: str
-    bytes: int
-    gzip_bytes: int
+    bytes: Natural
+    gzip_bytes: Natural
     model: str | None = None
     scheme: str | None = None
-    input_shapes: dict[str, list[int]] | None = None
+    input_shapes: dict[str, list[Natural]] | None = None
     companions: dict[str, str] | None = None
 
 
@@ -58,13 +152,13 @@ class Measurement:
         failures: sentences about passes that failed; latency rounds that failed are missing above.
     """
 
-    subject: int
-    threads: int
-    latency: list[dict[str, Any]] = field(default_factory=list)
-    memory: dict[str, Any] | None = None
-    accuracy: dict[str, Any] | None = None
+    subject: Count
+    threads: Annotated[int, Range(1, 1024)]
+    latency: list[LatencyForm] = field(default_factory=list)
+    memory: MemoryForm | None = None
+    accuracy: AccuracyForm | None = None
     failures: list[str] = field(default_factory=list)
-    agreement: dict[str, Any] | None = None
+    agreement: Annotated[dict[str, Any], Choosing((("unavailable", Unavailable), ("", Agreed)))] | None = None
 
 
 @dataclass(frozen=True)
@@ -74,14 +168,14 @@ class Record:
     created: str
     edgekit: str
     command: list[str]
-    target: str
-    host: dict[str, Any]
-    plan: dict[str, Any]
-    evaluation: dict[str, Any] | None
-    """The samples of the accuracy pass: {"source", "samples", "sha256"}, or None."""
-    subjects: tuple[Subject, ...]
+    target: PlainName
+    host: Annotated[dict[str, Any], Holding(Host)]
+    plan: Annotated[dict[str, Any], Holding(PlanForm)]
+    evaluation: Annotated[dict[str, Any], Holding(Evaluation)] | None
+    """The samples of the accuracy pass, or None."""
+    subjects: Annotated[tuple[Subject, ...], Sized(1)]
     measurements: tuple[Measurement, ...]
-    device: dict[str, Any] = field(default_factory=dict)
+    device: Annotated[dict[str, Any], Choosing((("runtimes", Reached), ("", DeviceForm)))] = field(default_factory=dict)
     """How it was reached and prepared: address, runtimes, what was copied, throttling; empty in older records."""
 
     def to_dict(self) -> dict[str, Any]:
@@ -95,28 +189,30 @@ class Record:
         Raises:
             InputError: it is no record, or from a newer edgekit.
         """
-        try:
-            if value["schema"] != SCHEMA:
-                raise InputError(
-                    f"{source}: schema {value['schema']}, this edgekit reads {SCHEMA}", "install a newer edgekit"
-                )
-            fields = {f.name: value[f.name] for f in dataclasses.fields(cls) if f.name != "device"}
-            fields["device"] = dict(value.get("device", {}))
-            fields["subjects"] = tuple(Subject(**s) for s in value["subjects"])
-            fields["measurements"] = tuple(Measurement(**m) for m in value["measurements"])
-            record = cls(**fields)
-            if any(not 0 <= m.subject < len(record.subjects) for m in record.measurements):
-                raise InputError(f"{source}: a measurement names a file that the record does not list")
-        except (KeyError, TypeError, AttributeError) as error:
-            raise InputError(f"{source}: not an edgekit record: {error!r}") from error
-        return record
+        table = current(value, SCHEMA, source, "record", UPGRADES)
+        return read(cls, table, source, "record", "the record is damaged: measure again")
+
+    def check(self) -> None:
+        """Raise `Wrong` where a measurement and the files do not fit each other."""
+        names = [subject.name for subject in self.subjects]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                raise Wrong(f"is {shown(name)}, a name that another file has", path=("subjects", index, "name"))
+        baselines = {m.threads for m in self.measurements if m.subject == 0}
+        for index, measurement in enumerate(self.measurements):
+            if measurement.subject >= len(names):
+                said = f"is {measurement.subject}, expected 0 to {len(names) - 1}: the record lists no other files"
+                raise Wrong(said, path=("measurements", index, "subject"))
+            if measurement.threads not in baselines:
+                said = f"is {measurement.threads}, with which the first file was not measured"
+                raise Wrong(said, path=("measurements", index, "threads"))
 
 
 def record_path(folder: Path, record: Record) -> Path:
     """Return a new file name in `folder`: time, target and first file, e.g. `20261122T205817Z-desktop-m-int8.json`."""
     stamp = re.sub(r"[-:]", "", record.created)[:15]
-    subject = re.sub(r"[^\w.-]+", "-", Path(record.subjects[0].name).stem)[:60]
-    base = f"{stamp}Z-{record.target}-{subject}"
+    subject = plain_name(Path(record.subjects[0].name).stem, 60)
+    base = f"{plain_name(stamp)}Z-{plain_name(record.target, 60)}-{subject}"
     path, number = folder / f"{base}.json", 1
     while path.exists():
         number += 1
@@ -142,7 +238,4 @@ def read_record(path: Path) -> Record:
     Raises:
         InputError: the file is missing, or no record.
     """
-    value = read_json(path, "record")
-    if not isinstance(value, dict):
-        raise InputError(f"{path}: not an edgekit record")
-    return Record.from_dict(value, str(path))
+    return Record.from_dict(read_json(path, "record", LARGE), str(path))

@@ -63,12 +63,14 @@ def score(outputs: Array, y: Array, head: Head) -> Score:
         return Score(head.metric, Interval(float("nan"), float("nan"), float("nan")), len(y))
     try:
         return metric.measure(outputs, y, head)
-    except ValueError as error:
+    except (ValueError, IndexError, TypeError) as error:
         raise InputError(f"{head.metric} of output {head.name}: {error}") from error
 
 
 def scores(outputs: Sequence[Array], y: Sequence[Array], task: Task) -> dict[str, Any]:
     """Return the JSON form of the first output's score; of several outputs, of all of them under `heads`."""
+    if not len(outputs) == len(y) == len(task.heads):
+        raise InputError(f"the task has {len(task.heads)} outputs, the file {len(outputs)}, the labels {len(y)}")
     found = [score(o, t, head) for o, t, head in zip(outputs, y, task.heads, strict=True)]
     several = {h.name: s.to_dict() for h, s in zip(task.heads, found, strict=True)}
     named = {"heads": several} if len(found) > 1 else {}

@@ -187,4 +187,4 @@ def _demo(dataset: Dataset, recipe: Recipe, progress: Progress) -> Source:
 
 
 def _file_name(stem: str) -> str:
-    return re.sub(r"[^\w.-]+", "-", stem).strip(".-") or "model"
+    return re.sub(r"[^\w.-]+", "-", stem).strip(".-")[:48] or "model"

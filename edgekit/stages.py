@@ -13,19 +13,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from edgekit import __version__
 from edgekit.backend import seed_everything, tf_keras
 from edgekit.config import Recipe
 from edgekit.data.split import Splits
 from edgekit.export.effect import EffectMeter
-from edgekit.files import atomic_file, locked, read_json, sha256, work_base, write_json
-from edgekit.ledger import Entry
+from edgekit.files import atomic_file, locked, sha256, work_base, write_json
+from edgekit.ledger import ENTRY, Entry
 from edgekit.models.saving import bare
 from edgekit.preprocessing import Preprocessing
 from edgekit.progress import Progress
 from edgekit.report.ledger_table import ledger_line
+from edgekit.schema import read, read_json
 from edgekit.task import Task
 from edgekit.techniques.qat_finish import for_converter, load_quantized, save_quantized, strip_quantization
 from edgekit.techniques.stage import QUANTIZED, ModelState, Stage, StageContext
@@ -126,7 +127,7 @@ def run_stages(
         note = done.read(name)
         if note is not None:
             progress.say(f"{spec.use}: finished by an earlier run, taken from {work}")
-            state = done.model(name, frozenset(note["traits"]))
+            state = done.model(name, frozenset(note.get("traits", ())))
         else:
             seed_everything((recipe.seed + 1000003 * (index + 1)) % 2**32)
             scratch = done.scratch(name)
@@ -138,7 +139,7 @@ def run_stages(
             step = {"step": spec.use, "options": dict(spec.options), "seed": recipe.seed, **told}
             note = {"traits": sorted(state.traits), "entry": entry.to_dict(), "lineage": step}
             done.save(name, state, note)
-        lineage.append(note["lineage"])
+        lineage.append(note.get("lineage", {}))
         entries.append(Entry.from_dict(note["entry"]))
         progress.say(ledger_line(entries[-1], entries[0]))
     return Outcome(_for_converter(state), _float(state), lineage, entries)
@@ -156,6 +157,14 @@ def _float(state: ModelState) -> Any:
     return strip_quantization(state.model) if QUANTIZED in state.traits else None
 
 
+class _Note(TypedDict):
+    """What is known of a finished stage; of the source its entry only."""
+
+    entry: ENTRY
+    traits: NotRequired[list[str]]
+    lineage: NotRequired[dict[str, Any]]
+
+
 class _Finished:
     """What is done, on disk."""
 
@@ -167,7 +176,8 @@ class _Finished:
         path = self._folder / f"{name}.json"
         if not path.exists():
             return None
-        note: dict[str, Any] = read_json(path, "note of a finished stage")
+        what = "note of a finished stage"
+        note: dict[str, Any] = read(_Note, read_json(path, what), str(path), what, "add --fresh to start over")
         return note
 
     def write(self, name: str, note: dict[str, Any]) -> None:

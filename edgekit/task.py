@@ -15,12 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 import numpy as np
 
 from edgekit.columns import Array
 from edgekit.errors import InputError
+from edgekit.rules import Sized, Through, one_of
+from edgekit.schema import read
 
 SOFTMAX = frozenset({"classification", "segmentation"})
 """Kinds whose outputs compete along the last axis."""
@@ -52,10 +54,16 @@ class Head:
     """
 
     name: str = "output"
-    kind: str = "classification"
+    kind: Annotated[str, one_of(*USUAL)] = "classification"
     metric: str = "accuracy"
     logits: bool = False
     loss: str = ""
+
+
+class TaskForm(TypedDict):
+    """A task as JSON."""
+
+    heads: Annotated[tuple[Head, ...], Sized(1)]
 
 
 @dataclass(frozen=True)
@@ -74,19 +82,18 @@ class Task:
         return {"heads": [asdict(head) for head in self.heads]}
 
     @classmethod
-    def from_dict(cls, value: Mapping[str, Any]) -> Task:
-        """Read the JSON form.
+    def from_dict(cls, value: Mapping[str, Any], source: str = "task") -> Task:
+        """Read the JSON form; `source` names it in messages.
 
         Raises:
             InputError: it is of another form, or names a kind that is not known.
         """
-        try:
-            heads = tuple(Head(**head) for head in value["heads"])
-        except (KeyError, TypeError) as error:
-            raise InputError(f"cannot read the task {value!r}: {error!r}") from error
-        if not heads or any(head.kind not in USUAL for head in heads):
-            raise InputError(f"unknown task {value!r}", "install a newer edgekit")
-        return cls(heads)
+        return read(cls, value, source, "task")
+
+    @classmethod
+    def declared(cls) -> Any:
+        """Return the declaration of the JSON form."""
+        return Annotated[TaskForm, Through(lambda form: cls(form["heads"]))]
 
     def with_metric(self, metric: str) -> Task:
         """Return the task with its first output judged in another way."""

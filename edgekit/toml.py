@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
-import tomllib
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from edgekit.document import parse_toml
 from edgekit.errors import InputError
+from edgekit.printable import path_text, shown, visible
+
+LARGEST = 2**63 - 1
 
 
 class Table:
@@ -26,7 +29,7 @@ class Table:
         """Raise `InputError` if there is another key, and name the nearest of these."""
         for key in self._values:
             if key not in keys:
-                raise InputError(f"{self._source}: unknown key `{self._path}{key}`", nearest(key, keys))
+                raise InputError(f"{self._source}: unknown key `{self._named(key)}`", nearest(key, keys))
 
     def get(
         self,
@@ -35,18 +38,33 @@ class Table:
         default: Any,
         valid: Callable[[Any], bool] = lambda _: True,
         expected: str = "",
+        *,
+        prose: bool = False,
     ) -> Any:
-        """Return a value or its default; raise `InputError` if it is of another type or not valid."""
+        """Return a value or its default; raise `InputError` if it is of another type or not valid.
+
+        Integers have 64 bits; texts are of one line and hold nothing that cannot be seen, unless they are `prose`.
+        """
         value = self._values.get(key, default)
-        right = isinstance(value, kind) and (kind is bool or not isinstance(value, bool)) and valid(value)
-        if value is not default and not right:
-            wanted = expected or kind.__name__
-            raise InputError(f"{self._source}: `{self._path}{key}` is {value!r}, expected {wanted}")
+        if value is default:
+            return value
+        if not prose and (hidden := next((text for text in _texts(value) if visible(text) != text), None)):
+            raise InputError(
+                f"{self._source}: `{self._named(key)}` holds {shown(hidden)}, with characters that cannot be seen",
+                "write it on one line, without control characters",
+            )
+        right = isinstance(value, kind) and (kind is bool or not isinstance(value, bool)) and _fits(value)
+        if not right or not valid(value):
+            wanted = expected or _NAMES.get(kind, kind.__name__)
+            raise InputError(f"{self._source}: `{self._named(key)}` is {shown(value)}, expected {wanted}")
         return value
+
+    def _named(self, key: str) -> str:
+        return self._path + path_text((key,))
 
     def table(self, key: str) -> Table:
         """Return a table inside this one; an empty one if it is not there."""
-        return Table(self.get(key, dict, {}), self._source, f"{self._path}{key}.")
+        return Table(self.get(key, dict, {}), self._source, f"{self._named(key)}.")
 
     def tables(self) -> Iterator[tuple[str, Table]]:
         """Yield the names and tables inside this one, which holds nothing else."""
@@ -58,8 +76,22 @@ class Table:
         values = self.get(key, list, list(default), lambda v: bool(v), "a list with at least one entry")
         for value in values:
             if value not in allowed:
-                raise InputError(f"{self._source}: `{self._path}{key}` holds {value!r}", nearest(str(value), allowed))
+                raise InputError(f"{self._source}: `{self._named(key)}` holds {shown(value)}", nearest(value, allowed))
         return tuple(dict.fromkeys(values))
+
+
+_NAMES = {int: "an integer", float: "a number", str: "text", bool: "true or false", list: "a list", dict: "a table"}
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield a text, or those of a list."""
+    for one in value if isinstance(value, list) else [value]:
+        if isinstance(one, str):
+            yield one
+
+
+def _fits(value: Any) -> bool:
+    return not isinstance(value, int) or abs(value) <= LARGEST
 
 
 def document(text: str, source: str, schema: int, keys: Iterable[str]) -> Table:
@@ -74,20 +106,19 @@ def document(text: str, source: str, schema: int, keys: Iterable[str]) -> Table:
     Raises:
         InputError: it is not TOML, of another schema, or has another key.
     """
-    try:
-        top = Table(tomllib.loads(text), source, "")
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{source}: not TOML: {error}") from error
+    top = Table(parse_toml(text, source), source, "")
     top.allow("schema", *keys)
     if top.get("schema", int, None) != schema:
         raise InputError(f"{source}: `schema` must be {schema}", f"begin the file with: schema = {schema}")
     return top
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def nearest(word: Any, known: Iterable[str]) -> str:
     """Return a hint for a word that is none of those known."""
+    import difflib
+
     known = list(known)
-    close = difflib.get_close_matches(word, known, n=1)
+    close = difflib.get_close_matches(word[:100], known, n=1) if isinstance(word, str) else []
     return f"did you mean `{close[0]}`?" if close else f"known: {', '.join(known)}"
 
 
@@ -95,6 +126,11 @@ def nearest_or_file(name: str, known: Iterable[str]) -> str:
     """Return a hint for a name that is none of those known, where a `.toml` file may be given as well."""
     hint = nearest(name, known)
     return f"{hint}{'' if hint.endswith('?') else ';'} or give a .toml file"
+
+
+def key_toml(name: str) -> str:
+    """Return a key as TOML."""
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else to_toml(name)
 
 
 def to_toml(value: Any) -> str:

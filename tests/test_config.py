@@ -58,12 +58,12 @@ def test_preprocessing() -> None:
     [
         ("schema = 1\n[exprot]\n", "unknown key `exprot`", "`export`"),
         ("schema = 1\n[export]\nscheme = ['int8']\n", "unknown key `export.scheme`", "`schemes`"),
-        ("schema = 1\n[export]\nschemes = ['int9']\n", "`export.schemes` holds 'int9'", "`int8`"),
+        ("schema = 1\n[export]\nschemes = ['int9']\n", '`export.schemes` holds "int9"', "`int8`"),
         ("schema = 1\n[export]\nschemes = []\n", "at least one", ""),
-        ("schema = 1\n[export]\nformats = 'tflite'\n", "`export.formats` is 'tflite'", ""),
+        ("schema = 1\n[export]\nformats = 'tflite'\n", '`export.formats` is "tflite"', ""),
         ("schema = 1\n[preprocessing]\nscle = 1\n", "unknown key `preprocessing.scle`", "`scale`"),
-        ("schema = 1\n[preprocessing]\nscale = '1/0'\n", "`preprocessing.scale` is '1/0', expected a number", ""),
-        ("schema = 1\n[preprocessing]\nscale = true\n", "`preprocessing.scale` is True, expected a number", ""),
+        ("schema = 1\n[preprocessing]\nscale = '1/0'\n", '`preprocessing.scale` is "1/0", expected a number', ""),
+        ("schema = 1\n[preprocessing]\nscale = true\n", "`preprocessing.scale` is true, expected a number", ""),
         ("schema = 1\n[preprocessing]\nmean = []\n", r"`preprocessing.mean` is \[\], expected a number, or a list", ""),
         ("schema = 1\n[preprocessing]\nmean = [1, 'x']\n", "`preprocessing.mean` is", ""),
         ("schema = 1\n[preprocessing]\nstd = 0\n", "scale or std of zero", ""),
@@ -71,13 +71,13 @@ def test_preprocessing() -> None:
         ("schema = 1\n[preprocessing]\nlayout = 'HWCN'\n", "unknown layout `HWCN`", "NHWC"),
         (
             "schema = 1\n[preprocessing]\nnormalize_outside = 1\n",
-            "`preprocessing.normalize_outside` is 1, expected bool",
+            "`preprocessing.normalize_outside` is 1, expected true or false",
             "",
         ),
-        ("schema = 1\n[preprocessing.inputs]\na = 1\n", "`preprocessing.inputs.a` is 1, expected dict", ""),
+        ("schema = 1\n[preprocessing.inputs]\na = 1\n", "`preprocessing.inputs.a` is 1, expected a table", ""),
         ("schema = 1\n[preprocessing.inputs.a]\ninputs = 1\n", "unknown key `preprocessing.inputs.a.inputs`", ""),
-        ("schema = 1\n[calibration]\nsamples = 0\n", "`calibration.samples` is 0, expected at least 1", ""),
-        ("schema = 1\n[calibration]\nsamples = true\n", "`calibration.samples` is True", ""),
+        ("schema = 1\n[calibration]\nsamples = 0\n", "`calibration.samples` is 0, expected 1 to", ""),
+        ("schema = 1\n[calibration]\nsamples = true\n", "`calibration.samples` is true", ""),
         ("schema = 1\nseed = -1\n", "`seed` is -1", ""),
         ("schema = 1\n[[stage]]\nepochs = 1\n", r"stage\[0\] needs a key `use`", ""),
         ("schema = 1\nstage = 3\n", "`stage` is 3", ""),
@@ -100,10 +100,10 @@ def test_unknown_recipe_names() -> None:
 
 
 def test_missing_and_binary_recipe_files(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot read"):
+    with pytest.raises(InputError, match="no such recipe"):
         load_recipe(str(tmp_path / "none.toml"))
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00\x01")
-    with pytest.raises(InputError, match="cannot read"):
+    with pytest.raises(InputError, match="byte 0 is not UTF-8"):
         load_recipe(str(tmp_path / "binary.toml"))
     with pytest.raises(InputError, match="cannot read"):
         load_recipe(str(tmp_path))
@@ -114,8 +114,8 @@ def test_missing_and_binary_recipe_files(tmp_path: Path) -> None:
     [
         (StageSpec("fintune", {}), "unknown stage `fintune`", "`finetune`"),
         (StageSpec("finetune", {"epoch": 1}), "no option `epoch`", "`epochs`"),
-        (StageSpec("finetune", {"epochs": "3"}), r"\.epochs is '3', expected int", ""),
-        (StageSpec("finetune", {"epochs": True}), r"\.epochs is True, expected int", ""),
+        (StageSpec("finetune", {"epochs": "3"}), r'\.epochs is "3", expected int', ""),
+        (StageSpec("finetune", {"epochs": True}), r"\.epochs is true, expected int", ""),
         (StageSpec("finetune", {"epochs": 0}), "at least 1", ""),
         (StageSpec("finetune", {"schedule": "cosin"}), "unknown schedule", "cosine"),
     ],

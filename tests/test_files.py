@@ -11,6 +11,7 @@ import pytest
 
 from edgekit import files
 from edgekit.errors import InputError, OutputError
+from edgekit.schema import read_json
 
 M = "manifest.json"
 
@@ -120,7 +121,7 @@ def test_atomic_file(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), files.atomic_file(path) as temporary:
         temporary.write_text("half")
         raise KeyboardInterrupt
-    assert files.read_json(path, "thing") == {"a": 1}
+    assert read_json(path, "thing") == {"a": 1}
     assert entries(tmp_path) == ["a.json"]
 
 
@@ -135,11 +136,11 @@ def test_read_json_explains(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x.json"
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"x\.json: not a thing"):
-        files.read_json(path, "thing")
+        read_json(path, "thing")
     with pytest.raises(InputError, match="no such thing"):
-        files.read_json(tmp_path / "y.json", "thing")
+        read_json(tmp_path / "y.json", "thing")
     with pytest.raises(InputError, match="cannot read"):
-        files.read_json(tmp_path, "thing")
+        read_json(tmp_path, "thing")
 
 
 def test_gzip_size_does_not_depend_on_name_or_time(tmp_path: Path) -> None:

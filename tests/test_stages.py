@@ -207,6 +207,6 @@ def test_stages_on_the_command_line() -> None:
 
 
 def test_unknown_numbers_in_lists() -> None:
-    with pytest.raises(InputError, match="assistant_widths is 'x', expected"):
+    with pytest.raises(InputError, match='assistant_widths is "x", expected'):
         resolve(StageSpec("distill", {"assistant_widths": ["x"]}), "s")
     assert np.isclose(resolve(StageSpec("distill", {"width": 1}), "s").width, 1)  # type: ignore[attr-defined]

@@ -17,7 +17,7 @@ from edgekit import __version__
 from edgekit.columns import Array
 from edgekit.config import StageSpec
 from edgekit.errors import InputError, OutputError
-from edgekit.files import read_json
+from edgekit.schema import read_json
 from edgekit.techniques.registry import resolve
 
 from .budgets import Budget
@@ -121,7 +121,7 @@ class Record:
             for file in files:
                 if int(file.bits().sum()) != file.correct:
                     raise ValueError("hits and correct disagree")
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(
                 f"{source}: not a record of the study: {error!r}", "delete it, and the row runs again"
             ) from error

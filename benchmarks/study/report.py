@@ -12,7 +12,8 @@ from edgekit.data.dataset import Dataset
 from edgekit.devices.device import open_device
 from edgekit.devices.facts import read_facts
 from edgekit.errors import InputError
-from edgekit.files import atomic_file, read_json, write_json
+from edgekit.files import atomic_file, write_json
+from edgekit.schema import read_json
 
 from .budgets import Budget
 from .compare import Study

@@ -19,7 +19,8 @@ import typer
 
 from edgekit.cli import bench, compress, init, push, recipes, report, targets, train
 from edgekit.cli import inspect as inspect_
-from edgekit.cli.entry import run
+from edgekit.cli.entry import Command, run
+from edgekit.cli.terminal import show
 
 app = typer.Typer(
     name="edgekit",
@@ -31,7 +32,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for module in (init, train, compress, bench, push, inspect_, report, recipes):
-    app.command(module.NAME, help=module.HELP, epilog=module.EPILOG)(module.command)
+    app.command(module.NAME, cls=Command, help=module.HELP, epilog=module.EPILOG)(module.command)
 app.add_typer(targets.app, name=targets.NAME)
 
 
@@ -44,7 +45,7 @@ def _print_version(wanted: bool) -> None:
     if wanted:
         from edgekit import __version__
 
-        typer.echo(__version__)
+        show(__version__)
         raise typer.Exit
 
 

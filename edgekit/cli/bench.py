@@ -21,6 +21,8 @@ from edgekit.cli.options import (
     seconds,
     shapes,
 )
+from edgekit.cli.terminal import show
+from edgekit.printable import lines
 
 NAME = "bench"
 HELP = """Measure latency, memory and accuracy of bundles, .tflite and .onnx files, here or on a board.
@@ -140,8 +142,8 @@ def command(
         command=sys.argv[1:],
         progress=console,
     )
-    typer.echo(bench_table(*found.records))
-    typer.echo("\n" + "\n".join(f"record: {path}" for path in written))
+    show(bench_table(*found.records))
+    show("\n" + lines(f"record: {path}" for path in written))
     for name, error in found.errors.items():
         console.warn(f"{name}: {error.message}" + (f" ({error.hint})" if error.hint else ""))
     if found.errors or any(failed(record) for record in found.records):

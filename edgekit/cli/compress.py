@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from edgekit.cli.options import DATA_HELP, METRIC_HELP, preprocessing
+from edgekit.cli.terminal import show
+from edgekit.printable import lines
 
 NAME = "compress"
 HELP = """Compress a Keras model into a bundle of TFLite and ONNX files.
@@ -58,12 +60,17 @@ def command(
             "--normalize-outside", help="Move Rescaling and Normalization of the model's start before the files."
         ),
     ] = False,
-    seed: Annotated[int | None, typer.Option(min=0, help="Governs everything random. [default: the recipe's]")] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, max=2**32 - 1, help="Governs everything random. [default: the recipe's]"),
+    ] = None,
     eval_samples: Annotated[
-        int | None, typer.Option(min=0, help="Test samples in the bundle; 0: all. [default: the recipe's]")
+        int | None,
+        typer.Option(min=0, max=2**31 - 1, help="Test samples in the bundle; 0: all. [default: the recipe's]"),
     ] = None,
     calibration_samples: Annotated[
-        int | None, typer.Option(min=1, help="Samples that set quantization ranges. [default: the recipe's]")
+        int | None,
+        typer.Option(min=1, max=2**31 - 1, help="Samples that set quantization ranges. [default: the recipe's]"),
     ] = None,
     metric: Annotated[str | None, typer.Option("--metric", help=METRIC_HELP)] = None,
     allow_unsafe: Annotated[
@@ -117,6 +124,6 @@ def command(
         progress=console,
     )
     if bundle.manifest.ledger:
-        typer.echo(ledger_table([Entry.from_dict(e) for e in bundle.manifest.ledger]) + "\n")
-    typer.echo(bundle_table(bundle))
-    typer.echo(f"\nbundle: {bundle.path}\nnext:   edgekit bench {shlex.quote(str(bundle.path))}")
+        show(ledger_table([Entry.from_dict(e) for e in bundle.manifest.ledger]) + "\n")
+    show(bundle_table(bundle))
+    show("\n" + lines([f"bundle: {bundle.path}", f"next:   edgekit bench {shlex.quote(str(bundle.path))}"]))

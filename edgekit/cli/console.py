@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+from edgekit.printable import visible
 from edgekit.progress import Task
 
 if TYPE_CHECKING:
@@ -49,24 +50,27 @@ class Console:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),
         )
         with Progress(*columns, console=RichConsole(file=self._out), transient=False) as bar:
             self._bar = bar
             try:
-                yield _Bar(bar, bar.add_task(label, total=total, note=""))
+                yield _Bar(bar, bar.add_task(visible(label), total=total, note=""))
             finally:
                 self._bar = None
 
-    def _print(self, line: str) -> None:
+    def _print(self, text: str) -> None:
+        """Print one line, whatever it quotes."""
+        line = visible(text)
         if self._bar is not None:
             self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
         else:
-            print(line, file=self._out, flush=True)
+            encoding = self._out.encoding or "utf-8"
+            print(line.encode(encoding, "backslashreplace").decode(encoding), file=self._out, flush=True)
 
 
 class _Bar:
@@ -74,7 +78,7 @@ class _Bar:
         self._bar, self._task = bar, task
 
     def advance(self, note: str = "", units: int = 1) -> None:
-        self._bar.update(self._task, advance=units, note=note)
+        self._bar.update(self._task, advance=units, note=visible(note))
 
 
 class _Lines:

@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from edgekit.cli.terminal import show
+from edgekit.printable import visible
+
 NAME = "init"
 HELP = (
     """Write files to start from: data.py, a function that gives edgekit your data, and recipe.toml, with comments."""
@@ -23,4 +26,4 @@ def command(
     from edgekit.starter import write_starter
 
     for path in write_starter(folder, force=force):
-        typer.echo(f"written: {path}")
+        show(f"written: {visible(str(path))}")

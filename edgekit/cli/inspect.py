@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from edgekit.cli.terminal import show
+
 NAME = "inspect"
 HELP = """Show what .tflite and .onnx files hold: inputs, outputs, operators, parameters, MACs, weights.
 
@@ -28,6 +30,6 @@ def command(
 
     infos = [inspect_file(path) for path in files]
     if as_json:
-        typer.echo(json.dumps([info.to_dict() for info in infos], indent=2))
+        show(json.dumps([info.to_dict() for info in infos], indent=2))
     else:
-        typer.echo("\n\n".join(render(info) for info in infos))
+        show("\n\n".join(render(info) for info in infos))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit.config import number
 from edgekit.errors import InputError
+from edgekit.printable import told
 
 if TYPE_CHECKING:
     from edgekit.devices.target import Target
 
+MOST_INTEGERS = 64
 TARGET_HELP = "Where: desktop, rpi4, ... (see `edgekit targets list`), or a .toml file."
 HOST_HELP = "Address of the board: user@address or user@address:port; of a phone: its adb serial."
 IDENTITY_HELP = "Private key file for ssh."
@@ -62,10 +64,10 @@ def integers(text: str, option: str) -> tuple[int, ...]:
     Raises:
         InputError: something is no integer.
     """
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise InputError(f"{option} {text}: expected integers with commas between them, such as 1,2,4") from None
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) > MOST_INTEGERS or not all(re.fullmatch(r"-?[0-9]{1,18}", part) for part in parts):
+        raise InputError(f"{option} {told(text)}: expected integers with commas between them, such as 1,2,4")
+    return tuple(map(int, parts))
 
 
 def shapes(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:
@@ -92,7 +94,8 @@ def seconds(text: str, option: str) -> float:
         InputError: it is no time.
     """
     units = {"s": 1, "m": 60, "h": 3600}
-    return _positive(text.rstrip("smh"), option) * units.get(text[-1:], 1)
+    unit = text[-1:] if text[-1:] in units else ""
+    return _positive(text.removesuffix(unit), option) * units.get(unit, 1)
 
 
 def celsius(text: str, option: str) -> float:
@@ -131,7 +134,7 @@ def targets(names: Sequence[str], host: str | None, identity: Path | None) -> li
 def _positive(text: str, option: str) -> float:
     value = _number(text, option)
     if not 0 < value < float("inf"):
-        raise InputError(f"{option} {text}: expected a number above zero")
+        raise InputError(f"{option} {told(text)}: expected a number above zero")
     return value
 
 
@@ -140,7 +143,9 @@ def _numbers(text: str, option: str) -> tuple[float, ...]:
 
 
 def _number(text: str, option: str) -> float:
+    from edgekit.config import number
+
     try:
         return number(text)
     except ValueError:
-        raise InputError(f"{option} {text}: expected a number such as 0.5 or 1/255") from None
+        raise InputError(f"{option} {told(text)}: expected a number such as 0.5 or 1/255") from None

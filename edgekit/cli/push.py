@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from edgekit.cli.options import HOST_HELP, IDENTITY_HELP, TARGET_HELP, parts
+from edgekit.cli.terminal import show
 
 NAME = "push"
 HELP = """Copy a bundle, or a .tflite or .onnx file, to a board, a phone or a mounted folder.
@@ -45,4 +46,4 @@ def command(
 
     found = push(source, chosen, dest, only=parts(only), progress=console)
     rows = [[c.path, f"{c.bytes:,}", c.sha256[:16], f"{c.sent:,} bytes" if c.sent else "there already"] for c in found]
-    typer.echo(table(["file", "bytes", "sha256", "sent"], rows))
+    show(table(["file", "bytes", "sha256", "sent"], rows))

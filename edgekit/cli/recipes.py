@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from edgekit.cli.terminal import show
+
 NAME = "recipes"
 HELP = """List the named recipes, or print one as TOML to start your own from."""
 EPILOG = """Example: edgekit recipes int8 > mine.toml"""
@@ -18,9 +20,9 @@ def command(
     from edgekit.config import load_recipe, named_recipes
 
     if name:
-        typer.echo(load_recipe(name).to_toml(), nl=False)
+        show(load_recipe(name).to_toml(), nl=False)
         return
     names = named_recipes()
     width = max(map(len, names)) + 2
     for known in names:
-        typer.echo(f"{known:<{width}}{load_recipe(known).description}")
+        show(f"{known:<{width}}{load_recipe(known).description}")

@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from edgekit.cli.terminal import show
+from edgekit.printable import visible
+
 NAME = "report"
 HELP = """Print the table of run records again. Statistics are computed from the raw samples in the records."""
 EPILOG = """Example: edgekit report edgekit-records/*.json"""
@@ -21,7 +24,7 @@ def command(
 
     for index, path in enumerate(records):
         if index:
-            typer.echo()
+            show()
         if len(records) > 1:
-            typer.echo(f"{path}\n")
-        typer.echo(bench_table(read_record(path)))
+            show(f"{visible(str(path))}\n")
+        show(bench_table(read_record(path)))

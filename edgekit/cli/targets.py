@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
+from edgekit.cli.entry import Command
 from edgekit.cli.options import HOST_HELP, IDENTITY_HELP
+from edgekit.cli.terminal import show
+from edgekit.printable import lines
 
 NAME = "targets"
 HELP = """The devices to measure on: describe, check, emulate."""
@@ -28,7 +31,7 @@ emulate = typer.Typer(
 app.add_typer(emulate, name="emulate")
 
 
-@app.command("list", help="Show all targets: ./targets, then your own, then the package's.")
+@app.command("list", cls=Command, help="Show all targets: ./targets, then your own, then the package's.")
 def list_command() -> None:
     """Print a line for each."""
     from edgekit.devices.target import all_targets
@@ -36,20 +39,21 @@ def list_command() -> None:
 
     found = all_targets()
     rows = [[t.name, t.transport, t.host or t.serial or "-", t.description, t.source] for t in found]
-    typer.echo(table(["target", "by", "address", "description", "file"], rows))
+    show(table(["target", "by", "address", "description", "file"], rows))
 
 
-@app.command("show", help="Print a target's file.")
+@app.command("show", cls=Command, help="Print a target's file.")
 def show_command(name: Name) -> None:
     """Print the file as it is."""
     from edgekit.devices.target import find_target
+    from edgekit.document import read_text
 
     target = find_target(name)
-    typer.echo(f"# {target.source}")
-    typer.echo(Path(target.source).read_text(encoding="utf-8").rstrip())
+    show(lines([f"# {target.source}"]))
+    show(read_text(Path(target.source), "target").rstrip())
 
 
-@app.command("init", help="Copy a target into ./targets, to be changed there.")
+@app.command("init", cls=Command, help="Copy a target into ./targets, to be changed there.")
 def init_command(
     name: Name,
     to: Annotated[str | None, typer.Option("--as", help="Its new name. [default: the same]")] = None,
@@ -58,10 +62,10 @@ def init_command(
     """Write ./targets/NAME.toml."""
     from edgekit.devices.target import copy_target
 
-    typer.echo(f"written: {copy_target(name, Path('targets'), to, host)}")
+    show(lines([f"written: {copy_target(name, Path('targets'), to, host)}"]))
 
 
-@app.command("check", help="Look at a device and say what stands in the way of a good measurement.")
+@app.command("check", cls=Command, help="Look at a device and say what stands in the way of a good measurement.")
 def check_command(
     name: Name,
     host: Annotated[str | None, typer.Option("--host", help=HOST_HELP)] = None,
@@ -83,47 +87,45 @@ def check_command(
 
     states = []
     for finding in examine(target, python=python, wheels=runtime_wheels, progress=console):
-        typer.echo(f"{finding.state:>8}  {finding.what}: {finding.text}")
+        show(lines([f"{finding.state:>8}  {finding.what}: {finding.text}"]))
         if finding.fix and finding.state != "ok":
-            typer.echo(f"{'':>8}  → {finding.fix}")
+            show(lines([f"{'':>8}  → {finding.fix}"]))
         states.append(finding.state)
     if "error" in states:
         raise typer.Exit(1)
 
 
-@emulate.command("up", help="Build the board if there is none (10 to 60 s), and start it.")
+@emulate.command("up", cls=Command, help="Build the board if there is none (10 to 60 s), and start it.")
 def up_command(
-    port: Annotated[int | None, typer.Option(help="Of 127.0.0.1. [default: a free one]")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Of 127.0.0.1. [default: a free one]")] = None,
 ) -> None:
     """Start it and say how it is reached."""
     from edgekit.cli.console import Console
     from edgekit.devices.emulated import board
 
     running = board.up(Console(), port)
-    typer.echo(f"up: {running.destination}:{running.port}, process {running.pid}")
-    typer.echo("measure there with: edgekit bench BUNDLE --target rpi4-emulated")
-    typer.echo(
-        f"or as any board:    --target rpi4 --host {running.destination}:{running.port} --identity {running.identity}"
-    )
+    show(f"up: {running.destination}:{running.port}, process {running.pid}")
+    show("measure there with: edgekit bench BUNDLE --target rpi4-emulated")
+    show(f"or as any board:    --target rpi4 --host {running.destination}:{running.port} --identity {running.identity}")
 
 
-@emulate.command("down", help="Stop the board.")
+@emulate.command("down", cls=Command, help="Stop the board.")
 def down_command(
     remove: Annotated[bool, typer.Option("--remove", help="Delete its files, too.")] = False,
 ) -> None:
     """Stop it."""
     from edgekit.devices.emulated import board
 
-    typer.echo("stopped" if board.down(remove=remove) else "was not running")
+    show("stopped" if board.down(remove=remove) else "was not running")
 
 
-@emulate.command("status", help="Say whether the board is up.")
+@emulate.command("status", cls=Command, help="Say whether the board is up.")
 def status_command() -> None:
     """Exit code 1 if it is not."""
     from edgekit.devices.emulated import board
 
     running = board.status()
     if running is None:
-        typer.echo("not running; start it with: edgekit targets emulate up")
+        show("not running; start it with: edgekit targets emulate up")
         raise typer.Exit(1)
-    typer.echo(f"up: {running.destination}:{running.port}, process {running.pid}, files in {board.folder()}")
+    show(f"up: {running.destination}:{running.port}, process {running.pid}, files in {board.folder()}")

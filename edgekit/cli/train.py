@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from edgekit.cli.terminal import show
+from edgekit.printable import visible
+
 NAME = "train"
 HELP = """Train a reference model: digits-cnn, mnist-cnn, cifar10-cnn, resnet8 or ds-cnn.
 
@@ -21,15 +24,26 @@ def command(
     name: Annotated[str, typer.Argument(metavar="NAME", help="digits-cnn, mnist-cnn, cifar10-cnn, resnet8, ds-cnn")],
     data: Annotated[str, typer.Option("--data", help="digits, mnist, fashion-mnist, cifar10, cifar100 or a .npz")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The .keras file to write.")],
-    epochs: Annotated[int | None, typer.Option(help="Passes over the data. [default: the model's own]")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Samples a step. [default: the model's own]")] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(help="Passes over the data. [default: the model's own]"),
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(help="Samples a step. [default: the model's own]"),
+    ] = None,
     learning_rate: Annotated[float, typer.Option(help="Of Adam.")] = 1e-3,
     augment: Annotated[
         str | None, typer.Option(help="none, flip, crop or flip-crop. [default: the model's own]")
     ] = None,
     schedule: Annotated[str | None, typer.Option(help="constant or cosine. [default: the model's own]")] = None,
-    width: Annotated[float, typer.Option(help="Factor on the number of channels.")] = 1.0,
-    seed: Annotated[int, typer.Option(help="Of initial weights, shuffling, augmentation and dropout.")] = 0,
+    width: Annotated[
+        float,
+        typer.Option(min=0.01, max=100, help="Factor on the number of channels."),
+    ] = 1.0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**32 - 1, help="Of initial weights, shuffling, augmentation and dropout.")
+    ] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
 ) -> None:
     """Train a reference model."""
@@ -54,7 +68,7 @@ def command(
         force=force,
         progress=console,
     )
-    typer.echo(
-        f"{out}: kept epoch {history.best_epoch + 1} of {history.config.epochs}, "
+    show(
+        f"{visible(str(out))}: kept epoch {history.best_epoch + 1} of {history.config.epochs}, "
         f"validation accuracy {history.best['val_accuracy_keras']:.2%} (Keras model)"
     )

@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from edgekit.answers import LatencyForm
 from edgekit.devices.device import Device
-from edgekit.errors import RunnerCrashed, RunnerError, RunnerTimeout
+from edgekit.errors import InputError, RunnerCrashed, RunnerError, RunnerTimeout
+from edgekit.schema import read
 from edgekit.transports.base import OnLine
 
 RUNTIME = "benchmark_model"
@@ -82,8 +84,9 @@ def run(
         found = _PROBLEM.search(log)
         raise RunnerError(f"{model.name}: benchmark_model: {found[1].strip() if found else _last(log)}")
     try:
-        return {"mode": "latency", "threads": threads, **parse(log)}
-    except ValueError as error:
+        answer = {"mode": "latency", "threads": threads, **parse(log)}
+        return read(LatencyForm, answer, "log", "result")
+    except (ValueError, KeyError, OverflowError, InputError) as error:
         raise RunnerCrashed(f"{model.name}: benchmark_model printed no result: {error}", _last(log)) from error
 
 

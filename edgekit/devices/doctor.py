@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from edgekit.devices.provision import Provision, probe_device, provision
 from edgekit.devices.target import Target, differences
 from edgekit.devices.work import FIND, RemoteWork
 from edgekit.errors import EdgekitError, TargetError
+from edgekit.printable import whole
 from edgekit.progress import SILENT, Progress
 from edgekit.transports import shell
 from edgekit.transports.base import Transport
@@ -99,7 +101,7 @@ def _memory(target: Target, facts: dict[str, Any], transport: Transport) -> Find
     done = transport.run(["cat", "/proc/meminfo"], timeout=TIMEOUT)
     fields = dict(line.split(":", 1) for line in done.stdout.splitlines() if ":" in line)
     try:
-        free, total = (int(fields[key].split()[0]) for key in ("MemAvailable", "MemTotal"))
+        free, total = (whole(fields[key].split()[0]) for key in ("MemAvailable", "MemTotal"))
     except (KeyError, ValueError, IndexError):
         return Finding("memory", "unknown", "/proc/meminfo does not tell")
     text = f"{free // 1024:,} MiB available of {total // 1024:,}"
@@ -114,7 +116,7 @@ def _disk(target: Target, facts: dict[str, Any], transport: Transport) -> Findin
         shell.script('d=$1; while [ ! -d "$d" ]; do d=$(dirname "$d"); done; df -Pk "$d"', base), timeout=TIMEOUT
     )
     try:
-        free = int(done.stdout.splitlines()[-1].split()[3])
+        free = whole(done.stdout.splitlines()[-1].split()[3])
     except (IndexError, ValueError):
         return Finding("disk", "unknown", f"df does not tell how much is free for {base}")
     text = f"{free // 1024:,} MiB free for {base}"
@@ -125,9 +127,10 @@ def _disk(target: Target, facts: dict[str, Any], transport: Transport) -> Findin
 
 def _clock(target: Target, facts: dict[str, Any], transport: Transport) -> Finding:
     text = transport.run(["date", "+%s"], timeout=TIMEOUT).stdout.strip()
-    if not text.isdigit():
+    try:
+        off = whole(text) - time.time()
+    except ValueError:
         return Finding("clock", "unknown", "date does not tell")
-    off = int(text) - time.time()
     if abs(off) > CLOCK_SECONDS:
         how = f"{abs(off) / 86400:.1f} days {'ahead' if off > 0 else 'behind'}"
         return Finding(
@@ -174,7 +177,7 @@ def _temperature(target: Target, facts: dict[str, Any], transport: Transport) ->
 
 def _load(target: Target, facts: dict[str, Any], transport: Transport) -> Finding:
     text = transport.run(["cat", "/proc/loadavg"], timeout=TIMEOUT).stdout.split()
-    if not text:
+    if not text or not re.fullmatch(r"[0-9]{1,6}([.][0-9]{1,6})?", text[0]):
         return Finding("other load", "unknown", "cannot be read")
     load = float(text[0])
     if load > 0.5:

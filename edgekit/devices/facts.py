@@ -56,6 +56,12 @@ def _cpu_core(text: str) -> str:
     return CORES.get(found["CPU part"], f"part {found['CPU part']}")
 
 
+def _natural(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,12}", text.strip()) or not int(text):
+        raise ValueError(f"{text.strip()[:40]!r} is no number above zero")
+    return int(text)
+
+
 def _flags(text: str) -> list[str]:
     """Return the instruction sets that decide which int8 kernels run."""
     interesting = {
@@ -71,7 +77,7 @@ def _flags(text: str) -> list[str]:
 def _memory_kib(text: str) -> int:
     for line in text.splitlines():
         if line.startswith("MemTotal:"):
-            return int(line.split()[1])
+            return _natural(line.split()[1])
     raise ValueError("no MemTotal in /proc/meminfo")
 
 
@@ -114,14 +120,14 @@ FACTS: dict[str, Fact] = {
     "cpu_core": Fact(("cat", "/proc/cpuinfo"), _cpu_core),
     "cpu_flags": Fact(("cat", "/proc/cpuinfo"), _flags),
     "architecture": Fact(("uname", "-m"), _stripped),
-    "cores": Fact(("env", "-u", "OMP_NUM_THREADS", "-u", "OMP_THREAD_LIMIT", "nproc"), lambda text: int(text)),
+    "cores": Fact(("env", "-u", "OMP_NUM_THREADS", "-u", "OMP_THREAD_LIMIT", "nproc"), _natural),
     "governor": Fact(("cat", f"{_CPUFREQ}/scaling_governor"), _stripped),
-    "max_frequency_khz": Fact(("cat", f"{_CPUFREQ}/scaling_max_freq"), lambda text: int(text)),
+    "max_frequency_khz": Fact(("cat", f"{_CPUFREQ}/scaling_max_freq"), _natural),
     "memory_kib": Fact(("cat", "/proc/meminfo"), _memory_kib),
     "os": Fact(("cat", "/etc/os-release"), _os_name),
     "kernel": Fact(("uname", "-sr"), _stripped),
     "glibc": Fact(("getconf", "GNU_LIBC_VERSION"), _glibc),
-    "user_bits": Fact(("getconf", "LONG_BIT"), lambda text: int(text)),
+    "user_bits": Fact(("getconf", "LONG_BIT"), _natural),
     "emulated": Fact(
         (
             "sh",
@@ -146,6 +152,6 @@ def read_facts(transport: Transport, names: Iterable[str] = FACTS) -> dict[str, 
             if done.returncode != 0 and not done.stdout.strip():
                 raise ValueError(done.stderr.strip() or f"{fact.argv[0]} ended with exit code {done.returncode}")
             found[name] = fact.parse(done.stdout)
-        except (ValueError, TimeoutError, EdgekitError) as error:
+        except (ValueError, LookupError, TimeoutError, EdgekitError) as error:
             found[name] = {"unavailable": str(error)}
     return found

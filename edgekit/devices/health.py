@@ -6,6 +6,7 @@ The bits of `vcgencmd get_throttled` (Raspberry Pi documentation, "vcgencmd"): 0
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 
@@ -48,7 +49,10 @@ def parse_throttled(text: str) -> int:
     Raises:
         ValueError: it is neither.
     """
-    return int(text.strip().removeprefix("throttled="), 16)
+    found = re.fullmatch(r"(?:0x)?([0-9A-Fa-f]{1,8})", text.strip().removeprefix("throttled="))
+    if not found:
+        raise ValueError("no bits of get_throttled")
+    return int(found[1], 16)
 
 
 def troubles(bits: int, shift: int = 0) -> list[str]:
@@ -89,7 +93,7 @@ def parse_temperatures(text: str) -> float | None:
     """Return the highest of what thermal zones say, millidegrees or (on some phones) degrees, in degrees Celsius."""
     found = []
     for word in text.split():
-        if word.lstrip("-").isdigit():
+        if re.fullmatch(r"-?[0-9]{1,9}", word):
             value = int(word)
             found.append(value / 1000 if abs(value) > 1000 else float(value))
     plausible = [value for value in found if 0 < value < 150]

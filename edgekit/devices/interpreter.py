@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
-from edgekit.errors import TargetError
+from edgekit.document import parse_json
+from edgekit.errors import InputError, TargetError
+from edgekit.printable import LONGEST, shown
+from edgekit.rules import Count, Natural, Sized
+from edgekit.schema import read
 from edgekit.transports.base import Transport, retried
 
 TIMEOUT = 60.0
@@ -67,6 +70,17 @@ class Interpreter:
         return f"Python {'.'.join(map(str, self.version))}, {self.machine}, {self.bits}-bit, {libc}"
 
 
+class _Answer(TypedDict):
+    """What `PROBE` prints."""
+
+    version: Annotated[list[Count], Sized(3, 3)]
+    implementation: str
+    machine: str
+    bits: Natural
+    libc: str | None
+    modules: dict[str, str | None]
+
+
 def probe(transport: Transport, python: str, env: Mapping[str, str] | None = None) -> Interpreter:
     """Ask a device's Python what it is.
 
@@ -93,21 +107,22 @@ def parse(text: str, where: str) -> Interpreter:
         TargetError: it is too old, or no answer.
     """
     try:
-        answer: dict[str, Any] = json.loads(text.strip().splitlines()[-1])
-        major, minor, micro = (int(part) for part in answer["version"])
-        machine, bits = str(answer["machine"]), int(answer["bits"])
-        libc = str(answer["libc"] or "").split()
+        last = text.strip().splitlines()[-1]
+        answer: dict[str, Any] = read(_Answer, parse_json(last, where, "answer of Python"), where, "answer of Python")
+        major, minor, micro = answer["version"]
+        machine, bits = answer["machine"], answer["bits"]
+        libc = (answer["libc"] or "").split()
         glibc = _pair(libc[1]) if libc[:1] == ["glibc"] else None
         found = Interpreter(
             (major, minor, micro),
-            str(answer["implementation"]),
+            answer["implementation"],
             _userland(machine, bits),
             bits,
             glibc,
-            dict(answer["modules"]),
+            answer["modules"],
         )
-    except (ValueError, KeyError, IndexError, TypeError) as error:
-        raise TargetError(f"{where}: Python gave no sensible answer: {text[-200:]!r}") from error
+    except (InputError, ValueError, IndexError) as error:
+        raise TargetError(f"{where}: Python gave no sensible answer: {shown(text[-LONGEST:])}") from error
     if found.version[:2] < OLDEST:
         raise TargetError(
             f"{where}: {found} is too old; edgekit's runner needs Python {'.'.join(map(str, OLDEST))} or newer",

@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import edgekit.ondevice
+from edgekit.answers import read_answer
 from edgekit.devices.device import Device
 from edgekit.devices.refusal import refusal
-from edgekit.errors import RunnerCrashed, RunnerTimeout
+from edgekit.document import LARGE
+from edgekit.errors import InputError, RunnerCrashed, RunnerTimeout
 from edgekit.preprocessing import Preprocessing
+from edgekit.schema import read_json
 from edgekit.transports.base import Completed, OnLine
 
 RUNNER = Path(edgekit.ondevice.__file__).with_name("runner.py")
@@ -134,11 +137,24 @@ def _read_answer(device: Device, remote: str, local: Path, job: Job, done: Compl
     if done.returncode >= 0:
         try:
             device.work.pull(remote, local)
-            answer: dict[str, Any] = json.loads(local.read_text(encoding="utf-8"))
-            return answer
-        except (FileNotFoundError, json.JSONDecodeError):
+        except FileNotFoundError:
             pass
+        else:
+            return _answer(local, job)
     raise RunnerCrashed(_crash_sentence(job, done), "its last words: " + (_last_words(done) or "none"))
+
+
+def _answer(path: Path, job: Job) -> dict[str, Any]:
+    """Read an answer; the device it comes from may say anything.
+
+    Raises:
+        RunnerCrashed: it is none, or not one to this job.
+    """
+    try:
+        return read_answer(read_json(path, "runner's answer", LARGE), job.mode, "answer")
+    except InputError as error:
+        what = error.message.removeprefix(f"{path}: ").removeprefix("answer: ")
+        raise RunnerCrashed(f"{job.model.name}: the runner's answer cannot be used: {what}") from error
 
 
 def _crash_sentence(job: Job, done: Completed) -> str:
@@ -147,7 +163,8 @@ def _crash_sentence(job: Job, done: Completed) -> str:
     if stages:
         where = f" during {stages[-1]}"
     if done.returncode < 0:
-        signal_name = signal.Signals(-done.returncode).name
+        known = {number.value: number.name for number in signal.Signals}
+        signal_name = known.get(-done.returncode, f"signal {-done.returncode}")
         why = _SIGNALS.get(signal_name, "it was killed")
         return f"{job.model.name}: the runner died of {signal_name}{where} under {job.runtime}: {why}"
     return f"{job.model.name}: the runner ended with exit code {done.returncode}{where} and left no answer"

@@ -36,8 +36,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from edgekit.document import read_text
 from edgekit.errors import InputError, OutputError
 from edgekit.files import atomic_file
+from edgekit.printable import name_fault, told, visible
 from edgekit.toml import Table, document, nearest_or_file, to_toml
 
 SCHEMA = 1
@@ -192,6 +194,8 @@ def parse(text: str, name: str, source: str) -> Target:
     Raises:
         InputError: as for `find_target`.
     """
+    if fault := name_fault(name, "target's name"):
+        raise InputError(f"{source}: {fault}", "give the file a name of letters, digits, `-`, `_` and `.`")
     keys = [key for key in Target.__dataclass_fields__ if key not in ("name", "source")]
     top, usual = document(text, source, SCHEMA, keys), Target(name, source, "ssh")
     transport = top.get("transport", str, None, lambda v: v in TRANSPORTS, "one of " + ", ".join(TRANSPORTS))
@@ -204,8 +208,8 @@ def parse(text: str, name: str, source: str) -> Target:
         name,
         source,
         transport,
-        description=top.get("description", str, ""),
-        host=top.get("host", str, None),
+        description=top.get("description", str, "", prose=True),
+        host=top.get("host", str, None, _is_host, "user@address, such as pi@192.168.1.7"),
         port=top.get("port", int, None, lambda v: 0 < v < 65536, "1 to 65535"),
         identity=top.get("identity", str, None),
         options=tuple(top.get("options", list, [], _are_options, 'a list such as ["ProxyJump=gateway"]')),
@@ -217,7 +221,7 @@ def parse(text: str, name: str, source: str) -> Target:
         expect=Expect(
             architecture=expect.get("architecture", str, None),
             bits=expect.get("bits", int, None, lambda v: v in (32, 64), "32 or 64"),
-            cores=expect.get("cores", int, None, lambda v: v > 0, "at least 1"),
+            cores=expect.get("cores", int, None, lambda v: 0 < v <= 4096, "1 to 4096"),
             cpu=expect.get("cpu", str, None),
         ),
         health=_health(health),
@@ -239,14 +243,22 @@ def _threads(table: Table, default: tuple[int, ...]) -> tuple[int, ...]:
         "threads",
         list,
         default,
-        lambda v: bool(v) and all(isinstance(t, int) and not isinstance(t, bool) and t > 0 for t in v),
-        "a list of numbers from 1",
+        lambda v: bool(v) and all(isinstance(t, int) and not isinstance(t, bool) and 0 < t <= 1024 for t in v),
+        "a list of numbers from 1 to 1024",
     )
     return tuple(dict.fromkeys(found))
 
 
 def _are_options(values: list[Any]) -> bool:
     return all(isinstance(value, str) and re.match(r"[A-Za-z0-9]+=", value) for value in values)
+
+
+_HOST = re.compile(r"(\w[\w.+-]*@)?[\w\[:][\w.:%\]-]*")
+"""A user and an address; ssh takes what begins with a dash as an option."""
+
+
+def _is_host(text: str) -> bool:
+    return _HOST.fullmatch(text) is not None
 
 
 def _is_inside(path: str) -> bool:
@@ -265,9 +277,11 @@ def _address(host: str) -> tuple[str, int | None]:
     else:
         address, port = rest, ""
     named = address and (user or not at) and not address.startswith("-") and not user.startswith("-")
-    whole = named and not re.search(r"\s", host)
-    if not whole or (port and not (port.isdecimal() and 0 < int(port) < 65536)) or rest.endswith((":", "]:")):
-        raise InputError(f"--host {host}: not an address", "user@address or user@address:port, e.g. pi@192.168.1.7")
+    whole = named and not re.search(r"\s", host) and visible(host) == host
+    numbered = re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) < 65536
+    if not whole or (port and not numbered) or rest.endswith((":", "]:")):
+        example = "user@address or user@address:port, e.g. pi@192.168.1.7"
+        raise InputError(f"--host {told(host)}: not an address", example)
     return user + at + address, int(port) if port else None
 
 
@@ -291,9 +305,4 @@ def _known(folder: Path) -> Iterator[tuple[str, Any]]:
 
 
 def _read(path: Any) -> Target:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise InputError(f"{path}: cannot read this target: {reason}") from error
-    return parse(text, path.name.removesuffix(".toml"), str(path))
+    return parse(read_text(path, "target", 1 << 20), path.name.removesuffix(".toml"), str(path))

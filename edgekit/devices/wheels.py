@@ -19,10 +19,12 @@ import threading
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TypedDict
 
 from edgekit.devices.interpreter import Interpreter
 from edgekit.errors import InputError, TargetError
-from edgekit.files import atomic_folder, read_json, sha256, work_base, write_json
+from edgekit.files import atomic_folder, sha256, work_base, write_json
+from edgekit.schema import read, read_json
 
 REQUIREMENTS = {
     "ai-edge-litert": ("ai-edge-litert",),
@@ -78,7 +80,13 @@ def wheel_set(runtime: str, machine: Interpreter, wheels: Path | None = None) ->
     with _ONE_AT_A_TIME:
         if not (folder / LIST).exists():
             _make(folder, runtime, machine, wheels)
-    return WheelSet(runtime, folder / ARCHIVE, tuple(read_json(folder / LIST, "list of wheels")))
+    listed = {"wheels": read_json(folder / LIST, "list of wheels")}
+    found: _Listed = read(_Listed, listed, str(folder / LIST), "list of wheels", f"delete {folder}")
+    return WheelSet(runtime, folder / ARCHIVE, tuple(found["wheels"]))
+
+
+class _Listed(TypedDict):
+    wheels: list[dict[str, str]]
 
 
 def _make(folder: Path, runtime: str, machine: Interpreter, wheels: Path | None) -> None:

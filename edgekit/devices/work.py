@@ -33,6 +33,7 @@ from typing import Protocol
 
 from edgekit.errors import ConnectionFailed, TargetError
 from edgekit.files import sha256
+from edgekit.printable import shown, visible
 from edgekit.transports import shell
 from edgekit.transports.base import LOST, Channel, Deadline, Transport, retried
 
@@ -47,6 +48,7 @@ KEEPER = "\n".join(
     for line in files("edgekit.ondevice").joinpath("keeper.sh").read_text("utf-8").splitlines()
     if not line.lstrip().startswith("#")
 )
+LONGEST_FOLDER = 1024
 ALONE: Mapping[str, Path] = MappingProxyType({})
 LISTED = 'if [ -f "$1" ]; then sha256sum <"$1" | cut -c 1-64; fi'
 
@@ -151,7 +153,8 @@ class RemoteWork:
         self._transport = transport
         self.sent_bytes = 0
         self._there: dict[str, str] = {}
-        self.base = retried(lambda: transport.run(shell.script(FIND, base), timeout=TIMEOUT)).stdout.strip()
+        found = retried(lambda: transport.run(shell.script(FIND, base), timeout=TIMEOUT)).stdout.strip()
+        self.base = _folder(found, transport.address)
         self._token = uuid.uuid4().hex
         self._governor: tuple[str, str] | None = None
         self._keeper, self._session = self._open()
@@ -267,7 +270,7 @@ class RemoteWork:
         while (line := keeper.read_line(deadline.left())) is not None:
             kind, _, rest = line.partition(" ")
             if kind == "session":
-                return rest
+                return _folder(rest, self._transport.address)
             if kind == "busy":
                 raise TargetError(
                     f"{self._transport.address}: another edgekit is measuring there: {rest}", "wait for it"
@@ -280,6 +283,13 @@ class RemoteWork:
         if keeper.close(TIMEOUT) == LOST:
             raise ConnectionFailed(f"{self._transport.address}: the connection broke", "run the command again")
         raise shell.refused(self._transport.address, self.base, keeper.said())
+
+
+def _folder(text: str, address: str) -> str:
+    """Return a folder that a device names; it is one of its own, and becomes part of commands there."""
+    if not text.startswith("/") or visible(text) != text or len(text) > LONGEST_FOLDER or ".." in text.split("/"):
+        raise TargetError(f"{address}: names {shown(text)} as edgekit's folder, expected a path from /")
+    return text
 
 
 def _allowed(local: Path) -> float:

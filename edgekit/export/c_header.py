@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from edgekit.printable import visible
+
 ALIGNMENT = 16  # TensorFlow Lite Micro reads the flatbuffer in place and needs this alignment
 _COLUMNS = 16
 
@@ -18,6 +20,7 @@ def write_header(path: Path, model: Path, name: str) -> None:
         name: what the model is called, in the comment and (as an identifier) in the names.
     """
     data = model.read_bytes()
+    told = visible(model.name).replace("*/", "* /").replace("\\", "/")
     identifier = re.sub(r"\W", "_", name, flags=re.ASCII).lower()
     guard = f"EDGEKIT_{identifier.upper()}_MODEL_DATA_H"
     symbol = f"{identifier}_model_data"
@@ -25,7 +28,7 @@ def write_header(path: Path, model: Path, name: str) -> None:
     rows = [data[i : i + _COLUMNS] for i in range(0, len(data), _COLUMNS)]
     body = ",\n".join("  " + ", ".join(f"0x{byte:02x}" for byte in row) for row in rows)
     path.write_text(
-        f"""/* {model.name} ({len(data)} bytes) as an array, made by edgekit. Include it in one source file. */
+        f"""/* {told} ({len(data)} bytes) as an array, made by edgekit. Include it in one source file. */
 #ifndef {guard}
 #define {guard}
 

@@ -7,6 +7,7 @@ from collections.abc import Collection
 
 from edgekit.manifest import EVAL, MANIFEST, Artifact, Manifest, TensorSpec
 from edgekit.preprocessing import Preprocessing
+from edgekit.printable import visible
 
 KEEP_STATE = frozenset(
     f"{kind}{cell}"
@@ -21,7 +22,7 @@ def readme(manifest: Manifest, operators: Collection[str] = ()) -> str:
     runnable = [a for a in manifest.artifacts if a.format != "c"]
     chosen = next((a for a in runnable if (a.format, a.scheme) == ("tflite", "int8")), runnable[0])
     parts = [
-        f"{manifest.name}, compressed by edgekit {manifest.edgekit} with the recipe `{manifest.recipe}`",
+        visible(f"{manifest.name}, compressed by edgekit {manifest.edgekit} with the recipe `{manifest.recipe}`"),
         _files(manifest),
         _feeding(chosen, manifest.preprocessing),
         _python(chosen, manifest.preprocessing, classes=manifest.task.main.kind == "classification"),
@@ -51,17 +52,20 @@ def _state() -> str:
 def _meaning(manifest: Manifest) -> str:
     """Say what the outputs are."""
     if not manifest.class_names:
-        heads = (f"{h.name}: {h.kind}{', logits' * h.logits}, judged by {h.metric}" for h in manifest.task.heads)
+        heads = (
+            f"{visible(h.name)}: {h.kind}{', logits' * h.logits}, judged by {visible(h.metric)}"
+            for h in manifest.task.heads
+        )
         return "Outputs: " + "; ".join(heads)
-    classes = ", ".join(f"{i} {name}" for i, name in enumerate(manifest.class_names[:20]))
+    classes = ", ".join(f"{i} {visible(name)}" for i, name in enumerate(manifest.class_names[:20]))
     return f"Classes: {classes}{', ...' * (len(manifest.class_names) > 20)}"
 
 
 def _files(manifest: Manifest) -> str:
-    lines = [f"  {a.file:<28} {a.bytes:>9,} bytes  {a.scheme}" for a in manifest.artifacts]
+    lines = [f"  {visible(a.file):<28} {a.bytes:>9,} bytes  {a.scheme}" for a in manifest.artifacts]
     count = manifest.data["eval"]["samples"]
     inputs = next(a.inputs for a in manifest.artifacts if a.format != "c")
-    keys = "x, y" if len(inputs) == 1 else ", ".join(f"x/{spec.name}" for spec in inputs)
+    keys = "x, y" if len(inputs) == 1 else ", ".join(f"x/{visible(spec.name)}" for spec in inputs)
     return "\n".join(["Files", *lines, f"  {EVAL:<28} {count:>9,} test samples ({keys}), as stored"])
 
 
@@ -81,16 +85,16 @@ def _plus(zero_point: int | None) -> str:
 
 
 def _feeding(artifact: Artifact, preprocessing: Preprocessing) -> str:
-    lines = [f"Feeding {artifact.file}"]
+    lines = [f"Feeding {visible(artifact.file)}"]
     for source in artifact.inputs:
         key = _key(artifact, source)
         lines += [
-            f"  input   {source.name}: {source.dtype} {list(source.shape)}" + _quantization(source),
+            f"  input   {visible(source.name)}: {source.dtype} {list(source.shape)}" + _quantization(source),
             f"          value = {pixel_formula(source, preprocessing.of(source.name))}, "
-            f"where x is a stored sample ({EVAL}{'' if key == 'x' else f', {key}'})",
+            f"where x is a stored sample ({EVAL}{'' if key == 'x' else f', {visible(key)}'})",
         ]
     for target in artifact.outputs:
-        lines.append(f"  output  {target.name}: {target.dtype} {list(target.shape)}" + _quantization(target))
+        lines.append(f"  output  {visible(target.name)}: {target.dtype} {list(target.shape)}" + _quantization(target))
         if target.scale is not None:
             lines.append(f"          real = (value - {_signed(target.zero_point)}) * {target.scale:.9g}")
     return "\n".join(lines)
@@ -117,7 +121,7 @@ def _python(artifact: Artifact, preprocessing: Preprocessing, *, classes: bool) 
         steps += _prepare(name, source, _key(artifact, source), preprocessing.of(source.name))
     if artifact.format == "tflite":
         head = "import numpy as np\nfrom ai_edge_litert.interpreter import Interpreter"
-        steps += [f"model = Interpreter('{artifact.file}', num_threads=1)", "model.allocate_tensors()"]
+        steps += [f"model = Interpreter({artifact.file!r}, num_threads=1)", "model.allocate_tensors()"]
         steps += [
             f"model.set_tensor(model.get_input_details()[{index}]['index'], {name})" for index, name in enumerate(names)
         ]
@@ -125,21 +129,21 @@ def _python(artifact: Artifact, preprocessing: Preprocessing, *, classes: bool) 
         found = [f"model.get_tensor(model.get_output_details()[{i}]['index'])[0]" for i in range(len(artifact.outputs))]
     else:
         head = "import numpy as np\nimport onnxruntime"
-        fed = ", ".join(f"'{s.name}': {name}" for s, name in zip(artifact.inputs, names, strict=True))
-        steps += [f"model = onnxruntime.InferenceSession('{artifact.file}')", f"outputs = model.run(None, {{{fed}}})"]
+        fed = ", ".join(f"{s.name!r}: {name}" for s, name in zip(artifact.inputs, names, strict=True))
+        steps += [f"model = onnxruntime.InferenceSession({artifact.file!r})", f"outputs = model.run(None, {{{fed}}})"]
         found = [f"outputs[{index}][0]" for index in range(len(artifact.outputs))]
     for index, target in enumerate(artifact.outputs):
         name = f"y{index}" if len(found) > 1 else "y"
         steps.append(f"{name} = {found[index]}")
         if target.scale is not None:
             steps.append(f"{name} = ({name}.astype(np.float32) - {_signed(target.zero_point)}) * {target.scale!r}")
-        steps.append("print(y.argmax(), y.max())" if classes and len(found) == 1 else f"print('{target.name}', {name})")
+        steps.append("print(y.argmax(), y.max())" if classes and len(found) == 1 else f"print({target.name!r}, {name})")
     return "Python\n\n" + _indent(head + "\n\n" + "\n".join(steps))
 
 
 def _prepare(name: str, source: TensorSpec, key: str, how: Preprocessing) -> list[str]:
     """Return the lines that turn the first stored sample into an input."""
-    steps = [f"{name} = samples['{key}'][:1].astype(np.float32)"]
+    steps = [f"{name} = samples[{key!r}][:1].astype(np.float32)"]
     steps.append(f"{name} = ({name} * {how.scale!r} - np.float32({list(how.mean)!r})) / np.float32({list(how.std)!r})")
     if how.layout == "NCHW":
         steps.append(f"{name} = {name}.transpose(0, 3, 1, 2)")
@@ -164,7 +168,7 @@ def _kotlin(artifact: Artifact, source: TensorSpec, target: TensorSpec, preproce
     put = {"float32": "putFloat", "int16": "putShort"}.get(source.dtype, "put")
     out = {"float32": "FloatArray", "int16": "ShortArray"}.get(target.dtype, "ByteArray")
     convert = {"float32": "", "int16": ".toShort()"}.get(source.dtype, ".toByte()")
-    code = f"""// implementation("com.google.ai.edge.litert:litert:1.4.0") or newer; {artifact.file} in assets/
+    code = f"""// implementation("com.google.ai.edge.litert:litert:1.4.0") or newer; {visible(artifact.file)} in assets/
 val mean = floatArrayOf({_floats(preprocessing.mean)})
 val std = floatArrayOf({_floats(preprocessing.std)})
 val input = ByteBuffer.allocateDirect({count * width}).order(ByteOrder.nativeOrder())
@@ -173,7 +177,7 @@ sample.forEachIndexed {{ i, x ->          // {count} stored values, {list(source
     input.{put}({_kotlin_value(source)}{convert})
 }}
 val output = arrayOf({out}({classes}))
-Interpreter(FileUtil.loadMappedFile(context, "{artifact.file}")).run(input.rewind(), output)
+Interpreter(FileUtil.loadMappedFile(context, {_quoted(artifact.file)})).run(input.rewind(), output)
 val best = output[0].indices.maxByOrNull {{ output[0][it] }}"""
     return "Kotlin (Android)\n\n" + _indent(code)
 
@@ -191,7 +195,7 @@ def _kotlin_value(source: TensorSpec) -> str:
 
 def _cpp(artifact: Artifact, source: TensorSpec, target: TensorSpec) -> str:
     kinds = {"float32": "float", "int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t"}
-    code = f"""auto model = tflite::FlatBufferModel::BuildFromFile("{artifact.file}");
+    code = f"""auto model = tflite::FlatBufferModel::BuildFromFile({_quoted(artifact.file)});
 tflite::ops::builtin::BuiltinOpResolver resolver;
 std::unique_ptr<tflite::Interpreter> interpreter;
 tflite::InterpreterBuilder(*model, resolver)(&interpreter);
@@ -202,6 +206,11 @@ interpreter->Invoke();
 auto* output = interpreter->typed_output_tensor<{kinds.get(target.dtype, target.dtype)}>(0);
 int best = std::max_element(output, output + {target.shape[-1]}) - output;"""
     return "C++ (TensorFlow Lite; on a microcontroller include model_data.h instead)\n\n" + _indent(code)
+
+
+def _quoted(name: str) -> str:
+    """Return a name as a string of Kotlin and C++."""
+    return '"' + visible(name).replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$") + '"'
 
 
 def _indent(code: str) -> str:

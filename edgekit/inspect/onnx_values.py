@@ -11,7 +11,7 @@ import numpy as np
 from edgekit.errors import InputError
 from edgekit.inspect import values
 from edgekit.inspect.onnx_graph import DTYPES, BadModel, Constant, text
-from edgekit.inspect.source import printable
+from edgekit.printable import visible
 
 _EXTERNAL = 1
 """`TensorProto.data_location` of a tensor whose bytes stand in another file."""
@@ -73,7 +73,7 @@ class Store:
             size = path.stat().st_size
             self.external[location] = size
             if offset < 0 or length < 0 or offset + length > size:
-                name = printable(text(tensor.name))
+                name = visible(text(tensor.name))
                 raise InputError(
                     f"{path}: too short: `{name}` needs bytes {offset} to {offset + length} of {size}",
                     "the model and this file do not belong together; export them again",
@@ -99,7 +99,7 @@ class Store:
             raise self._unsafe(location)
         if not path.is_file():
             raise InputError(
-                f"{self._path}: its weights are in `{printable(location)}`, and there is no such file beside it",
+                f"{self._path}: its weights are in `{visible(location)}`, and there is no such file beside it",
                 "copy it along with the model",
             )
         return path

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgekit.inspect.info import FileInfo, Quantization, TensorInfo, WeightInfo
-from edgekit.inspect.source import printable
+from edgekit.printable import lines, visible
 
 _NAME_WIDTH = 48
 
@@ -18,19 +18,19 @@ def render(info: FileInfo) -> str:
         ("size", f"{info.bytes:,} bytes; {info.gzip_bytes:,} after gzip -9 ({ratio:.0%})"),
         *info.description.items(),
     ]
-    parts = [[printable(str(info.path)), *_table([(f"  {key}", printable(text)) for key, text in facts])]]
+    parts = [[visible(str(info.path)), *_table([(f"  {key}", visible(text)) for key, text in facts])]]
     for title, ends in (("inputs", info.inputs), ("outputs", info.outputs)):
         rows: list[tuple[str, ...]] = [
             (f"  {short(t.name)}", t.dtype, _shape(t), quantization(t.quantization)) for t in ends
         ]
         parts.append([title, *_table(rows)])
-    operators = [(str(count), printable(name)) for name, count in info.operators.items()]
+    operators = [(str(count), visible(name)) for name, count in info.operators.items()]
     parts.append([f"operators ({sum(info.operators.values())})", *_table([("  ", *row) for row in operators], right=1)])
     parts.append(_table([("parameters", f"{info.parameters:,}"), ("MACs", _macs(info))]))
     header = ("  weights", "shape", "dtype", "bytes", "zeros", "unique", "quantization")
     rows = [(f"  {short(w.name)}", *_weight(w)) for w in info.weights]
     parts.append(_table([header, *rows], right=3, until=6) if rows else ["no weights"])
-    return "\n\n".join("\n".join(part) for part in parts)
+    return "\n\n".join(map(lines, parts))
 
 
 def quantization(value: Quantization | None) -> str:
@@ -49,7 +49,7 @@ def quantization(value: Quantization | None) -> str:
 
 def short(name: str, width: int = _NAME_WIDTH) -> str:
     """Return the name in at most `width` characters, its middle replaced by `…`."""
-    name = printable(name) or "(no name)"
+    name = visible(name) or "(no name)"
     if len(name) <= width:
         return name
     tail = (width - 1) // 2
@@ -69,7 +69,7 @@ def _weight(weight: WeightInfo) -> tuple[str, ...]:
 
 def _macs(info: FileInfo) -> str:
     total = "unknown" if info.macs is None else f"{info.macs:,}"
-    return f"{total} ({printable(info.macs_note)})" if info.macs_note else total
+    return f"{total} ({visible(info.macs_note)})" if info.macs_note else total
 
 
 def _table(rows: Sequence[tuple[str, ...]], right: int | None = None, until: int | None = None) -> list[str]:

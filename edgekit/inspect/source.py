@@ -5,14 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgekit.errors import InputError
+from edgekit.printable import visible
 
 MAX_RANK = 64
 """More axes than any runtime takes: a longer shape is damage, and its product may be a number of megabytes."""
-
-
-def printable(text: str) -> str:
-    """Return text from a file with all that could move the cursor of a terminal replaced."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def check_file(path: Path) -> None:
@@ -55,7 +51,7 @@ def damaged(path: Path, kind: str, why: str) -> InputError:
         kind: what it should be (`TFLite`, `ONNX`).
         why: the first thing that does not fit.
     """
-    return InputError(f"{path}: this {kind} file is cut off or damaged: {printable(why)}", "copy or export it again")
+    return InputError(f"{path}: this {kind} file is cut off or damaged: {visible(why)}", "copy or export it again")
 
 
 def _folder_hint(path: Path) -> str:

@@ -7,8 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from edgekit.errors import InputError
+from edgekit.printable import shown, told
+from edgekit.records import CPUS
 
 MAX_AXES = 8
+LARGEST_SIZE = 2**31 - 1
+MOST_PROCESSES = 1000
+LONGEST = 7 * 24 * 3600
+"""Seconds; a longer wait is a slip of the keyboard."""
 
 
 @dataclass(frozen=True)
@@ -50,23 +56,29 @@ class Plan:
 
     def __post_init__(self) -> None:
         if any(not 1 <= t <= 1024 for t in self.threads):
-            raise InputError(f"--threads {self.threads}: expected numbers from 1 to 1024")
+            raise InputError(f"--threads {', '.join(map(shown, self.threads))}: expected numbers from 1 to 1024")
         if len(set(self.threads)) != len(self.threads):
             raise InputError(f"--threads {','.join(map(str, self.threads))}: a number is given twice")
-        fewest = min(1 if self.processes is None else self.processes, self.min_samples)
-        if fewest < 1 or self.max_samples < self.min_samples:
-            raise InputError("the numbers of processes and samples must be at least 1")
-        if not (0 <= self.min_seconds <= 3600 and self.timeout > 0):
-            raise InputError("the seconds of a measurement must be between 0 and 3600")
-        if self.pin and not re.fullmatch(r"\d+(-\d+)?(,\d+(-\d+)?)*", self.pin):
-            raise InputError(f"--pin {self.pin}: expected CPU numbers such as 3 or 0-3 or 0,2")
+        for option, value, low, high in (
+            ("--processes", 1 if self.processes is None else self.processes, 1, MOST_PROCESSES),
+            ("--min-samples", self.min_samples, 1, self.max_samples),
+            ("--min-seconds", self.min_seconds, 0, 3600),
+            ("--timeout", self.timeout, 0.001, LONGEST),
+            ("--cool-timeout", self.cool_timeout, 0.001, LONGEST),
+        ):
+            if not low <= value <= high:
+                raise InputError(f"{option} {shown(value)}: expected a number from {low} to {high}")
+        if self.pin and not CPUS.fullmatch(self.pin):
+            raise InputError(f"--pin {told(self.pin)}: expected CPU numbers to 9999, such as 3 or 0-3 or 0,2")
         if self.governor and not re.fullmatch(r"[a-z_]+", self.governor):
             raise InputError(f"--governor {self.governor}: expected a governor's name such as performance")
         if self.cool_below_c is not None and not (0 < self.cool_below_c < 150 and self.cool_timeout > 0):
             raise InputError("--cool-below takes degrees Celsius, such as 60C, and --cool-timeout a time, such as 5m")
         for name, shape in self.input_shapes.items():
-            if not all(size >= 1 for size in shape) or len(shape) > MAX_AXES:
-                sizes = ",".join(map(str, shape))
-                raise InputError(f"--input-shape {name}={sizes}: expected up to {MAX_AXES} sizes of at least 1")
+            if not all(1 <= size <= LARGEST_SIZE for size in shape) or len(shape) > MAX_AXES:
+                sizes = ",".join(map(shown, shape[: MAX_AXES + 1]))
+                raise InputError(
+                    f"--input-shape {name}={sizes}: expected up to {MAX_AXES} sizes from 1 to {LARGEST_SIZE}"
+                )
         if not (self.latency or self.memory or self.accuracy):
             raise InputError("every pass is switched off: there is nothing to measure")

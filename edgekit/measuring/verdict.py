@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgekit.devices.health import appeared, unseen
-from edgekit.records import Measurement, Record
+from edgekit.records import CPUS, Measurement, Record
 from edgekit.stats import between_processes, percentile
 
 WIDTH_LIMIT = 0.10  # of the interval of the median between processes, relative to the median
@@ -52,12 +52,13 @@ def _doubts(measurement: Measurement, record: Record) -> Iterator[str]:
         yield f"{len(runs)} process{'es' * (len(runs) > 1)}, {MIN_PROCESSES} are needed for an interval"
     sampled = all("samples_ns" in run for run in runs)
     if not sampled:
-        yield f"{runs[0]['runtime']['name']} keeps no single samples, and nothing is known of the machine meanwhile"
-    fewest = min(len(run["samples_ns"]) if sampled else run["summary_ns"]["count"] for run in runs)
+        summed = next(run for run in runs if "samples_ns" not in run)
+        yield f"{summed['runtime']['name']} keeps no single samples, and nothing is known of the machine meanwhile"
+    fewest = min(len(run["samples_ns"]) if "samples_ns" in run else run["summary_ns"]["count"] for run in runs)
     if fewest < MIN_SAMPLES:
         yield f"only {fewest:g} samples in a process"
     interval = between_processes([process_median_ns(run) for run in runs])
-    width = (interval.high - interval.low) / interval.value
+    width = (interval.high - interval.low) / interval.value if interval.value else 0.0
     if width > WIDTH_LIMIT:
         yield f"the processes disagree: the interval of the median spans {width:.0%}"
     if sampled and not all(run["plateau"] for run in runs):
@@ -100,9 +101,9 @@ def _machine(runs: list[dict[str, Any]], threads: int, record: Record) -> Iterat
 
 
 def pinned_cpus(text: str) -> set[int]:
-    """Read what `taskset -c` takes: `3`, `0-3`, `0,2`."""
+    """Read what `taskset -c` takes: `3`, `0-3`, `0,2`; nothing of what `edgekit.records.CPUS` does not match."""
     found: set[int] = set()
-    for part in text.split(",") if text else []:
+    for part in text.split(",") if CPUS.fullmatch(text) else []:
         first, _, last = part.partition("-")
         found |= set(range(int(first), int(last or first) + 1))
     return found
@@ -123,7 +124,7 @@ def _changed(run: Mapping[str, Any], key: str) -> bool:
 
 def _frequency_drift(run: Mapping[str, Any]) -> float:
     before, after = run["state_before"]["frequencies_khz"], run["state_after"]["frequencies_khz"]
-    if not before or not after:
+    if not before or not after or not max(before):
         return 0.0
     return float(abs(max(after) - max(before)) / max(before))
 

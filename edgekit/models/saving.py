@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from edgekit import __version__
 from edgekit.backend import tf_keras
 from edgekit.errors import InputError
-from edgekit.files import atomic_file, read_json, sha256, write_json
+from edgekit.files import atomic_file, sha256, write_json
 from edgekit.models.unbridge import to_keras3
 from edgekit.preprocessing import Preprocessing
 from edgekit.progress import Progress
+from edgekit.rules import Digest
+from edgekit.schema import current, read, read_json
 
 SCHEMA = 1
+
+
+class CardForm(TypedDict):
+    """A card as JSON."""
+
+    model_sha256: Digest
+    preprocessing: Preprocessing
+    class_names: list[str]
+    lineage: list[dict[str, Any]]
+    edgekit: NotRequired[str]
 
 
 @dataclass(frozen=True)
@@ -88,17 +100,9 @@ def read_card(model_path: Path) -> ModelCard | None:
     path = card_path(model_path)
     if not path.exists():
         return None
-    value = read_json(path, "model card")
-    try:
-        if value["schema"] != SCHEMA:
-            raise InputError(f"{path}: schema {value['schema']}, this edgekit reads {SCHEMA}")
-        if value["model_sha256"] != sha256(model_path):
-            raise InputError(
-                f"{path}: describes another version of {model_path.name}",
-                "delete it, and give the preprocessing with --scale, --mean and --std",
-            )
-        return ModelCard(
-            Preprocessing.from_dict(value["preprocessing"]), tuple(value["class_names"]), list(value["lineage"])
-        )
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{path}: not a model card: {error!r}") from error
+    table = current(read_json(path, "model card"), SCHEMA, str(path), "model card")
+    hint = "delete it, and give the preprocessing with --scale, --mean and --std"
+    card: dict[str, Any] = read(CardForm, table, str(path), "model card", hint)
+    if card["model_sha256"] != sha256(model_path):
+        raise InputError(f"{path}: describes another version of {model_path.name}", hint)
+    return ModelCard(card["preprocessing"], tuple(card["class_names"]), card["lineage"])

@@ -22,6 +22,7 @@ from edgekit.preprocessing import Preprocessing
 from edgekit.progress import Progress, Task
 
 FOLLOWED = ("loss", "accuracy", "val_loss", "val_accuracy")
+MOST_EPOCHS, LARGEST_BATCH = 1_000_000, 2**20
 SCHEDULES = ("constant", "cosine")
 
 
@@ -46,8 +47,10 @@ class TrainConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch_size < 1:
-            raise InputError("epochs and batch size must be at least 1")
+        if not (1 <= self.epochs <= MOST_EPOCHS and 1 <= self.batch_size <= LARGEST_BATCH):
+            raise InputError(
+                f"epochs and batch size must be at least 1, and at most {MOST_EPOCHS:,} and {LARGEST_BATCH:,}"
+            )
         if not 0 < self.learning_rate < 100:
             raise InputError(f"learning rate {self.learning_rate}: expected a number above 0")
         if self.augment not in AUGMENTATIONS:

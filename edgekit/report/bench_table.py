@@ -8,6 +8,7 @@ from typing import Any
 
 from edgekit.measuring.verdict import judge, process_median_ns
 from edgekit.metrics import Score
+from edgekit.printable import lines as lines_of
 from edgekit.records import Measurement, Record, Subject
 from edgekit.report.scores import score_text, title
 from edgekit.report.text import (
@@ -63,7 +64,8 @@ def _ratio(row: Row) -> str:
     own, other = row.measurement.latency, row.first.latency
     if not own or len(own) != len(other) or _emulated(row.record):
         return "-"
-    return ratio_with_interval(paired_ratio([process_median_ns(r) for r in own], [process_median_ns(r) for r in other]))
+    mine, baseline = ([process_median_ns(run) for run in runs] for runs in (own, other))
+    return ratio_with_interval(paired_ratio(mine, baseline)) if all(baseline) else "-"
 
 
 def _median_of(key: str) -> Callable[[Row], str]:
@@ -145,7 +147,7 @@ def bench_table(*records: Record) -> str:
     parts = [table(titles, [[column(row) for column in columns.values()] for row in rows])]
     reasons = [line for row in rows if (line := _reasons(row, len(records) > 1))]
     if reasons:
-        parts.append("\n".join(reasons))
+        parts.append(lines_of(reasons))
     parts += [conditions(record) for record in records]
     return "\n\n".join(parts)
 
@@ -210,7 +212,7 @@ def conditions(record: Record) -> str:
         metrics = {score.metric for m in record.measurements if (score := _score(m))}
         judged = ", ".join(sorted(metrics)) or "accuracy"
         lines.append(f"{judged}: {record.evaluation['samples']:,} samples, {record.evaluation['source']}")
-    return "\n".join(lines)
+    return lines_of(lines)
 
 
 def _runtimes(record: Record) -> list[dict[str, Any]]:

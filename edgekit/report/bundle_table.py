@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edgekit.manifest import Agreement, Artifact, Bundle
 from edgekit.metrics import Score
+from edgekit.printable import lines
 from edgekit.report.scores import score_text, title
 from edgekit.report.text import table
 
@@ -28,7 +29,7 @@ def bundle_table(bundle: Bundle) -> str:
     of = f" of output {main.name}" if len(manifest.task.heads) > 1 else ""
     judged = f"{main.metric}{of}" if main.metric == "agreement" else f"{main.metric}{of} and agreement"
     notes = [f"{judged}: the files themselves, on {samples} validation samples"]
-    return "\n".join([table(columns, rows), "", *pairs, *notes])
+    return table(columns, rows) + "\n\n" + lines([*pairs, *notes])
 
 
 def _row(artifact: Artifact, agreement: Agreement | None, first: int) -> list[str]:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from edgekit.printable import lines as lines_of
+from edgekit.printable import visible
 from edgekit.stats import Interval
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table with two spaces between columns; the first and the last are left-aligned, the others right."""
-    lines = [list(header), *map(list, rows)]
+    """Return a table with two spaces between columns; the first and the last are left-aligned, the others right.
+
+    A cell is of one line, whatever it holds: a file's name with a newline makes no row.
+    """
+    lines = [[visible(cell) for cell in line] for line in (header, *rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
     last = len(header) - 1
     text = []
@@ -20,7 +25,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         ]
         text.append("  ".join(cells).rstrip())
     text.insert(1, "  ".join("-" * w for w in widths))
-    return "\n".join(text)
+    return lines_of(text)
 
 
 def duration(ns: float) -> str:

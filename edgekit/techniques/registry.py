@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import math
 import typing
 from typing import Any, cast
 
 from edgekit.config import StageSpec
 from edgekit.errors import InputError
+from edgekit.printable import shown, visible
 from edgekit.techniques.stage import Stage
 from edgekit.toml import nearest
 
@@ -32,7 +34,7 @@ def resolve(spec: StageSpec, where: str) -> Stage:
         InputError: unknown stage, unknown option, or an option of the wrong type or value.
     """
     if spec.use not in STAGES:
-        raise InputError(f"{where}: unknown stage `{spec.use}`", nearest(spec.use, list(STAGES)))
+        raise InputError(f"{where}: unknown stage `{visible(spec.use)}`", nearest(spec.use, list(STAGES)))
     module, _, name = STAGES[spec.use].partition(":")
     kind = getattr(importlib.import_module(module), name)
     types = typing.get_type_hints(kind)
@@ -40,7 +42,7 @@ def resolve(spec: StageSpec, where: str) -> Stage:
     given = {}
     for key, value in spec.options.items():
         if key not in options:
-            raise InputError(f"{where}: stage `{spec.use}` has no option `{key}`", nearest(key, list(options)))
+            raise InputError(f"{where}: stage `{spec.use}` has no option `{visible(key)}`", nearest(key, list(options)))
         given[key] = _typed(value, options[key], f"{where}.{key}")
     try:
         return cast(Stage, kind(**given))
@@ -54,7 +56,12 @@ def _typed(value: Any, wanted: Any, where: str) -> Any:
         return tuple(_typed(item, typing.get_args(wanted)[0], where) for item in value)
     accepted = (int, float) if wanted is float else wanted
     plain = isinstance(wanted, type) and typing.get_origin(wanted) is None
-    if not plain or isinstance(value, bool) is not (wanted is bool) or not isinstance(value, accepted):
+    right = plain and isinstance(value, bool) is (wanted is bool) and isinstance(value, accepted)
+    if not right or not _finite(value):
         name = wanted.__name__ if plain else "a list of numbers"
-        raise InputError(f"{where} is {value!r}, expected {name}")
+        raise InputError(f"{where} is {shown(value)}, expected {name}")
     return value
+
+
+def _finite(value: Any) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)

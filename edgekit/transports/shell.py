@@ -28,7 +28,7 @@ SETTLE = (
 )
 NO_DIGEST, DIFFERS = 8, 9
 LAST_SIGNAL = 64
-_EXIT = re.compile(r"edgekit-exit: (\d+)\r?$", re.MULTILINE)
+_EXIT = re.compile(r"edgekit-exit: (\d{1,3})\r?$", re.MULTILINE)
 
 
 def script(text: str, *arguments: str) -> list[str]:

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edgekit.errors import ConnectionFailed, InputError, TargetError
+from edgekit.printable import whole
 from edgekit.transports import shell
 from edgekit.transports.base import LOST, Channel, Completed, Deadline, OnLine
 from edgekit.transports.process import ProcessChannel, run_process
@@ -95,7 +96,10 @@ class SshTransport:
         part = f"{remote}.{digest[:16]}.part"
         size = local.stat().st_size
         there = self.run(shell.script(shell.SIZE, part), timeout=deadline.left()).stdout.strip()
-        done = int(there) if there.isdigit() and int(there) <= size else 0
+        try:
+            done = whole(there) if whole(there) <= size else 0
+        except ValueError:
+            done = 0
         with local.open("rb") as stream:
             stream.seek(done)
             code, _, err = run_process(

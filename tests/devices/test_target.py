@@ -105,21 +105,21 @@ def test_addresses_are_for_what_has_one() -> None:
         ("schema = 2\n", "`schema` must be 1"),
         ("schema = 1\n", "`transport` is missing"),
         ("\x00", "not TOML"),
-        ('schema = 1\ntransport = "telnet"\n', "`transport` is 'telnet'"),
+        ('schema = 1\ntransport = "telnet"\n', r'`transport` is "telnet"'),
         (MINIMAL + "hots = 1\n", "unknown key `hots`"),
         (MINIMAL + "port = 0\n", "`port` is 0"),
-        (MINIMAL + "port = true\n", "`port` is True"),
-        (MINIMAL + 'work = "/tmp/x"\n', "`work` is '/tmp/x'"),
-        (MINIMAL + 'work = "../x"\n', "`work` is '../x'"),
-        (MINIMAL + 'work = "~"\n', "`work` is '~'"),
-        (MINIMAL + 'runtimes = ["tensorflow"]\n', "`runtimes` holds 'tensorflow'"),
+        (MINIMAL + "port = true\n", r"`port` is true"),
+        (MINIMAL + 'work = "/tmp/x"\n', r'`work` is "/tmp/x"'),
+        (MINIMAL + 'work = "../x"\n', r'`work` is "../x"'),
+        (MINIMAL + 'work = "~"\n', r'`work` is "~"'),
+        (MINIMAL + 'runtimes = ["tensorflow"]\n', r'`runtimes` holds "tensorflow"'),
         (MINIMAL + "runtimes = []\n", r"`runtimes` is \[\]"),
         (MINIMAL + "threads = [0]\n", r"`threads` is \[0\]"),
-        (MINIMAL + 'threads = "4"\n', "`threads` is '4'"),
+        (MINIMAL + 'threads = "4"\n', r'`threads` is "4"'),
         (MINIMAL + 'options = ["-v"]\n', "`options` is"),
         (MINIMAL + "[expect]\nbits = 16\n", r"`expect\.bits` is 16"),
         (MINIMAL + "[expect]\nram = 1\n", r"unknown key `expect\.ram`"),
-        (MINIMAL + '[health]\ntemperature = "temp"\n', r"`health\.temperature` is 'temp'"),
+        (MINIMAL + '[health]\ntemperature = "temp"\n', r'`health\.temperature` is "temp"'),
         (MINIMAL + "[health]\nthrottled = [1]\n", r"`health\.throttled` is \[1\]"),
     ],
 )
@@ -133,10 +133,10 @@ def test_targets_that_are_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="unknown target `rpi9`") as caught:
         find_target("rpi9", tmp_path)
     assert "did you mean" in caught.value.hint
-    with pytest.raises(InputError, match="No such file"):
+    with pytest.raises(InputError, match="no such target"):
         find_target(str(tmp_path / "none.toml"))
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")
-    with pytest.raises(InputError, match="cannot read this target"):
+    with pytest.raises(InputError, match="is not UTF-8"):
         find_target(str(tmp_path / "binary.toml"))
 
 

@@ -12,11 +12,14 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
 
 from edgekit.devices.emulated.cpu import CPU, describe
 from edgekit.errors import TargetError
-from edgekit.files import atomic_folder, locked, read_json, work_base, write_json
+from edgekit.files import atomic_folder, locked, work_base, write_json
 from edgekit.progress import SILENT, Progress
+from edgekit.rules import Natural, Range
+from edgekit.schema import read, read_json
 
 SUITE = "bookworm"
 """64-bit Raspberry Pi OS 12 is made from this release of Debian; its Python is 3.11."""
@@ -59,9 +62,9 @@ class Running:
         port: of 127.0.0.1.
     """
 
-    pid: int
-    started: int
-    port: int
+    pid: Natural
+    started: Natural
+    port: Annotated[int, Range(1, 65535)]
 
     @property
     def destination(self) -> str:
@@ -89,7 +92,8 @@ def status() -> Running | None:
     path = folder() / "running.json"
     if not path.exists():
         return None
-    found = Running(**read_json(path, "state of an emulated board"))
+    what = "state of an emulated board"
+    found: Running = read(Running, read_json(path, what), str(path), what, "delete it")
     return found if _start_time(found.pid) == found.started else None
 
 
