@@ -24,7 +24,7 @@ def read_samples(path: Path) -> tuple[Any, Any]:
     Raises:
         InputError: the file is damaged, or holds no samples.
     """
-    arrays = npz.read_all(path)
+    arrays = npz.read_all(path, path.parent)
     x, y = _part("x", arrays), _part("y", arrays)
     if x is None:
         raise InputError(f"{path}: holds no samples x", f"it holds: {', '.join(arrays) or 'nothing'}")
