@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from edgekit.arrays.archive import read_arrays
+from edgekit.errors import InputError
 from edgekit.inspect.info import TensorInfo
 from edgekit.manifest import TensorSpec
 from edgekit.scoring import real
@@ -39,6 +41,14 @@ def output_order(outputs: Sequence[TensorSpec], task: Task) -> list[int]:
 
 
 def read_outputs(path: Path, outputs: Sequence[TensorSpec], task: Task) -> tuple[npt.NDArray[np.float64], ...]:
-    """Return what the runner wrote, in real units and in the task's order."""
-    with np.load(path, allow_pickle=False) as archive:
-        return tuple(real(archive[str(i)], outputs[i].quantization()) for i in output_order(outputs, task))
+    """Return what the runner wrote, in real units and in the task's order.
+
+    Raises:
+        InputError: an output is missing, or is not of numbers.
+    """
+    found = read_arrays(path)
+    order = output_order(outputs, task)
+    lacking = [outputs[i].name for i in order if str(i) not in found]
+    if lacking:
+        raise InputError(f"the runner returned no values for output {lacking[0]}")
+    return tuple(real(found[str(i)], outputs[i].quantization()) for i in order)

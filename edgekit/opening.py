@@ -45,6 +45,14 @@ def kind(path: Path) -> str:
         raise _refused(path, error) from error
 
 
+def exists(path: Path) -> bool:
+    """Return whether anything is at a path; not where no file can have that name."""
+    try:
+        return bool(kind(path))
+    except InputError:
+        return False
+
+
 def is_file(path: Path) -> bool:
     """Return whether a file is there; as `kind`."""
     return kind(path) == "a file"
@@ -121,8 +129,8 @@ def open_file(path: Path, root: Path | None = None, *, follow: bool = True, hint
 def plain(text: object) -> str:
     """Return a text or path that can be printed and stored, whatever it holds.
 
-    Control characters, those that change the direction of writing, and bytes that are no text become `\\n`, `\\u202e`,
-    `\\xff`.
+    Control characters, those that change the direction of writing, and bytes that are no text become what Python would
+    escape them to.
     """
     return "".join(c if c.isprintable() or _harmless(c) else _escaped(c) for c in str(text))
 

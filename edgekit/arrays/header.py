@@ -87,7 +87,7 @@ def read_array(stream: IO[bytes], size: int, subject: str) -> npt.NDArray[Any]:
             f"{subject} is larger than the memory: {header.nbytes >> 20:,} MiB",
             "write it with np.savez, or as .npy: both are read from the disk as needed",
         ) from error
-    into = memoryview(values.view(np.uint8)) if values.nbytes else memoryview(b"")
+    into = values.view(np.uint8).data if values.nbytes else memoryview(b"")
     place = 0
     while place < len(into):
         piece = stream.read(min(_CHUNK, len(into) - place))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,11 +12,15 @@ import numpy as np
 
 from edgekit.columns import Array, Columns, columns_of
 from edgekit.errors import InputError
+from edgekit.opening import plain
 from edgekit.preprocessing import Preprocessing
 
+MOST_NAME = 255
+"""Characters of a class's name."""
 MOST_CLASSES = 10_000
 """Integers above are values, not classes."""
 CHUNK = 4096
+_CHUNK_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -95,7 +100,7 @@ def build(
     if y["y_train"] is not None:
         y["y_train"], y["y_test"] = _alike_labels(y["y_train"], y["y_test"])
         _check_alike(y["y_train"], y["y_test"], "y", source)
-    names = class_names or _class_names(y["y_train"])
+    names = _plain_names(class_names, source) or _class_names(y["y_train"])
     if names and not isinstance(y["y_train"], Columns):
         check_classes(y["y_train"], y["y_test"], len(names), source)
     usual = preprocessing or _usual(x["x_train"])
@@ -135,21 +140,27 @@ def _samples(x: Array, key: str, source: str) -> Array:
     if x.dtype.kind not in "uif" or x.dtype.itemsize > 8:
         raise InputError(f"{source}: {key} has dtype {x.dtype}", "samples must be integers or floating point numbers")
     _check_finite(x, key, source)
-    if x.dtype == np.float64 and not isinstance(x, np.memmap):
-        x = x.astype(np.float32)
+    if not isinstance(x, np.memmap):
+        native = x.dtype.newbyteorder("=")
+        x = x.astype(np.float32 if native == np.float64 else native, copy=False)
     if x.ndim == 1:
         raise InputError(f"{source}: {key} has shape {x.shape}", "expected (samples, ...), such as (1000, 28, 28, 1)")
     return x[..., np.newaxis] if x.ndim == 3 else x
 
 
 def _check_finite(x: Array, key: str, source: str) -> None:
+    """Raise unless all values are numbers that 32 bits can hold."""
     if x.dtype.kind != "f":
         return
-    for start in range(0, len(x), CHUNK):
-        finite = np.isfinite(x[start : start + CHUNK]).reshape(len(x[start : start + CHUNK]), -1).all(axis=1)
+    step = max(1, min(CHUNK, _CHUNK_BYTES // max(1, x[:1].nbytes)))
+    for start in range(0, len(x), step):
+        with np.errstate(over="ignore", invalid="ignore"):
+            rows = x[start : start + step].astype(np.float32, copy=False)
+        finite = np.isfinite(rows).reshape(len(rows), -1).all(axis=1)
         if not finite.all():
             bad = start + int(np.argmin(finite))
-            raise InputError(f"{source}: {key} holds NaN or infinity, first in sample {bad}", "clean the data first")
+            what = "values too large for 32-bit numbers" if np.isfinite(x[bad]).all() else "NaN or infinity"
+            raise InputError(f"{source}: {key} holds {what}, first in sample {bad}", "clean the data first")
 
 
 def _labels(y: Array, key: str, source: str) -> Array:
@@ -161,6 +172,10 @@ def _labels(y: Array, key: str, source: str) -> Array:
             "labels must be numbers: integers for classes and masks, floating point numbers for values",
         )
     _check_finite(y, key, source)
+    if y.dtype.kind == "u" and y.itemsize == 8 and y.max() > np.iinfo(np.int64).max:
+        raise InputError(
+            f"{source}: {key} holds labels up to {y.max()}, more than 63 bits", "number the classes from 0"
+        )
     if y.ndim >= 2 and y.shape[-1] == 1 and (y.ndim == 2 or y.dtype.kind in "uib"):
         y = y[..., 0]
     if y.dtype.kind == "f":
@@ -210,6 +225,18 @@ def _check_alike(train: Any, test: Any, key: str, source: str) -> None:
         if a.shape[1:] != b.shape[1:]:
             what = "a sample" if key == "x" else "a label"
             raise InputError(f"{source}: {what} of {key}_train has shape {a.shape[1:]}, of {key}_test {b.shape[1:]}")
+
+
+def _plain_names(names: tuple[str, ...], source: str) -> tuple[str, ...]:
+    """Return names of classes as they can be printed and stored, whatever they hold."""
+    found = tuple(plain(name) for name in names)
+    long = next((name for name in found if len(name) > MOST_NAME), None)
+    if long is not None:
+        raise InputError(f"{source}: a class is called {long[:40]}..., {len(long):,} characters", "use shorter names")
+    if len(set(found)) < len(found):
+        twice = next(name for name, count in Counter(found).items() if count > 1)
+        raise InputError(f"{source}: several classes are called {twice}", "rename them")
+    return found
 
 
 def _class_names(y: Any) -> tuple[str, ...]:

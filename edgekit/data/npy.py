@@ -29,12 +29,12 @@ def read_raw(folder: Path) -> Raw:
             belong together.
     """
     arrays = {key: _mapped(folder / f"{key}{_SUFFIX}", folder) for key in _keys(folder)}
-    return complete(arrange(arrays, str(folder)), str(folder))
+    return complete(arrange(arrays, plain(folder)), plain(folder))
 
 
 def _keys(folder: Path) -> list[str]:
     try:
-        names = sorted(name.removesuffix(_SUFFIX) for name in os.listdir(folder) if name.endswith(_SUFFIX))
+        names = sorted(path.name.removesuffix(_SUFFIX) for path in folder.iterdir() if path.name.endswith(_SUFFIX))
     except OSError as error:
         raise InputError(f"{plain(folder)}: cannot be read: {error.strerror}", "check the path") from error
     return known_keys(names)

@@ -60,7 +60,7 @@ def read_raw(path: Path) -> Raw:
         if not any(key.startswith("x") for key in held):
             raise InputError(f"{plain(path)}: has no x_train, x_test", _held(archive))
         arrays = _arrays(archive, held)
-    return complete(arrange(arrays, str(path)), str(path))
+    return complete(arrange(arrays, plain(path)), plain(path))
 
 
 def _arrays(archive: Archive, keys: Iterable[str]) -> dict[str, Array]:
@@ -82,5 +82,3 @@ def _expected(keys: Sequence[str]) -> str:
 def _held(archive: Archive) -> str:
     names = list(archive.members)
     return f"it holds: {', '.join(names[:20]) or 'nothing'}{', ...' if len(names) > 20 else ''}"
-
-

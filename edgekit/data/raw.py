@@ -11,6 +11,7 @@ import numpy as np
 from edgekit.columns import Array
 from edgekit.errors import InputError
 
+MOST_CLASS_NAMES = 100_000
 Part = Array | Mapping[str, Array]
 
 _KEY = re.compile(r"(?P<axis>[xy])(?:_(?P<part>train|test))?(?:[/.](?P<name>.+))?")
@@ -74,7 +75,7 @@ def arrange(arrays: Mapping[str, Array], source: str) -> Loose:
             if (match["name"] or "") in parts.setdefault(slot, {}):
                 raise InputError(f"{source}: holds {slot} for {match['name']} twice", "write it once")
             parts[slot][match["name"] or ""] = array
-    held = ", ".join(arrays) or "nothing"
+    held = ", ".join(list(arrays)[:20]) + ", ..." * (len(arrays) > 20) or "nothing"
     if "x" in parts and "x_train" in parts:
         raise InputError(f"{source}: holds x and x_train", "leave one of them out")
     x, y = ("x", "y") if "x" in parts else ("x_train", "y_train")
@@ -105,6 +106,12 @@ def _one_or_named(named: dict[str, Array], slot: str, source: str) -> Part:
 def _class_names(array: Array | None, source: str) -> tuple[str, ...]:
     if array is None:
         return ()
-    if array.ndim != 1 or array.dtype.kind != "U" or len(set(array.tolist())) < len(array):
+    if array.ndim != 1 or array.dtype.kind != "U" or len(array) > MOST_CLASS_NAMES:
         raise InputError(f"{source}: class_names has shape {array.shape} and dtype {array.dtype}", "one text a class")
-    return tuple(np.asarray(array).tolist())
+    try:
+        names = np.asarray(array).tolist()
+    except ValueError as error:  # numbers that are no characters
+        raise InputError(f"{source}: class_names holds what is no text", "one text a class") from error
+    if len(set(names)) < len(names):
+        raise InputError(f"{source}: class_names has shape {array.shape}, and not every name once", "one text a class")
+    return tuple(names)

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.arrays.archive import read_arrays
 from edgekit.columns import Array
 from edgekit.devices.device import Device
 from edgekit.devices.jobs import Job, run_job
-from edgekit.errors import EdgekitError
+from edgekit.errors import EdgekitError, InputError
 
 
 def compare_with_host(host: Device, job: Job, device_outputs: Path, folder: Path, timeout: float) -> dict[str, Any]:
@@ -32,8 +33,13 @@ def compare_with_host(host: Device, job: Job, device_outputs: Path, folder: Path
         answer = run_job(host, job, timeout=timeout, outputs=path)
     except EdgekitError as error:
         return {"unavailable": f"this machine: {error.message}"}
-    with np.load(path, allow_pickle=False) as here, np.load(device_outputs, allow_pickle=False) as there:
-        found = worst([agreement(here[name], there[name]) for name in here.files])
+    try:
+        here, there = read_arrays(path), read_arrays(device_outputs)
+    except InputError as error:
+        return {"unavailable": f"outputs: {error.message}"}
+    if not here or set(here) != set(there):
+        return {"unavailable": f"outputs {', '.join(there) or 'none'} there, {', '.join(here) or 'none'} here"}
+    found = worst([agreement(here[name], there[name]) for name in here])
     return {**found, "host_runtime": f"{answer['runtime']['name']} {answer['runtime']['version']}"}
 
 
