@@ -105,7 +105,10 @@ def open_archive(path: Path, root: Path | None = None, hint: str = "", expected:
         InputError: it is missing, is no `.npz`, or is damaged.
     """
     with open_file(path, root, hint=hint) as stream:
-        start = stream.read(len(MAGIC))
+        try:
+            start = stream.read(len(MAGIC))
+        except OSError as error:
+            raise InputError(f"{plain(path)}: cannot be read: {error.strerror}", hint) from error
         if start == MAGIC:
             raise InputError(f"{plain(path)}: holds a single array", expected)
         if not start:

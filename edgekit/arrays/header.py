@@ -18,12 +18,12 @@ MOST_BYTES = 10_000
 """Of a header; NumPy writes 118 for arrays of numbers."""
 MOST_AXES = 32
 _LENGTHS = {(1, 0): "<H", (2, 0): "<I", (3, 0): "<I"}
-_NUMBERS = re.compile(r"[<>|=]?(?:b1|[iu][1248]|f[248]|U[1-9]\d{0,6})")
+_NUMBERS = re.compile(r"[<>|=]?(?:b1|[iu][1248]|f[248]|U[1-9][0-9]{0,6})")
 _ITEM = re.compile(
     r" ?(?P<q>['\"])(?P<key>\w+)(?P=q) ?: ?"
-    r"(?:(?P<p>['\"])(?P<descr>[^'\"\\]*)(?P=p)|(?P<flag>True|False)|\((?P<shape>[-\dL, ]*)\)|(?P<fields>\[))"
+    r"(?:(?P<p>['\"])(?P<descr>[^'\"\\]*)(?P=p)|(?P<flag>True|False)|\((?P<shape>[-0-9L, ]*)\)|(?P<fields>\[))"
 )
-_SIZE = re.compile(r"-?\d{1,20}L?")
+_SIZE = re.compile(r"-?[0-9]{1,20}L?")
 _OBJECTS = "store it as a plain numeric array of one shape"
 _CHUNK = 1 << 20
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.util
+import io
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -61,12 +62,22 @@ def raw_of(given: Any, source: str, sample_shape: tuple[int | None, ...] | None 
     return complete(_understood(given, source, sample_shape), source)
 
 
+class _Relay(io.TextIOBase):
+    """What is written goes to stderr, which the user's code can close only in name."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
 def _called(place: str, name: str, source: str) -> Any:
     # What the function prints is not part of edgekit's output.
     set_environment()
     if place.endswith(".py"):
         _check_file(place, source)
-    with importable(place), contextlib.redirect_stdout(sys.stderr):
+    with importable(place), contextlib.redirect_stdout(_Relay()):
         module = _imported(place, source)
         function = _explained(lambda: getattr(module, name, None), source, f"reading {name}", None)
         if not callable(function):

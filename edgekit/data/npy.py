@@ -41,12 +41,15 @@ def _keys(folder: Path) -> list[str]:
 
 
 def _mapped(path: Path, folder: Path) -> Array:
-    with open_file(path, folder) as stream:
-        if stream.read(4) == b"PK\x03\x04":
-            raise InputError(f"{plain(path)}: is an .npz file by its content", "rename it to .npz and give that")
-        size, subject = os.fstat(stream.fileno()).st_size, f"{plain(path)}:"
-        array = mapped(stream, 0, size, subject)
-        if array is None:
-            stream.seek(0)
-            array = read_array(stream, size, subject)
-        return array
+    try:
+        with open_file(path, folder) as stream:
+            if stream.read(4) == b"PK\x03\x04":
+                raise InputError(f"{plain(path)}: is an .npz file by its content", "rename it to .npz and give that")
+            size, subject = os.fstat(stream.fileno()).st_size, f"{plain(path)}:"
+            array = mapped(stream, 0, size, subject)
+            if array is None:
+                stream.seek(0)
+                array = read_array(stream, size, subject)
+            return array
+    except OSError as error:
+        raise InputError(f"{plain(path)}: cannot be read: {error.strerror}", "check the disk") from error
