@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import warnings
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -75,7 +76,7 @@ def literal(descr: str = "'<f4'", fortran: str = "False", shape: str = "(60, 4)"
 def npz(members: Sequence[tuple[str, bytes]], method: int = zipfile.ZIP_STORED) -> bytes:
     """Return a zip file with these members, duplicates and odd names included."""
     stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", method) as archive:
+    with warnings.catch_warnings(action="ignore"), zipfile.ZipFile(stream, "w", method) as archive:
         for name, data in members:
             info = zipfile.ZipInfo("x")
             info.filename, info.compress_type = name, method

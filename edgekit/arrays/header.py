@@ -23,6 +23,7 @@ _ITEM = re.compile(
     r" ?(?P<q>['\"])(?P<key>\w+)(?P=q) ?: ?"
     r"(?:(?P<p>['\"])(?P<descr>[^'\"\\]*)(?P=p)|(?P<flag>True|False)|\((?P<shape>[-0-9L, ]*)\)|(?P<fields>\[))"
 )
+_COMMA = re.compile(r" ?,")
 _SIZE = re.compile(r"-?[0-9]{1,20}L?")
 _OBJECTS = "store it as a plain numeric array of one shape"
 _CHUNK = 1 << 20
@@ -137,8 +138,9 @@ def _values(text: str, subject: str) -> dict[str, str]:
             break
         found[kind] = match[kind]
         place = match.end()
-        if text[place : place + 1] == ",":
-            place += 1
+        if (comma := _COMMA.match(text, place)) is None:
+            break
+        place = comma.end()
     if len(found) < len(wanted) or text[place:].strip() != "}":
         raise _unreadable(subject, f"its header is none that NumPy writes: {text[:60]!r}")
     return found

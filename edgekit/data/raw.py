@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -108,10 +109,10 @@ def _class_names(array: Array | None, source: str) -> tuple[str, ...]:
         return ()
     if array.ndim != 1 or array.dtype.kind != "U" or len(array) > MOST_CLASS_NAMES:
         raise InputError(f"{source}: class_names has shape {array.shape} and dtype {array.dtype}", "one text a class")
-    try:
-        names = np.asarray(array).tolist()
-    except ValueError as error:  # numbers that are no characters
-        raise InputError(f"{source}: class_names holds what is no text", "one text a class") from error
+    codes = np.frombuffer(np.asarray(array).tobytes(), f"{array.dtype.byteorder}u4")
+    if len(codes) and codes.max() > sys.maxunicode:  # Python and NumPy themselves fail on such text
+        raise InputError(f"{source}: class_names holds what is no text", "one text a class")
+    names = np.asarray(array).tolist()
     if len(set(names)) < len(names):
         raise InputError(f"{source}: class_names has shape {array.shape}, and not every name once", "one text a class")
     return tuple(names)
