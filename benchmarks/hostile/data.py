@@ -225,7 +225,6 @@ def _special() -> Iterator[Given]:
         "no such user's code": "~nobody-of-this-name/x.py:load", "nothing": "", "a question mark": "?",
         "only an option": "?a=b",
         "a line end": "a\nb.npz", "an escape": "\x1b[31mred.npz", "not UTF-8": "\udcff\udcfe.npz",
-        
         "a folder": ".", "a missing module": "no.such.module:load", "a module that is a script": "__main__:load",
         "dots": "..:load", "an option without a value": "set.csv?target", "%00": "set.csv?target=%00",
         "%ff": "set.csv?target=%ff",
@@ -476,6 +475,18 @@ def _sizes() -> Iterator[Given]:
     ):
         yield Given("large files", f"{name} with {head!r}", sparse(name, head), once=True)
 
+    for name in ("x_train", "y_train", "x_test"):
+        # The values are a hole in the file: nothing is on the disk.
+        columns = ", 4" if name != "y_train" else ","
+        count = (1900 << 20) // (4 if name == "y_train" else 16)
+        head = made.headed(made.literal(shape=f"({count}{columns})"), b"")
+
+        def holes(canary: Canary, name: str = name, head: bytes = head) -> str:
+            _arrays("set"), sparse(f"set/{name}.npy", head, (1901 << 20))(canary)
+            return "set"
+
+        yield Given("large files", f"{name}.npy of holes", holes, once=True)
+
     def large_picture(canary: Canary) -> str:
         _pictures("set")
         sparse("set/cat/z.png", made.png()[:60])(canary)
@@ -654,8 +665,8 @@ def _images() -> Iterator[Given]:
         return make
 
     def many(canary: Canary) -> str:
-        Path("set").mkdir()
-        for i in range(100_001):
+        _pictures("set")
+        for i in range(10_000):
             Path(f"set/{i}").mkdir()
         return "set"
 
@@ -666,7 +677,7 @@ def _images() -> Iterator[Given]:
     yield Given("folders", "odd names of pictures that are damaged", files, images=True)
     yield Given("folders", "1,200 deep", deep("d", 1200), works=True, images=True, once=True)
     yield Given("folders", "deeper than a path may be long", deep("dd", 3000), images=True, once=True)
-    yield Given("folders", "100,001 classes", many, images=True, once=True)
+    yield Given("folders", "10,000 empty classes", many, works=True, images=True, once=True)
     yield Given("folders", "links in a circle", circle, works=True, images=True)
     yield Given("folders", "a size of 99,999", lambda c: _pictures("set") + "?size=99999x99999", images=True)
     yield Given(

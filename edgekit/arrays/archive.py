@@ -21,7 +21,7 @@ MOST_NAME = 1024
 """Bytes of a member's name; inputs of models name them."""
 MOST_DIRECTORY = 4 << 20
 """Bytes of a zip file's list of members."""
-BOMB_BYTES, BOMB_RATIO = 1 << 30, 200
+BOMB_BYTES, BOMB_RATIO = 256 << 20, 200
 """Arrays of more bytes, packed more tightly than this, are refused."""
 _ALLOWED = {zipfile.ZIP_STORED: "stored", zipfile.ZIP_DEFLATED: "deflated"}
 _ENCRYPTED = 0x1 | 0x40
@@ -34,6 +34,11 @@ DAMAGED = (
     KeyError, IndexError, OverflowError,
 )  # fmt: skip
 """What the zip library raises for bytes that are not what they should be."""
+
+
+def is_bomb(size: int, packed: int) -> bool:
+    """Return whether bytes are so many, from so few, that somebody made them to fill a memory or a disk."""
+    return size > BOMB_BYTES and size > BOMB_RATIO * packed
 
 
 class Archive:
@@ -84,9 +89,9 @@ class Archive:
         """Raise `InputError` if these arrays are packed as tightly as only a zip bomb is."""
         members = [self.members[key] for key in keys]
         size, packed = (sum(getattr(m, name) for m in members) for name in ("file_size", "compress_size"))
-        if size > BOMB_BYTES and size > BOMB_RATIO * packed:
+        if is_bomb(size, packed):
             raise InputError(
-                f"{plain(self.path)}: {packed / 2**20:,.1f} MiB unpack to {size / 2**30:,.1f} GiB, as in a zip bomb",
+                f"{plain(self.path)}: {packed / 2**20:,.1f} MiB unpack to {size / 2**20:,.0f} MiB, as in a zip bomb",
                 "if the values are right, write them with np.savez, or as .npy",
             )
 

@@ -63,8 +63,8 @@ class Dataset:
         for part in (self.x_train, self.y_train, self.x_test, self.y_test):
             for array in () if part is None else columns_of(part):
                 digest.update(f"{array.shape}{array.dtype.str}".encode())
-                for start in range(0, len(array), CHUNK):
-                    digest.update(np.ascontiguousarray(array[start : start + CHUNK]).data)
+                for start in range(0, len(array), step := _rows_at_once(array)):
+                    digest.update(np.ascontiguousarray(array[start : start + step]).data)
         return digest.hexdigest()
 
 
@@ -152,8 +152,7 @@ def _check_finite(x: Array, key: str, source: str) -> None:
     """Raise unless all values are numbers that 32 bits can hold."""
     if x.dtype.kind != "f":
         return
-    step = max(1, min(CHUNK, _CHUNK_BYTES // max(1, x[:1].nbytes)))
-    for start in range(0, len(x), step):
+    for start in range(0, len(x), step := _rows_at_once(x)):
         with np.errstate(over="ignore", invalid="ignore"):
             rows = x[start : start + step].astype(np.float32, copy=False)
         finite = np.isfinite(rows).reshape(len(rows), -1).all(axis=1)
@@ -161,6 +160,11 @@ def _check_finite(x: Array, key: str, source: str) -> None:
             bad = start + int(np.argmin(finite))
             what = "values too large for 32-bit numbers" if np.isfinite(x[bad]).all() else "NaN or infinity"
             raise InputError(f"{source}: {key} holds {what}, first in sample {bad}", "clean the data first")
+
+
+def _rows_at_once(array: Array) -> int:
+    """Return how many rows fit into little memory."""
+    return max(1, min(CHUNK, _CHUNK_BYTES // max(1, array[:1].nbytes)))
 
 
 def _labels(y: Array, key: str, source: str) -> Array:

@@ -40,7 +40,15 @@ def pillow() -> Any:
         MissingExtraError: it is not installed.
     """
     try:
-        from PIL import Image
+        # Only the readers of FORMATS: asked for one that it has not loaded, Pillow loads all that it has.
+        from PIL import (  # noqa: F401
+            BmpImagePlugin,
+            GifImagePlugin,
+            Image,
+            JpegImagePlugin,
+            PngImagePlugin,
+            WebPImagePlugin,
+        )
     except ImportError as error:
         raise MissingExtraError("reading a folder of images", "compress", str(error)) from error
     return Image

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from edgekit.arrays.archive import Archive
+from edgekit.arrays.archive import Archive, is_bomb
 from edgekit.arrays.header import read_header
 from edgekit.columns import Array
 from edgekit.data.cache import cached, check_space, key_of
@@ -24,6 +24,8 @@ UNPACK_BYTES = 1 << 30
 FORTRAN_BYTES = 1 << 30
 """Arrays in Fortran order, whose samples lie scattered, are read into the memory up to this size."""
 ARRAY = "array.npy"
+_BLOCK = 512
+"""Bytes of what the system counts files in."""
 
 
 def member_array(archive: Archive, key: str, room: int) -> Array | None:
@@ -73,9 +75,16 @@ def mapped(stream: BinaryIO, offset: int, size: int, subject: str) -> Array | No
     Raises:
         InputError: the bytes are no `.npy`, hold Python objects, or are fewer than its header says.
     """
-    there = max(0, min(size, os.fstat(stream.fileno()).st_size - offset))
+    status = os.fstat(stream.fileno())
     stream.seek(offset)
-    header = read_header(stream, there, subject)
+    header = read_header(stream, max(0, min(size, status.st_size - offset)), subject)
+    on_disk = status.st_blocks * _BLOCK
+    if on_disk and is_bomb(header.nbytes, on_disk):  # some disks do not tell
+        raise InputError(
+            f"{subject} has {header.nbytes >> 20:,} MiB, of which {on_disk / 2**20:,.1f} are on the disk: the rest are "
+            "holes in the file",
+            "write the file again, with np.save or np.savez",
+        )
     fortran = header.fortran and len(header.shape) > 1
     if fortran and header.nbytes < FORTRAN_BYTES:
         return None

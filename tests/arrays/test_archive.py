@@ -113,7 +113,7 @@ def test_zip_bombs(path: Path, work_folder: Path, monkeypatch: pytest.MonkeyPatc
     for data in (bomb(2), bomb(1, [b"x_train/a.npy", b"x_train/b.npy"])):
         path.write_bytes(data)
         for reader in (load_raw, lambda p: read_arrays(Path(p))):
-            with pytest.raises(InputError, match=r"MiB unpack to 2.0 GiB, as in a zip bomb"):
+            with pytest.raises(InputError, match=r"MiB unpack to 2,048 MiB, as in a zip bomb"):
                 reader(str(path))
     assert not list(work_folder.rglob("*"))
 
@@ -139,7 +139,7 @@ def test_nothing_is_unpacked_before_its_header_is_read(
     monkeypatch.setattr(npz_member, "UNPACK_BYTES", 0)
     lying = headed(literal(shape="(1099511627776, 4)"), b"\0" * 100_000)
     path.write_bytes(npz(members(x_train=lying), zipfile.ZIP_DEFLATED))
-    with pytest.raises(InputError, match="x_train is cut off"):
+    with pytest.raises(InputError, match=r"x_train is cut off"):
         load_raw(str(path))
     assert not [p for p in work_folder.rglob("*") if p.is_file()]
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.hostile.data_files import arrays, members, npy, npz, picture, png
+from benchmarks.hostile.data_files import arrays, headed, literal, members, npy, npz, picture, png
 from edgekit.data import cache, csv_file, image_decode, images
 from edgekit.data.dataset import build
 from edgekit.data.function import raw_of
@@ -270,6 +270,22 @@ def test_names_of_classes_in_arrays(tmp_path: Path, names: Any, message: str) ->
         load_data(str(tmp_path / "a.npz"))
 
 
+def test_too_many_classes(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgekit.data.image_files.MOST_CLASS_NAMES", 1)
+    with pytest.raises(InputError, match="has 2 folders, more than 1 classes"):
+        load_raw(str(pictures))
+
+
+@pytest.mark.parametrize("key", ["x_train", "y_train"])
+def test_holes_in_files_are_no_values(folder: Path, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    count = 300 << 18
+    shape = f"({count}, 4)" if key == "x_train" else f"({4 * count},)"
+    (folder / f"{key}.npy").write_bytes(headed(literal(shape=shape), b""))
+    os.truncate(folder / f"{key}.npy", 128 + 16 * count)
+    with pytest.raises(InputError, match=rf"{key}\.npy: has 1,200 MiB, of which 0.0 are on the disk"):
+        load_raw(str(folder))
+
+
 CSV = "a,b,t\n" + "1,2,0\n3,4,1\n" * 5
 
 
@@ -368,7 +384,7 @@ def test_other_byte_orders(tmp_path: Path, dtype: str) -> None:
 
 @pytest.mark.parametrize("given", [{"x": {}}, ({}, {}), {"x": {}, "y": np.arange(9)}, {1: np.zeros(3)}])
 def test_code_that_returns_nothing_in_particular(given: Any) -> None:
-    with pytest.raises(InputError, match="holds no arrays|has no x_train|unknown key"):
+    with pytest.raises(InputError, match=r"holds no arrays|has no x_train|unknown key"):
         raw_of(given, "data")
 
 
@@ -382,7 +398,7 @@ def test_code_whose_values_fail() -> None:
 
     x = np.zeros((9, 4))
     for given in ({"x": Odd()}, {"x": x, "class_names": Odd()}, (Odd(), x, Odd(), x)):
-        with pytest.raises(InputError, match="which is no array|returned"):
+        with pytest.raises(InputError, match=r"which is no array|returned"):
             raw_of(given, "data")
 
 
