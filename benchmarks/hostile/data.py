@@ -455,8 +455,8 @@ def _members() -> Iterator[Given]:
 
 def _sizes() -> Iterator[Given]:
     every = (b"x_train.npy", b"y_train.npy", b"x_test.npy", b"y_test.npy")
-    many = tuple(f"x_train/{i}.npy".encode() for i in range(12))
-    for name, gib, names in (("2 GiB", 2, every[:1]), ("3 GiB each", 3, every), ("12 of 1 GiB", 1, many)):
+    many = tuple(f"x_train/{i}.npy".encode() for i in range(4))
+    for name, gib, names in (("2 GiB", 2, every[:1]), ("3 GiB each", 3, every), ("4 of 1 GiB", 1, many)):
         yield Given("zip bombs", name, lambda c, g=gib, n=names: _write("set.npz", made.bomb(g, n)), once=True)
 
     def sparse(name: str, head: bytes = b"", size: int = 1900 << 20) -> Make:
@@ -808,7 +808,7 @@ def _code() -> Iterator[Given]:
     tf = "import tensorflow as tf\ndef load():\n    d = tf.data.Dataset\n    return "
     sets = {
         "an endless set": "d.range(3).repeat()", "an empty set": "d.range(0)",
-        "a set that fails": "d.range(9).map(lambda i: 1 // (i - i))",
+        "a set that fails": "d.from_generator(lambda: (1 / 0 for _ in [0]), output_signature=tf.TensorSpec([]))",
         "a set of texts": "d.from_tensor_slices(['a'] * 9)", "a set of sets": "d.range(9).window(3)",
         "a ragged set": "d.from_generator(lambda: iter([[1.], [1., 2.]]), output_signature=tf.TensorSpec([None]))",
     }  # fmt: skip
