@@ -25,6 +25,7 @@ _REASONS = {
     errno.EACCES: "cannot be read: permission denied",
     errno.EPERM: "cannot be read: permission denied",
 }
+_BRIEF = 300
 _ABSENT = (errno.ENOENT, errno.ENOTDIR)
 _KEPT = ("Zs",)
 _JOINERS = "\u200c\u200d"
@@ -77,11 +78,11 @@ def expanded(path: str) -> Path:
         InputError: there is no such user, or no file can have that name.
     """
     if "\0" in path:
-        raise InputError(f"{plain(path)}: the name holds a NUL byte, which no file's does", "check the path")
+        raise InputError(f"{brief(path)}: the name holds a NUL byte, which no file's does", "check the path")
     try:
         return Path(path).expanduser()
     except RuntimeError as error:
-        raise InputError(f"{path}: there is no such home folder", "give the path in full") from error
+        raise InputError(f"{brief(path)}: there is no such home folder", "give the path in full") from error
 
 
 def inside(path: Path, root: Path) -> Path:
@@ -93,7 +94,7 @@ def inside(path: Path, root: Path) -> Path:
     top, real = os.path.realpath(root), os.path.realpath(path)
     if real != top and not real.startswith(os.path.join(top, "")):  # noqa: PTH118 - a prefix ends in a slash
         raise InputError(
-            f"{plain(path)}: is a link that leaves {plain(root)}: to {plain(real)}",
+            f"{brief(path)}: is a link that leaves {brief(root)}: to {brief(real)}",
             "edgekit reads nothing outside of the folder it is given: replace the link with what it leads to",
         )
     return Path(real)
@@ -135,6 +136,12 @@ def plain(text: object) -> str:
     return "".join(c if c.isprintable() or _harmless(c) else _escaped(c) for c in str(text))
 
 
+def brief(path: object) -> str:
+    """Return `plain` of a path, without the middle of a very long one."""
+    text = plain(path)
+    return text if len(text) <= _BRIEF else f"{text[: _BRIEF // 2]}...{text[-_BRIEF // 2 :]}"
+
+
 def _harmless(character: str) -> bool:
     return character in _JOINERS or unicodedata.category(character) in _KEPT
 
@@ -148,10 +155,10 @@ def _escaped(character: str) -> str:
 
 def _not_a_file(path: Path, found: str, hint: str = "") -> InputError:
     if not found:
-        return InputError(f"{plain(path)}: no such file", hint)
+        return InputError(f"{brief(path)}: no such file", hint)
     if found == "a folder":
-        return InputError(f"{plain(path)}: is a folder, expected a file", hint)
-    return InputError(f"{plain(path)}: is {found}, expected a file", "write what it gives into a file, and give that")
+        return InputError(f"{brief(path)}: is a folder, expected a file", hint)
+    return InputError(f"{brief(path)}: is {found}, expected a file", "write what it gives into a file, and give that")
 
 
 def _refused(path: Path, error: Exception) -> InputError:
@@ -159,4 +166,4 @@ def _refused(path: Path, error: Exception) -> InputError:
         why = _REASONS.get(error.errno or 0, f"cannot be read: {error.strerror}")
     else:
         why = "no file can have this name"
-    return InputError(f"{plain(path)}: {why}", "check the path")
+    return InputError(f"{brief(path)}: {why}", "check the path")

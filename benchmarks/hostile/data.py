@@ -19,7 +19,7 @@ from benchmarks.hostile import data_files as made
 from benchmarks.hostile.case import Canary, Case
 
 PRELOAD = ("edgekit.pipeline",)
-COUNT = 800
+COUNT = 1600
 Make = Callable[[Canary], str]
 
 
@@ -100,7 +100,7 @@ def _arrays(folder: str, **changed: Any) -> str:
 def _pictures(folder: str, classes: Sequence[str] = ("cat", "dog"), count: int = 8) -> str:
     for index, name in enumerate(classes):
         for i in range(count):
-            _write(f"{folder}/{name}/{i}.png", made.png(rows=bytes(8) + bytes([(9 * i + index) % 256] * 64)))
+            _write(f"{folder}/{name}/{i}.png", made.png(rows=(b"\0" + bytes([(9 * i + index) % 256] * 8)) * 8))
     return folder
 
 

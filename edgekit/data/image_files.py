@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edgekit.data.raw import MOST_CLASS_NAMES
 from edgekit.errors import InputError
-from edgekit.opening import inside, plain
+from edgekit.opening import brief, inside, plain
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 TEST_FOLDERS = ("test", "val", "validation")
@@ -112,7 +112,7 @@ class _Scan:
             with os.scandir(folder) as entries:
                 return [e for e in entries if not (e.name.startswith(".") and _is_folder(e))]
         except OSError as error:
-            raise InputError(f"{plain(folder)}: cannot be read: {error.strerror}") from error
+            raise InputError(f"{brief(folder)}: cannot be read: {error.strerror}", "check the path") from error
 
 
 def find_images(folder: Path) -> Found | None:

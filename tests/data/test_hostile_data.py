@@ -156,7 +156,7 @@ def test_a_pipe_among_pictures_is_passed_over(pictures: Path) -> None:
 def test_odd_specs(spec: str, message: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
         load_raw(spec)
-    assert len(caught.value.message) < 7000
+    assert len(caught.value.message) < 1000
 
 
 def test_a_long_option_is_no_long_name(tmp_path: Path) -> None:
@@ -442,11 +442,11 @@ def test_a_cache_entry_that_is_a_link(work_folder: Path, tmp_path: Path) -> None
 
 
 def test_a_picture_of_the_same_size_and_time_is_another(pictures: Path) -> None:
-    path = pictures / "cat" / "0.png"
+    path = pictures / "cat" / "1.png"
     before, status = load_raw(str(pictures)), path.stat()
-    other = png(rows=(bytes([0]) + bytes([77] * 8)) * 8)
-    path.write_bytes(other.ljust(status.st_size, b"\0")[: max(status.st_size, len(other))])
+    path.write_bytes(png(rows=(bytes([0]) + bytes([77] * 8)) * 8))
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-    os.truncate(path, status.st_size) if path.stat().st_size > status.st_size else None
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (status.st_size, status.st_mtime_ns)
     after = load_raw(str(pictures))
-    assert not np.array_equal(before.x_train, after.x_train) or not np.array_equal(before.x_test, after.x_test)
+    assert 77 not in before.x_train
+    assert 77 in after.x_train or 77 in after.x_test
