@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import InputError
+from edgekit.opening import plain
 
 MAGIC = b"\x93NUMPY"
 MOST_BYTES = 10_000
@@ -168,7 +169,7 @@ def _dtype(text: str, subject: str) -> np.dtype[Any]:
     if text.lstrip("<>|=").startswith("O"):
         raise InputError(f"{subject} holds Python objects, which edgekit never unpickles", _OBJECTS)
     raise InputError(
-        f"{subject} holds values of type `{text[:40]}`, expected numbers",
+        f"{subject} holds values of type `{plain(text[:40])}`, expected numbers",
         "store integers, or floating point numbers of 16 to 64 bits",
     )
 

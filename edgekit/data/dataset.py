@@ -94,8 +94,8 @@ def build(
     y = {key: _each(arrays.get(key), key, source, _labels) for key in ("y_train", "y_test")}
     if (y["y_train"] is None) != (y["y_test"] is None):
         raise InputError(f"{source}: only one of y_train and y_test is there", "give both, or none")
-    for split in ("train", "test"):
-        _check_lengths(x[f"x_{split}"], y[f"y_{split}"], split, source)
+    for split in ("_train", "_test"):
+        _check_lengths(x[f"x{split}"], y[f"y{split}"], split, source)
     _check_alike(x["x_train"], x["x_test"], "x", source)
     if y["y_train"] is not None:
         y["y_train"], y["y_test"] = _alike_labels(y["y_train"], y["y_test"])
@@ -117,6 +117,18 @@ def check_classes(y_train: Array, y_test: Array, classes: int, source: str) -> N
                 f"{source}: {key} holds labels from {y.min()} to {y.max()}, expected 0 to {classes - 1}",
                 "number the classes from 0; every class must occur in y_train",
             )
+
+
+def check_stored(x: Any, y: Any, source: str) -> None:
+    """Raise `InputError` unless samples and labels, if any, are finite numbers and belong together."""
+    for key, part in (("x", x), ("y", y)):
+        for array in () if part is None else columns_of(part):
+            if array.ndim == 0 or not array.size:
+                raise InputError(f"{source}: {key} is empty (shape {array.shape})")
+            if array.dtype.kind not in "biuf":
+                raise InputError(f"{source}: {key} has dtype {array.dtype}, expected numbers")
+            _check_finite(array, key, source)
+    _check_lengths(x, y, "", source)
 
 
 def is_classes(y: Any) -> bool:
@@ -214,10 +226,10 @@ def _alike_labels(train: Any, test: Any) -> tuple[Any, Any]:
 def _check_lengths(x: Any, y: Any, split: str, source: str) -> None:
     lengths = {len(array) for array in columns_of(x)}
     if len(lengths) > 1:
-        raise InputError(f"{source}: the inputs of x_{split} have {sorted(lengths)} samples")
+        raise InputError(f"{source}: the inputs of x{split} have {sorted(lengths)[:5]} samples")
     for array in () if y is None else columns_of(y):
         if len(array) != len(x):
-            raise InputError(f"{source}: x_{split} has {len(x)} samples, y_{split} has {len(array)} labels")
+            raise InputError(f"{source}: x{split} has {len(x)} samples, y{split} has {len(array)} labels")
 
 
 def _check_alike(train: Any, test: Any, key: str, source: str) -> None:

@@ -115,6 +115,27 @@ def test_samples_of_a_bundle_outside_are_not_read(tmp_path: Path, secret: Path) 
         read_samples(bundle / "eval.npz")
 
 
+@pytest.mark.parametrize(
+    ("held", "message"),
+    [
+        ({"x": np.array(3)}, "x is empty"),
+        ({"x": np.zeros((0, 4))}, "x is empty"),
+        ({"x": np.full((9, 4), np.nan)}, "x holds NaN or infinity"),
+        ({"x": np.full((9, 4), "a")}, "x has dtype <U1, expected numbers"),
+        ({"x": np.zeros((9, 4)), "y": np.full(9, "a")}, "y has dtype <U1, expected numbers"),
+        ({"x": np.zeros((9, 4)), "y": np.full(9, np.inf)}, "y holds NaN or infinity"),
+        ({"x": np.zeros((9, 4)), "y": np.zeros(8)}, "x has 9 samples, y has 8 labels"),
+        ({"x/a": np.zeros((9, 4)), "x/b": np.zeros((8, 4))}, r"the inputs of x have \[8, 9\] samples"),
+        ({"y": np.zeros(9)}, "holds no samples x"),
+        ({"x": np.array([{}] * 9, object)}, "x holds Python objects"),
+    ],
+)
+def test_samples_of_bundles(tmp_path: Path, held: dict[str, Any], message: str) -> None:
+    (tmp_path / "eval.npz").write_bytes(npz([(f"{key}.npy", npy(array)) for key, array in held.items()]))
+    with pytest.raises(InputError, match=rf"eval\.npz: {message}"):
+        read_samples(tmp_path / "eval.npz")
+
+
 @pytest.mark.parametrize("name", ["pipe", "pipe.npz", "pipe.csv", "pipe.py", "pipe.csv?target=a"])
 def test_pipes(tmp_path: Path, name: str) -> None:
     os.mkfifo(tmp_path / name.partition("?")[0])
