@@ -186,7 +186,7 @@ def bench(
     plan = Plan(tuple(threads), processes, latency=latency, memory=memory, accuracy=accuracy)
     place = find_target(str(target)).at(host, str(identity) if identity else None)
     chosen = candidates(paths, tuple(only))
-    loaded = load_data(data, shape_of(chosen[0].inputs)) if data else None
+    loaded = load_data(data, shape_of(chosen[0].inputs)) if data is not None else None
     found = measure([place], chosen, plan, data=loaded, metric=metric, progress=Console())
     record = found.records[0]
     if out is not None:

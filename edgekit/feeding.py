@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgekit.arrays.archive import read_arrays
 from edgekit.errors import InputError
 from edgekit.inspect.info import TensorInfo
 from edgekit.manifest import TensorSpec
-from edgekit.printable import visible
 from edgekit.scoring import real
 from edgekit.task import Task
 
@@ -43,34 +41,15 @@ def output_order(outputs: Sequence[TensorSpec], task: Task) -> list[int]:
     return list(range(min(len(names), len(wanted))))
 
 
-def load_outputs(path: Path) -> dict[str, npt.NDArray[Any]]:
-    """Return the arrays of an `.npz` that a runner wrote, which may be a hostile device's.
-
-    Raises:
-        InputError: it is none; it is packed, as no runner packs it; or it holds something besides numbers.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if any(item.compress_type != zipfile.ZIP_STORED for item in archive.infolist()):
-                raise ValueError("it is packed")
-        with np.load(path, allow_pickle=False) as arrays:
-            found = {name: arrays[name] for name in arrays.files}
-        if any(array.dtype.kind not in "biuf" for array in found.values()):
-            raise ValueError("it holds something besides numbers")
-    except (OSError, ValueError, KeyError, EOFError, MemoryError, NotImplementedError, SyntaxError) as error:
-        raise InputError(f"the outputs that came back cannot be read: {visible(str(error))[:200]}") from error
-    except (zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"the outputs that came back are damaged: {visible(str(error))[:200]}") from error
-    return found
-
-
 def read_outputs(path: Path, outputs: Sequence[TensorSpec], task: Task) -> tuple[npt.NDArray[np.float64], ...]:
     """Return what the runner wrote, in real units and in the task's order.
 
     Raises:
-        InputError: it cannot be read, or is not what is described.
+        InputError: an output is missing, or is not of numbers.
     """
-    found, order = load_outputs(path), output_order(outputs, task)
-    if any(str(index) not in found for index in order):
-        raise InputError(f"{len(found)} outputs came back, {len(outputs)} are described")
-    return tuple(real(found[str(index)], outputs[index].quantization()) for index in order)
+    found = read_arrays(path)
+    order = output_order(outputs, task)
+    lacking = [outputs[i].name for i in order if str(i) not in found]
+    if lacking:
+        raise InputError(f"the runner returned no values for output {lacking[0]}")
+    return tuple(real(found[str(i)], outputs[i].quantization()) for i in order)

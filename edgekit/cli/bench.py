@@ -133,7 +133,7 @@ def command(
         python=python,
         clean=clean,
         keep=keep,
-        data=load_data(data, shape_of(subjects[0].inputs), console) if data else None,
+        data=load_data(data, shape_of(subjects[0].inputs), console) if data is not None else None,
         preprocessing=how,
         metric=metric,
         forced=runtime is not None,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +23,8 @@ from edgekit.files import atomic_folder, explained_write_errors, locked, work_ba
 SPARE_BYTES = 1 << 30
 """Left free on the disk by everything here."""
 _MORE_ROOM = "free some space, or set EDGEKIT_WORK to a folder on a larger disk"
+_OWN_FOLDER = "set EDGEKIT_WORK to a folder of your own"
+_ROOT = 0
 _MARKER = "data.json"
 _CHUNK = 16 << 20
 
@@ -32,8 +36,11 @@ def folder() -> Path:
 
 def key_of(*parts: object) -> str:
     """Return a name for what these parts determine, 32 hex digits."""
-    text = "\0".join(map(str, parts))
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    digest = hashlib.sha256()
+    for part in parts:
+        text = str(part).encode("utf-8", "surrogatepass")
+        digest.update(b"%d:%s" % (len(text), text))
+    return digest.hexdigest()[:32]
 
 
 def cached(key: str, make: Callable[[Path], None]) -> Path:
@@ -43,9 +50,10 @@ def cached(key: str, make: Callable[[Path], None]) -> Path:
 
     Raises:
         InputError: another process is making it.
-        OutputError: it cannot be written.
+        OutputError: it cannot be written, or the cache is another user's.
     """
     path = folder() / key
+    _check_own(path)
     if (path / _MARKER).is_file():
         return path
     with locked(folder() / f"{key}.lock", f"another edgekit is preparing this very data, in {path}"):
@@ -55,6 +63,31 @@ def cached(key: str, make: Callable[[Path], None]) -> Path:
                     make(temporary)
                 (temporary / _MARKER).write_text("{}\n", encoding="utf-8")
     return path
+
+
+def _check_own(entry: Path) -> None:
+    """Raise unless the cache's folder, and an entry if there is one, were made by this user.
+
+    What others could write there would be taken for what edgekit made of the user's data.
+    """
+    place = folder()
+    with explained_write_errors(place):
+        place.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.TemporaryFile(dir=place) as probe:  # disks of other machines may call this user another
+            own = os.fstat(probe.fileno()).st_uid
+    except OSError:
+        own = os.geteuid()
+    if own != _ROOT and place.stat().st_uid not in (own, _ROOT):  # root works in folders of other users
+        raise OutputError(f"{place}: belongs to another user", _OWN_FOLDER)
+    try:
+        status = entry.lstat()
+    except FileNotFoundError:
+        return
+    if not stat.S_ISDIR(status.st_mode):
+        raise OutputError(f"{entry}: is no folder, and edgekit did not make it", "remove it")
+    if status.st_uid not in (own, _ROOT):
+        raise OutputError(f"{entry}: belongs to another user", _OWN_FOLDER)
 
 
 def check_space(needed: int, what: str) -> None:

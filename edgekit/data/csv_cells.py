@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Sequence
 
 DELIMITERS = (",", ";", "\t")
+_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?", "-"})
 
 
@@ -58,9 +60,7 @@ class Numbers:
 def integer(cell: str) -> int | None:
     """Return the integer that a cell is; None if it is anything else, `1.0` too."""
     text = cell.strip()
-    if text.lstrip("+-").isdecimal() and text.isascii() and len(text) <= 18:
-        return int(text)
-    return None
+    return int(text) if _INTEGER.fullmatch(text) else None
 
 
 def _number(text: str) -> float | None:

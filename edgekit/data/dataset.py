@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,11 +12,15 @@ import numpy as np
 
 from edgekit.columns import Array, Columns, columns_of
 from edgekit.errors import InputError
+from edgekit.opening import plain
 from edgekit.preprocessing import Preprocessing
 
+MOST_NAME = 255
+"""Characters of a class's name."""
 MOST_CLASSES = 10_000
 """Integers above are values, not classes."""
 CHUNK = 4096
+_CHUNK_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -58,8 +63,8 @@ class Dataset:
         for part in (self.x_train, self.y_train, self.x_test, self.y_test):
             for array in () if part is None else columns_of(part):
                 digest.update(f"{array.shape}{array.dtype.str}".encode())
-                for start in range(0, len(array), CHUNK):
-                    digest.update(np.ascontiguousarray(array[start : start + CHUNK]).data)
+                for start in range(0, len(array), step := _rows_at_once(array)):
+                    digest.update(np.ascontiguousarray(array[start : start + step]).data)
         return digest.hexdigest()
 
 
@@ -89,13 +94,13 @@ def build(
     y = {key: _each(arrays.get(key), key, source, _labels) for key in ("y_train", "y_test")}
     if (y["y_train"] is None) != (y["y_test"] is None):
         raise InputError(f"{source}: only one of y_train and y_test is there", "give both, or none")
-    for split in ("train", "test"):
-        _check_lengths(x[f"x_{split}"], y[f"y_{split}"], split, source)
+    for split in ("_train", "_test"):
+        _check_lengths(x[f"x{split}"], y[f"y{split}"], split, source)
     _check_alike(x["x_train"], x["x_test"], "x", source)
     if y["y_train"] is not None:
         y["y_train"], y["y_test"] = _alike_labels(y["y_train"], y["y_test"])
         _check_alike(y["y_train"], y["y_test"], "y", source)
-    names = class_names or _class_names(y["y_train"])
+    names = _plain_names(class_names, source) or _class_names(y["y_train"])
     if names and not isinstance(y["y_train"], Columns):
         check_classes(y["y_train"], y["y_test"], len(names), source)
     usual = preprocessing or _usual(x["x_train"])
@@ -112,6 +117,18 @@ def check_classes(y_train: Array, y_test: Array, classes: int, source: str) -> N
                 f"{source}: {key} holds labels from {y.min()} to {y.max()}, expected 0 to {classes - 1}",
                 "number the classes from 0; every class must occur in y_train",
             )
+
+
+def check_stored(x: Any, y: Any, source: str) -> None:
+    """Raise `InputError` unless samples and labels, if any, are finite numbers and belong together."""
+    for key, part in (("x", x), ("y", y)):
+        for array in () if part is None else columns_of(part):
+            if array.ndim == 0 or not array.size:
+                raise InputError(f"{source}: {key} is empty (shape {array.shape})")
+            if array.dtype.kind not in "biuf":
+                raise InputError(f"{source}: {key} has dtype {array.dtype}, expected numbers")
+            _check_finite(array, key, source)
+    _check_lengths(x, y, "", source)
 
 
 def is_classes(y: Any) -> bool:
@@ -135,21 +152,31 @@ def _samples(x: Array, key: str, source: str) -> Array:
     if x.dtype.kind not in "uif" or x.dtype.itemsize > 8:
         raise InputError(f"{source}: {key} has dtype {x.dtype}", "samples must be integers or floating point numbers")
     _check_finite(x, key, source)
-    if x.dtype == np.float64 and not isinstance(x, np.memmap):
-        x = x.astype(np.float32)
+    if not isinstance(x, np.memmap):
+        native = x.dtype.newbyteorder("=")
+        x = x.astype(np.float32 if native == np.float64 else native, copy=False)
     if x.ndim == 1:
         raise InputError(f"{source}: {key} has shape {x.shape}", "expected (samples, ...), such as (1000, 28, 28, 1)")
     return x[..., np.newaxis] if x.ndim == 3 else x
 
 
 def _check_finite(x: Array, key: str, source: str) -> None:
+    """Raise unless all values are numbers that 32 bits can hold."""
     if x.dtype.kind != "f":
         return
-    for start in range(0, len(x), CHUNK):
-        finite = np.isfinite(x[start : start + CHUNK]).reshape(len(x[start : start + CHUNK]), -1).all(axis=1)
+    for start in range(0, len(x), step := _rows_at_once(x)):
+        with np.errstate(over="ignore", invalid="ignore"):
+            rows = x[start : start + step].astype(np.float32, copy=False)
+        finite = np.isfinite(rows).reshape(len(rows), -1).all(axis=1)
         if not finite.all():
             bad = start + int(np.argmin(finite))
-            raise InputError(f"{source}: {key} holds NaN or infinity, first in sample {bad}", "clean the data first")
+            what = "values too large for 32-bit numbers" if np.isfinite(x[bad]).all() else "NaN or infinity"
+            raise InputError(f"{source}: {key} holds {what}, first in sample {bad}", "clean the data first")
+
+
+def _rows_at_once(array: Array) -> int:
+    """Return how many rows fit into little memory."""
+    return max(1, min(CHUNK, _CHUNK_BYTES // max(1, array[:1].nbytes)))
 
 
 def _labels(y: Array, key: str, source: str) -> Array:
@@ -161,6 +188,10 @@ def _labels(y: Array, key: str, source: str) -> Array:
             "labels must be numbers: integers for classes and masks, floating point numbers for values",
         )
     _check_finite(y, key, source)
+    if y.dtype.kind == "u" and y.itemsize == 8 and y.max() > np.iinfo(np.int64).max:
+        raise InputError(
+            f"{source}: {key} holds labels up to {y.max()}, more than 63 bits", "number the classes from 0"
+        )
     if y.ndim >= 2 and y.shape[-1] == 1 and (y.ndim == 2 or y.dtype.kind in "uib"):
         y = y[..., 0]
     if y.dtype.kind == "f":
@@ -195,10 +226,10 @@ def _alike_labels(train: Any, test: Any) -> tuple[Any, Any]:
 def _check_lengths(x: Any, y: Any, split: str, source: str) -> None:
     lengths = {len(array) for array in columns_of(x)}
     if len(lengths) > 1:
-        raise InputError(f"{source}: the inputs of x_{split} have {sorted(lengths)} samples")
+        raise InputError(f"{source}: the inputs of x{split} have {sorted(lengths)[:5]} samples")
     for array in () if y is None else columns_of(y):
         if len(array) != len(x):
-            raise InputError(f"{source}: x_{split} has {len(x)} samples, y_{split} has {len(array)} labels")
+            raise InputError(f"{source}: x{split} has {len(x)} samples, y{split} has {len(array)} labels")
 
 
 def _check_alike(train: Any, test: Any, key: str, source: str) -> None:
@@ -210,6 +241,18 @@ def _check_alike(train: Any, test: Any, key: str, source: str) -> None:
         if a.shape[1:] != b.shape[1:]:
             what = "a sample" if key == "x" else "a label"
             raise InputError(f"{source}: {what} of {key}_train has shape {a.shape[1:]}, of {key}_test {b.shape[1:]}")
+
+
+def _plain_names(names: tuple[str, ...], source: str) -> tuple[str, ...]:
+    """Return names of classes as they can be printed and stored, whatever they hold."""
+    found = tuple(plain(name) for name in names)
+    long = next((name for name in found if len(name) > MOST_NAME), None)
+    if long is not None:
+        raise InputError(f"{source}: a class is called {long[:40]}..., {len(long):,} characters", "use shorter names")
+    if len(set(found)) < len(found):
+        twice = next(name for name, count in Counter(found).items() if count > 1)
+        raise InputError(f"{source}: several classes are called {twice}", "rename them")
+    return found
 
 
 def _class_names(y: Any) -> tuple[str, ...]:

@@ -15,6 +15,8 @@ LOOKED_AT = 2000
 """Samples of which ranges are taken, evenly spaced."""
 COMPARED_BYTES = 2 << 30
 """At most this much of each part is read to find equal samples."""
+COMPARED_SAMPLES = 5_000_000
+"""Of each part; a second for a quarter of them."""
 MOST_CLASSES = 100_000
 """Larger integers are no labels."""
 _BATCH = 256
@@ -183,7 +185,7 @@ def _hashes(arrays: Mapping[str, Array]) -> Array:
     """Return 64 bits of a hash of every sample, all inputs together, of as many as may be read."""
     names = sorted(arrays)
     size = sum(arrays[name][:1].nbytes for name in names)
-    count = min(min(len(arrays[name]) for name in names), max(1, COMPARED_BYTES // max(size, 1)))
+    count = min(min(len(arrays[name]) for name in names), max(1, COMPARED_BYTES // max(size, 1)), COMPARED_SAMPLES)
     found = np.empty(count, np.uint64)
     for start in range(0, count, _BATCH):
         parts = [np.ascontiguousarray(arrays[name][start : min(start + _BATCH, count)]) for name in names]

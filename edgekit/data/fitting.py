@@ -15,6 +15,7 @@ from edgekit.manifest import TensorSpec
 from edgekit.preprocessing import Preprocessing
 from edgekit.task import Head, Task, find_head
 
+_LISTED = 20
 KEYS = {"input": "x", "output": "y"}
 Shape = tuple[int | None, ...]
 
@@ -121,12 +122,16 @@ def _ordered(part: Any, ports_: Sequence[Port], role: str, model: str, data: str
         ordered = part.in_order(names)
     else:
         raise InputError(
-            f"{data} holds {', '.join(part.names)}, {model} has the {role}{'s' * (len(names) > 1)} {', '.join(names)}",
+            f"{data} holds {_list(part.names)}, {model} has the {role}{'s' * (len(names) > 1)} {', '.join(names)}",
             f"name the arrays as the model names its {role}s"
             if len(names) > 1
             else f"give one array, {KEYS[role]}_train and {KEYS[role]}_test",
         )
     return ordered if len(names) > 1 else ordered.arrays[0]
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(names[:_LISTED]) + ", ..." * (len(names) > _LISTED)
 
 
 def _axes(part: Any, inputs: Sequence[Port]) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.util
+import io
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -20,6 +21,7 @@ from edgekit.data.holdout import complete
 from edgekit.data.raw import Loose, Part, Raw, arrange, known_keys
 from edgekit.data.stream import is_tf_data, spooled
 from edgekit.errors import EdgekitError, InputError
+from edgekit.opening import expanded, kind
 from edgekit.own_code import importable, module_of_file
 from edgekit.toml import nearest
 
@@ -60,12 +62,24 @@ def raw_of(given: Any, source: str, sample_shape: tuple[int | None, ...] | None 
     return complete(_understood(given, source, sample_shape), source)
 
 
+class _Relay(io.TextIOBase):
+    """What is written goes to stderr, which the user's code can close only in name."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
 def _called(place: str, name: str, source: str) -> Any:
     # What the function prints is not part of edgekit's output.
     set_environment()
-    with importable(place), contextlib.redirect_stdout(sys.stderr):
+    if place.endswith(".py"):
+        _check_file(place, source)
+    with importable(place), contextlib.redirect_stdout(_Relay()):
         module = _imported(place, source)
-        function = getattr(module, name, None)
+        function = _explained(lambda: getattr(module, name, None), source, f"reading {name}", None)
         if not callable(function):
             offered = [n for n, v in vars(module).items() if callable(v) and not n.startswith("_")]
             raise InputError(f"{source}: {place} has no function {name}", nearest(name, offered) if offered else "")
@@ -74,15 +88,17 @@ def _called(place: str, name: str, source: str) -> Any:
 
 def _imported(place: str, source: str) -> ModuleType:
     if not place.endswith(".py"):
-        if importlib.util.find_spec(place.partition(".")[0]) is None:
+        try:
+            known = importlib.util.find_spec(place.partition(".")[0]) is not None
+        except (ImportError, ValueError):  # such as __main__
+            known = False
+        if not known:
             raise InputError(
                 f"{source}: no module {place}", "it is looked for in the current folder and in this Python"
             )
         module: ModuleType = _explained(lambda: importlib.import_module(place), source, f"importing {place}", None)
         return module
-    path = Path(place).expanduser()
-    if not path.is_file():
-        raise InputError(f"{source}: {path}: no such file", "give FILE.py:FUNCTION, as written by edgekit init")
+    path = expanded(place)
     # A name of its own, so that a file called numpy.py is not taken for another module.
     title = f"edgekit_data_{path.stem}"
     sys.modules.pop(title, None)
@@ -90,12 +106,21 @@ def _imported(place: str, source: str) -> ModuleType:
     return loaded
 
 
+def _check_file(place: str, source: str) -> None:
+    found = kind(expanded(place))
+    if found != "a file":
+        why = f"is {found}, expected a file" if found else "no such file"
+        raise InputError(f"{source}: {place}: {why}", "give FILE.py:FUNCTION, as written by edgekit init")
+
+
 def _explained(call: Callable[[], Any], source: str, doing: str, file: str | None) -> Any:
     try:
         return call()
     except EdgekitError:
         raise
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # the user's code may raise what it likes
         last = traceback.format_exception_only(error)[-1].strip()
         where = _line_of(error, file)
         raise InputError(f"{source}: {doing} failed: {last}{where}", "call it in Python to see more") from error
@@ -149,7 +174,7 @@ def _of_mapping(given: Mapping[Any, Any], source: str) -> Loose:
         if isinstance(value, Mapping):
             arrays |= {f"{key}/{inner}": _array(array, source) for inner, array in value.items()}
         elif value is not None:
-            arrays[key] = np.array(value, str) if key == "class_names" else _array(value, source)
+            arrays[key] = _array(value, source, str if key == "class_names" else None)
     return arrange(arrays, source)
 
 
@@ -172,10 +197,10 @@ def _given_part(value: Any, source: str) -> Part:
     return _array(value, source)
 
 
-def _array(value: Any, source: str) -> Array:
+def _array(value: Any, source: str, dtype: type | None = None) -> Array:
     try:
-        array = value if isinstance(value, np.ndarray) else np.asarray(value)
-    except (ValueError, TypeError) as error:
+        array = value if isinstance(value, np.ndarray) and dtype is None else np.asarray(value, dtype)
+    except Exception as error:  # a value may have an __array__ of its own
         raise InputError(f"{source}: returned {type(value).__name__}, which is no array: {error}", SHAPES) from error
     if array.dtype.hasobject:
         raise InputError(

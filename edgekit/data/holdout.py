@@ -69,6 +69,8 @@ def said(test: int, count: int, source: str) -> str:
 
 def _count(part: Part, what: str, source: str) -> int:
     named = part if isinstance(part, Mapping) else {"": part}
+    if not named:
+        raise InputError(f"{source}: {what} holds no arrays")
     if any(array.ndim == 0 for array in named.values()):
         raise InputError(f"{source}: {what} is empty")
     lengths = {name: len(array) for name, array in named.items()}

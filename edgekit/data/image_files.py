@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgekit.data.raw import MOST_CLASS_NAMES
 from edgekit.errors import InputError
+from edgekit.opening import brief, inside, plain
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 TEST_FOLDERS = ("test", "val", "validation")
@@ -18,17 +20,17 @@ class ImageFile:
     """One image.
 
     Attributes:
-        path: where it is.
+        path: where it is, links followed.
         name: relative to the data's folder, for messages and the cache's key.
         size: bytes.
-        mtime_ns: when it was last changed.
+        changed: when its content and its entry were last changed, in ns.
         label: index of its class; -1: unlabelled.
     """
 
     path: str
     name: str
     size: int
-    mtime_ns: int
+    changed: tuple[int, int]
     label: int
 
 
@@ -55,45 +57,62 @@ class _Scan:
     """A walk that keeps count of what it passes over."""
 
     def __init__(self, root: Path) -> None:
+        self._root = root
         self._prefix = os.path.join(root, "")  # noqa: PTH118 - a prefix ends in a slash
         self.skipped = 0
 
     def folders(self, folder: Path) -> list[Path]:
-        """Return the folders inside one, sorted by name; links to a folder around it are left out."""
-        inside = []
-        for entry in sorted(self._entries(folder), key=lambda e: e.name):
-            path = Path(entry.path)
-            if _is_folder(entry) and path.resolve() not in (folder.resolve(), *folder.resolve().parents):
-                inside.append(path)
-        return inside
+        """Return the folders inside one, sorted by name; links to a folder around it are left out.
+
+        Raises:
+            InputError: one is a link that leaves the data's folder.
+        """
+        found = []
+        real = folder.resolve()
+        around = (real, *real.parents)
+        for entry in self._sorted(folder):
+            if _is_folder(entry) and (not entry.is_symlink() or inside(Path(entry.path), self._root) not in around):
+                found.append(Path(entry.path))
+        return found
 
     def images(self, folder: Path, label: int, *, deep: bool = True) -> list[ImageFile]:
-        """Return the images in a folder and, if `deep`, below it; links to folders are not followed there."""
-        found = []
-        for entry in sorted(self._entries(folder), key=lambda e: e.name):
-            if entry.is_dir(follow_symlinks=False):
+        """Return the images in a folder and, if `deep`, below it; links to folders are not followed there.
+
+        Raises:
+            InputError: one is a link that leaves the data's folder.
+        """
+        found: list[ImageFile] = []
+        entered = [self._sorted(folder)]  # no recursion: folders may be nested as deep as a path is long
+        while entered:
+            entry = next(entered[-1], None)
+            if entry is None:
+                entered.pop()
+            elif entry.is_dir(follow_symlinks=False):
                 if deep:
-                    found += self.images(Path(entry.path), label)
-                continue
-            if entry.name.startswith(".") or not entry.name.lower().endswith(SUFFIXES) or not _is_file(entry):
-                self.skipped += not (_is_folder(entry) and not deep)
-                continue
-            status = entry.stat()
-            name = entry.path.removeprefix(self._prefix)
-            found.append(ImageFile(entry.path, name, status.st_size, status.st_mtime_ns, label))
+                    entered.append(self._sorted(Path(entry.path)))
+            elif image := self._image(entry, label):
+                found.append(image)
+            else:
+                self.skipped += deep or not _is_folder(entry)
         return found
+
+    def _image(self, entry: os.DirEntry[str], label: int) -> ImageFile | None:
+        if entry.name.startswith(".") or not entry.name.lower().endswith(SUFFIXES) or not _is_file(entry):
+            return None
+        path = str(inside(Path(entry.path), self._root)) if entry.is_symlink() else entry.path
+        status = entry.stat()
+        name = entry.path.removeprefix(self._prefix)
+        return ImageFile(path, name, status.st_size, (status.st_mtime_ns, status.st_ctime_ns), label)
+
+    def _sorted(self, folder: Path) -> Iterator[os.DirEntry[str]]:
+        return iter(sorted(self._entries(folder), key=lambda e: e.name))
 
     def _entries(self, folder: Path) -> list[os.DirEntry[str]]:
         try:
             with os.scandir(folder) as entries:
                 return [e for e in entries if not (e.name.startswith(".") and _is_folder(e))]
         except OSError as error:
-            raise InputError(f"{shown(folder)}: cannot be read: {error.strerror}") from error
-
-
-def shown(path: Path | str) -> str:
-    """Return a path as text that can be printed, whatever bytes its name holds."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+            raise InputError(f"{brief(folder)}: cannot be read: {error.strerror}", "check the path") from error
 
 
 def find_images(folder: Path) -> Found | None:
@@ -115,9 +134,9 @@ def find_images(folder: Path) -> Found | None:
         return Found(train, None, names, scan.skipped, notes)
     test, _, more = _part(scan, parts[name], names)
     if not test:
-        raise InputError(f"{shown(parts[name])}: holds no images", f"looked for: {', '.join(SUFFIXES)}")
+        raise InputError(f"{plain(parts[name])}: holds no images", f"looked for: {', '.join(SUFFIXES)}")
     if name != "test":
-        more = (f"{shown(folder)} has no folder test: {name} is taken for it", *more)
+        more = (f"{plain(folder)} has no folder test: {name} is taken for it", *more)
     return Found(train, test, names, scan.skipped, (*notes, *more))
 
 
@@ -126,7 +145,14 @@ def _part(
 ) -> tuple[list[ImageFile], tuple[str, ...], tuple[str, ...]]:
     """Return the images of one part, its class names and notes; `known` are the classes of the training part."""
     flat = scan.images(folder, -1, deep=False)
-    by_class = {shown(path.name): path for path in scan.folders(folder)}
+    folders = scan.folders(folder)
+    if len(folders) > MOST_CLASS_NAMES:
+        raise InputError(f"{plain(folder)}: has {len(folders):,} folders, more than {MOST_CLASS_NAMES:,} classes")
+    by_class: dict[str, Path] = {}
+    for path in folders:
+        other = by_class.setdefault(plain(path.name), path)
+        if other is not path:
+            raise InputError(f"{plain(folder)}: two folders are shown as {plain(path.name)}", "rename one of them")
     held = {name: scan.images(path, 0) for name, path in by_class.items()}
     empty = [name for name, images in held.items() if not images]
     names = tuple(known) if known is not None else tuple(name for name in held if name not in empty)
@@ -134,24 +160,24 @@ def _part(
     if known is None and len(names) < 2:
         # One folder tells no classes apart.
         images = flat + [image for found in held.values() for image in found]
-        unlabelled = [ImageFile(i.path, i.name, i.size, i.mtime_ns, -1) for i in images]
+        unlabelled = [ImageFile(i.path, i.name, i.size, i.changed, -1) for i in images]
         if names:
-            notes.append(f"{shown(folder)} has one folder with images, {names[0]}: they are taken as unlabelled")
+            notes.append(f"{plain(folder)} has one folder with images, {names[0]}: they are taken as unlabelled")
         return unlabelled, (), tuple(notes)
     if known is not None and not known:
         images = flat + [image for found in held.values() for image in found]
-        return [ImageFile(i.path, i.name, i.size, i.mtime_ns, -1) for i in images], (), ()
+        return [ImageFile(i.path, i.name, i.size, i.changed, -1) for i in images], (), ()
     unknown = [name for name in held if name not in names and name not in empty]
     if unknown:
         raise InputError(
-            f"{shown(folder)}: has classes that the training images have not: {', '.join(unknown[:5])}",
+            f"{plain(folder)}: has classes that the training images have not: {', '.join(unknown[:5])}",
             f"the training images have: {', '.join(names[:20])}",
         )
     if empty:
-        notes.append(f"{shown(folder)}: no images in {', '.join(empty[:5])}{', ...' if len(empty) > 5 else ''}")
+        notes.append(f"{plain(folder)}: no images in {', '.join(empty[:5])}{', ...' if len(empty) > 5 else ''}")
     scan.skipped += len(flat)
     labelled = [
-        ImageFile(i.path, i.name, i.size, i.mtime_ns, label)
+        ImageFile(i.path, i.name, i.size, i.changed, label)
         for label, name in enumerate(names)
         for i in held.get(name, ())
     ]

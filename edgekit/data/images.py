@@ -13,16 +13,22 @@ import numpy as np
 
 from edgekit.columns import Array
 from edgekit.data.cache import NpyWriter, cached, check_space, key_of
+from edgekit.data.cache import folder as cache_folder
 from edgekit.data.holdout import choose, said
 from edgekit.data.image_decode import decode, look, pillow, strict
-from edgekit.data.image_files import SUFFIXES, Found, ImageFile, find_images, shown
+from edgekit.data.image_files import SUFFIXES, Found, ImageFile, find_images
+from edgekit.data.npz_member import mapped
 from edgekit.data.raw import Raw
-from edgekit.errors import InputError
+from edgekit.errors import EdgekitError, InputError
+from edgekit.opening import open_file, plain
 from edgekit.progress import SILENT, Progress
 
 _CHUNK_BYTES = 16 << 20
 """At most this much decoded waits to be written."""
-_VERSION = 1
+MOST_BYTES = 256 << 20
+"""Of a decoded image; Pillow's limit for RGB."""
+_SHOWN = 200
+_VERSION = 2
 """Of how images are decoded; a change makes the cache start anew."""
 _T = TypeVar("_T")
 Shape = tuple[int, int, int]
@@ -51,7 +57,7 @@ def read_raw(
     if found is None:
         return None
     pillow()
-    source = shown(folder)
+    source = plain(folder)
     with strict():
         shape = _shape(found, source, sample_shape, size)
         kept, test, notes = _parts(found, source)
@@ -97,8 +103,8 @@ def _shape(
     if len(sizes) > 1:
         (first, a), (second, b) = list(sizes.items())[:2]
         raise InputError(
-            f"{source}: the images have {len(sizes)} sizes, such as {first[0]}x{first[1]} ({shown(a.name)}) and "
-            f"{second[0]}x{second[1]} ({shown(b.name)}), and the model takes any",
+            f"{source}: the images have {len(sizes)} sizes, such as {first[0]}x{first[1]} ({plain(a.name)}) and "
+            f"{second[0]}x{second[1]} ({plain(b.name)}), and the model takes any",
             f"give a size, height before width: --data '{source}?size=96x96'",
         )
     ((height, width),) = sizes
@@ -123,9 +129,16 @@ def _wanted(sample_shape: tuple[int | None, ...] | None, source: str) -> tuple[i
 
 def _decoded(folder: Path, images: Sequence[ImageFile], shape: Shape, progress: Progress) -> Array:
     """Return the images, mapped from the cache; decoded into it first if they are not there."""
-    listing = (f"{image.name}\0{image.size}\0{image.mtime_ns}" for image in images)
+    listing = (f"{image.name}\0{image.size}\0{image.changed}" for image in images)
     key = key_of("images", _VERSION, folder.resolve(), shape, *listing)
-    source = shown(folder)
+    source = plain(folder)
+    if math.prod(shape) > MOST_BYTES:
+        height, width, channels = shape
+        raise InputError(
+            f"{source}: images of {height:,}x{width:,} with {channels} channels would take {math.prod(shape) >> 20:,} "
+            f"MiB each, more than {MOST_BYTES >> 20}",
+            "give a smaller ?size=, or a model with smaller inputs",
+        )
 
     def make(target: Path) -> None:
         check_space(len(images) * math.prod(shape), source)
@@ -138,7 +151,10 @@ def _decoded(folder: Path, images: Sequence[ImageFile], shape: Shape, progress: 
         finally:
             writer.close()
 
-    array: Array = np.load(cached(key, make) / "x.npy", mmap_mode="r", allow_pickle=False)
+    with open_file(cached(key, make) / "x.npy", follow=False) as stream:
+        array = mapped(stream, 0, os.fstat(stream.fileno()).st_size, f"{source}: the cached images")
+    if array is None or array.shape != (len(images), *shape):
+        raise InputError(f"{source}: the cached images are others", f"remove {cache_folder() / key}")
     return array
 
 
@@ -174,7 +190,7 @@ def _worked(
                     continue
                 failed += 1
                 if failed <= 3:
-                    bad.append(f"{shown(image.name)} ({_reason(result)})")
+                    bad.append(f"{plain(image.name)} ({_reason(result)})")
     if failed:
         raise InputError(
             f"{source}: {failed:,} of {len(images):,} images cannot be read: {'; '.join(bad)}",
@@ -187,5 +203,5 @@ def _reason(error: Exception) -> str:
         return "more pixels than Pillow's limit; it may be made to fill the memory"
     if type(error).__name__ == "UnidentifiedImageError":
         return "not an image by its content"
-    text = str(error) or type(error).__name__
-    return text.splitlines()[0]
+    text = error.message if isinstance(error, EdgekitError) else str(error)
+    return plain((text or type(error).__name__).splitlines()[0])[:_SHOWN]

@@ -10,10 +10,13 @@ from edgekit.data.dataset import Dataset, build
 from edgekit.data.raw import Raw
 from edgekit.data.spec import PathSpec, function_spec, path_spec
 from edgekit.errors import InputError
+from edgekit.opening import check_readable, kind, plain
 from edgekit.progress import SILENT, Progress
 
 _TABLES = (".csv", ".tsv")
 _SUFFIXES = (*_TABLES, ".npz", ".npy")
+_SHOWN = 200
+"""Characters of what was typed that a message repeats."""
 
 
 def load_data(spec: str, sample_shape: tuple[int | None, ...] | None = None, progress: Progress = SILENT) -> Dataset:
@@ -48,7 +51,8 @@ def check_spec(spec: str) -> None:
     if spec in named.NAMED or function_spec(spec) is not None:
         return
     path = path_spec(spec).path
-    if not path.exists():
+    check_readable(path)
+    if not kind(path):
         raise InputError(f"{path}: no such file") if path.suffix in _SUFFIXES else _unknown(spec)
 
 
@@ -76,16 +80,18 @@ def load_raw(spec: str, sample_shape: tuple[int | None, ...] | None = None, prog
     given = path_spec(spec)
     if function_spec(str(given.path)):
         given.allow()
-    if given.path.suffix == ".py" and given.path.is_file():
+    check_readable(given.path)
+    there = kind(given.path)
+    if given.path.suffix == ".py" and there == "a file":
         raise InputError(f"--data {spec}: is a Python file", f"name a function in it: --data {spec}:load")
     if given.path.suffix == ".npz":
         given.allow()
         return npz.read_raw(given.path)
-    if given.path.is_dir():
+    if there == "a folder":
         return _folder(given, sample_shape, progress)
     if given.path.suffix.lower() in _TABLES:
         return table.read_raw(given)
-    if given.path.exists():
+    if there:
         given.allow()
         return npz.read_raw(given.path)
     raise _unknown(spec)
@@ -101,21 +107,22 @@ def _folder(given: PathSpec, sample_shape: tuple[int | None, ...] | None, progre
     raw = images.read_raw(given.path, sample_shape, given.size("size"), progress)
     if raw is None:
         raise InputError(
-            f"{given.path}: is a folder without data",
+            f"{plain(given.path)}: is a folder without data",
             "expected images (CLASS/*.png, or train and test with such folders), x_train.npy, or train.csv",
         )
     return raw
 
 
 def _unknown(spec: str) -> InputError:
-    close = difflib.get_close_matches(spec, named.NAMED, n=1)
+    close = difflib.get_close_matches(spec[:_SHOWN], named.NAMED, n=1)
     known = f"known names: {', '.join(named.NAMED)}; or give an .npz or .csv file, a folder, or file.py:function"
     return InputError(
-        f"--data {spec}: neither a known data set nor a file", f"did you mean `{close[0]}`?" if close else known
+        f"--data {plain(spec[:_SHOWN])}{'...' * (len(spec) > _SHOWN)}: neither a known data set nor a file",
+        f"did you mean `{close[0]}`?" if close else known,
     )
 
 
 def _name(spec: str) -> str:
     """Return what to call the data: the function, or the file without its suffix."""
     called = function_spec(spec)
-    return called[1] if called else path_spec(spec).path.stem
+    return plain(called[1] if called else path_spec(spec).path.stem)

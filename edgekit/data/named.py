@@ -14,6 +14,7 @@ from edgekit.columns import Array
 from edgekit.data import npz
 from edgekit.data.dataset import Dataset, build
 from edgekit.errors import InputError, MissingExtraError
+from edgekit.opening import exists, expanded, is_folder
 from edgekit.preprocessing import Preprocessing
 
 _DIGITS = tuple("0123456789")
@@ -60,12 +61,12 @@ def load(name: str) -> Dataset:
 
 def _find(name: str) -> tuple[dict[str, Array], str]:
     folder = os.environ.get("EDGEKIT_DATA")
-    if folder and not Path(folder).expanduser().is_dir():
+    if folder and not is_folder(expanded(folder)):
         raise InputError(f"EDGEKIT_DATA={folder}: no such folder", f"{name}.npz is looked for in it")
-    if folder and (path := Path(folder).expanduser() / f"{name}.npz").exists():
+    if folder and exists(path := expanded(folder) / f"{name}.npz"):
         return npz.read(path), str(path)
     cached = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "datasets" / f"{name}.npz"
-    if cached.exists():
+    if exists(cached):
         return npz.read(cached), str(cached)
     return _download(name), f"keras.datasets {name}"
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-import numpy as np
-
+from edgekit.arrays.header import read_array
 from edgekit.columns import Array
 from edgekit.data.holdout import complete
-from edgekit.data.npz_member import DAMAGED
+from edgekit.data.npz_member import mapped
 from edgekit.data.raw import Raw, arrange, known_keys
 from edgekit.errors import InputError
+from edgekit.opening import open_file, plain
+
+_SUFFIX = ".npy"
 
 
 def holds_arrays(folder: Path) -> bool:
@@ -22,27 +25,31 @@ def read_raw(folder: Path) -> Raw:
     """Return the arrays of a folder, mapped read-only.
 
     Raises:
-        InputError: a file is damaged, holds Python objects, or samples and labels do not belong together.
+        InputError: a file is damaged, holds Python objects, leads out of the folder, or samples and labels do not
+            belong together.
     """
-    arrays = {key: _mapped(folder / f"{key}.npy") for key in _keys(folder)}
-    return complete(arrange(arrays, str(folder)), str(folder))
+    arrays = {key: _mapped(folder / f"{key}{_SUFFIX}", folder) for key in _keys(folder)}
+    return complete(arrange(arrays, plain(folder)), plain(folder))
 
 
 def _keys(folder: Path) -> list[str]:
-    return known_keys(sorted(path.name.removesuffix(".npy") for path in folder.glob("*.npy")))
-
-
-def _mapped(path: Path) -> Array:
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (*DAMAGED, OSError) as error:
-        if "object" in str(error).lower() or "pickle" in str(error):
-            raise InputError(
-                f"{path}: holds Python objects, which edgekit never unpickles",
-                "store it as a plain numeric array of one shape",
-            ) from error
-        raise InputError(f"{path}: not a readable .npy file: {error}") from error
-    if not isinstance(array, np.ndarray):
-        array.close()
-        raise InputError(f"{path}: is an .npz file by its content", "rename it to .npz and give that")
-    return array
+        names = sorted(path.name.removesuffix(_SUFFIX) for path in folder.iterdir() if path.name.endswith(_SUFFIX))
+    except OSError as error:
+        raise InputError(f"{plain(folder)}: cannot be read: {error.strerror}", "check the path") from error
+    return known_keys(names)
+
+
+def _mapped(path: Path, folder: Path) -> Array:
+    try:
+        with open_file(path, folder) as stream:
+            if stream.read(4) == b"PK\x03\x04":
+                raise InputError(f"{plain(path)}: is an .npz file by its content", "rename it to .npz and give that")
+            size, subject = os.fstat(stream.fileno()).st_size, f"{plain(path)}:"
+            array = mapped(stream, 0, size, subject)
+            if array is None:
+                stream.seek(0)
+                array = read_array(stream, size, subject)
+            return array
+    except OSError as error:
+        raise InputError(f"{plain(path)}: cannot be read: {error.strerror}", "check the disk") from error

@@ -2,45 +2,50 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import numpy as np
-
+from edgekit.arrays.archive import Archive, open_archive
 from edgekit.columns import Array
 from edgekit.data.holdout import complete
-from edgekit.data.npz_member import DAMAGED, member_array
+from edgekit.data.npz_member import member_array
 from edgekit.data.raw import Raw, arrange, known_keys
 from edgekit.errors import InputError
+from edgekit.opening import plain
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")
+IN_MEMORY_BYTES = 1 << 30
+"""Of all compressed arrays of a file that are read into the memory; further ones are unpacked into the cache."""
+_KINDS = "data are .npz and .csv files, folders, and functions as FILE.py:FUNCTION"
 
 
 def read(path: Path, keys: Sequence[str] = KEYS) -> dict[str, Array]:
-    """Return the named arrays of an `.npz` file, in memory.
+    """Return the named arrays of an `.npz` file; large ones are mapped, not read.
 
     Raises:
         InputError: the file is missing, is no `.npz`, lacks a key, is damaged, or holds Python objects.
+        OutputError: a large compressed array does not fit into the cache.
     """
-    with _explained(path), _opened(path, keys) as archive:
-        missing = [key for key in keys if key not in archive.files]
+    with open_archive(path, hint=_KINDS, expected=_expected(keys)) as archive:
+        missing = [key for key in keys if key not in archive.members]
         if missing:
-            found = ", ".join(archive.files) or "nothing"
-            raise InputError(f"{path}: has no {', '.join(missing)}", f"it holds: {found}")
-        return {key: _array(archive, key, path) for key in keys}
+            raise InputError(f"{plain(path)}: has no {', '.join(missing)}", _held(archive))
+        return _arrays(archive, keys)
 
 
-def read_all(path: Path) -> dict[str, Array]:
-    """Return all arrays of an `.npz` file, in memory.
+def read_all(path: Path, root: Path | None = None) -> dict[str, Array]:
+    """Return all arrays of an `.npz` file; large ones are mapped, not read.
+
+    Args:
+        path: the file.
+        root: a folder that it may not lead out of.
 
     Raises:
-        InputError: as `read`.
+        InputError: as `read`; or it is a link that leaves the folder.
+        OutputError: as `read`.
     """
-    with _explained(path), _opened(path, ("x", "y")) as archive:
-        return {key: _array(archive, key, path) for key in archive.files}
+    with open_archive(path, root, _KINDS, _expected(("x", "y"))) as archive:
+        return _arrays(archive, archive.members)
 
 
 def read_raw(path: Path) -> Raw:
@@ -48,65 +53,32 @@ def read_raw(path: Path) -> Raw:
 
     Raises:
         InputError: as `read`; or samples and labels do not belong together.
-        OutputError: a large compressed array does not fit into the cache.
+        OutputError: as `read`.
     """
-    with _explained(path), _opened(path, KEYS) as archive:
-        held = known_keys(archive.files)
+    with open_archive(path, hint=_KINDS, expected=_expected(KEYS)) as archive:
+        held = known_keys(archive.members)
         if not any(key.startswith("x") for key in held):
-            found = ", ".join(archive.files) or "nothing"
-            raise InputError(f"{path}: has no x_train, x_test", f"it holds: {found}")
-        arrays: dict[str, Array] = {}
-        for key in held:
-            mapped = member_array(path, archive.zip, key) if archive.zip else None
-            arrays[key] = _array(archive, key, path) if mapped is None else mapped
-    return complete(arrange(arrays, str(path)), str(path))
+            raise InputError(f"{plain(path)}: has no x_train, x_test", _held(archive))
+        arrays = _arrays(archive, held)
+    return complete(arrange(arrays, plain(path)), plain(path))
 
 
-@contextmanager
-def _opened(path: Path, keys: Sequence[str]) -> Iterator[np.lib.npyio.NpzFile]:
-    # NumPy leaves a file open that it cannot read; this block closes it.
-    with path.open("rb") as stream:
-        archive = np.load(stream, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise InputError(
-                f"{path}: holds a single array",
-                f"expected an .npz with {', '.join(keys)}; without labels: np.savez('my.npz', x_train=a, x_test=b)",
-            )
-        yield archive
+def _arrays(archive: Archive, keys: Iterable[str]) -> dict[str, Array]:
+    keys = list(keys)
+    archive.check_ratio(keys)
+    arrays: dict[str, Array] = {}
+    room = IN_MEMORY_BYTES
+    for key in keys:
+        mapped = member_array(archive, key, room)
+        arrays[key] = archive.read(key) if mapped is None else mapped
+        room -= archive.members[key].file_size if mapped is None else 0
+    return arrays
 
 
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError:
-        raise InputError(
-            f"{path}: no such file", "give a known name, an .npz or .csv file, a folder, or FILE.py:FUNCTION"
-        ) from None
-    except IsADirectoryError:
-        raise InputError(f"{path}: is a folder", "give an .npz file") from None
-    except ValueError as error:
-        if "pickle" not in str(error):
-            raise InputError(f"{path}: not a readable .npz file: {error}") from error
-        # NumPy takes everything it does not know for a pickle, and offers to load it.
-        raise InputError(
-            f"{path}: not a readable .npz file: its first bytes are those of something else",
-            "data are .npz and .csv files, folders, and functions as FILE.py:FUNCTION",
-        ) from error
-    except (*DAMAGED, zipfile.BadZipFile, zlib.error, OSError, NotImplementedError) as error:
-        raise InputError(f"{path}: not a readable .npz file: {error}") from error
+def _expected(keys: Sequence[str]) -> str:
+    return f"expected an .npz with {', '.join(keys)}; without labels: np.savez('my.npz', x_train=a, x_test=b)"
 
 
-def _array(archive: np.lib.npyio.NpzFile, key: str, path: Path) -> Array:
-    try:
-        array: Array = archive[key]
-    except MemoryError as error:
-        raise InputError(f"{path}: {key} is larger than the memory", "write the file with np.savez") from error
-    except ValueError as error:
-        if "pickle" in str(error) or "Object arrays" in str(error):
-            raise InputError(
-                f"{path}: {key} holds Python objects, which edgekit never unpickles",
-                "store it as a plain numeric array of one shape",
-            ) from error
-        raise
-    return array
+def _held(archive: Archive) -> str:
+    names = list(archive.members)
+    return f"it holds: {', '.join(names[:20]) or 'nothing'}{', ...' if len(names) > 20 else ''}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ import numpy as np
 from edgekit.columns import Array
 from edgekit.errors import InputError
 
+MOST_CLASS_NAMES = 100_000
 Part = Array | Mapping[str, Array]
 
 _KEY = re.compile(r"(?P<axis>[xy])(?:_(?P<part>train|test))?(?:[/.](?P<name>.+))?")
@@ -74,7 +76,7 @@ def arrange(arrays: Mapping[str, Array], source: str) -> Loose:
             if (match["name"] or "") in parts.setdefault(slot, {}):
                 raise InputError(f"{source}: holds {slot} for {match['name']} twice", "write it once")
             parts[slot][match["name"] or ""] = array
-    held = ", ".join(arrays) or "nothing"
+    held = ", ".join(list(arrays)[:20]) + ", ..." * (len(arrays) > 20) or "nothing"
     if "x" in parts and "x_train" in parts:
         raise InputError(f"{source}: holds x and x_train", "leave one of them out")
     x, y = ("x", "y") if "x" in parts else ("x_train", "y_train")
@@ -105,6 +107,12 @@ def _one_or_named(named: dict[str, Array], slot: str, source: str) -> Part:
 def _class_names(array: Array | None, source: str) -> tuple[str, ...]:
     if array is None:
         return ()
-    if array.ndim != 1 or array.dtype.kind != "U" or len(set(array.tolist())) < len(array):
+    if array.ndim != 1 or array.dtype.kind != "U" or len(array) > MOST_CLASS_NAMES:
         raise InputError(f"{source}: class_names has shape {array.shape} and dtype {array.dtype}", "one text a class")
-    return tuple(np.asarray(array).tolist())
+    codes = np.frombuffer(np.asarray(array).tobytes(), f"{array.dtype.byteorder}u4")
+    if len(codes) and codes.max() > sys.maxunicode:  # Python and NumPy themselves fail on such text
+        raise InputError(f"{source}: class_names holds what is no text", "one text a class")
+    names = np.asarray(array).tolist()
+    if len(set(names)) < len(names):
+        raise InputError(f"{source}: class_names has shape {array.shape}, and not every name once", "one text a class")
+    return tuple(names)

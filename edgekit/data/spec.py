@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from edgekit.errors import InputError
+from edgekit.opening import exists, expanded
 from edgekit.toml import nearest
 
 _FUNCTION = re.compile(r"(?P<place>[^:?]+):(?P<name>[A-Za-z_]\w*)")
@@ -57,10 +58,11 @@ def path_spec(spec: str) -> PathSpec:
     """Read `PATH` or `PATH?key=value&key=value`; what exists under the whole name is that.
 
     Raises:
-        InputError: an option has no `=`, or is given twice.
+        InputError: an option has no `=`, or is given twice; or no file can have the name.
     """
-    if Path(spec).expanduser().exists() or "?" not in spec:
-        return PathSpec(Path(spec).expanduser())
+    whole = expanded(spec)
+    if "?" not in spec or exists(whole):
+        return PathSpec(_given(spec, whole))
     path, _, query = spec.rpartition("?")
     options: dict[str, str] = {}
     for part in query.split("&"):
@@ -70,13 +72,19 @@ def path_spec(spec: str) -> PathSpec:
                 f"--data {spec}: cannot read the option `{part}`", "such as file.csv?target=price&test=0.2"
             )
         options[unquote(key)] = unquote(value)
-    return PathSpec(Path(path).expanduser(), options)
+    return PathSpec(_given(path, expanded(path)), options)
+
+
+def _given(typed: str, path: Path) -> Path:
+    if not typed:
+        raise InputError("--data: names nothing", "give a known name, a file, a folder, or file.py:function")
+    return path
 
 
 def function_spec(spec: str) -> tuple[str, str] | None:
     """Return file or module and function of `file.py:function` or `package.module:function`; None if it is neither."""
     match = _FUNCTION.fullmatch(spec)
-    if not match or Path(spec).exists():
+    if not match or exists(Path(spec)):
         return None
     place = match["place"]
     return (place, match["name"]) if place.endswith(".py") or _MODULE.fullmatch(place) else None

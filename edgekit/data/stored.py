@@ -9,7 +9,9 @@ import numpy as np
 
 from edgekit.columns import Columns
 from edgekit.data import npz
+from edgekit.data.dataset import check_stored
 from edgekit.errors import InputError
+from edgekit.opening import plain
 
 
 def write_samples(path: Path, x: Any, y: Any = None, *, compressed: bool = False) -> None:
@@ -22,12 +24,13 @@ def read_samples(path: Path) -> tuple[Any, Any]:
     """Return x, and y or None, as `write_samples` was given them.
 
     Raises:
-        InputError: the file is damaged, or holds no samples.
+        InputError: the file is damaged, leads out of its folder, or holds no samples, or something else than numbers.
     """
-    arrays = npz.read_all(path)
+    arrays = npz.read_all(path, path.parent)
     x, y = _part("x", arrays), _part("y", arrays)
     if x is None:
-        raise InputError(f"{path}: holds no samples x", f"it holds: {', '.join(arrays) or 'nothing'}")
+        raise InputError(f"{path}: holds no samples x", f"it holds: {', '.join(list(arrays)[:20]) or 'nothing'}")
+    check_stored(x, y, plain(path))
     return x, y
 
 

@@ -14,6 +14,7 @@ from edgekit.data.holdout import TEST_SHARE, complete
 from edgekit.data.raw import Loose, Raw
 from edgekit.data.spec import PathSpec
 from edgekit.errors import InputError
+from edgekit.opening import is_folder, kind, plain
 
 _FEW = 20
 """Up to this many rows a text target may be different in every one."""
@@ -21,7 +22,7 @@ _FEW = 20
 
 def holds_tables(folder: Path) -> bool:
     """Return whether the folder holds `train.csv`."""
-    return (folder / "train.csv").is_file()
+    return bool(kind(folder / "train.csv"))
 
 
 def read_raw(spec: PathSpec) -> Raw:
@@ -36,24 +37,24 @@ def read_raw(spec: PathSpec) -> Raw:
     """
     spec.allow("target", "test")
     share, target = spec.share("test", TEST_SHARE), spec.options.get("target")
-    if not spec.path.is_dir():
+    if not is_folder(spec.path):
         read = read_columns(spec.path, target)
         y, names = _target([read])
-        return _named(complete(Loose(read.x, y[0], class_names=names), str(spec.path), share), read)
-    train = read_columns(spec.path / "train.csv", target)
-    if not (spec.path / "test.csv").is_file():
+        return _named(complete(Loose(read.x, y[0], class_names=names), plain(spec.path), share), read)
+    train = read_columns(spec.path / "train.csv", target, spec.path)
+    if not kind(spec.path / "test.csv"):
         y, names = _target([train])
-        return _named(complete(Loose(train.x, y[0], class_names=names), str(train.path), share), train)
-    test = read_columns(spec.path / "test.csv", train.target if train.y is not None else "")
+        return _named(complete(Loose(train.x, y[0], class_names=names), plain(train.path), share), train)
+    test = read_columns(spec.path / "test.csv", train.target if train.y is not None else "", spec.path)
     if train.names != test.names:
         odd = sorted(set(train.names) ^ set(test.names)) or ["their order"]
         raise InputError(f"{test.path}: has other columns than train.csv: {', '.join(odd[:5])}")
     y, names = _target([train, test])
-    return _named(Raw(train.x, test.x, y[0], y[1], names, str(spec.path)), train)
+    return _named(Raw(train.x, test.x, y[0], y[1], names, plain(spec.path)), train)
 
 
 def _named(raw: Raw, columns: Columns) -> Raw:
-    said = f"{columns.path}: the target is the column {columns.target}" if columns.y is not None else ""
+    said = f"{plain(columns.path)}: the target is the column {columns.target}" if columns.y is not None else ""
     return replace(raw, feature_names=columns.names, notes=(*raw.notes, said) if said else raw.notes)
 
 
@@ -79,7 +80,7 @@ def _target(files: list[Columns]) -> tuple[list[Array | None], tuple[str, ...]]:
     for columns, column in zip(files[1:], cells[1:], strict=True):
         unknown = sorted({cell.strip() for cell in column} - set(names))
         if unknown:
-            raise InputError(f"{columns.path}: has classes that train.csv has not: {', '.join(unknown[:5])}")
+            raise InputError(f"{columns.path}: has classes that train.csv has not: {plain(', '.join(unknown[:5]))}")
     return [np.array([number[cell.strip()] for cell in column], np.int64) for column in cells], names
 
 

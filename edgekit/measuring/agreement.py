@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.arrays.archive import read_arrays
 from edgekit.columns import Array
 from edgekit.devices.device import Device
 from edgekit.devices.jobs import Job, run_job
 from edgekit.errors import EdgekitError, InputError
-from edgekit.feeding import load_outputs
 
 
 def compare_with_host(host: Device, job: Job, device_outputs: Path, folder: Path, timeout: float) -> dict[str, Any]:
@@ -33,13 +33,12 @@ def compare_with_host(host: Device, job: Job, device_outputs: Path, folder: Path
         answer = run_job(host, job, timeout=timeout, outputs=path)
     except EdgekitError as error:
         return {"unavailable": f"this machine: {error.message}"}
-    here = load_outputs(path)
     try:
-        there = load_outputs(device_outputs)
+        here, there = read_arrays(path), read_arrays(device_outputs)
     except InputError as error:
-        return {"unavailable": error.message}
+        return {"unavailable": f"outputs: {error.message}"}
     if not here or set(here) != set(there):
-        return {"unavailable": f"{len(there)} outputs there, {len(here)} here"}
+        return {"unavailable": f"outputs {', '.join(there) or 'none'} there, {', '.join(here) or 'none'} here"}
     found = worst([agreement(here[name], there[name]) for name in here])
     return {**found, "host_runtime": f"{answer['runtime']['name']} {answer['runtime']['version']}"}
 

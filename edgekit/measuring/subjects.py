@@ -15,6 +15,7 @@ from edgekit.inspect.companions import companions
 from edgekit.inspect.info import FileInfo
 from edgekit.inspect.reading import inspect_file
 from edgekit.manifest import EVAL, MANIFEST, Artifact, Manifest, TensorSpec, read_bundle
+from edgekit.opening import inside, is_file
 from edgekit.preprocessing import Preprocessing
 from edgekit.records import Subject
 from edgekit.task import Task
@@ -110,7 +111,7 @@ def _from_artifact(folder: Path, artifact: Artifact, manifest: Manifest, runtime
         model=manifest.name,
         scheme=artifact.scheme,
     )
-    samples = folder / EVAL if (folder / EVAL).is_file() else None
+    samples = inside(folder / EVAL, folder) if is_file(folder / EVAL) else None
     path, how = folder / artifact.file, manifest.preprocessing
     return Candidate(subject, path, how, artifact.inputs, artifact.outputs, manifest.task, samples)
 

@@ -88,7 +88,7 @@ def test_a_header_that_promises_more_than_there_is(tmp_path: Path, always_map: N
     with pytest.raises(InputError, match=r"a\.npz"):
         load_raw(str(tmp_path / "a.npz"))
     (tmp_path / "a.npz").write_bytes(data.replace(b"(150,), }  ", b"(15000,), }"))
-    with pytest.raises(InputError, match=r"x is cut off: 15000 bytes expected"):
+    with pytest.raises(InputError, match=r"x is cut off: 15,000 bytes expected"):
         load_raw(str(tmp_path / "a.npz"))
 
 
@@ -238,11 +238,11 @@ def test_bad_npy_files(tmp_path: Path) -> None:
         load_raw(str(tmp_path))
     for content in (b"", b"\x93NUMPY", b"hello", b"\x93NUMPY\x01\x00" + struct.pack("<H", 10) + b"{'a': 1}  "):
         path.write_bytes(content)
-        with pytest.raises(InputError, match=r"x_train\.npy: (not a readable|holds Python)"):
+        with pytest.raises(InputError, match=r"x_train\.npy: is not a readable"):
             load_raw(str(tmp_path))
     np.save(path, np.zeros((100, 4)))
     path.write_bytes(path.read_bytes()[:-8])
-    with pytest.raises(InputError, match=r"x_train\.npy: not a readable"):
+    with pytest.raises(InputError, match=r"x_train\.npy: is cut off: 3,200 bytes expected"):
         load_raw(str(tmp_path))
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("x.npy", b"")
