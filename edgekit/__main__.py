@@ -47,7 +47,10 @@ def open_streams() -> None:
 
 
 def _end(number: int, frame: FrameType | None) -> None:
-    os._exit(128 + number)
+    try:
+        os.write(2, f"edgekit: interrupted by {signal.Signals(number).name}\n".encode())
+    finally:
+        os._exit(INTERRUPTED + number)
 
 
 if __name__ == "__main__":
