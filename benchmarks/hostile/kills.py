@@ -192,7 +192,8 @@ class _Command:
             return "hang", f"runs {SLOW_SECONDS:g} s after {which.name}"
         if not _until(lambda: not self._alive(), GONE_SECONDS):
             return "goes on", "; ".join(self._alive())
-        if "Traceback (most recent call last)" in self.said:
+        # A traceback without a line of edgekit is Python's, which was interrupted before it started us.
+        if "Traceback (most recent call last)" in self.said and "/edgekit/" in self.said:
             return "traceback", self.said.strip().splitlines()[-1][:300]
         if self.code not in (0, -which, 128 + which):
             return "code", f"exit code {self.code} after {which.name}: {self.said[-200:]}"

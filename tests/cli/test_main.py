@@ -18,7 +18,7 @@ import pytest
 import typer
 
 from edgekit import temporary
-from edgekit.cli import entry
+from edgekit.cli import interruptions
 from edgekit.cli.entry import run
 from edgekit.errors import ConversionError
 
@@ -31,15 +31,15 @@ def test_native_code_may_wrap_an_interruption(capsys: pytest.CaptureFixture[str]
         except BaseException as error:
             raise ConversionError("the converter failed") from error
 
-    before = [signal.getsignal(name) for name in entry.SIGNALS]
+    before = [signal.getsignal(name) for name in interruptions.SIGNALS]
     assert run(app, "edgekit") == code
-    assert [signal.getsignal(name) for name in entry.SIGNALS] == before
+    assert [signal.getsignal(name) for name in interruptions.SIGNALS] == before
     name = signal.Signals(number).name
     assert capsys.readouterr().err == f"edgekit: interrupted by {name}; nothing was left half-written\n"
 
 
 def test_an_interruption_that_a_library_swallows_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(entry, "AGAIN_SECONDS", 0.02)
+    monkeypatch.setattr(interruptions, "AGAIN_SECONDS", 0.02)
     reached = []
 
     def app(arguments: object) -> None:
@@ -55,7 +55,7 @@ def test_an_interruption_that_a_library_swallows_comes_again(monkeypatch: pytest
 
 
 def test_tidying_up_is_not_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(entry, "AGAIN_SECONDS", 0.02)
+    monkeypatch.setattr(interruptions, "AGAIN_SECONDS", 0.02)
     tidied = []
 
     @contextmanager
@@ -81,7 +81,7 @@ def test_tidying_up_is_not_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_who_insists_need_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     codes = []
-    monkeypatch.setattr(entry, "IMPATIENT_SECONDS", -1)
+    monkeypatch.setattr(interruptions, "IMPATIENT_SECONDS", -1)
     monkeypatch.setattr(os, "_exit", codes.append)
 
     def app(arguments: object) -> None:
