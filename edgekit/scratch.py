@@ -24,6 +24,8 @@ from pathlib import Path
 
 LOCK = ".edgekit-lock"
 DIGITS = 12
+_LEFT = (OSError, RecursionError)
+"""Troubles with which a folder is left to the next sweep; the latter of one that is very deep."""
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 _FOUND = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK
@@ -63,7 +65,7 @@ class Scratch:
             return
         try:
             if self._process == os.getpid():
-                with contextlib.suppress(OSError), _opened(self.path.parent) as parent:
+                with contextlib.suppress(*_LEFT), _opened(self.path.parent) as parent:
                     _remove(parent, self.path.name)
         finally:
             os.close(lock)
@@ -82,7 +84,7 @@ def sweep(parent: Path, stem: str, rescue: Callable[[Path], None] | None = None)
     with contextlib.suppress(OSError), os.scandir(parent) as entries:
         found += [entry.name for entry in entries if pattern.fullmatch(entry.name)]
     for name in found:
-        with contextlib.suppress(OSError), _opened(parent) as folder, _dead(folder, name):
+        with contextlib.suppress(*_LEFT), _opened(parent) as folder, _dead(folder, name):
             if rescue is not None:
                 rescue(parent / name)
             _remove(folder, name)

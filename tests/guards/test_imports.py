@@ -103,7 +103,7 @@ def test_temporaries_and_children_are_made_in_one_place_each() -> None:
     children |= {"os.fork", "os.system", "os.popen", "multiprocessing.Process", "multiprocessing.Pool"}
     for name, tree in MODULES.items():
         used = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
-        if name != "edgekit.models.loader":  # in the process's own folder, as what libraries make
+        if name not in ("edgekit.models.loader", "edgekit.models.building"):  # as libraries do (`temporary.claim`)
             assert not used & folders, f"{name}: use edgekit.temporary or edgekit.files"
         if name not in ("edgekit.transports.process", "edgekit.devices.emulated.server"):
             assert not used & children, f"{name}: use edgekit.transports.process"
