@@ -61,12 +61,14 @@ class Job:
         argv: its arguments, the output excepted.
         out: the option and the value that name the output.
         weight: how often it comes.
+        seconds: None: as long as it takes; else until when it is killed.
     """
 
     name: str
     argv: tuple[str, ...]
     out: tuple[str, str]
     weight: int
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -92,12 +94,15 @@ def results(seed: int, count: int, scratch: Path, jobs: int) -> Iterator[Result]
     bundle = whole["compress"].output
     kinds.append(Job("bench", ("bench", str(bundle), *settings), ("--out", "records"), 2))
     whole["bench"] = _uninterrupted(kinds[-1], scratch / "whole-2")
+    # One whose runner would measure for minutes.
+    kinds.append(Job("bench, long", ("bench", str(bundle), "--min-seconds", "300"), ("--out", "records"), 1, 10.0))
+    whole["bench, long"] = _Done(10.0, whole["bench"].output)
     random_ = random.Random(seed)
     cases = []
     for number in range(count):
         job = random_.choices(kinds, [kind.weight for kind in kinds])[0]
         which = random_.choices([signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP], [7, 1, 1, 1])[0]
-        on_sight = job.name != "bench" and random_.random() < 0.25
+        on_sight = not job.name.startswith("bench") and random_.random() < 0.25
         share, old = random_.uniform(0, 1.05), random_.random() < 0.5
         cases.append((number, job, which, on_sight, share, old))
     with ThreadPoolExecutor(jobs) as pool:
@@ -120,7 +125,7 @@ def _case(
     folder = scratch / f"case-{number}"
     output = folder / job.out[1]
     folder.mkdir()
-    if old and job.name != "bench":
+    if old and not job.name.startswith("bench"):
         shutil.copytree(bundle, output)
     before = _digests(output)
     command = _Command(job, folder)
@@ -133,7 +138,7 @@ def _case(
     wrong = command.end(which) or _wrong(job, command, before, whole[job.name].output)
     if not wrong:
         wrong = _afterwards(job, folder, output)
-    repeated = not wrong and number % REPEATED == 0
+    repeated = not wrong and number % REPEATED == 0 and job.seconds is None
     if repeated:
         wrong = _again(job, folder, output, whole[job.name].output)
     if not wrong:
@@ -193,7 +198,8 @@ class _Command:
         if not _until(lambda: not self._alive(), GONE_SECONDS):
             return "goes on", "; ".join(self._alive())
         # A traceback without a line of edgekit is Python's, which was interrupted before it started us.
-        if "Traceback (most recent call last)" in self.said and "/edgekit/" in self.said:
+        ours = "/edgekit/" in self.said or "Exception ignored" in self.said
+        if "Traceback (most recent call last)" in self.said and ours:
             return "traceback", self.said.strip().splitlines()[-1][:300]
         if self.code not in (0, -which, 128 + which):
             return "code", f"exit code {self.code} after {which.name}: {self.said[-200:]}"
@@ -220,7 +226,7 @@ def _wrong(job: Job, command: _Command, before: dict[str, str], whole: Path) -> 
     output = folder / job.out[1]
     if command.code > 0 and (left := _left(folder)):
         return "litter", f"left although it could tidy up: {', '.join(left)}"
-    if job.name == "bench":
+    if job.name.startswith("bench"):
         return _unreadable(output)
     now = _digests(output)
     if not now and before:
@@ -253,7 +259,7 @@ def _again(job: Job, folder: Path, output: Path, whole: Path) -> tuple[str, str]
         return "again", str(error)[-300:]
     if left := _left(folder):
         return "litter", f"left after the command ran again: {', '.join(left)}"
-    return _unreadable(output) if job.name == "bench" else _different(output, whole)
+    return _unreadable(output) if job.name.startswith("bench") else _different(output, whole)
 
 
 def _left(folder: Path) -> list[str]:

@@ -30,18 +30,22 @@ class Interruptions:
         self.first: signal.Signals | None = None
         self._since, self._over = 0.0, False
         self._before: dict[int, object] = {}
+        self._hook = sys.unraisablehook
 
     def __enter__(self) -> Interruptions:
         for number in SIGNALS:
             if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:  # nohup
                 continue
             self._before[number] = signal.signal(number, self._come)
+        # Where a weak reference's callback or a destructor swallows it, Python would print that.
+        self._hook, sys.unraisablehook = sys.unraisablehook, self._swallowed
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
         self._over = True
+        sys.unraisablehook = self._hook
         if self.first:
             signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in self._before.items():
@@ -59,6 +63,10 @@ class Interruptions:
             raise Interrupted
         if time.monotonic() - self._since > IMPATIENT_SECONDS:
             os._exit(128 + self.first)  # children end by themselves, the next start sweeps
+
+    def _swallowed(self, what: sys.UnraisableHookArgs) -> None:
+        if not isinstance(what.exc_value, Interrupted):
+            self._hook(what)
 
     def _again(self, number: int, frame: FrameType | None) -> None:
         error = sys.exception()

@@ -54,6 +54,26 @@ def test_an_interruption_that_a_library_swallows_comes_again(monkeypatch: pytest
     assert reached == ["swallowed"]
 
 
+def test_an_interruption_in_a_destructor_comes_again_and_is_not_printed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interruptions, "AGAIN_SECONDS", 0.02)
+
+    class Thing:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    def app(arguments: object) -> None:
+        things = [Thing()]
+        things.clear()
+        time.sleep(20)
+
+    before = sys.unraisablehook
+    assert run(app, "edgekit") == 130
+    assert capsys.readouterr().err.splitlines() == ["edgekit: interrupted by SIGINT; nothing was left half-written"]
+    assert sys.unraisablehook is before
+
+
 def test_tidying_up_is_not_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(interruptions, "AGAIN_SECONDS", 0.02)
     tidied = []
