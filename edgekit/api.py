@@ -7,11 +7,10 @@ behind it there, whatever is imported here, and because its memory is given back
 from __future__ import annotations
 
 import html
+import math
 import os
 import re
-import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -25,6 +24,8 @@ from edgekit.config import Recipe
 from edgekit.errors import EdgekitError, InputError
 from edgekit.manifest import read_bundle
 from edgekit.printable import visible
+from edgekit.temporary import temporary_folder
+from edgekit.transports.local import LocalTransport
 
 LINE = re.compile(r"edgekit: (?P<message>.*)")
 HINT = re.compile(r"  hint: (?P<hint>.*)")
@@ -111,12 +112,12 @@ def compress(
         >>> [artifact.file for artifact in bundle.manifest.artifacts]
         ['digits-float32.tflite', 'digits-dynamic.tflite', 'digits-float32.onnx']
     """
-    with tempfile.TemporaryDirectory(prefix="edgekit-api-") as folder:
-        path = _model_file(model, Path(folder))
+    with temporary_folder("api") as folder:
+        path = _model_file(model, folder)
         name = recipe.name if isinstance(recipe, Recipe) else Path(recipe).stem
         target = Path(out) if out is not None else Path(f"{path.stem}-{name}")
-        argv = ["compress", str(path), "--data", _data_spec(data, Path(folder)), "--out", str(target)]
-        argv += ["--recipe", _recipe_spec(recipe, Path(folder))]
+        argv = ["compress", str(path), "--data", _data_spec(data, folder), "--out", str(target)]
+        argv += ["--recipe", _recipe_spec(recipe, folder)]
         for option, value in (("--scale", scale), ("--mean", mean), ("--std", std)):
             argv += [option, _numbers(value)] if value is not None else []
         argv += ["--metric", metric] if metric else []
@@ -237,24 +238,22 @@ def _numbers(value: Sequence[float] | float) -> str:
 
 
 def _run(argv: Sequence[str], *, verbose: bool) -> None:
-    """Run a command of edgekit, showing what it says, and raise what it explains."""
+    """Run a command of edgekit, which ends with us, showing what it says, and raise what it explains."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     message, hint, last = "", "", ""
-    with subprocess.Popen(
-        [sys.executable, "-m", "edgekit", *argv],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-    ) as child:
-        assert child.stderr is not None
-        for line in child.stderr:
-            if found := LINE.match(line):
-                message = found["message"]
-            elif found := HINT.match(line):
-                hint = found["hint"]
-            elif verbose:
-                sys.stderr.write(line)
-            last = line.strip() or last
-    if child.returncode:
-        raise EdgekitError(message or f"edgekit {argv[0]} ended with exit code {child.returncode}: {last}", hint)
+
+    def read(line: str) -> None:
+        nonlocal message, hint, last
+        if found := LINE.match(line):
+            message = found["message"]
+        elif found := HINT.match(line):
+            hint = found["hint"]
+        elif verbose:
+            sys.stderr.write(line + "\n")
+        last = line.strip() or last
+
+    done = LocalTransport().run(
+        [sys.executable, "-m", "edgekit", *argv], timeout=math.inf, env=environment, on_line=read
+    )
+    if done.returncode:
+        raise EdgekitError(message or f"edgekit {argv[0]} ended with exit code {done.returncode}: {last}", hint)

@@ -18,6 +18,7 @@ from functools import cache
 from typing import Any
 
 from edgekit.errors import EdgekitError, MissingExtraError
+from edgekit.temporary import claim
 
 
 def set_environment() -> None:
@@ -38,6 +39,7 @@ def tensorflow() -> Any:
         EdgekitError: something imported TensorFlow earlier with Keras 3 behind it.
     """
     set_environment()
+    claim()
     try:
         with quiet():
             import tensorflow as tf

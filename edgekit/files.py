@@ -8,15 +8,14 @@ import gzip
 import hashlib
 import json
 import os
-import re
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from edgekit.errors import InputError, OutputError
+from edgekit.placing import replace_folder
+from edgekit.scratch import Scratch, sweep
 
 
 def work_base() -> Path:
@@ -90,18 +89,14 @@ def explained_write_errors(target: Path) -> Iterator[None]:
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on success it replaces `path`, on any exception it is removed."""
+    """Yield a temporary path of the same name, in a folder beside `path`; on success it replaces `path`."""
     with explained_write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=f".tmp{path.suffix}", dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
-        try:
+        _sweep_once(path.parent)
+        with Scratch(path.parent, _stem(path)) as folder:
+            temporary = folder / path.name
             yield temporary
-            temporary.chmod(0o666 & ~_umask())
             temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -119,27 +114,18 @@ def atomic_folder(path: Path, *, force: bool = False, marker: str) -> Iterator[P
     check_free(path, force=force, marker=marker)
     with explained_write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(path)
-        temporary = path.parent / f".{path.name}.tmp-{os.getpid()}"
-        temporary.mkdir()
-        retired = path.parent / f".{path.name}.old-{os.getpid()}"
-        try:
+        sweep(path.parent, _ANY_STEM, _bring_back)
+        with Scratch(path.parent, _stem(path)) as folder:
+            temporary, retired = folder / "new" / path.name, folder / _OLD / path.name
+            temporary.mkdir(parents=True)
+            retired.parent.mkdir()
             yield temporary
-            if path.exists():
-                path.rename(retired)
-            try:
-                temporary.rename(path)
-            except BaseException:
-                if retired.exists():
-                    retired.rename(path)
-                raise
-            shutil.rmtree(retired, ignore_errors=True)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            replace_folder(temporary, path, retired)
 
 
 def check_free(path: Path, *, force: bool, marker: str) -> None:
     """Raise `OutputError` if `path` may not become a new output folder (see `atomic_folder`)."""
+    _sweep_once(path.parent)
     if not path.exists() and not path.is_symlink():
         return
     if path.is_symlink() or not path.is_dir():
@@ -163,29 +149,28 @@ def check_free_file(path: Path, *, force: bool) -> None:
         raise OutputError(f"{path}: exists already", "add --force to replace it, or choose another name with -o")
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+_OLD = "old"
+_ANY_STEM = r"\..+\.tmp-"
+_swept: set[str] = set()
 
 
-def _sweep(path: Path) -> None:
-    """Remove what a killed run left beside `path`; bring back a result that was caught mid-replacement."""
-    pattern = re.compile(rf"\.{re.escape(path.name)}\.(tmp|old)-(\d+)")
-    for entry in path.parent.iterdir():
-        match = pattern.fullmatch(entry.name)
-        if match and not _alive(int(match[2])):
-            if match[1] == "old" and not path.exists():
-                entry.rename(path)
-            else:
-                shutil.rmtree(entry, ignore_errors=True)
+def _stem(path: Path) -> str:
+    """Return how the folders beside `path` begin in which it is made; a name has at most 255 bytes."""
+    return f".{os.fsdecode(os.fsencode(path.name)[:200])}.tmp-"
 
 
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+def _sweep_once(parent: Path) -> None:
+    """Sweep a folder, the first time that this process writes there."""
+    if (name := str(parent.absolute())) not in _swept:
+        _swept.add(name)
+        sweep(parent, _ANY_STEM, _bring_back)
+
+
+def _bring_back(folder: Path) -> None:
+    """Bring back a result that was caught in the middle of its replacement."""
+    if (folder / _OLD).is_symlink() or not (folder / _OLD).is_dir():
+        return
+    for retired in (folder / _OLD).iterdir():
+        path = folder.with_name(retired.name)
+        if not path.exists() and not path.is_symlink():
+            retired.rename(path)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -60,6 +59,7 @@ from edgekit.stats import wilson
 from edgekit.task import Task, with_scale
 from edgekit.techniques.registry import resolve
 from edgekit.techniques.stage import Stage
+from edgekit.temporary import temporary_folder
 
 GRAVE = ("normalised-twice", "not-normalised", "channel-order", "token-range", "not-integers", "feature-scales")
 """Findings about the data that are said again at the end: they spoil every number."""
@@ -228,8 +228,8 @@ def _run_stages(job: _Job, stages: list[Stage], work: Path, allow_unsafe: bool) 
     model = job.source.model
     if not stages:
         return Outcome(model, None, [], [])
-    with tempfile.TemporaryDirectory(prefix="edgekit-effect-") as folder:
-        meter = EffectMeter(job.device, model, job.recipe, job.splits, job.preprocessing, job.task, Path(folder))
+    with temporary_folder("effect") as folder:
+        meter = EffectMeter(job.device, model, job.recipe, job.splits, job.preprocessing, job.task, folder)
         return run_stages(
             model,
             stages,
@@ -254,10 +254,10 @@ def _check(job: _Job, outcome: Outcome, exported: list[Exported]) -> tuple[list[
     truth = reference_labels(job.task, job.source.model, x, y, job.preprocessing)
     artifacts, agreement, outputs = [], [], dict[tuple[str, str], Outputs]()
     with (
-        tempfile.TemporaryDirectory(prefix="edgekit-check-") as scratch,
+        temporary_folder("check") as scratch,
         job.progress.task("checking", len(exported)) as progress,
     ):
-        samples = Path(scratch) / "validation.npz"
+        samples = scratch / "validation.npz"
         write_samples(samples, x)
         for item in exported:
             if item.format == "c":
@@ -265,7 +265,7 @@ def _check(job: _Job, outcome: Outcome, exported: list[Exported]) -> tuple[list[
             else:
                 info = inspect_file(item.path)
                 ins, outs = specs(info.inputs), specs(info.outputs)
-                result = run_file(job.device, item.path, ins, outs, samples, job.preprocessing, job.task, Path(scratch))
+                result = run_file(job.device, item.path, ins, outs, samples, job.preprocessing, job.task, scratch)
                 outputs[item.format, item.scheme] = result
                 agreement.append(compare(trained if of_int8(item.scheme) else reference, result, job.task))
                 artifacts.append(_artifact(item, ins, outs, scores(result.real, truth, job.task)))

@@ -11,6 +11,7 @@ import pytest
 
 from edgekit import files
 from edgekit.errors import InputError, OutputError
+from edgekit.placing import replace_folder
 from edgekit.schema import read_json
 
 M = "manifest.json"
@@ -77,17 +78,70 @@ def test_a_file_or_link_in_the_way_is_left_alone(tmp_path: Path) -> None:
             files.check_free(tmp_path / name, force=True, marker=M)
 
 
-def test_what_a_killed_run_left_is_swept(tmp_path: Path) -> None:
-    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
-    pid = dead.stdout.strip()
-    (tmp_path / f".out.tmp-{pid}").mkdir()
-    (tmp_path / f".out.old-{pid}").mkdir()
-    (tmp_path / f".out.old-{pid}" / M).write_text("the only copy")
-    (tmp_path / f".out.tmp-{os.getppid()}").mkdir()  # somebody is still at work
-    with pytest.raises(RuntimeError), files.atomic_folder(tmp_path / "out", force=True, marker=M):
-        raise RuntimeError
+LEAVE = """
+import os, sys
+from pathlib import Path
+from edgekit import files
+with files.atomic_file(Path(sys.argv[1]) / "record.json") as file, \
+     files.atomic_folder(Path(sys.argv[1]) / "out", force=True, marker="manifest.json") as folder:
+    file.write_text("half"), (folder / "half").write_text("half")
+    if sys.argv[2] == "between":
+        os.rename(Path(sys.argv[1]) / "out", folder.parents[1] / "old" / "out")
+    print("ready", flush=True)
+    os.kill(os.getpid(), 9) if sys.argv[2] != "live" else sys.stdin.read()
+"""
+
+
+def left(folder: Path, how: str) -> subprocess.Popen[bytes]:
+    """Let a process write into a folder, and die there, or live on."""
+    child = subprocess.Popen([sys.executable, "-c", LEAVE, folder, how], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    assert child.stdout.readline() == b"ready\n"
+    if how != "live":
+        child.communicate()
+    return child
+
+
+def test_what_a_killed_run_left_is_swept_and_what_lives_is_not(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / M).write_text("old")
+    left(tmp_path, "dead")
+    assert len(entries(tmp_path)) == 3
+    live = left(tmp_path, "live")
+    with files.atomic_folder(tmp_path / "out", force=True, marker=M) as folder:
+        (folder / M).write_text("new")
+        assert len(entries(tmp_path)) == 4, "two of the live process, and ours"
+    assert (tmp_path / "out" / M).read_text() == "new"
+    live.communicate()
+    assert entries(tmp_path) == ["out", "record.json"]
+
+
+def test_a_result_caught_in_its_replacement_comes_back(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / M).write_text("the only copy")
+    left(tmp_path, "between")
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(OutputError, match="exists already"):
+        files.check_free(tmp_path / "out", force=False, marker=M)
     assert (tmp_path / "out" / M).read_text() == "the only copy"
-    assert entries(tmp_path) == [f".out.tmp-{os.getppid()}", "out"]
+    assert entries(tmp_path) == ["out"]
+
+
+@pytest.mark.parametrize("exchange", [True, False])
+def test_a_folder_is_replaced_in_one_step_where_that_can_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exchange: bool
+) -> None:
+    if not exchange:
+        monkeypatch.setattr("edgekit.placing._exchanged", lambda *_: False)
+    for name in ("new", "out"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).touch()
+    replace_folder(tmp_path / "new", tmp_path / "out", tmp_path / "aside")
+    assert entries(tmp_path / "out") == ["new"]
+    assert entries(tmp_path) == (["new", "out"] if exchange else ["aside", "out"])
+    with pytest.raises(OSError):
+        replace_folder(tmp_path / "nothing", tmp_path / "out", tmp_path / "elsewhere")
+    assert entries(tmp_path / "out") == ["new"]
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])

@@ -20,6 +20,8 @@ from edgekit.config import Recipe, StageSpec, parse_stage
 from edgekit.errors import InputError
 from edgekit.inspect.reading import inspect_file
 from edgekit.ledger import Entry
+from edgekit.manifest import MANIFEST
+from edgekit.models.checkpoint import Checkpoint
 from edgekit.pipeline import compress
 from edgekit.report.ledger_table import ledger_line, ledger_table
 from edgekit.stages import check_order
@@ -31,6 +33,17 @@ pytestmark = pytest.mark.usefixtures("one_latency_round")
 TUNE = {"epochs": 1, "batch_size": 16, "learning_rate": 0.001}
 TWO = (StageSpec("finetune", TUNE), StageSpec("distill", {"student": "current", **TUNE}))
 RECIPE = Recipe("two", stages=TWO, schemes=("int8",), formats=("tflite",), calibration_samples=20, check_samples=15)
+
+LONGER = replace(
+    RECIPE,
+    stages=(TWO[0], StageSpec("distill", {**TWO[1].options, "epochs": 2})),
+    formats=("tflite", "onnx"),
+    schemes=("float32", "int8"),
+)
+
+
+def entries(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 def timeless(entry: dict[str, Any]) -> dict[str, Any]:
@@ -79,22 +92,39 @@ def test_the_ledger_is_of_the_files(model_file: Path, npz: Path, tmp_path: Path)
 def test_an_interrupted_run_goes_on_and_ends_the_same(
     model_file: Path, npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    straight = compress(model_file, str(npz), RECIPE, tmp_path / "straight").manifest
-    from edgekit.techniques.distill import Distill
+    straight = compress(model_file, str(npz), LONGER, tmp_path / "out").manifest
+    (tmp_path / "out").rename(tmp_path / "straight")
+    save, saved = Checkpoint.save, list[str]()
 
-    with monkeypatch.context() as patch:
-        patch.setattr(Distill, "run", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        with pytest.raises(KeyboardInterrupt):
-            compress(model_file, str(npz), RECIPE, tmp_path / "resumed")
-    assert not (tmp_path / "resumed").exists()
+    def second(self: Checkpoint, *arguments: Any) -> None:
+        if len(saved) == 2:
+            raise KeyboardInterrupt  # what the second epoch of the second stage learned is lost
+        save(self, *arguments)
+        saved.append("epoch")
+
     # What does not matter for the stages may change in between.
-    described = replace(RECIPE, name="other", description="the same", eval_samples=9)
+    described = replace(LONGER, name="other", description="the same", eval_samples=9)
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoint, "save", second)
+        with pytest.raises(KeyboardInterrupt):
+            compress(model_file, str(npz), described, tmp_path / "out")
+    assert entries(tmp_path) == ["rows.npz", "straight"]
+    # A process that goes on has made other layers before than one that did all.
+    keras = tf_keras()
+    keras.Sequential([keras.layers.Conv2D(1, 1), keras.layers.Flatten(), keras.layers.Dense(1)])
     with monkeypatch.context() as patch:
         patch.setattr(finetune.Finetune, "run", lambda *_: pytest.fail("the first stage ran again"))
-        resumed = compress(model_file, str(npz), described, tmp_path / "resumed").manifest
+        patch.setattr(Checkpoint, "save", lambda *a: (saved.append("resumed"), save(*a)))
+        resumed = compress(model_file, str(npz), LONGER, tmp_path / "out").manifest
+    assert saved == ["epoch"] * 2 + ["resumed"]
     assert [timeless(e) for e in resumed.ledger] == [timeless(e) for e in straight.ledger]
-    assert resumed.lineage == straight.lineage
-    assert [a.sha256 for a in resumed.artifacts] == [a.sha256 for a in straight.artifacts]
+    assert replace(resumed, created="", ledger=[]) == replace(straight, created="", ledger=[])
+    assert entries(tmp_path / "out") == entries(tmp_path / "straight")
+    same = [n for n in entries(tmp_path / "out") if n != MANIFEST]
+    assert "m.keras" in same
+    assert "m-float32.onnx" in same
+    for name in same:
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "straight" / name).read_bytes(), name
 
 
 @pytest.mark.tensorflow

@@ -7,7 +7,8 @@ place that prints, and the only one that decides exit codes:
     1  an explained failure (EdgekitError)
     2  wrong usage
     3  done in part: some of the measurements or checks failed
-    130  interrupted with Ctrl-C; nothing is left half-written
+    129, 130, 143  interrupted: the terminal was closed, Ctrl-C, SIGTERM; nothing is left half-written
+    141  whoever read stdout is gone, as after `| head -1`
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ app.add_typer(targets.app, name=targets.NAME)
 
 
 def main() -> None:
-    """Run the command line; the entry point of the `edgekit` script."""
+    """Run the command line; `edgekit.__main__` is where a process starts."""
     sys.exit(run(app, "edgekit"))
 
 

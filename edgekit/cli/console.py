@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import sys
 import time
@@ -27,8 +28,8 @@ class Console:
     def __init__(self) -> None:
         try:
             self._out: TextIO = os.fdopen(os.dup(sys.stderr.fileno()), "w", buffering=1)
-            atexit.register(self._out.close)
-        except (OSError, ValueError):  # stderr is not a file, as under a test runner
+            atexit.register(_close, self._out)
+        except (OSError, ValueError, AttributeError):  # stderr is not a file, as under a test runner
             self._out = sys.stderr
         self._bar: RichProgress | None = None
 
@@ -70,7 +71,13 @@ class Console:
             self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
         else:
             encoding = self._out.encoding or "utf-8"
-            print(line.encode(encoding, "backslashreplace").decode(encoding), file=self._out, flush=True)
+            with contextlib.suppress(OSError):  # whoever read it is gone; the work goes on
+                print(line.encode(encoding, "backslashreplace").decode(encoding), file=self._out, flush=True)
+
+
+def _close(stream: TextIO) -> None:
+    with contextlib.suppress(OSError):  # as above
+        stream.close()
 
 
 class _Bar:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import typer
 from typer.core import TyperCommand
 
+from edgekit.cli.interruptions import Interruptions
+from edgekit.cli.printed import Printed
 from edgekit.cli.terminal import guarded, message
 from edgekit.errors import EdgekitError, InputError
+from edgekit.temporary import own_process
+
+PIPE_CLOSED = 128 + signal.SIGPIPE
 
 LONGEST_NAME, LONGEST_PATH = 255, 4095
 """Bytes that Linux takes."""
@@ -50,37 +56,53 @@ def _fault(path: Path) -> str | None:
 def run(app: Callable[[Sequence[str] | None], object], name: str, arguments: Sequence[str] | None = None) -> int:
     """Run an application and return its exit code; explained failures are printed.
 
+    A signal of `interruptions.SIGNALS` unwinds what is under way, so that temporary folders, half-written outputs and
+    child processes go, and gives 128 + its number. A reader of stdout that is gone (`| head -1`) gives `PIPE_CLOSED`,
+    silently.
+
     Args:
         app: a Typer application.
         name: stands before error messages.
         arguments: without the program's name; None reads `sys.argv`.
     """
-    interrupted: list[int] = []
+    code = 0
+    with Interruptions() as interruptions, Printed() as printed:
+        try:
+            with own_process(), guarded():
+                _check_arguments(sys.argv[1:] if arguments is None else arguments)
+                app(arguments)
+            printed.flush()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        except Exception as error:
+            # Native code may have made an error of its own out of an interruption.
+            if not interruptions.first and error is not printed.error:
+                code = _failed(error, name)
+    if interruptions.first:
+        _say(f"{name}: interrupted by {interruptions.first.name}; nothing was left half-written")
+        return 128 + interruptions.first
+    if printed.error is None:
+        return code
+    if printed.error.errno == errno.EPIPE:
+        return PIPE_CLOSED
+    _say(f"{name}: stdout: the output cannot be written: {printed.error.strerror}")
+    return code or 1
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        """Unwind, so that temporary folders go."""
-        interrupted.append(number)
-        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, interrupt)
-    try:
-        with guarded():
-            _check_arguments(sys.argv[1:] if arguments is None else arguments)
-            app(arguments)
-    except SystemExit as stop:
-        return 128 + interrupted[0] if interrupted else int(stop.code or 0)
-    except Exception as error:
-        if interrupted:  # in the middle of native code, which made an error of its own out of it
-            return 128 + interrupted[0]
-        told = _told(error)
-        if told is None:
-            raise
-        message(f"{name}: {told.message}")
-        if told.hint:
-            message(f"  hint: {told.hint}")
-        return 1
-    return 0
+def _failed(error: Exception, name: str) -> int:
+    """Print an explained failure and return its exit code; raise any other."""
+    told = _told(error)
+    if told is None:
+        raise error
+    _say(f"{name}: {told.message}", *([f"  hint: {told.hint}"] if told.hint else []))
+    return 1
+
+
+def _say(*lines: str) -> None:
+    """Print to stderr, if somebody still reads it."""
+    for line in lines:
+        with contextlib.suppress(OSError, ValueError):
+            message(line)
 
 
 def _check_arguments(arguments: Sequence[str]) -> None:

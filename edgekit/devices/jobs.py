@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import signal
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from edgekit.document import LARGE
 from edgekit.errors import InputError, RunnerCrashed, RunnerTimeout
 from edgekit.preprocessing import Preprocessing
 from edgekit.schema import read_json
+from edgekit.temporary import temporary_folder
 from edgekit.transports.base import Completed, OnLine
 
 RUNNER = Path(edgekit.ondevice.__file__).with_name("runner.py")
@@ -107,8 +107,8 @@ def run_job(
         **job.settings,
     }
     answer_path = work.scratch(f"result-{number}.json")
-    with tempfile.TemporaryDirectory(prefix="edgekit-job-") as folder:
-        job_path = Path(folder) / "job.json"
+    with temporary_folder("job") as folder:
+        job_path = folder / "job.json"
         job_path.write_text(json.dumps(sent), encoding="utf-8")
         argv = [*device.prefix, device.python, work.push(RUNNER), work.send(job_path), answer_path]
         env = {"PYTHONDONTWRITEBYTECODE": "1", **device.env}
@@ -118,7 +118,7 @@ def run_job(
             raise RunnerTimeout(
                 f"{job.model.name}: the runner was stopped after {timeout:g} s without an answer"
             ) from error
-        answer = _read_answer(device, answer_path, Path(folder) / "result.json", job, done)
+        answer = _read_answer(device, answer_path, folder / "result.json", job, done)
     if not answer["ok"]:
         raise refusal(answer, job.runtime, job.model.name)
     if outputs is not None:

@@ -11,10 +11,8 @@ import hashlib
 import io
 import json
 import re
-import subprocess
 import sys
 import tarfile
-import tempfile
 import threading
 import zipfile
 from dataclasses import dataclass
@@ -25,6 +23,8 @@ from edgekit.devices.interpreter import Interpreter
 from edgekit.errors import InputError, TargetError
 from edgekit.files import atomic_folder, sha256, work_base, write_json
 from edgekit.schema import read, read_json
+from edgekit.temporary import temporary_folder
+from edgekit.transports.local import LocalTransport
 
 REQUIREMENTS = {
     "ai-edge-litert": ("ai-edge-litert",),
@@ -90,10 +90,10 @@ class _Listed(TypedDict):
 
 
 def _make(folder: Path, runtime: str, machine: Interpreter, wheels: Path | None) -> None:
-    with tempfile.TemporaryDirectory(prefix="edgekit-wheels-") as downloads:
-        _download(runtime, machine, wheels, Path(downloads))
+    with temporary_folder("wheels") as downloads:
+        _download(runtime, machine, wheels, downloads)
         with atomic_folder(folder, force=True, marker=LIST) as temporary:
-            found = sorted(Path(downloads).glob("*.whl"))
+            found = sorted(downloads.glob("*.whl"))
             _pack(found, temporary / ARCHIVE)
             write_json(temporary / LIST, [_describe(path) for path in found])
 
@@ -126,8 +126,8 @@ def _download(runtime: str, machine: Interpreter, wheels: Path | None, into: Pat
     if wheels is not None:
         argv += ["--no-index", "--find-links", str(wheels)]
     try:
-        done = subprocess.run([*argv, *requirements], capture_output=True, text=True, timeout=PIP_SECONDS, check=False)
-    except subprocess.TimeoutExpired as error:
+        done = LocalTransport().run([*argv, *requirements], timeout=PIP_SECONDS)
+    except TimeoutError as error:
         raise TargetError(f"the wheels of {runtime} did not come within {PIP_SECONDS} s", _OFFLINE) from error
     if done.returncode == 0:
         return

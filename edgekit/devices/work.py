@@ -20,7 +20,6 @@ import getpass
 import hashlib
 import shutil
 import socket
-import tempfile
 import threading
 import uuid
 from collections.abc import Mapping
@@ -34,6 +33,7 @@ from typing import Protocol
 from edgekit.errors import ConnectionFailed, TargetError
 from edgekit.files import sha256
 from edgekit.printable import shown, visible
+from edgekit.temporary import Temporary
 from edgekit.transports import shell
 from edgekit.transports.base import LOST, Channel, Deadline, Transport, retried
 
@@ -105,7 +105,7 @@ class LocalWork:
 
     def __init__(self) -> None:
         self.sent_bytes = 0
-        self._folder = Path(tempfile.mkdtemp(prefix="edgekit-"))
+        self._folder = Temporary("work")
 
     def renew(self) -> None:
         """Do nothing."""
@@ -124,14 +124,14 @@ class LocalWork:
 
     def scratch(self, name: str) -> str:
         """Return a path in the temporary folder."""
-        return str(self._folder / name)
+        return str(self._folder.path / name)
 
     def clean(self) -> None:
         """Do nothing: there is nothing else."""
 
     def close(self) -> None:
         """Remove the temporary folder."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.close()
 
 
 class RemoteWork:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from edgekit.export import c_header, int4, onnx, tflite
 from edgekit.export.saved import Saved, without_loops
 from edgekit.export.tflite import Calibration
 from edgekit.progress import Progress
+from edgekit.temporary import temporary_folder
 
 HEADER = "model_data.h"
 
@@ -54,8 +54,8 @@ def export(
     Raises:
         ConversionError: a file cannot be made.
     """
-    with tempfile.TemporaryDirectory(prefix="edgekit-export-") as scratch:
-        workshop = _Workshop(model, float_model, calibration, Path(scratch), name)
+    with temporary_folder("export") as scratch:
+        workshop = _Workshop(model, float_model, calibration, scratch, name)
         wanted, made = plan(recipe), []
         with progress.task("exporting", len(wanted)) as task:
             for format_, scheme in wanted:

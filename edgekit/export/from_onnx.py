@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from edgekit.export.exporter import Exported
 from edgekit.export.fixed_batch import fixed_onnx
 from edgekit.export.onnx import explained, quantize_qdq, silenced
 from edgekit.progress import Progress
+from edgekit.temporary import temporary_folder
 
 Arrays = Sequence[npt.NDArray[Any]]
 
@@ -59,8 +59,8 @@ def _float32(path: Path, target: Path) -> str:
 
 
 def _int8(path: Path, target: Path, calibration: Arrays) -> str:
-    with tempfile.TemporaryDirectory(prefix="edgekit-onnx-") as scratch:
-        prepared = Path(scratch) / "prepared.onnx"
+    with temporary_folder("onnx") as scratch:
+        prepared = scratch / "prepared.onnx"
         with explained("int8 by static calibration"), silenced():
             opset = _prepare(path, prepared)
             quantize_qdq(prepared, target, _samples(prepared, calibration))

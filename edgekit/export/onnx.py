@@ -159,6 +159,8 @@ def _sort(graph: Any) -> None:
             stack += [(source, False) for source in reversed([*node.input, *_captured(node)])]
     nodes = [type(node).FromString(node.SerializeToString()) for node in ordered.values()]
     for node in nodes:
+        if not node.domain:
+            node.ClearField("domain")  # ONNX's own, which some nodes say by an empty text, another time by none
         for _, inner in _subgraphs(node):
             _sort(inner)
     del graph.node[:]

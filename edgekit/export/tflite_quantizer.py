@@ -6,11 +6,10 @@ what another converter wrote differently (options left out, for one). So `quanti
 
 from __future__ import annotations
 
+import math
 import os
 import signal
-import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,6 +21,9 @@ import numpy.typing as npt
 from edgekit.backend import tensorflow
 from edgekit.errors import ConversionError, MissingExtraError
 from edgekit.export.lstm_state import mend_states
+from edgekit.temporary import temporary_folder
+from edgekit.transports.base import Completed
+from edgekit.transports.local import LocalTransport
 
 Arrays = Sequence[npt.NDArray[Any]]
 
@@ -45,17 +47,16 @@ def quantize(data: bytes, schemes: Sequence[str], calibration: Arrays) -> dict[s
     """
     if find_spec("tensorflow") is None:
         raise MissingExtraError(f"making {' and '.join(schemes)} of a .tflite file", "compress")
-    with tempfile.TemporaryDirectory(prefix="edgekit-quantize-") as scratch:
-        folder = Path(scratch)
+    with temporary_folder("quantize") as folder:
         (folder / SOURCE).write_bytes(data)
         np.savez(folder / SAMPLES, *calibration)
         env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        argv = [sys.executable, "-c", _START, scratch, *schemes]
-        done = subprocess.run(argv, env=env, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL)
+        argv = [sys.executable, "-c", _START, str(folder), *schemes]
+        done = LocalTransport().run(argv, env=env, timeout=math.inf)
         return {scheme: mend_states(_result(folder, scheme, done)) for scheme in schemes}
 
 
-def _result(folder: Path, scheme: str, done: subprocess.CompletedProcess[str]) -> bytes:
+def _result(folder: Path, scheme: str, done: Completed) -> bytes:
     made, failed = folder / f"{scheme}.tflite", folder / f"{scheme}.error"
     if made.is_file():
         return made.read_bytes()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -36,6 +35,7 @@ from edgekit.progress import SILENT, Progress, Task
 from edgekit.records import Measurement, Record
 from edgekit.scoring import digest, labels, scores, with_metric
 from edgekit.task import USUAL
+from edgekit.temporary import temporary_folder
 from edgekit.transports.base import OnLine, retried
 
 
@@ -81,8 +81,8 @@ def bench(
     fed = fix_shapes([_fed(c, data, preprocessing, metric) for c in subjects], plan.input_shapes)
     for note in (c.note for c in fed if c.note):
         progress.warn(note)
-    with tempfile.TemporaryDirectory(prefix="edgekit-bench-") as folder:
-        samples = _evaluation(fed, data, Path(folder))
+    with temporary_folder("bench") as folder:
+        samples = _evaluation(fed, data, folder)
         prepared = prepare(device, fed, forced=forced, wheels=wheels, native=native, progress=progress)
         if plan.governor:
             _set_governor(device, plan.governor, progress)
@@ -90,7 +90,7 @@ def bench(
         plan = _settled(plan, device, facts)
         _tell_differences(device, facts, prepared, progress)
         seconds = round(time.monotonic() - started, 1)
-        session = _Session(prepared, plan, device, samples, Path(folder))
+        session = _Session(prepared, plan, device, samples, folder)
         with progress.task(f"measuring on {device.name}", len(session.passes())) as task:
             measurements = session.run(task)
     return Record(

@@ -6,7 +6,6 @@ with) is not looked at.
 
 from __future__ import annotations
 
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from edgekit.models.gate.budget import budget, check_inputs, reason_of
 from edgekit.models.gate.configuration import plain_values
 from edgekit.models.gate.hdf5 import Untrusted, check_hdf5
 from edgekit.models.keras_file import WEIGHTS, KerasFile, open_hdf5
+from edgekit.temporary import temporary_folder
 
 COPY_AGAIN = "copy or save the model again"
 
@@ -101,8 +101,8 @@ def _load_legacy(file: KerasFile, group: Any, model: Any) -> None:
 @contextmanager
 def _weights(file: KerasFile) -> Iterator[tuple[Path, int]]:
     """Lend the weights of a `.keras` file as a file of their own, and say how many bytes they are."""
-    with tempfile.TemporaryDirectory(prefix="edgekit-load-") as folder:
-        path = Path(folder) / WEIGHTS
+    with temporary_folder("load") as folder:
+        path = folder / WEIGHTS
         try:
             with zipfile.ZipFile(file.path) as archive:
                 extract(archive, WEIGHTS, path)

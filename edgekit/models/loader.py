@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,6 +24,7 @@ from edgekit.models.own_loss import compiled_loss
 from edgekit.models.plain import PlainModel, plain_of_keras
 from edgekit.models.saved_model import digest, is_saved_model, load_keras, load_plain, read_saved_model
 from edgekit.progress import Progress
+from edgekit.temporary import temporary_folder
 
 GRAPH_MODELS = ("Sequential", "Functional", "Model")
 TFMOT = ("tensorflow_model_optimization", "PruneLowMagnitude", "ClusterWeights", "QuantizeWrapper", "QuantizeLayer")
@@ -210,8 +210,8 @@ def _named_as_keras_wants(file: KerasFile) -> Iterator[Path]:
     if file.path.suffix in suffixes:
         yield file.path
         return
-    with tempfile.TemporaryDirectory(prefix="edgekit-load-") as folder:
-        link = Path(folder) / f"model{suffixes[0]}"
+    with temporary_folder("load") as folder:
+        link = folder / f"model{suffixes[0]}"
         link.symlink_to(file.path.resolve())
         yield link
 

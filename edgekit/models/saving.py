@@ -10,6 +10,7 @@ from edgekit import __version__
 from edgekit.backend import tf_keras
 from edgekit.errors import InputError
 from edgekit.files import atomic_file, sha256, write_json
+from edgekit.models.reproducible import settle
 from edgekit.models.unbridge import to_keras3
 from edgekit.preprocessing import Preprocessing
 from edgekit.progress import Progress
@@ -53,6 +54,7 @@ def save_model(model: Any, path: Path, card: ModelCard) -> None:
     """Write a tf_keras model (`.keras`, the Keras 2 zip format), without what training left in it, and its card."""
     with atomic_file(path) as temporary:
         bare(model).save(temporary, save_format="keras")
+        settle(temporary)
     _write_card(path, card)
 
 
@@ -64,9 +66,8 @@ def save_keras3(model: Any, path: Path, card: ModelCard, progress: Progress) -> 
     """
     made = to_keras3(bare(model), progress).model
     with atomic_file(path) as temporary:
-        part = temporary.with_name(f"{temporary.name}.keras")  # Keras 3 looks at the suffix
-        made.save(part)
-        part.replace(temporary)
+        made.save(temporary)
+        settle(temporary)
     _write_card(path, card)
 
 

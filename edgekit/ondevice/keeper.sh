@@ -62,9 +62,13 @@ mkdir "$session" || exit 3
 
 # A network that is simply gone closes nothing: without a beat for a minute or two this ends by itself.
 (
+  pause=
+  trap 'kill $pause 2>/dev/null; exit' TERM
   while
     old=$(cat "$session/beat" 2>/dev/null)
-    sleep 60
+    sleep 60 &
+    pause=$!
+    wait $pause
     [ -d "$session" ]
   do
     [ "$(cat "$session/beat" 2>/dev/null)" != "$old" ] || kill -TERM $$

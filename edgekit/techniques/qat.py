@@ -6,10 +6,8 @@ with a teacher: Polino et al. 2018, "Model compression via distillation and quan
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from edgekit.columns import part
@@ -27,6 +25,7 @@ from edgekit.techniques.qat_ranges import calibrate
 from edgekit.techniques.qat_scheme import Handling, apply, forms, unclustered
 from edgekit.techniques.stage import CLUSTERED, QUANTIZED, SPARSE, ModelState, StageContext, Trained
 from edgekit.techniques.teacher import soft_targets, train_stage
+from edgekit.temporary import temporary_folder
 
 FLOAT, ORIGINAL = "float", "original"
 """Teachers: the float model that enters the stage, or the source model from before all stages."""
@@ -165,13 +164,13 @@ def _try_conversion(quantized: Any, prepared: Prepared, x: Any, allow_float_laye
     """Make an int8 file before training: what cannot be converted, or stays float in it, is better known now."""
     left = ", ".join(name for name, how in prepared.handling.items() if how is not Handling.TRAINED)
     hint = f"look at the layers that are not simulated: {left}"
-    with tempfile.TemporaryDirectory(prefix="edgekit-preflight-") as folder:
-        saved = without_loops(for_converter(quantized), Path(folder) / "saved_model")
+    with temporary_folder("preflight") as folder:
+        saved = without_loops(for_converter(quantized), folder / "saved_model")
         try:
             flatbuffer = tflite.convert(saved.folder(), saved.signature, "int8", part(x, slice(TRIAL_SAMPLES)))
         except ConversionError as error:
             raise ConversionError(f"quantize: no int8 file can be made of this model: {error.message}", hint) from error
-        path = Path(folder) / "trial.tflite"
+        path = folder / "trial.tflite"
         path.write_bytes(flatbuffer)
         operators = inspect_file(path).operators
     if FLOAT_OPERATOR in operators:

@@ -15,7 +15,7 @@ from pathlib import Path
 from edgekit.errors import ConnectionFailed, EdgekitError, InputError, TargetError
 from edgekit.transports import shell
 from edgekit.transports.base import Channel, Completed, Deadline, OnLine
-from edgekit.transports.process import ProcessChannel, run_process
+from edgekit.transports.process import ProcessChannel, run_process, run_tied
 
 HOME = "/data/local/tmp"
 """Where adb's user may write and run programs; it has no home folder."""
@@ -79,7 +79,7 @@ class AdbTransport:
         """Copy a file there (see `Transport.put`); adb always starts from the beginning."""
         deadline = Deadline(timeout, f"copying {local.name} to {self.address}")
         part = f"{remote}.{digest[:16]}.part"
-        code, out, err = run_process([*self._adb, "push", str(local), part], timeout=deadline.left())
+        code, out, err = run_tied([*self._adb, "push", str(local), part], timeout=deadline.left())
         said = (out + err).decode("utf-8", "replace")
         if code != 0:
             if re.search("failed to copy|remote ", said):
@@ -93,7 +93,7 @@ class AdbTransport:
 
     def get(self, remote: str, local: Path, *, timeout: float) -> None:
         """Copy a file from there (see `Transport.get`)."""
-        code, out, err = run_process([*self._adb, "pull", remote, str(local)], timeout=timeout)
+        code, out, err = run_tied([*self._adb, "pull", remote, str(local)], timeout=timeout)
         said = (out + err).decode("utf-8", "replace")
         if code != 0:
             if "does not exist" in said or "No such file" in said:

@@ -10,11 +10,11 @@ from pathlib import Path
 from edgekit.errors import TargetError
 from edgekit.files import atomic_file, sha256
 from edgekit.transports.base import Channel, Completed, OnLine
-from edgekit.transports.process import ProcessChannel, run_process
+from edgekit.transports.process import ProcessChannel, run_tied
 
 
 class LocalTransport:
-    """Runs programs as child processes."""
+    """Runs programs as child processes, which end with this one."""
 
     address = "this machine"
 
@@ -27,7 +27,7 @@ class LocalTransport:
         on_line: OnLine | None = None,
     ) -> Completed:
         """Run a child process (see `Transport.run`)."""
-        code, out, err = run_process(argv, timeout=timeout, env={**os.environ, **(env or {})}, on_line=on_line)
+        code, out, err = run_tied(argv, timeout=timeout, env={**os.environ, **(env or {})}, on_line=on_line)
         return Completed(tuple(argv), code, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
 
     def start(self, argv: Sequence[str]) -> Channel:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import queue
+import shutil
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import IO
 
 from edgekit.errors import ConnectionFailed, EdgekitError, TargetTimeout
+from edgekit.transports import shell
 from edgekit.transports.base import OnLine
 
 SLOW = "is the device very busy, or the network slow? run the command again"
@@ -33,7 +37,8 @@ def run_process(
         timeout: seconds after which it is killed.
         what: names it in messages; by default the program.
         env: its whole environment; None: ours.
-        stdin: a file, or `subprocess.PIPE`: held open and empty until the process has ended.
+        stdin: `subprocess.PIPE`: held open and empty until the process has ended; or a file, whose rest comes through
+            a pipe of ours: the process sees its end when we are gone.
         on_line: told of every line of stderr.
 
     Returns:
@@ -43,15 +48,16 @@ def run_process(
         TargetTimeout: it did not end in time; it has been killed.
         EdgekitError: it could not be started.
     """
-    child = _start(argv, env, stdin)
+    child = _start(argv, env, stdin if isinstance(stdin, int) else subprocess.PIPE)
     out: list[bytes] = []
     err: list[bytes] = []
     readers = [
         threading.Thread(target=_collect, args=(child.stdout, out, None), daemon=True),
         threading.Thread(target=_collect, args=(child.stderr, err, on_line), daemon=True),
     ]
-    for reader in readers:
-        reader.start()
+    feeder = threading.Thread(target=_feed, args=(child.stdin, stdin), daemon=True)
+    for thread in (*readers, feeder):
+        thread.start()
     try:
         child.wait(timeout)
     except subprocess.TimeoutExpired as error:
@@ -60,10 +66,50 @@ def run_process(
         if child.poll() is None:
             child.kill()
             child.wait()
+        feeder.join(GRACE)
         if child.stdin is not None:
-            child.stdin.close()
+            with contextlib.suppress(OSError):  # it did not read all
+                child.stdin.close()
         _finish(child, readers)
     return child.returncode, b"".join(out), b"".join(err)
+
+
+def run_tied(
+    argv: Sequence[str],
+    *,
+    timeout: float,
+    what: str = "",
+    env: Mapping[str, str] | None = None,
+    on_line: OnLine | None = None,
+) -> tuple[int, bytes, bytes]:
+    """Run a child process to its end, or to ours: it ends with this process, also when that is killed.
+
+    A shell between the two waits for the end of its stdin, which the kernel brings about however we end.
+
+    Args:
+        argv: the program and its arguments; its stdin is empty.
+        timeout: as for `run_process`, as are the others and what is returned and raised.
+        what: names it in messages.
+        env: its whole environment.
+        on_line: told of every line of stderr.
+    """
+    if shutil.which(argv[0], path=(os.environ if env is None else env).get("PATH")) is None:
+        raise EdgekitError(f"cannot start {argv[0]}: No such file or directory")
+    code, out, err = run_process(
+        shell.script(shell.LIFELINE, *argv),
+        timeout=timeout,
+        what=what or argv[0],
+        env=env,
+        stdin=subprocess.PIPE,
+        on_line=on_line and partial(_relay, on_line),
+    )
+    status, said = shell.exit_code(err.decode("utf-8", "surrogateescape"))
+    return code if status is None else status, out, said.encode("utf-8", "surrogateescape")
+
+
+def _relay(on_line: OnLine, line: str) -> None:
+    if not shell.is_exit(line):
+        on_line(line)
 
 
 class ProcessChannel:
@@ -141,6 +187,13 @@ def _finish(child: subprocess.Popen[bytes], readers: Sequence[threading.Thread])
         reader.join(GRACE)
         if stream is not None and not reader.is_alive():
             stream.close()
+
+
+def _feed(into: IO[bytes] | None, source: int | IO[bytes]) -> None:
+    if into is not None and not isinstance(source, int):
+        with contextlib.suppress(OSError, ValueError):  # it has ended
+            shutil.copyfileobj(source, into, 1 << 18)
+            into.close()
 
 
 def _collect(stream: IO[bytes] | None, found: list[bytes], on_line: OnLine | None) -> None:

@@ -14,11 +14,12 @@ from edgekit.errors import ConnectionFailed, TargetError
 
 # Runs "$@"; when stdin ends, because we are gone or gave up, the program is ended too. The last line of stderr tells
 # its exit code: ssh and adb answer with codes of their own when the connection breaks. Nothing may hold stdin open
-# afterwards: adb's side gives stdin and stdout one socket, and waits for its end.
+# afterwards: adb's side gives stdin and stdout one socket, and waits for its end. `wait` is silenced because shells
+# report there which signal killed the program.
 LIFELINE = (
     'exec 3<&0; "$@" </dev/null 3<&- & p=$!; '
     "( while read -r _; do :; done <&3; kill -TERM $p; sleep 2; kill -KILL $p ) >/dev/null 2>&1 & w=$!; exec 3<&-; "
-    'wait $p; s=$?; kill $w 2>/dev/null; echo "edgekit-exit: $s" >&2; exit 0'
+    'wait $p 2>/dev/null; s=$?; kill $w 2>/dev/null; echo "edgekit-exit: $s" >&2; exit 0'
 )
 SIZE = 'if [ -f "$1" ]; then wc -c <"$1"; else echo 0; fi'
 APPEND = 'if [ "$2" = 0 ]; then cat >"$1"; else cat >>"$1"; fi'
@@ -57,6 +58,11 @@ def exit_code(stderr: str) -> tuple[int | None, str]:
     status = int(found[-1].group(1))
     said = stderr[: found[-1].start()] + stderr[found[-1].end() :].lstrip("\n")
     return (128 - status if 128 < status <= 128 + LAST_SIGNAL else status), said
+
+
+def is_exit(line: str) -> bool:
+    """Return whether a line is the one by which `LIFELINE` tells how the program ended."""
+    return _EXIT.fullmatch(line) is not None
 
 
 def unsettled(address: str, remote: str, code: int, said: str) -> TargetError:

@@ -11,12 +11,12 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edgekit.errors import ConnectionFailed, InputError, TargetError
 from edgekit.printable import whole
+from edgekit.temporary import Temporary
 from edgekit.transports import shell
 from edgekit.transports.base import LOST, Channel, Completed, Deadline, OnLine
 from edgekit.transports.process import ProcessChannel, run_process
@@ -44,17 +44,17 @@ class SshTransport:
             raise InputError("`ssh` is not installed here", "install it: apt install openssh-client")
         if destination.startswith("-") or not destination or any(c.isspace() for c in destination):
             raise InputError(f"`{destination}` is not a host", "e.g. pi@raspberrypi.local")
+        if identity and not identity.is_file():
+            raise InputError(f"--identity {identity}: no such file")
         self.address = destination + (f":{port}" if port else "")
         # A control socket's path must be short, and nobody else's business.
-        self._folder = Path(tempfile.mkdtemp(prefix="edgekit-ssh-"))
+        self._sockets = Temporary("ssh")
         self._ssh = ["ssh", "-T", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={CONNECT_SECONDS}", *ALIVE]
-        self._ssh += ["-o", "ControlPersist=no", "-o", f"ControlPath={self._folder}/m"]
+        self._ssh += ["-o", "ControlPersist=no", "-o", f"ControlPath={self._sockets.path}/m"]
         for option in options:
             self._ssh += ["-o", option]
         if port:
             self._ssh += ["-p", str(port)]
-        if identity and not identity.is_file():
-            raise InputError(f"--identity {identity}: no such file")
         if identity:
             self._ssh += ["-i", str(identity), "-o", "IdentitiesOnly=yes"]
         self._destination, self._port = destination, port
@@ -135,13 +135,13 @@ class SshTransport:
         """End the master connection."""
         if self._master is not None:
             self._master.close(CLOSE_SECONDS)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._sockets.close()
 
     def _connect(self) -> None:
         """Make the master connection, unless it stands."""
         if self._master is not None and self._master.alive:
             return
-        (self._folder / "m").unlink(missing_ok=True)  # of a master that was lost
+        (self._sockets.path / "m").unlink(missing_ok=True)  # of a master that was lost
         master = ProcessChannel(
             [*self._ssh, "-o", "ControlMaster=yes", "--", self._destination, f"echo {CONNECTED}; exec cat >/dev/null"],
             self._env,

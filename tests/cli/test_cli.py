@@ -190,7 +190,7 @@ def test_an_interrupted_bench_leaves_nothing(edgekit: Edgekit, tmp_path: Path, n
     edgekit.env["TMPDIR"] = str(tmp_path / "temp")
     (tmp_path / "temp").mkdir()
     running = edgekit.start("bench", "a.tflite", "--min-seconds", "60", "--no-memory", "--out", "records")
-    wait_for(lambda: any("edgekit-job-" in name for name in files_below(tmp_path / "temp")))
+    wait_for(lambda: any("/job" in name for name in files_below(tmp_path / "temp")))
     time.sleep(1)
     running.send_signal(number)
     _, stderr = running.communicate(timeout=30)

@@ -12,6 +12,7 @@ import pytest
 from edgekit.data import cache
 from edgekit.errors import InputError, OutputError
 from edgekit.files import locked
+from edgekit.scratch import LOCK
 
 
 def fill(folder: Path) -> None:
@@ -49,8 +50,9 @@ def test_a_disk_that_fills_up(work_folder: Path) -> None:
 
 
 def test_a_killed_maker_leaves_nothing_for_long(work_folder: Path) -> None:
-    dead = work_folder / "data" / f".key.tmp-{2**22 + 1}"
+    dead = work_folder / "data" / ".key.tmp-0123456789ab"
     dead.mkdir(parents=True)
+    (dead / LOCK).touch()
     cache.cached("key", fill)
     assert not dead.exists()
 

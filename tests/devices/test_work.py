@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -136,6 +137,22 @@ def test_a_keeper_that_hears_nothing_ends(home: Path, monkeypatch: pytest.Monkey
     with session():
         time.sleep(4.5)
         assert (home / BASE / "busy").is_symlink()
+
+
+def test_nothing_of_a_keeper_outlives_its_session(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = f"60.{os.getpid()}"
+    monkeypatch.setattr(module, "KEEPER", module.KEEPER.replace("sleep 60", f"sleep {seconds}"))
+
+    def sleeping() -> bool:
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                if path.read_bytes() == f"sleep\0{seconds}\0".encode():
+                    return True
+        return False
+
+    with session():
+        _until(sleeping)
+    _until(lambda: not sleeping())
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give a folder away")

@@ -21,6 +21,7 @@ COMMANDS = ["", "train", "compress", "bench", "inspect", "report", "recipes", "p
 FLOORS = {
     "edgekit": 9, "edgekit.errors": 0, "edgekit.printable": 0, "edgekit.document": 0, "edgekit.schema": 0,
     "edgekit.rules": 0, "edgekit.files": 0, "edgekit.progress": 0, "edgekit.opening": 0, "edgekit.arrays": 1,
+    "edgekit.scratch": 0, "edgekit.temporary": 0, "edgekit.placing": 0,
     "edgekit.preprocessing": 1, "edgekit.stats": 1, "edgekit.config": 1, "edgekit.manifest": 1, "edgekit.records": 1,
     "edgekit.columns": 0, "edgekit.own_code": 0, "edgekit.task": 1, "edgekit.metrics": 1, "edgekit.scoring": 1,
     "edgekit.ledger": 1, "edgekit.answers": 1, "edgekit.toml": 0, "edgekit.feeding": 2, "edgekit.source": 6,
@@ -94,6 +95,18 @@ def test_only_the_cli_prints_prompts_and_exits(name: str) -> None:
             assert node.func.id not in ("print", "input", "exit", "quit"), f"{name}:{node.lineno}"
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             assert (node.value.id, node.attr) != ("sys", "exit"), f"{name}:{node.lineno}"
+
+
+def test_temporaries_and_children_are_made_in_one_place_each() -> None:
+    """A folder that nobody sweeps, or a child that outlives its parent, would come from elsewhere."""
+    folders = {f"tempfile.{name}" for name in ("mkdtemp", "mkstemp", "TemporaryDirectory", "NamedTemporaryFile")}
+    children = {f"subprocess.{name}" for name in ("Popen", "run", "call", "check_call", "check_output")}
+    children |= {"os.fork", "os.system", "os.popen", "multiprocessing.Process", "multiprocessing.Pool"}
+    for name, tree in MODULES.items():
+        used = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+        assert not used & folders, f"{name}: use edgekit.temporary or edgekit.files"
+        if name not in ("edgekit.transports.process", "edgekit.devices.emulated.server"):
+            assert not used & children, f"{name}: use edgekit.transports.process"
 
 
 def test_the_runner_is_self_contained() -> None:

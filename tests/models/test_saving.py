@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from edgekit.backend import tf_keras
+from edgekit.backend import keras3, tf_keras
 from edgekit.errors import InputError
-from edgekit.models.saving import ModelCard, card_path, read_card, save_model
+from edgekit.models.saving import ModelCard, card_path, read_card, save_keras3, save_model
 from edgekit.preprocessing import Preprocessing
+from edgekit.progress import SILENT
 
 CARD = ModelCard(Preprocessing(1 / 255), ("cat", "dog"), [{"step": "train", "seed": 3}])
 
@@ -69,3 +71,32 @@ def test_damaged_cards(path: Path, change: dict[str, object]) -> None:
     card_path(path).write_text("[1]")
     with pytest.raises(InputError):
         read_card(path)
+
+
+@pytest.mark.parametrize("generation", [2, 3])
+def test_the_same_model_is_the_same_bytes(tmp_path: Path, generation: int) -> None:
+    """Keras writes the date, and addresses of memory for what could be shared."""
+    keras = tf_keras()
+    layers = keras.layers
+    inputs = keras.Input((6, 3), name="x")
+    shared = layers.Dense(3, kernel_initializer="he_normal", name="shared")
+    x = layers.LSTM(2, name="loop")(shared(shared(inputs)))
+    model = keras.Model(inputs, layers.Dense(2, name="scores")(x), name="m")
+    files, kept = [], []
+    for name in ("a", "b"):
+        path = tmp_path / f"{name}.keras"
+        if generation == 2:
+            save_model(model, path, ModelCard(Preprocessing()))
+        else:
+            save_keras3(model, path, ModelCard(Preprocessing()), SILENT)
+        kept.append(keras.layers.LSTM(2))  # the next copy lies elsewhere, under other numbers
+        files.append(path)
+    assert files[0].read_bytes() == files[1].read_bytes()
+    with zipfile.ZipFile(files[0]) as archive:
+        assert json.loads(archive.read("metadata.json"))["date_saved"] == "1980-01-01@00:00:00"
+        assert {info.date_time[:3] for info in archive.infolist()} == {(1980, 1, 1)}
+    library = keras if generation == 2 else keras3()
+    again = library.models.load_model(files[0])
+    sample = np.ones((2, 6, 3), np.float32)
+    np.testing.assert_allclose(np.asarray(again(sample)), np.asarray(model(sample)), atol=1e-6)
+    assert sum("shared" in layer.name for layer in again.layers) == 1

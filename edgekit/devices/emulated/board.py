@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -20,6 +20,7 @@ from edgekit.files import atomic_folder, locked, work_base, write_json
 from edgekit.progress import SILENT, Progress
 from edgekit.rules import Natural, Range
 from edgekit.schema import read, read_json
+from edgekit.transports.local import LocalTransport
 
 SUITE = "bookworm"
 """64-bit Raspberry Pi OS 12 is made from this release of Debian; its Python is 3.11."""
@@ -263,6 +264,6 @@ def _start_time(pid: int) -> int | None:
 
 
 def _tool(argv: list[str], what: str) -> None:
-    done = subprocess.run(argv, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    done = LocalTransport().run(argv, timeout=math.inf)
     if done.returncode != 0:
         raise TargetError(f"{what}: {argv[0]}: {' '.join(done.stderr.split())[-300:]}")
