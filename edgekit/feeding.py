@@ -40,15 +40,29 @@ def output_order(outputs: Sequence[TensorSpec], task: Task) -> list[int]:
     return list(range(min(len(names), len(wanted))))
 
 
+def load_outputs(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """Return the arrays of an `.npz` that a runner wrote, which may be a hostile device's.
+
+    Raises:
+        InputError: it is none, or holds something besides numbers.
+    """
+    try:
+        found = read_arrays(path)
+    except InputError as error:
+        raise InputError(f"the outputs that came back cannot be read: {error.message}") from error
+    if any(array.dtype.kind not in "biuf" for array in found.values()):
+        raise InputError("the outputs that came back are not numbers")
+    return found
+
+
 def read_outputs(path: Path, outputs: Sequence[TensorSpec], task: Task) -> tuple[npt.NDArray[np.float64], ...]:
     """Return what the runner wrote, in real units and in the task's order.
 
     Raises:
         InputError: an output is missing, or is not of numbers.
     """
-    found = read_arrays(path)
-    order = output_order(outputs, task)
+    found, order = load_outputs(path), output_order(outputs, task)
     lacking = [outputs[i].name for i in order if str(i) not in found]
     if lacking:
-        raise InputError(f"the runner returned no values for output {lacking[0]}")
+        raise InputError(f"no values came back for output `{lacking[0]}`")
     return tuple(real(found[str(i)], outputs[i].quantization()) for i in order)

@@ -412,7 +412,7 @@ def test_hosts_that_ssh_would_take_as_options(host: str) -> None:
         assert target.parse(TARGET.replace("pi@board.local", good), "my", "my.toml").host == good
 
 
-@pytest.mark.parametrize("kind", ["not a zip", "packed", "no numbers", "other names", "cut", "empty"])
+@pytest.mark.parametrize("kind", ["not a zip", "no numbers", "other names", "cut", "empty"])
 def test_outputs_of_a_hostile_board(tmp_path: Path, kind: str) -> None:
     import numpy as np
 
@@ -426,8 +426,6 @@ def test_outputs_of_a_hostile_board(tmp_path: Path, kind: str) -> None:
     assert read_outputs(path, specs, Task())[0].shape == (4, 3)
     if kind == "not a zip":
         path.write_bytes(b"x" * 100)
-    elif kind == "packed":
-        np.savez_compressed(path, **{"0": numbers})
     elif kind == "no numbers":
         np.savez(path, **{"0": np.array(["x"])})
     elif kind == "other names":

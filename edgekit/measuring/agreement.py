@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.arrays.archive import read_arrays
 from edgekit.columns import Array
 from edgekit.devices.device import Device
 from edgekit.devices.jobs import Job, run_job
 from edgekit.errors import EdgekitError, InputError
+from edgekit.feeding import load_outputs
 
 
 def compare_with_host(host: Device, job: Job, device_outputs: Path, folder: Path, timeout: float) -> dict[str, Any]:
@@ -34,9 +34,9 @@ def compare_with_host(host: Device, job: Job, device_outputs: Path, folder: Path
     except EdgekitError as error:
         return {"unavailable": f"this machine: {error.message}"}
     try:
-        here, there = read_arrays(path), read_arrays(device_outputs)
+        here, there = load_outputs(path), load_outputs(device_outputs)
     except InputError as error:
-        return {"unavailable": f"outputs: {error.message}"}
+        return {"unavailable": error.message}
     if not here or set(here) != set(there):
         return {"unavailable": f"outputs {', '.join(there) or 'none'} there, {', '.join(here) or 'none'} here"}
     found = worst([agreement(here[name], there[name]) for name in here])

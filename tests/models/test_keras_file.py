@@ -12,9 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import edgekit.models.keras_file as keras_file
 from edgekit.errors import InputError
-from edgekit.models.keras_file import custom_objects, read_keras_file, unsafe_layers
+from edgekit.models import keras_file
+from edgekit.models.gate import archive
+from edgekit.models.keras_file import read_keras_file
 
 DENSE = {"class_name": "Dense", "module": "keras.layers", "config": {"name": "d", "units": 2, "activation": "relu"}}
 CONFIG = {"class_name": "Sequential", "module": "keras", "config": {"name": "m", "layers": [DENSE]}}
@@ -156,12 +157,12 @@ def test_metadata_of_another_kind_is_not_a_version(tmp_path: Path) -> None:
 
 def test_zip_bombs_are_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "m.keras"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
         for name in ("metadata.json", "config.json", "model.weights.h5"):
-            archive.writestr(name, bytes(2 << 20))
-    monkeypatch.setattr(keras_file, "EXPANSION_FLOOR", 1 << 20)
+            packed.writestr(name, bytes(2 << 20))
+    monkeypatch.setattr(archive, "EXPANSION_FLOOR", 1 << 20)
     assert "would grow to 6 MiB" in refusal(path).message
-    monkeypatch.setattr(keras_file, "EXPANSION_FLOOR", 1 << 30)
+    monkeypatch.setattr(archive, "EXPANSION_FLOOR", 1 << 30)
     monkeypatch.setattr(keras_file, "MAX_CONFIG_BYTES", 1 << 20)
     assert "metadata.json is larger than 1 MiB" in refusal(path).message
 
@@ -194,74 +195,6 @@ def test_hdf5_without_an_architecture_or_weights(tmp_path: Path) -> None:
     assert "save the whole model" in error.hint
     assert "but no weights" in refusal(write_hdf5(tmp_path / "a.h5", weights=False)).message
     assert "model_config is not JSON" in refusal(write_hdf5(tmp_path / "j.h5", config="{")).message
-
-
-def layer(kind: str, name: str, module: str | None = "keras.layers", **config: Any) -> dict[str, Any]:
-    return {"class_name": kind, "module": module, "registered_name": None, "config": {"name": name, **config}}
-
-
-def model(*layers: dict[str, Any], name: str = "m") -> dict[str, Any]:
-    return layer("Functional", name, "keras", layers=list(layers))
-
-
-def test_code_is_found_at_any_depth() -> None:
-    code = {"class_name": "__lambda__", "config": {"code": "4wEA", "defaults": None, "closure": None}}
-    config = model(
-        layer("Dense", "plain"),
-        layer("Lambda", "old", function=["4wEA", None, None], function_type="lambda"),
-        layer("TimeDistributed", "wrapper", layer=layer("Lambda", "wrapped", function=code)),
-        model(layer("Dense", "inner", activation=code), name="nested"),
-        layer("ResidualWrapper", "cell", function=["4wEA"], function_type="lambda"),
-        layer("TFOpLambda", "harmless", function="math.reduce_mean"),
-        layer("TFOpLambda", "writes", function="io.write_file"),
-        layer("Dense", "evil", activation={"class_name": "function", "module": "builtins", "config": "breakpoint"}),
-        layer("TFSMLayer", "graph", filepath="/tmp/x"),
-    )
-    assert unsafe_layers(config) == ["old", "wrapped", "inner", "cell", "writes", "evil", "graph"]
-    assert unsafe_layers(CONFIG) == []
-
-
-def test_what_only_training_needs_does_not_count() -> None:
-    loss = {"class_name": "function", "module": "builtins", "config": "my_loss", "registered_name": "my_loss"}
-    config = {**CONFIG, "compile_config": {"loss": loss, "more": {"class_name": "__lambda__", "config": {}}}}
-    assert unsafe_layers(config) == []
-    assert custom_objects(config, lambda _: False) == []
-
-
-def test_custom_objects_are_named_with_where_they_come_from() -> None:
-    config = model(
-        layer("Dense", "own", activation={"class_name": "function", "module": "builtins", "config": "relu"}),
-        layer("Mine", "a", "my_package.layers"),
-        layer("Mine", "b", "my_package.layers"),
-        {**layer("Registered", "c", None), "registered_name": "pkg>Registered"},
-        layer("Plain", "d", None),
-        {"class_name": "pkg>InHdf5", "config": {"name": "e"}},
-        layer("Dense", "f", activation={"class_name": "function", "module": "builtins", "config": "my_act"}),
-        layer("Known", "g", None),
-    )
-    names = custom_objects(config, lambda name: name in ("relu", "Known"))
-    assert names == ["Mine (my_package.layers)", "pkg>Registered", "Plain", "pkg>InHdf5", "my_act"]
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text("aL>_. ", max_size=8),
-    lambda inner: (
-        st.lists(inner, max_size=4)
-        | st.dictionaries(
-            st.sampled_from(["class_name", "config", "module", "function_type", "registered_name", "name", "x"]),
-            inner | st.sampled_from(["Lambda", "function", "builtins", "__lambda__", "TFOpLambda"]),
-            max_size=5,
-        )
-    ),
-    max_leaves=25,
-)
-
-
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
-@given(st.dictionaries(st.sampled_from(["class_name", "config", "layers"]), JSON))
-def test_no_configuration_confuses_the_scan(config: dict[str, Any]) -> None:
-    assert all(isinstance(name, str) for name in unsafe_layers(config))
-    assert all(isinstance(name, str) for name in custom_objects(config, lambda _: False))
 
 
 def _whole() -> bytes:
