@@ -6,7 +6,9 @@ layers cannot be looked into.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any
@@ -19,6 +21,8 @@ from edgekit.errors import InputError
 from edgekit.models.bridge_graph import reason
 
 BATCH = 32
+FIRST_SECONDS, BATCH_SECONDS = 120.0, 1800.0
+"""How long a model may compute one sample of zeros, and a batch: a loop in a stranger's graph may have no end."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,9 @@ class PlainModel:
                 tf.cast(tf.convert_to_tensor(part[start : start + step]), spec.dtype)
                 for part, spec in zip(given, self.inputs, strict=True)
             ]
-            for collected, output in zip(parts, self._compiled[0](batch), strict=True):
+            with limited(self.name, BATCH_SECONDS):
+                outputs = self._compiled[0](batch)
+            for collected, output in zip(parts, outputs, strict=True):
                 collected.append(output.numpy().astype(np.float32))
         whole = [np.concatenate(collected) for collected in parts]
         return whole[0] if len(whole) == 1 else whole
@@ -168,12 +174,40 @@ def _check_input(name: str, own: str, spec: Any) -> None:
         )
 
 
+@contextmanager
+def limited(name: str, seconds: float) -> Iterator[None]:
+    """Cancel what TensorFlow computes in the block when it takes too long.
+
+    Raises:
+        InputError: it did.
+    """
+    from tensorflow.python.eager import cancellation
+
+    manager = cancellation.CancellationManager()
+    timer = threading.Timer(seconds, manager.start_cancel)
+    timer.daemon = True
+    timer.start()
+    try:
+        with cancellation.CancellationManagerContext(manager):
+            yield
+    except Exception as error:
+        if manager.is_cancelled:
+            raise InputError(
+                f"{name}: is not done after {seconds:g} s: its graph may hold a loop without an end"
+            ) from error
+        raise
+    finally:
+        timer.cancel()
+
+
 def _answer(name: str, inputs: Sequence[Any], call: Callable[[list[Any]], list[Any]]) -> list[Any]:
     """Return tf.TensorSpec of the outputs of one sample of zeros, with an unknown batch."""
     tf = tensorflow()
     try:
-        with quiet():
+        with quiet(), limited(name, FIRST_SECONDS):
             found = call([tf.zeros((1, *spec.shape[1:]), spec.dtype) for spec in inputs])
+    except InputError:
+        raise
     except Exception as error:  # whatever the function is made of
         raise InputError(f"{name}: cannot be run on a sample of zeros: {reason(error)}") from error
     if not found:
