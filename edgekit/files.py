@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import gzip
 import hashlib
 import json
 import os
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,7 +58,11 @@ def sha256(path: Path) -> str:
 
 def gzip_bytes(path: Path) -> int:
     """Return the size of the file in bytes after `gzip -9` (without a file name or time in the header)."""
-    return len(gzip.compress(path.read_bytes(), compresslevel=9, mtime=0))
+    deflate, size = zlib.compressobj(9, wbits=31), 0
+    with path.open("rb") as stream:
+        while piece := stream.read(1 << 20):
+            size += len(deflate.compress(piece))
+    return size + len(deflate.flush())
 
 
 def write_json(path: Path, value: Any) -> None:

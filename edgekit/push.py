@@ -11,7 +11,9 @@ from edgekit.devices.target import Target
 from edgekit.errors import InputError, MissingExtraError, TargetError
 from edgekit.files import explained_write_errors, sha256
 from edgekit.inspect.companions import checked
+from edgekit.inspect.source import check_file
 from edgekit.manifest import MANIFEST, Bundle, read_bundle
+from edgekit.opening import is_folder
 from edgekit.progress import SILENT, Progress
 from edgekit.transports import shell
 from edgekit.transports.base import Transport, retried
@@ -95,10 +97,10 @@ def push(
 
 def _files(source: Path, only: Sequence[str], progress: Progress) -> tuple[str, dict[str, Path]]:
     """Return the model's name, and what to copy: its path from the folder there -> where it is here."""
-    if source.is_file():  # the model last: it is never there without its data
+    if not is_folder(source):
+        check_file(source)
+        # The model last: it is never there without its data.
         return source.stem, {**_beside(source, progress), source.name: source}
-    if not source.exists():
-        raise InputError(f"{source}: no such file or bundle")
     bundle = read_bundle(source)
     wanted = [a for a in bundle.manifest.artifacts if not only or a.format in only or a.scheme in only]
     if not wanted:

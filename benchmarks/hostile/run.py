@@ -107,7 +107,6 @@ def _child(case: Case, folder: Path, canary: Canary) -> None:
         os.setpgid(0, 0)
         os.chdir(folder / "here")
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_FSIZE, (2 << 30, 2 << 30))
         os.environ.update(
             TMPDIR=str(folder / "tmp"), HOME=str(folder / "home"), COLUMNS="200", **dict(case.environment)
         )
@@ -125,6 +124,7 @@ def _child(case: Case, folder: Path, canary: Canary) -> None:
             traceback.print_exc()
             (folder / "unmade").touch()
             os._exit(71)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2 << 30, 2 << 30))
         canary.touched()
         (folder / "argv").write_text("\0".join(argv), errors="surrogateescape")
         (folder / "begun").write_text(repr(time.monotonic()))

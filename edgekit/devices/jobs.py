@@ -16,6 +16,7 @@ from edgekit.devices.device import Device
 from edgekit.devices.refusal import refusal
 from edgekit.document import LARGE
 from edgekit.errors import InputError, RunnerCrashed, RunnerTimeout
+from edgekit.isolated.child import memory_for, too_much, wants_memory
 from edgekit.preprocessing import Preprocessing
 from edgekit.schema import read_json
 from edgekit.temporary import temporary_folder
@@ -34,6 +35,8 @@ _SIGNALS = {
     "SIGKILL": "something killed it: usually the kernel, for want of memory",
     "SIGBUS": "its model file changed or vanished while it was read",
 }
+FIRST_SHARE, FIRST_SECONDS = 0.1, 10.0
+"""On this machine, of a job's time limit: for loading a file and running it once; and at least so many seconds."""
 _counter = itertools.count()
 
 
@@ -106,20 +109,25 @@ def run_job(
         "shapes": job.shapes,
         **job.settings,
     }
+    if device.target.transport == "local":
+        files = [job.model, *job.companions.values(), *([job.samples] if job.samples else [])]
+        sent |= {"memory_bytes": memory_for(*files), "first_seconds": max(timeout * FIRST_SHARE, FIRST_SECONDS)}
     answer_path = work.scratch(f"result-{number}.json")
     with temporary_folder("job") as folder:
         job_path = folder / "job.json"
         job_path.write_text(json.dumps(sent), encoding="utf-8")
         argv = [*device.prefix, device.python, work.push(RUNNER), work.send(job_path), answer_path]
-        env = {"PYTHONDONTWRITEBYTECODE": "1", **device.env}
+        env = {"PYTHONDONTWRITEBYTECODE": "1", "ORT_LOAD_CONFIG_FROM_MODEL": "0", **device.env}
         try:
             done = device.transport.run(argv, timeout=timeout, env=env, on_line=on_line)
         except TimeoutError as error:
             raise RunnerTimeout(
                 f"{job.model.name}: the runner was stopped after {timeout:g} s without an answer"
             ) from error
-        answer = _read_answer(device, answer_path, folder / "result.json", job, done)
+        answer = _read_answer(device, answer_path, folder / "result.json", job, done, sent)
     if not answer["ok"]:
+        if "memory_bytes" in sent and wants_memory(f"{answer['error']} {answer['message']}"):
+            raise too_much(_running(job), sent["memory_bytes"])
         raise refusal(answer, job.runtime, job.model.name)
     if outputs is not None:
         work.pull(remote_outputs, outputs)
@@ -133,7 +141,13 @@ def _preprocessing(job: Job) -> list[dict[str, Any]] | None:
     return [job.preprocessing.of(name).to_dict() for name in job.feed or ("",)]
 
 
-def _read_answer(device: Device, remote: str, local: Path, job: Job, done: Completed) -> dict[str, Any]:
+def _running(job: Job) -> str:
+    return f"{job.model.name}: running it under {job.runtime}"
+
+
+def _read_answer(
+    device: Device, remote: str, local: Path, job: Job, done: Completed, sent: Mapping[str, Any]
+) -> dict[str, Any]:
     if done.returncode >= 0:
         try:
             device.work.pull(remote, local)
@@ -141,6 +155,14 @@ def _read_answer(device: Device, remote: str, local: Path, job: Job, done: Compl
             pass
         else:
             return _answer(local, job)
+    if done.returncode == -signal.SIGALRM and "first_seconds" in sent:
+        raise RunnerTimeout(
+            f"{job.model.name}: was stopped: loading it and running it once under {job.runtime} took longer than "
+            f"{sent['first_seconds']:g} s",
+            "a loop without end? if not, a larger --timeout allows a tenth of it",
+        )
+    if "memory_bytes" in sent and wants_memory(done.stderr[-2000:]):
+        raise too_much(_running(job), sent["memory_bytes"])
     raise RunnerCrashed(_crash_sentence(job, done), "its last words: " + (_last_words(done) or "none"))
 
 

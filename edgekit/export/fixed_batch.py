@@ -7,6 +7,7 @@ from typing import Any
 
 from edgekit.errors import ConversionError
 from edgekit.export.flatbuilder import rebuilt
+from edgekit.inspect.onnx import whole
 from edgekit.inspect.source import load
 
 _SIZES_FROM_DATA = ("WHERE", "NON_MAX_SUPPRESSION_V4", "NON_MAX_SUPPRESSION_V5", "UNIQUE", "CUSTOM")
@@ -24,7 +25,7 @@ def fixed_tflite(path: Path) -> bytes:
     """
     from ai_edge_litert import schema_py_generated as schema
 
-    data = load(path)
+    data = bytes(load(path))
     model = schema.ModelT.InitFromPackedBuf(data, 0)
     if model.externalBuffers or any(buffer.offset > 1 or buffer.size for buffer in model.buffers):
         raise ConversionError(
@@ -57,9 +58,7 @@ def fixed_onnx(path: Path) -> Any:
     Args:
         path: a file that `inspect` reads, its external data checked.
     """
-    import onnx
-
-    model = onnx.load(path)
+    model = whole(path)
     graph = model.graph
     constants = {tensor.name for tensor in graph.initializer}
     fed = [value for value in graph.input if value.name not in constants]

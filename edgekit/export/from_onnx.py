@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.errors import ConversionError
+from edgekit.errors import ConversionError, RunnerError
 from edgekit.export.exporter import Exported
 from edgekit.export.fixed_batch import fixed_onnx
 from edgekit.export.onnx import explained, quantize_qdq, silenced
+from edgekit.inspect.companions import gate
+from edgekit.isolated.child import memory_for, worker
 from edgekit.progress import Progress
-from edgekit.temporary import temporary_folder
 
 Arrays = Sequence[npt.NDArray[Any]]
 
@@ -22,6 +24,8 @@ FORMAT = "onnx"
 SCHEMES = ("float32", "int8")
 OLDEST_OPSET, OPSET = 13, 17
 """Scales per channel came with opset 13; a file that is older is upgraded to 17."""
+SECONDS = 1800.0
+"""In which a file is rewritten and calibrated."""
 STATIC = "onnxruntime static calibration of {}"
 
 
@@ -46,10 +50,43 @@ def requantize(
     with progress.task("exporting", len(schemes)) as task:
         for scheme in schemes:
             target = folder / f"{name}-{scheme}.onnx"
-            how = _float32(path, target) if scheme == "float32" else _int8(path, target, calibration)
+            how = _made(path, scheme, target, calibration if scheme == "int8" else ())
             exported.append(Exported(target, FORMAT, scheme, how))
             task.advance(target.name)
     return exported
+
+
+def _made(path: Path, scheme: str, target: Path, calibration: Arrays) -> str:
+    """Write a file in this process's child, and return how it was made."""
+    arrays = [np.asarray(a) for a in calibration]
+    memory = memory_for(path, *gate(path, FORMAT).companions.values()) + 4 * sum(a.nbytes for a in arrays)
+    with temporary_folder("onnx") as scratch:
+        try:
+            how, _ = worker().call(
+                f"{__name__}:make",
+                *arrays,
+                what=f"ONNX {scheme}: rewriting {path.name}",
+                seconds=SECONDS,
+                memory=memory,
+                path=str(path),
+                scheme=scheme,
+                target=str(target),
+                scratch=str(scratch),
+            )
+        except RunnerError as error:
+            raise ConversionError(error.message, error.hint) from error
+    return str(how)
+
+
+def make(*calibration: npt.NDArray[Any], path: str, scheme: str, target: str, scratch: str) -> tuple[str, list[Any]]:
+    """Do what `requantize` asks for, in its child."""
+    usual, tempfile.tempdir = tempfile.tempdir, scratch  # where onnxruntime puts its files, too
+    try:
+        if scheme == "float32":
+            return _float32(Path(path), Path(target)), []
+        return _int8(Path(path), Path(target), calibration, Path(scratch)), []
+    finally:
+        tempfile.tempdir = usual
 
 
 def _float32(path: Path, target: Path) -> str:
@@ -58,13 +95,12 @@ def _float32(path: Path, target: Path) -> str:
     return f"{path.name}, its batch fixed to 1"
 
 
-def _int8(path: Path, target: Path, calibration: Arrays) -> str:
-    with temporary_folder("onnx") as scratch:
-        prepared = scratch / "prepared.onnx"
-        with explained("int8 by static calibration"), silenced():
-            opset = _prepare(path, prepared)
-            quantize_qdq(prepared, target, _samples(prepared, calibration))
-        _check_quantized(path, target)
+def _int8(path: Path, target: Path, calibration: Arrays, scratch: Path) -> str:
+    prepared = scratch / "prepared.onnx"
+    with explained("int8 by static calibration"), silenced():
+        opset = _prepare(path, prepared)
+        quantize_qdq(prepared, target, _samples(prepared, calibration))
+    _check_quantized(path, target)
     upgraded = f", upgraded from opset {opset} to {OPSET}" if opset < OLDEST_OPSET else ""
     return STATIC.format(path.name) + upgraded
 

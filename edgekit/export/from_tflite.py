@@ -9,17 +9,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.errors import ConversionError
+from edgekit.errors import ConversionError, RunnerError
 from edgekit.export import int4, tflite_quantizer
 from edgekit.export import tflite_weights as weights
 from edgekit.export.exporter import Exported
 from edgekit.export.fixed_batch import fixed_tflite
 from edgekit.export.pack import READING, pack
+from edgekit.isolated.child import memory_for, worker
 from edgekit.progress import Progress
+from edgekit.temporary import temporary_folder
 
 Arrays = Sequence[npt.NDArray[Any]]
 
 FORMAT = "tflite"
+SECONDS = 1800.0
+"""In which a file is rewritten; int4 tries every layer on samples."""
 SCHEMES = ("float32", "float16", "dynamic", *tflite_quantizer.SCHEMES, *int4.SCHEMES)
 _MADE_BY = {
     "float32": "{}, its batch fixed to 1",
@@ -50,21 +54,60 @@ def requantize(
     if narrowed and len(calibration) != 1:
         raise ConversionError(f"TFLite {narrowed[0]} of a model with {len(calibration)} inputs is not supported")
     exported = []
-    with progress.task("exporting", len(schemes)) as task:
-        made = _stored(path, schemes)
+    with (
+        progress.task("exporting", len(schemes)) as task,
+        temporary_folder("quantize") as made,
+    ):
+        _work(path, "store", schemes=list(schemes), folder=str(made))
         wanted = {"int8" if scheme in narrowed else scheme for scheme in schemes}
         calibrated = [scheme for scheme in tflite_quantizer.SCHEMES if scheme in wanted]
         if calibrated:
-            made |= tflite_quantizer.quantize(made["float32"], calibrated, calibration)
+            for scheme, data in tflite_quantizer.quantize(_float(made).read_bytes(), calibrated, calibration).items():
+                (made / f"{scheme}.tflite").write_bytes(data)
         for scheme in schemes:
-            data = pack(made["int8" if scheme in narrowed else scheme])
-            if scheme in narrowed:
-                data = int4.narrow(data, scheme, np.asarray(calibration[0], np.float32))
+            source = made / f"{'int8' if scheme in narrowed else scheme}.tflite"
             target = folder / f"{name}-{scheme}.tflite"
-            target.write_bytes(data)
+            samples = [np.asarray(calibration[0], np.float32)] if scheme in narrowed else []
+            _work(path, "finish", *samples, source=str(source), scheme=scheme, target=str(target))
             exported.append(Exported(target, FORMAT, scheme, _MADE_BY[scheme].format(path.name)))
             task.advance(target.name)
     return exported
+
+
+def _work(path: Path, name: str, *arrays: npt.NDArray[Any], **arguments: Any) -> None:
+    """Let a function of this module work on a file in this process's child."""
+    try:
+        worker().call(
+            f"{__name__}:{name}",
+            *arrays,
+            what=f"{path}: rewriting it",
+            seconds=SECONDS,
+            memory=memory_for(path),
+            path=str(path),
+            **arguments,
+        )
+    except RunnerError as error:
+        raise ConversionError(error.message, error.hint) from error
+
+
+def _float(folder: Path) -> Path:
+    return folder / "float32.tflite"
+
+
+def store(path: str, schemes: Sequence[str], folder: str) -> tuple[None, list[Any]]:
+    """Write the files of the schemes that need no calibration into a folder; float32 is always among them."""
+    for scheme, data in _stored(Path(path), schemes).items():
+        (Path(folder) / f"{scheme}.tflite").write_bytes(data)
+    return None, []
+
+
+def finish(
+    *samples: npt.NDArray[np.float32], path: str, source: str, scheme: str, target: str
+) -> tuple[None, list[Any]]:
+    """Write a file of a scheme as it ships: packed, and narrowed to int4 where the scheme asks for it."""
+    data = pack(Path(source).read_bytes())
+    Path(target).write_bytes(int4.narrow(data, scheme, samples[0]) if samples else data)
+    return None, []
 
 
 def _stored(path: Path, schemes: Sequence[str]) -> dict[str, bytes]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy.typing as npt
 
 from edgekit.backend import quiet
-from edgekit.errors import ConversionError, MissingExtraError
+from edgekit.errors import ConversionError, EdgekitError, MissingExtraError
 from edgekit.export.signature import Signature
 from edgekit.export.tflite import Calibration, rows
 
@@ -250,7 +250,7 @@ def explained(what: str) -> Iterator[None]:
         yield
     except ImportError as error:
         raise MissingExtraError("exporting ONNX", "compress", str(error)) from error
-    except (ConversionError, OSError):  # a full disk is explained by whoever opened the folder
+    except (EdgekitError, OSError, MemoryError):  # a full disk is explained by whoever opened the folder
         raise
     except Exception as error:  # tf2onnx, onnx and onnxruntime raise types of their own, many private
         reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)

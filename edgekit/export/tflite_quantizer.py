@@ -1,36 +1,32 @@
 """TensorFlow's quantizers on a float flatbuffer, in a process of their own.
 
 They are the ones inside TensorFlow's converter: the same work as on a Keras model. But they trust the file, and die of
-what another converter wrote differently (options left out, for one). So `quantize` starts a Python that runs `work`.
+what another converter wrote differently (options left out, for one). So `quantize` has a child that runs `work`.
 """
 
 from __future__ import annotations
 
-import math
-import os
-import signal
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from edgekit.backend import tensorflow
-from edgekit.errors import ConversionError, MissingExtraError
+from edgekit.errors import ConversionError, MissingExtraError, RunnerCrashed, RunnerError
 from edgekit.export.lstm_state import mend_states
-from edgekit.temporary import temporary_folder
-from edgekit.transports.base import Completed
-from edgekit.transports.local import LocalTransport
+from edgekit.inspect.flatbuffer import Walker
+from edgekit.inspect.operators import foreign_tflite
+from edgekit.inspect.tflite_graph import parse
+from edgekit.isolated.child import PER_BYTE, Child, memory_for
 
 Arrays = Sequence[npt.NDArray[Any]]
 
 SCHEMES = ("int8", "int16x8")
-SOURCE, SAMPLES = "float.tflite", "samples.npz"
+SECONDS = 1800.0
+"""In which a file is quantized."""
 HINT = "leave the scheme out; float16 and dynamic need no quantizer"
-_START = "import sys; from edgekit.export.tflite_quantizer import work; work(sys.argv[1], sys.argv[2:])"
 
 
 def quantize(data: bytes, schemes: Sequence[str], calibration: Arrays) -> dict[str, bytes]:
@@ -47,50 +43,46 @@ def quantize(data: bytes, schemes: Sequence[str], calibration: Arrays) -> dict[s
     """
     if find_spec("tensorflow") is None:
         raise MissingExtraError(f"making {' and '.join(schemes)} of a .tflite file", "compress")
-    with temporary_folder("quantize") as folder:
-        (folder / SOURCE).write_bytes(data)
-        np.savez(folder / SAMPLES, *calibration)
-        env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        argv = [sys.executable, "-c", _START, str(folder), *schemes]
-        done = LocalTransport().run(argv, env=env, timeout=math.inf)
-        return {scheme: mend_states(_result(folder, scheme, done)) for scheme in schemes}
+    # Eight bytes a value of the samples: TensorFlow's quantizer sees them one by one, but they are held here and there.
+    memory = memory_for() + PER_BYTE * len(data) + 2 * sum(a.nbytes for a in calibration)
+    made: dict[str, bytes] = {}
+    with Child() as child:
+        for scheme in schemes:
+            what = f"TFLite {scheme}: TensorFlow's quantizer"
+            try:
+                _, [found] = child.call(
+                    f"{__name__}:work",
+                    np.frombuffer(data, np.uint8),
+                    *calibration,
+                    what=what,
+                    seconds=SECONDS,
+                    memory=memory,
+                    scheme=scheme,
+                )
+            except RunnerCrashed as error:
+                reason = "as it does where a file leaves out what TensorFlow's own converter writes"
+                raise ConversionError(f"{error.message}, {reason}", HINT) from error
+            except RunnerError as error:
+                raise ConversionError(error.message, HINT) from error
+            made[scheme] = found.tobytes()
+    return made
 
 
-def _result(folder: Path, scheme: str, done: Completed) -> bytes:
-    made, failed = folder / f"{scheme}.tflite", folder / f"{scheme}.error"
-    if made.is_file():
-        return made.read_bytes()
-    if failed.is_file():
-        reason = failed.read_text(encoding="utf-8")
-    elif done.returncode < 0:
-        name = signal.Signals(-done.returncode).name
-        reason = f"it died of {name}, as it does where a file leaves out what TensorFlow's own converter writes"
-    else:
-        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        reason = lines[-1] if lines else f"it ended with exit code {done.returncode}"
-    raise ConversionError(f"TFLite {scheme}: TensorFlow's quantizer failed: {reason[:300]}", HINT)
+def work(data: npt.NDArray[np.uint8], *calibration: npt.NDArray[Any], scheme: str) -> tuple[None, list[Any]]:
+    """Do what `quantize` asks for, in its child.
 
-
-def work(folder: str, schemes: Sequence[str]) -> None:
-    """Do what `quantize` asks for: write `SCHEME.tflite`, or the reason why not to `SCHEME.error`.
-
-    Args:
-        folder: holds `SOURCE` and `SAMPLES`.
-        schemes: of `SCHEMES`.
+    Raises:
+        ConversionError: the file has operators that only TensorFlow knows; its flex operators read and write files.
     """
-    data = (Path(folder) / SOURCE).read_bytes()
-    with np.load(Path(folder) / SAMPLES, allow_pickle=False) as archive:
-        calibration = [archive[name] for name in archive.files]
-    for scheme in schemes:
-        try:
-            made = _QUANTIZERS[scheme](data, _feed(data, calibration))
-        except Exception as error:  # the quantizers raise many types, some private
-            reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-            (Path(folder) / f"{scheme}.error").write_text(reason.strip(), encoding="utf-8")
-        else:
-            part = Path(folder) / f"{scheme}.part"
-            part.write_bytes(made)
-            part.rename(Path(folder) / f"{scheme}.tflite")
+    flatbuffer = data.tobytes()
+    names = {
+        operator.name for graph in parse(flatbuffer, Walker(len(flatbuffer))).graphs for operator in graph.operators
+    }
+    foreign = foreign_tflite(sorted(names))
+    if foreign:
+        raise ConversionError(f"TFLite {scheme}: the file has the operator `{foreign[0]}`, which is not run here", HINT)
+    made = _QUANTIZERS[scheme](flatbuffer, _feed(flatbuffer, calibration))
+    return None, [np.frombuffer(mend_states(made), np.uint8)]
 
 
 Feed = Callable[[], Iterator[list[npt.NDArray[Any]]]]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
-SHOWN = 12
+from edgekit.printable import visible
+
+SHOWN, LONGEST = 12, 200
 
 
 def attached(path: Path) -> dict[str, str]:
@@ -18,6 +20,6 @@ def attached(path: Path) -> dict[str, str]:
             entries = archive.infolist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, OverflowError, UnicodeDecodeError):
         return {}
-    names = [f"{entry.filename} ({entry.file_size:,} bytes)" for entry in entries]
-    more = [f"and {len(names) - SHOWN} more"] if len(names) > SHOWN else []
-    return {"associated files": ", ".join(names[:SHOWN] + more)} if names else {}
+    names = [f"{visible(entry.filename[:LONGEST])} ({entry.file_size:,} bytes)" for entry in entries[:SHOWN]]
+    more = [f"and {len(entries) - SHOWN} more"] if len(entries) > SHOWN else []
+    return {"associated files": ", ".join(names + more)} if names else {}

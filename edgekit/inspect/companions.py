@@ -1,44 +1,129 @@
-"""The files that a model file needs beside it."""
+"""The gate before a model file is handed to a runtime or copied: it is whole, and needs no other files but its own."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from edgekit.errors import InputError
 from edgekit.inspect.flatbuffer import Damaged, Walker
-from edgekit.inspect.onnx import parse
-from edgekit.inspect.onnx_graph import BadModel, index
-from edgekit.inspect.onnx_values import Store
-from edgekit.inspect.reading import format_of
+from edgekit.inspect.operators import foreign_onnx, foreign_tflite
+from edgekit.inspect.reading import at_arms_length, format_of, need_onnx
 from edgekit.inspect.source import damaged, load
-from edgekit.inspect.tflite_graph import parse as parse_tflite
+from edgekit.opening import brief
+from edgekit.printable import visible
 
 
-def checked(path: Path) -> dict[str, Path]:
-    """Check that a model file is whole, without reading its values; return the files that it needs beside it.
+@dataclass(frozen=True)
+class Gate:
+    """What the gate knows of a file that it lets pass.
+
+    Attributes:
+        format: `tflite` or `onnx`.
+        companions: the files that it needs beside it: the name in the model, a path from its folder -> where it is.
+        foreign: operators that are not known to compute on tensors only (see `edgekit.inspect.operators`).
+        elsewhere: other files that a `.tflite` file names for its constants; edgekit and its runtimes read none.
+    """
+
+    format: str
+    companions: dict[str, Path]
+    foreign: tuple[str, ...]
+    elsewhere: tuple[str, ...]
+
+
+def gate(path: Path, format_: str | None = None) -> Gate:
+    """Check that a model file is whole, without reading its values, and that what it names may be read.
 
     Args:
         path: a `.tflite` or `.onnx` file; it may be damaged or hostile.
-
-    Returns:
-        The name in the model, a path from its folder -> where the file is.
+        format_: what it must be; by default either.
 
     Raises:
-        InputError: it is neither of the two, damaged, or names data that is missing or outside its folder.
+        InputError: it is not, or damaged, or names data that is missing or outside its folder.
         MissingExtraError: it is an ONNX file, and the `onnx` package is not installed.
     """
-    if format_of(path) == "onnx":
-        return companions(path)
+    kind = format_of(path)
+    if format_ not in (None, kind):
+        raise InputError(f"{brief(path)}: is {kind}, and should be {format_}", "copy or export it again")
+    if kind == "onnx":
+        need_onnx()
+    found = at_arms_length("look", path, __name__, kind=kind)
+    companions = {name: Path(there) for name, there in found["companions"].items()}
+    return Gate(kind, companions, tuple(found["foreign"]), tuple(found["elsewhere"]))
+
+
+def runnable(path: Path, format_: str | None = None) -> Gate:
+    """Return `gate` of a file that is going to be run.
+
+    Raises:
+        InputError: as `gate`; or it is a `.tflite` file whose constants stand in other files.
+        MissingExtraError: as `gate`.
+    """
+    found = gate(path, format_)
+    if found.elsewhere:
+        names = ", ".join(visible(name[:100]) for name in found.elsewhere[:3])
+        raise InputError(
+            f"{brief(path)}: keeps its weights in other files ({names}), which edgekit does not read",
+            "convert it again, with the weights inside",
+        )
+    return found
+
+
+def computing_only(path: Path, found: Gate) -> None:
+    """Check that a file has no operators but those that are known to compute on tensors and to do nothing else.
+
+    Raises:
+        InputError: it has others; they are named.
+    """
+    if found.foreign:
+        names = ", ".join(f"`{visible(name[:100])}`" for name in found.foreign[:5])
+        raise InputError(
+            f"{brief(path)}: has the operator{'s' * (len(found.foreign) > 1)} {names}, which edgekit does not know to "
+            "compute on tensors only, and does not run here",
+            "export the model without it, with operators of TFLite or ONNX; an operator of its own toolchain can be "
+            "measured where the runtime has it: edgekit bench",
+        )
+
+
+def checked(path: Path) -> dict[str, Path]:
+    """Return the files that a model file needs beside it (see `gate`)."""
+    return gate(path).companions
+
+
+def look(path: str, kind: str) -> tuple[dict[str, Any], list[Any]]:
+    """Do what `gate` asks for, in its child."""
+    return (_look_at_onnx if kind == "onnx" else _look_at_tflite)(Path(path)), []
+
+
+def _look_at_tflite(path: Path) -> dict[str, Any]:
+    from edgekit.inspect.tflite_graph import parse
+
     data = load(path)
     try:
-        parse_tflite(data, Walker(len(data)))
+        model = parse(data, Walker(len(data)))
     except Damaged as error:
         raise damaged(path, "TFLite", str(error)) from error
-    return {}
+    names = dict.fromkeys(operator.name for graph in model.graphs for operator in graph.operators)
+    outside = any(t.span and t.span.start is None for graph in model.graphs for t in graph.tensors)
+    elsewhere = list(model.external) or (["without a name"] if outside else [])
+    return {"companions": {}, "foreign": foreign_tflite(names), "elsewhere": elsewhere}
 
 
-def companions(path: Path) -> dict[str, Path]:
-    """Return the files with external data of an ONNX model (see `checked`)."""
+def _look_at_onnx(path: Path) -> dict[str, Any]:
+    from edgekit.inspect.onnx import parse
+    from edgekit.inspect.onnx_graph import BadModel, index, text
+    from edgekit.inspect.onnx_values import Store
+
+    model = parse(path)
     try:
-        return Store(path).check(index(parse(path)).constants)
+        companions = Store(path).check(model)
+        nodes = [(text(node.domain), text(node.op_type)) for node, _ in index(model).nodes]
     except BadModel as error:
         raise damaged(path, "ONNX", str(error)) from error
+    functions = [(text(function.domain), text(function.name)) for function in model.functions]
+    return {
+        "companions": {name: str(there) for name, there in companions.items()},
+        "foreign": foreign_onnx(nodes, functions),
+        "elsewhere": [],
+    }

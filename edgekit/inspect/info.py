@@ -6,7 +6,7 @@ import dataclasses
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 
 @dataclass(frozen=True)
@@ -115,6 +115,33 @@ class FileInfo:
         """Return JSON values; a scale that is not finite becomes text, since JSON has no number for it."""
         value: dict[str, Any] = _json(dataclasses.asdict(self))
         return value
+
+    def parts(self) -> dict[str, Any]:
+        """Return all but the path as what JSON takes, for `of_parts`."""
+        value = dataclasses.asdict(self)
+        del value["path"]
+        return value
+
+    @classmethod
+    def of_parts(cls, path: Path, value: dict[str, Any]) -> FileInfo:
+        """Return what `parts` was called on, under a path."""
+        for key in ("inputs", "outputs"):
+            value[key] = tuple(_tensor(TensorInfo, entry) for entry in value[key])
+        value["weights"] = tuple(_tensor(WeightInfo, entry) for entry in value["weights"])
+        value["signatures"] = tuple(
+            SignatureInfo(s["name"], s["graph"], tuple(s["inputs"]), tuple(s["outputs"])) for s in value["signatures"]
+        )
+        return cls(path=path, **value)
+
+
+_Kind = TypeVar("_Kind", bound=TensorInfo)
+
+
+def _tensor(kind: type[_Kind], value: dict[str, Any]) -> _Kind:
+    q = value["quantization"]
+    value["quantization"] = q and Quantization(tuple(q["scale"]), tuple(q["zero_point"]), q["axis"])
+    value["shape"] = tuple(value["shape"])
+    return kind(**value)
 
 
 def _json(value: Any) -> Any:

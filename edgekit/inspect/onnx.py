@@ -11,11 +11,13 @@ from edgekit.errors import InputError, MissingExtraError
 from edgekit.files import gzip_bytes
 from edgekit.inspect import values
 from edgekit.inspect.info import FileInfo, Quantization, TensorInfo, WeightInfo
+from edgekit.inspect.onnx_external import embed
 from edgekit.inspect.onnx_graph import DTYPES, BadModel, Constant, Index, index, operator_name, sizes, text
 from edgekit.inspect.onnx_macs import count_macs
 from edgekit.inspect.onnx_quantization import Scales
 from edgekit.inspect.onnx_values import Store
-from edgekit.inspect.source import damaged, load
+from edgekit.inspect.source import check_file, damaged, load
+from edgekit.opening import brief
 
 _QLINEAR, _QLINEAR_UNARY = {1, 2, 4, 5, 6, 7}, {1, 2, 3, 4}
 _NOT_WEIGHTS: dict[str, set[int]] = {
@@ -46,6 +48,9 @@ _INDEX_TYPES = ("int32", "int64", "uint32", "uint64", "bool", "string")
 """Constants of these types are shapes, axes, indices and the like, unless one of `_WEIGHTS` uses them."""
 _WEIGHTS = {("DequantizeLinear", 0), ("QLinearConv", 8), ("QGemm", 6)}
 
+LIMIT = 1 << 31
+"""Bytes at which protobuf messages end."""
+
 
 def read_onnx(path: Path) -> FileInfo:
     """Read what a .onnx file holds.
@@ -72,7 +77,12 @@ def parse(path: Path) -> Any:
         InputError: it cannot be read, or is not an ONNX model.
         MissingExtraError: the `onnx` package is not installed.
     """
-    data = load(path)
+    if check_file(path) >= LIMIT:
+        raise InputError(
+            f"{brief(path)}: is no ONNX model: these end at 2 GiB",
+            "save it with its weights in a file beside it (external data)",
+        )
+    data = bytes(load(path))
     try:
         import onnx
         from google.protobuf.message import DecodeError  # type: ignore[import-untyped,unused-ignore]
@@ -88,10 +98,25 @@ def parse(path: Path) -> Any:
     return model
 
 
+def whole(path: Path) -> Any:
+    """Return the ModelProto of an .onnx file with its external data in it.
+
+    Raises:
+        InputError: as `parse`, or external data is missing, too short, or outside the model's folder.
+        MissingExtraError: the `onnx` package is not installed.
+    """
+    model = parse(path)
+    try:
+        embed(model, path)
+    except BadModel as error:
+        raise damaged(path, "ONNX", str(error)) from error
+    return model
+
+
 def _describe(path: Path, size: int, model: Any) -> FileInfo:
     graph = index(model)
     store = Store(path)
-    store.check(graph.constants)
+    store.check(model)
     scales = Scales(graph, store)
     constants = {t.name for t in model.graph.initializer}
     inputs = tuple(_end(v, scales, is_input=True) for v in model.graph.input if v.name not in constants)

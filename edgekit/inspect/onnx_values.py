@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edgekit.errors import InputError
-from edgekit.inspect import values
+from edgekit.inspect import onnx_external, values
 from edgekit.inspect.onnx_graph import DTYPES, BadModel, Constant, text
-from edgekit.printable import visible
-
-_EXTERNAL = 1
-"""`TensorProto.data_location` of a tensor whose bytes stand in another file."""
+from edgekit.inspect.source import MAX_BYTES
 
 
 class Store:
@@ -30,15 +27,30 @@ class Store:
         self.external: dict[str, int] = {}
         """The external files read so far -> their size in bytes."""
 
-    def check(self, constants: list[Constant]) -> dict[str, Path]:
-        """Check where all external data is said to be, without reading it; return the files by their names there.
+    def check(self, model: Any) -> dict[str, Path]:
+        """Check where all external data of a ModelProto is said to be, without reading it.
+
+        Returns:
+            The files by their names there.
 
         Raises:
-            InputError: it is missing or outside the model's folder.
+            BadModel: what it says of it makes no sense.
+            InputError: it is missing, too short, no regular file, or outside the model's folder.
         """
-        tensors = [c.tensor for c in constants if c.tensor.data_location == _EXTERNAL]
-        locations = {text(e.value) for t in tensors for e in t.external_data if e.key == "location"}
-        return {location: self._safe(location) for location in sorted(locations)}
+        found: dict[str, Path] = {}
+        sizes: dict[str, int] = {}
+        for tensor in onnx_external.external(model):
+            where = onnx_external.place(tensor)
+            if where.location not in found:
+                path = found[where.location] = onnx_external.resolved(self._path, where.location)
+                sizes[where.location] = path.stat().st_size
+                if sum(sizes.values()) > MAX_BYTES:
+                    raise InputError(
+                        f"{path}: edgekit takes models of up to {MAX_BYTES >> 30} GiB, external data included",
+                        "is it a model for a small device?",
+                    )
+            onnx_external.check_range(found[where.location], tensor, where, sizes[where.location])
+        return dict(sorted(found.items()))
 
     def raw(self, constant: Constant) -> bytes | None:
         """Return the bytes of the stored values, little-endian and packed; None for strings and unknown types.
@@ -51,8 +63,8 @@ class Store:
         dtype = DTYPES.get(tensor.data_type, "")
         stored = tensor.dims[0] if constant.sparse else math.prod(constant.shape)
         expected = values.stored_bytes(dtype, stored)
-        if tensor.data_location == _EXTERNAL:
-            raw = self._external(tensor, expected)
+        if tensor.data_location == onnx_external.EXTERNAL:
+            raw = self._external(tensor)
         elif expected is None:
             return None
         else:
@@ -61,54 +73,20 @@ class Store:
             raise BadModel(f"the constant `{text(constant.name)}` has {len(raw)} bytes, its shape needs {expected}")
         return raw if expected is not None else None
 
-    def _external(self, tensor: Any, expected: int | None) -> bytes:
-        entries = {text(e.key): text(e.value) for e in tensor.external_data}
-        location = entries.get("location", "")
-        try:
-            offset, length = int(entries.get("offset", 0)), int(entries.get("length", expected or 0))
-        except ValueError:
-            raise BadModel(f"the constant `{text(tensor.name)}` has a bad offset or length in `{location}`") from None
-        path = self._safe(location)
+    def _external(self, tensor: Any) -> bytes:
+        where = onnx_external.place(tensor)
+        path = onnx_external.resolved(self._path, where.location)
         try:
             size = path.stat().st_size
-            self.external[location] = size
-            if offset < 0 or length < 0 or offset + length > size:
-                name = visible(text(tensor.name))
-                raise InputError(
-                    f"{path}: too short: `{name}` needs bytes {offset} to {offset + length} of {size}",
-                    "the model and this file do not belong together; export them again",
-                )
+            self.external[where.location] = size
+            onnx_external.check_range(path, tensor, where, size)
             # The same bytes may be listed a thousand times by a hostile model, but need not be read so often.
-            self._left[path] = self._left.get(path, 4 * size) - length
+            self._left[path] = self._left.get(path, 4 * size) - (where.length or 0)
             if self._left[path] < 0:
-                raise BadModel(f"its constants overlap in `{location}`")
-            with path.open("rb") as stream:
-                stream.seek(offset)
-                return stream.read(length)
+                raise BadModel(f"its constants overlap in `{where.location}`")
+            return onnx_external.read(path, where)
         except OSError as error:
             raise InputError(f"{path}: cannot read the external data of {self._path}: {error.strerror}") from error
-
-    def _safe(self, location: str) -> Path:
-        folder = self._path.resolve().parent
-        parts = PurePosixPath(location).parts
-        absolute = location.startswith(("/", "\\")) or PureWindowsPath(location).drive
-        if not parts or absolute or ".." in parts or ".." in PureWindowsPath(location).parts or "\0" in location:
-            raise self._unsafe(location)
-        path = (folder / location).resolve()
-        if not path.is_relative_to(folder):  # a symbolic link led away
-            raise self._unsafe(location)
-        if not path.is_file():
-            raise InputError(
-                f"{self._path}: its weights are in `{visible(location)}`, and there is no such file beside it",
-                "copy it along with the model",
-            )
-        return path
-
-    def _unsafe(self, location: str) -> InputError:
-        return InputError(
-            f"{self._path}: names external data outside its own folder: {location!r}",
-            "nothing was read from there; export the model again, with the data beside it",
-        )
 
 
 def _typed(tensor: Any, dtype: str) -> bytes:

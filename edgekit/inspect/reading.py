@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import os
+from importlib.util import find_spec
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from edgekit.errors import InputError
+from edgekit.errors import InputError, MissingExtraError, RunnerError
 from edgekit.inspect.info import FileInfo
 from edgekit.inspect.source import check_file, damaged
 from edgekit.inspect.tflite_graph import IDENTIFIER
+from edgekit.opening import brief
 
 _SUFFIXES = {"tflite": (".tflite", ".lite"), "onnx": (".onnx",)}
 _TITLES = {"tflite": "a TFLite", "onnx": "an ONNX"}
-_TAKEN = {".tflite": "tflite", ".lite": "tflite", ".onnx": "onnx", ".keras": "keras", ".h5": "keras", ".hdf5": "keras"}
+_TAKEN = {
+    ".tflite": "tflite",
+    ".lite": "tflite",
+    ".onnx": "onnx",
+    ".keras": "keras",
+    ".h5": "keras",
+    ".hdf5": "keras",
+} | {".ort": "ort"}
+
+SECONDS = 30
+"""In which a file is read, besides a second for every `BYTES_A_SECOND`."""
+BYTES_A_SECOND = 4_000_000
 
 _GRAPH_FIELD = 7
 """Number of `graph` in ONNX's ModelProto."""
@@ -29,13 +43,62 @@ def inspect_file(path: Path) -> FileInfo:
         InputError: it cannot be read, is neither of the two, is damaged, or is named as what it is not.
         MissingExtraError: it is an ONNX file and the `onnx` package is not installed.
     """
-    if format_of(path) == "tflite":
+    kind = format_of(path)
+    if kind == "onnx":
+        need_onnx()
+    return FileInfo.of_parts(path, at_arms_length("describe", path, kind=kind))
+
+
+def describe(path: str, kind: str) -> tuple[dict[str, Any], list[Any]]:
+    """Do what `inspect_file` asks for, in its child."""
+    if kind == "tflite":
         from edgekit.inspect.tflite import read_tflite
 
-        return read_tflite(path)
+        return read_tflite(Path(path)).parts(), []
     from edgekit.inspect.onnx import read_onnx
 
-    return read_onnx(path)
+    return read_onnx(Path(path)).parts(), []
+
+
+def at_arms_length(name: str, path: Path, module: str = __name__, **arguments: Any) -> Any:
+    """Return what a function that reads a file returns, called in this process's child.
+
+    Args:
+        name: of the function, in `module`; it takes the path as text.
+        path: the file.
+        module: where the function is.
+        arguments: more of its arguments.
+
+    Raises:
+        EdgekitError: what the function raised.
+        InputError: it took too long or too much memory, or the child died of the file.
+    """
+    from edgekit.isolated.child import memory_for, worker
+
+    size = check_file(path)
+    seconds = SECONDS + size // BYTES_A_SECOND
+    try:
+        value, _ = worker().call(
+            f"{module}:{name}",
+            what=f"{brief(path)}: reading it",
+            seconds=seconds,
+            memory=memory_for(path),
+            path=os.fspath(path),
+            **arguments,
+        )
+    except RunnerError as error:
+        raise InputError(error.message, error.hint or "copy or export it again") from error
+    return value
+
+
+def need_onnx() -> None:
+    """Raise if the `onnx` package is not installed.
+
+    Raises:
+        MissingExtraError: it is not.
+    """
+    if find_spec("onnx") is None:
+        raise MissingExtraError("inspecting an ONNX file", "onnx", "No module named 'onnx'")
 
 
 def format_of(path: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from mmap import mmap
 from pathlib import Path
 
 from edgekit.errors import InputError
@@ -43,7 +44,7 @@ def read_tflite(path: Path) -> FileInfo:
         raise damaged(path, "TFLite", str(error)) from error
 
 
-def _describe(path: Path, data: bytes, model: Model, walk: Walker) -> FileInfo:
+def _describe(path: Path, data: bytes | mmap, model: Model, walk: Walker) -> FileInfo:
     main = model.graphs[0]
     signature = next((s for s in model.signatures if s.graph == 0), None)
     operators = Counter(op.name for graph in model.graphs for op in graph.operators)
@@ -75,7 +76,7 @@ def _ends(graph: Graph, indices: tuple[int, ...], names: dict[int, str], walk: W
     )
 
 
-def _weights(data: bytes, model: Model, walk: Walker) -> tuple[WeightInfo, ...]:
+def _weights(data: bytes | mmap, model: Model, walk: Walker) -> tuple[WeightInfo, ...]:
     # Graphs of one file (the signatures of a language model) share their constants: each is listed once.
     found: dict[tuple[Span, str, tuple[int, ...], Quantization | None], WeightInfo] = {}
     counter = _Counter(data)
@@ -97,7 +98,7 @@ def _weights(data: bytes, model: Model, walk: Walker) -> tuple[WeightInfo, ...]:
 class _Counter:
     """Counts values, but not the same bytes again and again: a hostile file may list them a thousand times."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes | mmap) -> None:
         self._data = memoryview(data)
         self._left = 4 * len(data)
 

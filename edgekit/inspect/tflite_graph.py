@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from mmap import mmap
 from typing import Any
 
 from edgekit.inspect.flatbuffer import Damaged, Walker
@@ -101,7 +102,7 @@ class Model:
     metadata: tuple[str, ...]
 
 
-def parse(data: bytes, walk: Walker) -> Model:
+def parse(data: bytes | mmap, walk: Walker) -> Model:
     """Read the structure of a .tflite file.
 
     Args:
@@ -243,7 +244,7 @@ def _signature(table: Any, walk: Walker) -> Signature:
     return Signature(walk.text(table, "SignatureKey"), walk.call(table.SubgraphIndex), inputs, outputs)
 
 
-def _minimum_runtime(model: Any, buffers: Sequence[Span | None], data: bytes, walk: Walker) -> str:
+def _minimum_runtime(model: Any, buffers: Sequence[Span | None], data: bytes | mmap, walk: Walker) -> str:
     for entry in walk.tables(model, "Metadata"):
         if walk.text(entry, "Name") == "min_runtime_version":
             span = _pick(buffers, walk.call(entry.Buffer), "a metadata buffer")

@@ -22,7 +22,7 @@ from edgekit.devices.health import throttled, wait_cool
 from edgekit.devices.jobs import RUNTIMES, Job, run_job
 from edgekit.devices.target import differences
 from edgekit.devices.work import RemoteWork
-from edgekit.errors import InputError, RunnerError
+from edgekit.errors import InputError, RunnerError, RunnerTimeout
 from edgekit.feeding import feed_names, read_outputs
 from edgekit.files import sha256
 from edgekit.measuring.agreement import compare_with_host
@@ -162,6 +162,8 @@ class _Session:
         self._subjects = prepared.subjects
         self._samples = samples
         self._cells = [_Cell(index, threads) for threads in plan.threads for index in range(len(self._subjects))]
+        self._given_up: set[int] = set()
+        """Files that did not end their memory pass in time: the other passes would not, either."""
         self._remote = device.target.transport != "local"
         before = throttled(device.transport, device.target.health) if self._remote and plan.latency else None
         self.throttled: dict[str, Any] | None = None if before is None else {"before": before, "during": []}
@@ -182,7 +184,8 @@ class _Session:
         """Do all passes; every thread count of a file shows the accuracy of that file."""
         for mode, cell in self.passes():
             name = self._subjects[cell.subject].subject.name
-            self._measure(mode, cell, task)
+            if cell.subject not in self._given_up:
+                self._measure(mode, cell, task)
             task.advance(f"{mode} {name}")
             if mode == "latency" and self.throttled is not None:
                 bits = throttled(self._device.transport, self._device.target.health)
@@ -218,6 +221,8 @@ class _Session:
             sentence = f"{mode}: {error.message}" + (f" ({error.hint})" if error.hint else "")
             if sentence not in cell.failures:
                 cell.failures.append(sentence)
+            if mode == "memory" and isinstance(error, RunnerTimeout):
+                self._given_up.add(cell.subject)
             return
         if mode == "latency":
             cell.latency.append(answer if cooled is None else {**answer, "cooled_to_c": cooled})

@@ -11,11 +11,12 @@ from edgekit.devices.jobs import RUNTIMES
 from edgekit.errors import InputError
 from edgekit.feeding import specs
 from edgekit.files import gzip_bytes, sha256
-from edgekit.inspect.companions import companions
+from edgekit.inspect.companions import runnable
 from edgekit.inspect.info import FileInfo
 from edgekit.inspect.reading import inspect_file
+from edgekit.inspect.source import check_file
 from edgekit.manifest import EVAL, MANIFEST, Artifact, Manifest, TensorSpec, read_bundle
-from edgekit.opening import inside, is_file
+from edgekit.opening import inside, is_file, is_folder
 from edgekit.preprocessing import Preprocessing
 from edgekit.records import Subject
 from edgekit.task import Task
@@ -62,14 +63,12 @@ def candidates(paths: Sequence[Path], only: Sequence[str] = (), runtime: str | N
     """
     found: list[Candidate] = []
     for path in paths:
-        if path.is_dir():
+        if is_folder(path):
             found += _from_bundle(path, only, runtime)
-        elif (path.parent / MANIFEST).is_file() and path.is_file():
-            found.append(_from_bundle_file(path, runtime))
-        elif not path.exists():
-            raise InputError(f"{path}: no such file or bundle", "give a bundle, a .tflite or an .onnx file")
-        else:
-            found.append(_from_file(path, runtime))
+            continue
+        check_file(path)
+        of_bundle = (path.parent / MANIFEST).is_file()
+        found.append((_from_bundle_file if of_bundle else _from_file)(path, runtime))
     if not found:
         raise InputError("nothing to measure", "give a bundle, a .tflite or an .onnx file")
     return _distinct(found)
@@ -113,12 +112,13 @@ def _from_artifact(folder: Path, artifact: Artifact, manifest: Manifest, runtime
     )
     samples = inside(folder / EVAL, folder) if is_file(folder / EVAL) else None
     path, how = folder / artifact.file, manifest.preprocessing
-    return Candidate(subject, path, how, artifact.inputs, artifact.outputs, manifest.task, samples)
+    beside = runnable(path, artifact.format).companions  # a bundle may come from anywhere, too
+    return Candidate(subject, path, how, artifact.inputs, artifact.outputs, manifest.task, samples, companions=beside)
 
 
 def _from_file(path: Path, runtime: str | None) -> Candidate:
     info = inspect_file(path)
-    beside = companions(path) if info.format == "onnx" else {}
+    beside = runnable(path, info.format).companions
     subject = Subject(
         name=path.name,
         path=str(path),

@@ -12,10 +12,10 @@ import numpy as np
 
 from edgekit.columns import Array
 from edgekit.errors import InputError
-from edgekit.inspect.companions import companions
+from edgekit.inspect.companions import computing_only, runnable
 from edgekit.inspect.info import FileInfo, TensorInfo
 from edgekit.inspect.reading import inspect_file
-from edgekit.models.file_runtime import Run, onnx_runtime, refused, tflite_runtime, try_out
+from edgekit.models.file_runtime import FileRunner, try_out
 
 SUFFIXES = (".tflite", ".lite", ".onnx")
 _QUANTIZED_OPERATORS = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinear", "QGemm", "QAttention")
@@ -51,7 +51,7 @@ class FileTensor:
 
 
 class FileModel:
-    """A float file, run sample by sample in this process.
+    """A float file, run sample by sample in a process of its own.
 
     Args:
         path: the `.tflite` or `.onnx` file.
@@ -64,16 +64,18 @@ class FileModel:
         input_names, output_names: their names.
 
     Raises:
-        InputError: the file is damaged or quantized already, or its inputs or outputs are no tensors of a fixed size.
+        InputError: the file is damaged or quantized already, has operators that edgekit does not run, or its inputs or
+            outputs are no tensors of a fixed size.
         MissingExtraError: its runtime is not installed.
     """
 
     def __init__(self, path: Path) -> None:
         info = inspect_file(path)
         self.path, self.format, self.name = path, info.format, path.stem
-        if info.format == "onnx":
-            companions(path)  # external data is refused before a runtime follows its name
+        passed = runnable(path, info.format)
+        self._companions = passed.companions
         _refuse_quantized(info)
+        computing_only(path, passed)
         self.inputs = [_input(path, tensor) for tensor in info.inputs]
         self.outputs = [_output(path, tensor) for tensor in info.outputs]
         if not self.inputs or not self.outputs:
@@ -81,7 +83,7 @@ class FileModel:
         self.input_names = [tensor.name for tensor in self.inputs]
         self.output_names = [tensor.name for tensor in self.outputs]
         self._parameters = info.parameters
-        self._runner: Run | None = None
+        self._runner = FileRunner(path, self.format)
 
     def count_params(self) -> int:
         """Return the number of parameters."""
@@ -93,7 +95,8 @@ class FileModel:
         Raises:
             InputError: its runtime refuses it, or dies of it.
         """
-        try_out(self.path, self.format, [[1, *(size or 1 for size in tensor.shape[1:])] for tensor in self.inputs])
+        shapes = [[1, *(size or 1 for size in tensor.shape[1:])] for tensor in self.inputs]
+        try_out(self.path, self.format, shapes, self._companions)
 
     def predict(self, x: Array | Sequence[Array], verbose: int = 0) -> Any:
         """Return the outputs for a batch.
@@ -112,14 +115,8 @@ class FileModel:
             [np.asarray(x)] if len(self.inputs) == 1 and not isinstance(x, (list, tuple)) else list(map(np.asarray, x))
         )
         self._check(arrays)
-        if self._runner is None:
-            self._runner = (tflite_runtime if self.format == "tflite" else onnx_runtime)(self.path)
         cast = [a.astype(tensor.dtype, copy=False) for a, tensor in zip(arrays, self.inputs, strict=True)]
-        try:
-            rows = [self._runner([a[i : i + 1] for a in cast]) for i in range(len(cast[0]))]
-        except (RuntimeError, ValueError) as error:
-            raise refused(self.path, error) from error
-        columns = [np.concatenate(column) for column in zip(*rows, strict=True)]
+        columns = self._runner.run(cast)
         return columns[0] if len(columns) == 1 else columns
 
     def _check(self, arrays: Sequence[Array]) -> None:

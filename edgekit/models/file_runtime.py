@@ -1,38 +1,127 @@
-"""A `.tflite` or `.onnx` file run in this process, one sample at a time."""
+"""A `.tflite` or `.onnx` file run sample by sample, in a process of its own."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
+
+import numpy as np
 
 from edgekit.backend import quiet
 from edgekit.columns import Array
 from edgekit.devices.device import open_device
 from edgekit.devices.jobs import RUNTIMES, Job, run_job
 from edgekit.errors import InputError, MissingExtraError, RunnerError
+from edgekit.inspect.onnx import whole
+from edgekit.isolated.child import Child, memory_for
+from edgekit.isolated.serve import alarm
+from edgekit.opening import brief
+from edgekit.printable import visible
 
 TIMEOUT = 600.0
+SECONDS = 60.0
+"""In which a file is loaded, and every sample is answered: a loop without end is no model."""
+CHUNK = 64
+"""Samples a message."""
+MAX_OUTPUTS = 4 << 30
+"""Bytes of all outputs for all samples."""
 Run = Callable[[list[Array]], list[Array]]
 """From one sample an input, (1, ...) each, to the outputs, with the batch of one in front."""
 
 
-def try_out(path: Path, format_: str, shapes: Sequence[Sequence[int]]) -> None:
-    """Run a file in a process of its own, before it is run in this one: a damaged file may end the process.
+def try_out(path: Path, format_: str, shapes: Sequence[Sequence[int]], companions: Mapping[str, Path]) -> None:
+    """Run a file once in a runner, which knows what its runtime's refusals mean.
 
     Args:
         path: the file.
         format_: `tflite` or `onnx`.
         shapes: of its inputs, with a batch of one.
+        companions: the files that it needs beside it.
 
     Raises:
         InputError: its runtime refuses it, or dies of it.
     """
     with open_device() as device:
+        job = Job("memory", RUNTIMES[format_], path, shapes=shapes, companions=companions)
         try:
-            run_job(device, Job("memory", RUNTIMES[format_], path, shapes=shapes), timeout=TIMEOUT)
+            run_job(device, job, timeout=TIMEOUT)
         except RunnerError as error:
             raise InputError(f"{path}: cannot be run: {error.message}", error.hint) from error
+
+
+class FileRunner:
+    """Runs a file in a child process, which keeps it loaded.
+
+    Args:
+        path: the file, which the gate let pass.
+        format_: `tflite` or `onnx`.
+    """
+
+    def __init__(self, path: Path, format_: str) -> None:
+        self._path, self._format, self._child = path, format_, Child()
+
+    def run(self, inputs: Sequence[Array]) -> list[Array]:
+        """Return the outputs for a batch, (n, ...) each.
+
+        Args:
+            inputs: (n, ...) each, in the order of the file and in its dtypes.
+
+        Raises:
+            InputError: the runtime cannot run the file, dies of it, or its outputs are too many.
+        """
+        found: list[list[Array]] = []
+        total = 0
+        for start in range(0, len(inputs[0]), CHUNK):
+            chunk = [a[start : start + CHUNK] for a in inputs]
+            try:
+                _, outputs = self._child.call(
+                    f"{__name__}:run_samples",
+                    *chunk,
+                    what=f"{brief(self._path)}: running it",
+                    seconds=SECONDS * (len(chunk[0]) + 1),
+                    limit=f"{SECONDS:g} s a sample",
+                    memory=memory_for(self._path),
+                    path=str(self._path),
+                    format_=self._format,
+                )
+            except RunnerError as error:
+                raise InputError(error.message, error.hint or _see(self._path)) from error
+            total += sum(output.nbytes for output in outputs)
+            if total > MAX_OUTPUTS:
+                raise InputError(
+                    f"{brief(self._path)}: its outputs for {len(inputs[0])} samples take more than "
+                    f"{MAX_OUTPUTS >> 30} GiB",
+                    "give fewer samples",
+                )
+            found.append(outputs)
+        return [np.concatenate(column) for column in zip(*found, strict=True)]
+
+
+def run_samples(*inputs: Array, path: str, format_: str) -> tuple[None, list[Array]]:
+    """Do what `FileRunner.run` asks for, in its child."""
+    run = _loaded(path, format_)
+    rows = []
+    for i in range(len(inputs[0])):
+        alarm(SECONDS)
+        try:
+            rows.append(run([a[i : i + 1] for a in inputs]))
+        except (RuntimeError, ValueError) as error:
+            raise refused(Path(path), error) from error
+    try:
+        return None, [np.concatenate(column) for column in zip(*rows, strict=True)]
+    except ValueError as error:
+        raise InputError(
+            f"{brief(Path(path))}: its outputs have other sizes for other samples",
+            "export it with outputs of fixed sizes",
+        ) from error
+
+
+@lru_cache(1)
+def _loaded(path: str, format_: str) -> Run:
+    alarm(SECONDS)
+    return (tflite_runtime if format_ == "tflite" else onnx_runtime)(Path(path))
 
 
 def tflite_runtime(path: Path) -> Run:
@@ -64,7 +153,7 @@ def tflite_runtime(path: Path) -> Run:
 
 
 def onnx_runtime(path: Path) -> Run:
-    """Load an `.onnx` file on the CPU.
+    """Load an `.onnx` file on the CPU: its bytes, so that onnxruntime looks for no other files.
 
     Raises:
         InputError: onnxruntime refuses it.
@@ -77,8 +166,9 @@ def onnx_runtime(path: Path) -> Run:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
+    model = whole(path)
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions have no base of their own
         raise refused(path, error) from error
     names = [argument.name for argument in session.get_inputs()]
@@ -94,11 +184,15 @@ def onnx_runtime(path: Path) -> Run:
 
 def refused(path: Path, error: Exception) -> InputError:
     """Return the error for a file that its runtime does not run."""
-    reason = " ".join(str(error).split())[:300] or type(error).__name__
+    reason = visible(" ".join(str(error).split())[:300]) or type(error).__name__
     return InputError(
         f"{path}: its runtime cannot run it: {reason}",
-        f"see what it needs: edgekit inspect {shlex.quote(str(path))}",
+        _see(path),
     )
+
+
+def _see(path: Path) -> str:
+    return f"see what it needs: edgekit inspect {shlex.quote(str(path))}"
 
 
 def _batched(output: Array) -> Array:

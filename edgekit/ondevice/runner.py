@@ -17,6 +17,8 @@ JOB.json:
     preprocessing   an input's {scale, mean, std, layout} from stored samples to model inputs; a list, or null
     quantization    an integer input's {scale, zero_point} for ONNX files (a TFLite file knows its own); a list, or null
     shapes          sizes of every input, in the order of the file, where some are dynamic; or null: as in the file
+    first_seconds   in which the file is loaded and run once, or the kernel ends this process; or absent
+    memory_bytes    that this process may take, or absent
     outputs         accuracy: path of an .npz to write the raw outputs to, one array an output: "0", "1", ...
     min_samples, max_samples, min_seconds, warmup_seconds    latency only
 """
@@ -27,6 +29,7 @@ import json
 import math
 import os
 import platform
+import signal
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -46,6 +49,25 @@ MAX_CALLS_PER_SAMPLE = 10000
 MAX_WARMUP_SECONDS = 5.0
 PROGRESS_SECONDS = 2.0
 PLATEAU = 0.02  # relative difference between successive warm-up windows that counts as level
+
+
+def limit(job: dict[str, Any]) -> None:
+    """Bound the time until the first inference is done, and the memory, where the job asks for it."""
+    if job.get("memory_bytes"):
+        import resource
+
+        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        wanted = job["memory_bytes"]
+        resource.setrlimit(
+            resource.RLIMIT_DATA, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard)
+        )
+    if job.get("first_seconds"):
+        signal.setitimer(signal.ITIMER_REAL, job["first_seconds"])  # no handler: it ends native code, too
+
+
+def has_run() -> None:
+    """Note that the first inference is done."""
+    signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 class JobError(Exception):
@@ -438,6 +460,7 @@ def measure_latency(job: dict[str, Any], model: TFLite | Onnx, result: dict[str,
     inputs = first_inputs(job, model)
     stage("first inference")
     result["first_ns"] = timed(model, inputs, 1)
+    has_run()
     stage("warm-up")
     result["state_before"] = machine_state()
     result["warmup_ns"], result["plateau"] = warm_up(model, inputs, job["warmup_seconds"])
@@ -472,6 +495,7 @@ def measure_memory(job: dict[str, Any], model: TFLite | Onnx, result: dict[str, 
     inputs = random_inputs(model.inputs)
     stage("first inference")
     timed(model, inputs, 1)
+    has_run()
     first = memory_kib("VmRSS")
     for _ in range(10):
         timed(model, inputs, 1)
@@ -497,6 +521,7 @@ def measure_accuracy(job: dict[str, Any], model: TFLite | Onnx, result: dict[str
         for row in range(len(batch[0])):
             model.set([x[row : row + 1] for x in batch])
             model.invoke()
+            has_run()
             for index, found in enumerate(outputs):
                 found.append(model.get(index)[0])
     result["samples"] = len(stored[0])
@@ -512,6 +537,7 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
     started = time.perf_counter_ns()
     if job["runtime"] not in RUNTIMES:
         raise JobError("unknown runtime %s" % job["runtime"])
+    limit(job)
     model: TFLite | Onnx = RUNTIMES[job["runtime"]](job["runtime"])
     result["import_ns"] = time.perf_counter_ns() - started
     result["numpy"] = np.__version__

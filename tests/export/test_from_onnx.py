@@ -135,7 +135,7 @@ def test_nothing_to_quantize(tmp_path: Path) -> None:
 
 
 def test_what_onnxruntime_lacks_is_a_sentence(tmp_path: Path) -> None:
-    path = vendor_onnx.unary(tmp_path / "v.onnx", "Mine", domain="com.acme")
+    path = vendor_onnx.unary(tmp_path / "v.onnx", "Mine")
     with pytest.raises(ConversionError, match="ONNX int8 by static calibration failed: ") as caught:
         requantized(path, tmp_path, "int8")
     assert "\n" not in caught.value.message

@@ -15,6 +15,7 @@ from edgekit.backend import quiet, tensorflow, tf_keras
 from edgekit.errors import ConversionError, EdgekitError, MissingExtraError
 from edgekit.export import from_tflite, tflite_quantizer
 from edgekit.inspect.reading import inspect_file
+from edgekit.isolated import child
 from edgekit.models.file_model import FileModel
 from edgekit.progress import SILENT
 from edgekit.stats import sqnr_db
@@ -250,7 +251,7 @@ def test_constants_outside_the_flatbuffer(tmp_path: Path) -> None:
 def test_what_the_quantizer_cannot_do_is_a_sentence(tmp_path: Path) -> None:
     path = tmp_path / "custom.tflite"
     path.write_bytes(vendor_tflite.unary("Mine"))
-    with pytest.raises(ConversionError, match="TFLite int8: TensorFlow's quantizer failed: ") as caught:
+    with pytest.raises(ConversionError, match="TFLite int8: the file has the operator `Mine`") as caught:
         from_tflite.requantize(path, ["int8"], [np.zeros((2, 4), np.float32)], tmp_path, "made", SILENT)
     assert "\n" not in caught.value.message
 
@@ -261,12 +262,13 @@ def test_a_quantizer_that_dies_is_a_sentence(tmp_path: Path, monkeypatch: pytest
     path.write_bytes(vendor_tflite.dynamic_batch())
     model, (made,) = requantized(path, tmp_path, "float32")
     assert made.path.is_file()
-    monkeypatch.setattr(tflite_quantizer, "_START", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
-    with pytest.raises(ConversionError, match="quantizer failed: it died of SIGSEGV") as caught:
+    # The child for small work runs already, and stays.
+    monkeypatch.setattr(child, "_START", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+    with pytest.raises(ConversionError, match="TensorFlow's quantizer died of SIGSEGV") as caught:
         from_tflite.requantize(path, ["int8"], samples(model, 4, 0), tmp_path, "made", SILENT)
     assert "leave the scheme out" in caught.value.hint
-    monkeypatch.setattr(tflite_quantizer, "_START", "raise ValueError('no such thing')")
-    with pytest.raises(ConversionError, match="quantizer failed: ValueError: no such thing"):
+    monkeypatch.setattr(child, "_START", "raise SystemExit(3)")
+    with pytest.raises(ConversionError, match="quantizer ended with exit code 3"):
         from_tflite.requantize(path, ["int8"], samples(model, 4, 0), tmp_path, "made", SILENT)
 
 
