@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from edgekit.export.onnx import explained, quantize_qdq, silenced
 from edgekit.inspect.companions import gate
 from edgekit.isolated.child import memory_for, worker
 from edgekit.progress import Progress
+from edgekit.temporary import temporary_folder
 
 Arrays = Sequence[npt.NDArray[Any]]
 

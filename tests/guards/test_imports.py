@@ -105,7 +105,7 @@ def test_temporaries_and_children_are_made_in_one_place_each() -> None:
     for name, tree in MODULES.items():
         used = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
         assert not used & folders, f"{name}: use edgekit.temporary or edgekit.files"
-        if name not in ("edgekit.transports.process", "edgekit.devices.emulated.server"):
+        if name not in ("edgekit.transports.process", "edgekit.devices.emulated.server", "edgekit.isolated.child"):
             assert not used & children, f"{name}: use edgekit.transports.process"
 
 
