@@ -6,18 +6,21 @@ layers cannot be looked into.
 
 from __future__ import annotations
 
+import resource
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import prod
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edgekit.backend import keras3, quiet, tensorflow
 from edgekit.columns import Array
-from edgekit.errors import InputError
+from edgekit.errors import EdgekitError, InputError
+from edgekit.isolated.child import memory_for, too_much
 from edgekit.models.bridge_graph import reason
 
 BATCH = 32
@@ -176,10 +179,11 @@ def _check_input(name: str, own: str, spec: Any) -> None:
 
 @contextmanager
 def limited(name: str, seconds: float) -> Iterator[None]:
-    """Cancel what TensorFlow computes in the block when it takes too long.
+    """Stop what TensorFlow computes in the block when it takes too long, or too much memory.
 
     Raises:
         InputError: it did.
+        RunnerError: it took too much memory.
     """
     from tensorflow.python.eager import cancellation
 
@@ -187,17 +191,30 @@ def limited(name: str, seconds: float) -> Iterator[None]:
     timer = threading.Timer(seconds, manager.start_cancel)
     timer.daemon = True
     timer.start()
+    memory = memory_for()
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    wanted = _data_bytes() + memory
+    resource.setrlimit(resource.RLIMIT_DATA, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
     try:
         with cancellation.CancellationManagerContext(manager):
             yield
     except Exception as error:
+        if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+            raise too_much(f"{name}: running it on one sample", memory) from error
         if manager.is_cancelled:
             raise InputError(
                 f"{name}: is not done after {seconds:g} s: its graph may hold a loop without an end"
             ) from error
         raise
     finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
         timer.cancel()
+
+
+def _data_bytes() -> int:
+    """Return how much memory of this process counts for RLIMIT_DATA."""
+    pages = Path("/proc/self/statm").read_text().split()[5]
+    return int(pages) * resource.getpagesize()
 
 
 def _answer(name: str, inputs: Sequence[Any], call: Callable[[list[Any]], list[Any]]) -> list[Any]:
@@ -206,7 +223,7 @@ def _answer(name: str, inputs: Sequence[Any], call: Callable[[list[Any]], list[A
     try:
         with quiet(), limited(name, FIRST_SECONDS):
             found = call([tf.zeros((1, *spec.shape[1:]), spec.dtype) for spec in inputs])
-    except InputError:
+    except EdgekitError:
         raise
     except Exception as error:  # whatever the function is made of
         raise InputError(f"{name}: cannot be run on a sample of zeros: {reason(error)}") from error

@@ -18,7 +18,9 @@ from edgekit.models.gate.folder import Leaves, check_folder
 from edgekit.models.gate.graph_operations import (
     CONSTANT_FACTOR,
     CONSTANT_FLOOR,
+    TENSOR_BYTES,
     constant_bytes,
+    largest_tensor,
     recursive_functions,
     unsafe_operations,
 )
@@ -154,6 +156,9 @@ def load_plain(saved: SavedModel, *, allow_unsafe: bool) -> PlainModel:
             f"{path}: {listed}, and none is called {SIGNATURE}",
             f"save it with tf.saved_model.save(model, folder, signatures={{'{SIGNATURE}': function}})",
         )
+    name, size = largest_tensor(function.graph)
+    if size > TENSOR_BYTES:
+        raise InputError(f"{path}: its operation {name} makes a tensor of {size >> 20:,} MiB", SAVE_AGAIN)
     given = function.structured_input_signature[1]
     specs = {name: given[name] for name in sorted(given, key=_counted)}
     outputs = sorted(function.structured_outputs, key=_counted)

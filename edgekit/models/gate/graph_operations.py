@@ -15,6 +15,8 @@ from edgekit.backend import tensorflow
 
 CONSTANT_FLOOR = 64 << 20
 """Bytes that the constants of a graph may take in memory, whatever its file has."""
+TENSOR_BYTES = 1 << 30
+"""Of one tensor of a graph, for a batch of one."""
 CONSTANT_FACTOR = 4
 """The same, for a byte of the file: it may hold half precision as float."""
 
@@ -187,6 +189,27 @@ def constant_bytes(meta_graph: Any) -> int:
                 for tensor in (value.tensor, *value.list.tensor):
                     total += _tensor_bytes(tensor)
     return total
+
+
+def largest_tensor(graph: Any) -> tuple[str, int]:
+    """Return the largest tensor that a graph or a function called in it makes, and its bytes, as far as shapes tell.
+
+    Args:
+        graph: a FuncGraph of a loaded function; sizes that only running tells count as one.
+    """
+    found, stack, seen = ("", 0), [graph], set()
+    while stack:
+        item = stack.pop()
+        if item is None or id(item) in seen:
+            continue
+        seen.add(id(item))
+        for operation in item.get_operations():
+            for tensor in operation.outputs:
+                sizes = [size for size in (tensor.shape.dims or ()) if size.value is not None]
+                count = int(prod(size.value for size in sizes)) * max(1, int(tensor.dtype.size))
+                found = max(found, (operation.name, count), key=lambda pair: pair[1])
+        stack.extend(getattr(function, "graph", None) for function in getattr(item, "_functions", {}).values())
+    return found
 
 
 def _tensor_bytes(tensor: Any) -> int:

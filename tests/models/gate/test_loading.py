@@ -201,6 +201,11 @@ def test_constants_that_stand_for_more_than_they_are(canary: Canary) -> None:
     assert "MiB in memory, and its saved_model.pb has" in refusal(saved("model", change))
 
 
+def test_tensors_that_fill_the_memory(canary: Canary) -> None:
+    path = graph("model", lambda tf, x: x[:, :3] + tf.reduce_sum(tf.fill([1 << 17, 1 << 17], 0.0)) * 0.0)
+    assert "makes a tensor of 65,536 MiB" in refusal(path)
+
+
 def test_functions_that_call_themselves(canary: Canary) -> None:
     def change(function: Any) -> None:
         for node in function.node_def:
