@@ -60,7 +60,7 @@ def _external() -> Iterator[tuple[str, Write]]:
         Path("w.bin").write_bytes(np.ones(16, "<f4").tobytes())
 
     def folder_link(canary: Canary) -> None:
-        Path("d").symlink_to(canary.folder)
+        Path("f").symlink_to(canary.folder)
 
     yield "absolute", case(lambda c: str(c.secret))
     yield "with two slashes", case(lambda c: "/" + str(c.secret))
@@ -71,7 +71,7 @@ def _external() -> Iterator[tuple[str, Write]]:
         "through a relative link",
         case(lambda _: "link", lambda c: Path("link").symlink_to(f"../canary/{c.secret.name}")),
     )
-    yield "through a folder's link", case(lambda c: f"d/{c.secret.name}", folder_link)
+    yield "through a folder's link", case(lambda c: f"f/{c.secret.name}", folder_link)
     yield "through /proc", case(lambda c: f"/proc/self/cwd/../canary/{c.secret.name}")
     yield (
         "through a link to /proc",

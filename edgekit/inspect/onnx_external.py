@@ -87,6 +87,8 @@ def place(tensor: Any) -> Place:
     if len(tensor.dims) > MAX_RANK or any(size < 0 for size in tensor.dims):
         raise BadModel(f"the constant `{name}` has an impossible shape")
     expected = values.stored_bytes(DTYPES.get(tensor.data_type, ""), math.prod(tensor.dims))
+    if expected is not None and int(found.get("length", expected)) != expected:
+        raise BadModel(f"the constant `{name}` has {found['length']} bytes, its shape needs {expected}")
     length = int(found["length"]) if "length" in found else expected
     return Place(location, int(found.get("offset", "0")), length)
 
