@@ -15,6 +15,10 @@ from edgekit.opening import brief
 from edgekit.printable import visible
 
 
+MOST_OPERATORS = 20_000
+"""Of a file to compress: what rewrites files takes minutes for more, and language models have less."""
+
+
 @dataclass(frozen=True)
 class Gate:
     """What the gate knows of a file that it lets pass.
@@ -23,12 +27,14 @@ class Gate:
         format: `tflite` or `onnx`.
         companions: the files that it needs beside it: the name in the model, a path from its folder -> where it is.
         foreign: operators that are not known to compute on tensors only (see `edgekit.inspect.operators`).
+        operators: how many the file has, over all graphs.
         elsewhere: other files that a `.tflite` file names for its constants; edgekit and its runtimes read none.
     """
 
     format: str
     companions: dict[str, Path]
     foreign: tuple[str, ...]
+    operators: int
     elsewhere: tuple[str, ...]
 
 
@@ -50,7 +56,7 @@ def gate(path: Path, format_: str | None = None) -> Gate:
         need_onnx()
     found = at_arms_length("look", path, __name__, kind=kind)
     companions = {name: Path(there) for name, there in found["companions"].items()}
-    return Gate(kind, companions, tuple(found["foreign"]), tuple(found["elsewhere"]))
+    return Gate(kind, companions, tuple(found["foreign"]), int(found["operators"]), tuple(found["elsewhere"]))
 
 
 def runnable(path: Path, format_: str | None = None) -> Gate:
@@ -62,7 +68,7 @@ def runnable(path: Path, format_: str | None = None) -> Gate:
     """
     found = gate(path, format_)
     if found.elsewhere:
-        names = ", ".join(visible(name[:100]) for name in found.elsewhere[:3])
+        names = ", ".join(visible(name[:100]) or "without a name" for name in found.elsewhere[:3])
         raise InputError(
             f"{brief(path)}: keeps its weights in other files ({names}), which edgekit does not read",
             "convert it again, with the weights inside",
@@ -74,8 +80,14 @@ def computing_only(path: Path, found: Gate) -> None:
     """Check that a file has no operators but those that are known to compute on tensors and to do nothing else.
 
     Raises:
-        InputError: it has others; they are named.
+        InputError: it has others; they are named. Or it has more than tools rewrite in good time.
     """
+    if found.operators > MOST_OPERATORS:
+        raise InputError(
+            f"{brief(path)}: has {found.operators:,} operators, and edgekit compresses files of up to "
+            f"{MOST_OPERATORS:,}",
+            "is it a model for a small device?",
+        )
     if found.foreign:
         names = ", ".join(f"`{visible(name[:100])}`" for name in found.foreign[:5])
         raise InputError(
@@ -105,9 +117,10 @@ def _look_at_tflite(path: Path) -> dict[str, Any]:
     except Damaged as error:
         raise damaged(path, "TFLite", str(error)) from error
     names = dict.fromkeys(operator.name for graph in model.graphs for operator in graph.operators)
+    count = sum(len(graph.operators) for graph in model.graphs)
     outside = any(t.span and t.span.start is None for graph in model.graphs for t in graph.tensors)
     elsewhere = list(model.external) or (["without a name"] if outside else [])
-    return {"companions": {}, "foreign": foreign_tflite(names), "elsewhere": elsewhere}
+    return {"companions": {}, "foreign": foreign_tflite(names), "operators": count, "elsewhere": elsewhere}
 
 
 def _look_at_onnx(path: Path) -> dict[str, Any]:
@@ -125,5 +138,6 @@ def _look_at_onnx(path: Path) -> dict[str, Any]:
     return {
         "companions": {name: str(there) for name, there in companions.items()},
         "foreign": foreign_onnx(nodes, functions),
+        "operators": len(nodes),
         "elsewhere": [],
     }

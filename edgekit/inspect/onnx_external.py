@@ -183,6 +183,6 @@ def embed(model: Any, path: Path) -> None:
 
 def _unsafe(model: Path, location: str) -> InputError:
     return InputError(
-        f"{model}: names external data outside its own folder: {location[:200]!r}",
+        f"{model}: names external data outside its own folder, or by no plain path: {location[:200]!r}",
         "nothing was read from there; export the model again, with the data beside it",
     )
