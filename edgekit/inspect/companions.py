@@ -14,8 +14,7 @@ from edgekit.inspect.source import damaged, load
 from edgekit.opening import brief
 from edgekit.printable import visible
 
-
-MOST_OPERATORS = 20_000
+MOST_PARTS = 80_000
 """Of a file to compress: what rewrites files takes minutes for more, and language models have less."""
 
 
@@ -27,14 +26,14 @@ class Gate:
         format: `tflite` or `onnx`.
         companions: the files that it needs beside it: the name in the model, a path from its folder -> where it is.
         foreign: operators that are not known to compute on tensors only (see `edgekit.inspect.operators`).
-        operators: how many the file has, over all graphs.
+        parts: how many operators and inputs of operators it has, over all graphs.
         elsewhere: other files that a `.tflite` file names for its constants; edgekit and its runtimes read none.
     """
 
     format: str
     companions: dict[str, Path]
     foreign: tuple[str, ...]
-    operators: int
+    parts: int
     elsewhere: tuple[str, ...]
 
 
@@ -56,7 +55,7 @@ def gate(path: Path, format_: str | None = None) -> Gate:
         need_onnx()
     found = at_arms_length("look", path, __name__, kind=kind)
     companions = {name: Path(there) for name, there in found["companions"].items()}
-    return Gate(kind, companions, tuple(found["foreign"]), int(found["operators"]), tuple(found["elsewhere"]))
+    return Gate(kind, companions, tuple(found["foreign"]), int(found["parts"]), tuple(found["elsewhere"]))
 
 
 def runnable(path: Path, format_: str | None = None) -> Gate:
@@ -82,10 +81,10 @@ def computing_only(path: Path, found: Gate) -> None:
     Raises:
         InputError: it has others; they are named. Or it has more than tools rewrite in good time.
     """
-    if found.operators > MOST_OPERATORS:
+    if found.parts > MOST_PARTS:
         raise InputError(
-            f"{brief(path)}: has {found.operators:,} operators, and edgekit compresses files of up to "
-            f"{MOST_OPERATORS:,}",
+            f"{brief(path)}: has {found.parts:,} operators and inputs of operators, and edgekit compresses files of "
+            f"up to {MOST_PARTS:,}",
             "is it a model for a small device?",
         )
     if found.foreign:
@@ -117,10 +116,10 @@ def _look_at_tflite(path: Path) -> dict[str, Any]:
     except Damaged as error:
         raise damaged(path, "TFLite", str(error)) from error
     names = dict.fromkeys(operator.name for graph in model.graphs for operator in graph.operators)
-    count = sum(len(graph.operators) for graph in model.graphs)
+    count = sum(1 + len(operator.inputs) for graph in model.graphs for operator in graph.operators)
     outside = any(t.span and t.span.start is None for graph in model.graphs for t in graph.tensors)
     elsewhere = list(model.external) or (["without a name"] if outside else [])
-    return {"companions": {}, "foreign": foreign_tflite(names), "operators": count, "elsewhere": elsewhere}
+    return {"companions": {}, "foreign": foreign_tflite(names), "parts": count, "elsewhere": elsewhere}
 
 
 def _look_at_onnx(path: Path) -> dict[str, Any]:
@@ -131,13 +130,15 @@ def _look_at_onnx(path: Path) -> dict[str, Any]:
     model = parse(path)
     try:
         companions = Store(path).check(model)
-        nodes = [(text(node.domain), text(node.op_type)) for node, _ in index(model).nodes]
+        found = index(model).nodes
+        nodes = [(text(node.domain), text(node.op_type)) for node, _ in found]
+        edges = sum(len(node.input) for node, _ in found)
     except BadModel as error:
         raise damaged(path, "ONNX", str(error)) from error
     functions = [(text(function.domain), text(function.name)) for function in model.functions]
     return {
         "companions": {name: str(there) for name, there in companions.items()},
         "foreign": foreign_onnx(nodes, functions),
-        "operators": len(nodes),
+        "parts": len(nodes) + edges,
         "elsewhere": [],
     }

@@ -27,7 +27,14 @@ PER_BYTE = 4
 _START = "from edgekit.isolated.serve import main; main()"
 _GRACE = 5.0
 """Seconds after the child's own alarm until it is killed from outside."""
-_MEMORY_WORDS = ("bad_alloc", "bad allocation", "out of memory", "memoryerror", "cannot allocate memory")
+_MEMORY_WORDS = (
+    "bad_alloc",
+    "bad allocation",
+    "out of memory",
+    "memoryerror",
+    "cannot allocate memory",
+    "failed to allocate memory",
+)
 _TAIL = 4000
 
 
