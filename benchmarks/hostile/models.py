@@ -66,7 +66,7 @@ def _mutated(seed: int, number: int) -> Case:
 
     def make(_: Canary) -> Sequence[str]:
         base = bases()[kind]
-        way, data = mutated(base[which % len(base)], kind, rng)
+        _, data = mutated(base[which % len(base)], kind, rng)
         Path(f"m.{kind}").write_bytes(data)
         return commands(f"m.{kind}")[command]()
 
