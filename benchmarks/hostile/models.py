@@ -21,7 +21,7 @@ PRELOAD = (
     "edgekit.cli.push",
     "edgekit.measuring.several",
 )
-COUNT = 3900
+COUNT = 4200
 SLOW = ("bench", "compress", "push")
 TIMEOUT = 120
 """Seconds: a model that loops for ever is given up after 60."""

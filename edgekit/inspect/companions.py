@@ -129,8 +129,8 @@ def _look_at_onnx(path: Path) -> dict[str, Any]:
 
     model = parse(path)
     try:
-        companions = Store(path).check(model)
         found = index(model).nodes
+        companions = Store(path).check(model)
         nodes = [(text(node.domain), text(node.op_type)) for node, _ in found]
         edges = sum(len(node.input) for node, _ in found)
     except BadModel as error:
