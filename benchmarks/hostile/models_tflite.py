@@ -135,7 +135,12 @@ def _running() -> Iterator[tuple[str, Callable[[], bytes]]]:
             T("z", (), "FLOAT32", bytes(4)),
         ]
         inputs = [0, 4] if first else [4, 6]
-        return lambda: dense_tflite(more=more, operators=[Op("FULLY_CONNECTED", [0, 1, 2], [3]), Op(name, inputs, [5])])
+
+        def newer(_: Any, whole: Any) -> None:
+            whole.operatorCodes[1].version = 2 if name == "BROADCAST_TO" else 1
+
+        operators = [Op("FULLY_CONNECTED", [0, 1, 2], [3]), Op(name, inputs, [5])]
+        return lambda: changed(dense_tflite(more=more, operators=operators), newer)
 
     yield "BROADCAST_TO of 1 TiB", one("BROADCAST_TO", (1 << 19, 1 << 19), _i32(1 << 19, 1 << 19), 2)
     yield "BROADCAST_TO of 10 GiB", one("BROADCAST_TO", (10 << 26, 4), _i32(10 << 26, 4), 2)
