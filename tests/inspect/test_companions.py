@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.errors import InputError
+from edgekit.errors import InputError, MissingExtraError
 from edgekit.inspect.companions import computing_only, gate, runnable
 from edgekit.inspect.onnx import whole
 from edgekit.inspect.operators import MICROSOFT, TFLITE_CUSTOM
@@ -279,3 +279,14 @@ def test_a_file_of_the_other_kind(folder: Path) -> None:
     ort = vendor_onnx.two_ends(folder / "m.ort")
     with pytest.raises(InputError, match=r"is an ONNX file with the suffix \.ort"):
         gate(ort, "onnx")
+
+
+def test_without_the_onnx_package_only_files_that_stand_alone_pass(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = vendor_onnx.two_ends(folder / "a.onnx")
+    other = vendor_onnx.external(folder / "b.onnx")
+    monkeypatch.setattr("edgekit.inspect.reading.find_spec", lambda name: None)
+    assert runnable(alone, "onnx").companions == {}
+    with pytest.raises(MissingExtraError):
+        gate(other)
