@@ -6,6 +6,7 @@ import io
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,6 +107,25 @@ def test_it_ends_with_its_parent_in_the_midst_of_work() -> None:
     while Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_threads_take_turns_and_may_end() -> None:
+    with Child() as made:
+        found: list[int] = []
+        for _ in range(2):
+            threads = [threading.Thread(target=lambda: found.append(call(made, "double", factor=5)[0]["factor"]))]
+            threads += [threading.Thread(target=lambda: found.append(call(made, "double", factor=5)[0]["factor"]))]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            found.append(call(made, "double", factor=5)[0]["factor"])
+        assert found == [5] * 6
+
+
+def test_what_is_killed_says_so() -> None:
+    with Child() as made, pytest.raises(RunnerCrashed, match=r"m\.onnx: reading it was killed"):
+        call(made, "end", how="killed")
 
 
 def test_the_worker_is_one_a_process() -> None:
