@@ -13,7 +13,7 @@ from edgekit.files import explained_write_errors, sha256
 from edgekit.inspect.companions import checked
 from edgekit.inspect.source import check_file
 from edgekit.manifest import MANIFEST, Bundle, read_bundle
-from edgekit.opening import is_folder
+from edgekit.opening import inside, is_file, is_folder
 from edgekit.progress import SILENT, Progress
 from edgekit.transports import shell
 from edgekit.transports.base import Transport, retried
@@ -117,7 +117,7 @@ def _beside(source: Path, progress: Progress) -> dict[str, Path]:
         return checked(source)
     except MissingExtraError as error:
         usual = [source.with_name(source.name + ending) for ending in (".data", "_data")]
-        found = {path.name: path for path in usual if path.is_file()}
+        found = {path.name: inside(path, source.parent) for path in usual if is_file(path)}
         with_data = f"; {', '.join(found)} comes along" if found else ""
         progress.warn(f"{source.name}: its external data is not looked up, {error.message}{with_data}")
         return found

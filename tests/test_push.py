@@ -159,3 +159,17 @@ def test_sources_that_are_none(board: Target, tmp_path: Path) -> None:
     with pytest.raises(InputError):
         push(tmp_path / "empty", board)
     assert [p.name for p in (tmp_path / "empty").iterdir()] == ["manifest.json"]
+
+
+def test_without_the_onnx_package_no_link_leads_data_out_of_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (tmp_path / "secret").write_bytes(b"x")
+    source = vendor_onnx.external(folder / "v.onnx", write=False)
+    (folder / "v.onnx.data").symlink_to(tmp_path / "secret")
+    monkeypatch.setattr("edgekit.inspect.reading.find_spec", lambda name: None)
+    with pytest.raises(InputError, match="is a link that leaves"):
+        push(source, DESKTOP, str(tmp_path / "there"))
+    assert not (tmp_path / "there").exists()

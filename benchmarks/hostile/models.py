@@ -21,7 +21,7 @@ PRELOAD = (
     "edgekit.cli.push",
     "edgekit.measuring.several",
 )
-COUNT = 3900
+COUNT = 4200
 SLOW = ("bench", "compress", "push")
 TIMEOUT = 120
 """Seconds: a model that loops for ever is given up after 60."""
@@ -66,7 +66,7 @@ def _mutated(seed: int, number: int) -> Case:
 
     def make(_: Canary) -> Sequence[str]:
         base = bases()[kind]
-        way, data = mutated(base[which % len(base)], kind, rng)
+        _, data = mutated(base[which % len(base)], kind, rng)
         Path(f"m.{kind}").write_bytes(data)
         return commands(f"m.{kind}")[command]()
 

@@ -135,7 +135,12 @@ def _running() -> Iterator[tuple[str, Callable[[], bytes]]]:
             T("z", (), "FLOAT32", bytes(4)),
         ]
         inputs = [0, 4] if first else [4, 6]
-        return lambda: dense_tflite(more=more, operators=[Op("FULLY_CONNECTED", [0, 1, 2], [3]), Op(name, inputs, [5])])
+
+        def newer(_: Any, whole: Any) -> None:
+            whole.operatorCodes[1].version = 2 if name == "BROADCAST_TO" else 1
+
+        operators = [Op("FULLY_CONNECTED", [0, 1, 2], [3]), Op(name, inputs, [5])]
+        return lambda: changed(dense_tflite(more=more, operators=operators), newer)
 
     yield "BROADCAST_TO of 1 TiB", one("BROADCAST_TO", (1 << 19, 1 << 19), _i32(1 << 19, 1 << 19), 2)
     yield "BROADCAST_TO of 10 GiB", one("BROADCAST_TO", (10 << 26, 4), _i32(10 << 26, 4), 2)
@@ -175,10 +180,35 @@ def _running() -> Iterator[tuple[str, Callable[[], bytes]]]:
     yield "CONV_2D with strides below zero", convolution(strideW=-1, strideH=-1)
     yield "CONV_2D with dilation 0", convolution(dilationHFactor=0, dilationWFactor=0)
     yield "CONV_2D with dilation 2**31-1", convolution(dilationHFactor=(1 << 31) - 1)
-    for name in ("SPLIT", "CONCATENATION", "LSTM", "SVDF", "UNIDIRECTIONAL_SEQUENCE_LSTM", "WHILE", "IF", "CALL_ONCE", "VAR_HANDLE",
-                 "READ_VARIABLE", "ASSIGN_VARIABLE", "HASHTABLE", "HASHTABLE_IMPORT", "TOPK_V2", "STRIDED_SLICE", "CONV_2D",
-                 "DEPTHWISE_CONV_2D", "SOFTMAX", "BIDIRECTIONAL_SEQUENCE_RNN", "EMBEDDING_LOOKUP_SPARSE", "STABLEHLO_COMPOSITE",
-                 "STABLEHLO_WHILE", "STABLEHLO_CUSTOM_CALL", "RANDOM_UNIFORM", "UNIQUE", "WHERE", "NON_MAX_SUPPRESSION_V5"):  # fmt: skip
+    for name in (
+        "SPLIT",
+        "CONCATENATION",
+        "LSTM",
+        "SVDF",
+        "UNIDIRECTIONAL_SEQUENCE_LSTM",
+        "WHILE",
+        "IF",
+        "CALL_ONCE",
+        "VAR_HANDLE",
+        "READ_VARIABLE",
+        "ASSIGN_VARIABLE",
+        "HASHTABLE",
+        "HASHTABLE_IMPORT",
+        "TOPK_V2",
+        "STRIDED_SLICE",
+        "CONV_2D",
+        "DEPTHWISE_CONV_2D",
+        "SOFTMAX",
+        "BIDIRECTIONAL_SEQUENCE_RNN",
+        "EMBEDDING_LOOKUP_SPARSE",
+        "STABLEHLO_COMPOSITE",
+        "STABLEHLO_WHILE",
+        "STABLEHLO_CUSTOM_CALL",
+        "RANDOM_UNIFORM",
+        "UNIQUE",
+        "WHERE",
+        "NON_MAX_SUPPRESSION_V5",
+    ):
         yield f"{name} without options", lambda name=name: dense_tflite(operators=[Op(name, [0, 1, 2], [3])])
     yield from _recursive()
 
@@ -268,13 +298,56 @@ def _structure() -> Iterator[tuple[str, Callable[[], bytes]]]:
             m.subgraphs[0].tensors[0].type, m.subgraphs[0].tensors[0].quantization = s.TensorType.INT8, q
 
         yield f"scale {scale}", whole(quantized)
-    yield "axis outside", whole(lambda s, m: setattr(m.subgraphs[0].tensors[1], "quantization", s.QuantizationParametersT(scale=[1, 2], zeroPoint=[0, 0], quantizedDimension=99)))  # fmt: skip
-    yield "sparsity without an end", whole(lambda s, m: setattr(m.subgraphs[0].tensors[1], "sparsity", s.SparsityParametersT(traversalOrder=[9, -9], blockMap=[77], dimMetadata=[s.DimensionMetadataT(format=1, denseSize=1 << 30)])))  # fmt: skip
-    yield "signature outside", whole(lambda s, m: setattr(m, "signatureDefs", [s.SignatureDefT(inputs=[s.TensorMapT(name=b"x", tensorIndex=4_000_000_000)], signatureKey=b"k", subgraphIndex=4_000_000_000)]))  # fmt: skip
+    yield (
+        "axis outside",
+        whole(
+            lambda s, m: setattr(
+                m.subgraphs[0].tensors[1],
+                "quantization",
+                s.QuantizationParametersT(scale=[1, 2], zeroPoint=[0, 0], quantizedDimension=99),
+            )
+        ),
+    )
+    yield (
+        "sparsity without an end",
+        whole(
+            lambda s, m: setattr(
+                m.subgraphs[0].tensors[1],
+                "sparsity",
+                s.SparsityParametersT(
+                    traversalOrder=[9, -9],
+                    blockMap=[77],
+                    dimMetadata=[s.DimensionMetadataT(format=1, denseSize=1 << 30)],
+                ),
+            )
+        ),
+    )
+    yield (
+        "signature outside",
+        whole(
+            lambda s, m: setattr(
+                m,
+                "signatureDefs",
+                [
+                    s.SignatureDefT(
+                        inputs=[s.TensorMapT(name=b"x", tensorIndex=4_000_000_000)],
+                        signatureKey=b"k",
+                        subgraphIndex=4_000_000_000,
+                    )
+                ],
+            )
+        ),
+    )
     yield "inputs outside", whole(lambda _, m: setattr(m.subgraphs[0], "inputs", [1 << 30]))
     yield "inputs below zero", whole(lambda _, m: setattr(m.subgraphs[0], "inputs", [-1]))
     yield "one input twice", whole(lambda _, m: setattr(m.subgraphs[0], "inputs", [0, 0]))
-    yield "operators in a circle", lambda: dense_tflite(more=[T("a", (1, 4), "FLOAT32"), T("b", (1, 4), "FLOAT32")], operators=[Op("ADD", [0, 5], [4]), Op("RELU", [4], [5]), Op("FULLY_CONNECTED", [0, 1, 2], [3])])  # fmt: skip
+    yield (
+        "operators in a circle",
+        lambda: dense_tflite(
+            more=[T("a", (1, 4), "FLOAT32"), T("b", (1, 4), "FLOAT32")],
+            operators=[Op("ADD", [0, 5], [4]), Op("RELU", [4], [5]), Op("FULLY_CONNECTED", [0, 1, 2], [3])],
+        ),
+    )
     yield "no graph", whole(lambda _, m: setattr(m, "subgraphs", []))
     yield "no buffers", whole(lambda _, m: setattr(m, "buffers", None))
     yield "no operators", whole(lambda _, m: setattr(m.subgraphs[0], "operators", None))

@@ -61,6 +61,10 @@ def _renamed(part: Any, names: Sequence[str]) -> Any:
     return Columns(dict(zip(names, part.arrays, strict=True))) if _numbered(part, names) else part
 
 
+MOST_CLASSES = 1_000_000
+"""More than any vocabulary has: a file that claims more is damaged."""
+
+
 def fit(
     dataset: Dataset, preprocessing: Preprocessing, inputs: Sequence[Port], outputs: Sequence[Port], name: str
 ) -> tuple[Dataset, Task]:
@@ -172,4 +176,9 @@ def _for_head(y: Any, head: Head) -> Any:
 def _names(known: tuple[str, ...], classes: int | None) -> tuple[str, ...]:
     """Return the names of the classes; a class that no sample has is called by its number."""
     count = max(len(known), classes or 0)
+    if count > MOST_CLASSES:
+        raise InputError(
+            f"the model's output has {count:,} classes, and edgekit takes up to {MOST_CLASSES:,}",
+            "is the file damaged? see: edgekit inspect FILE",
+        )
     return (*known, *(str(c) for c in range(len(known), count)))

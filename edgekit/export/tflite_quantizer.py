@@ -6,6 +6,7 @@ what another converter wrote differently (options left out, for one). So `quanti
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from typing import Any
@@ -20,6 +21,7 @@ from edgekit.inspect.flatbuffer import Walker
 from edgekit.inspect.operators import foreign_tflite
 from edgekit.inspect.tflite_graph import parse
 from edgekit.isolated.child import PER_BYTE, Child, memory_for
+from edgekit.temporary import temporary_folder
 
 Arrays = Sequence[npt.NDArray[Any]]
 
@@ -81,7 +83,9 @@ def work(data: npt.NDArray[np.uint8], *calibration: npt.NDArray[Any], scheme: st
     foreign = foreign_tflite(sorted(names))
     if foreign:
         raise ConversionError(f"TFLite {scheme}: the file has the operator `{foreign[0]}`, which is not run here", HINT)
-    made = _QUANTIZERS[scheme](flatbuffer, _feed(flatbuffer, calibration))
+    with temporary_folder("keras") as home:
+        os.environ["KERAS_HOME"] = str(home)  # Keras, which comes along with TensorFlow, writes into it
+        made = _QUANTIZERS[scheme](flatbuffer, _feed(flatbuffer, calibration))
     return None, [np.frombuffer(mend_states(made), np.uint8)]
 
 

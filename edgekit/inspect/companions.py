@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgekit.errors import InputError
+from edgekit.errors import InputError, MissingExtraError
 from edgekit.inspect.flatbuffer import Damaged, Walker
 from edgekit.inspect.operators import foreign_onnx, foreign_tflite
 from edgekit.inspect.reading import at_arms_length, format_of, need_onnx
 from edgekit.inspect.source import damaged, load
 from edgekit.opening import brief
 from edgekit.printable import visible
+
+MOST_PARTS = 80_000
+"""Of a file to compress: what rewrites files takes minutes for more, and language models have less."""
 
 
 @dataclass(frozen=True)
@@ -23,12 +26,14 @@ class Gate:
         format: `tflite` or `onnx`.
         companions: the files that it needs beside it: the name in the model, a path from its folder -> where it is.
         foreign: operators that are not known to compute on tensors only (see `edgekit.inspect.operators`).
+        parts: how many operators and inputs of operators it has, over all graphs.
         elsewhere: other files that a `.tflite` file names for its constants; edgekit and its runtimes read none.
     """
 
     format: str
     companions: dict[str, Path]
     foreign: tuple[str, ...]
+    parts: int
     elsewhere: tuple[str, ...]
 
 
@@ -41,16 +46,21 @@ def gate(path: Path, format_: str | None = None) -> Gate:
 
     Raises:
         InputError: it is not, or damaged, or names data that is missing or outside its folder.
-        MissingExtraError: it is an ONNX file, and the `onnx` package is not installed.
+        MissingExtraError: it is an ONNX file that may have external data, and the `onnx` package is not installed.
     """
     kind = format_of(path)
     if format_ not in (None, kind):
         raise InputError(f"{brief(path)}: is {kind}, and should be {format_}", "copy or export it again")
     if kind == "onnx":
-        need_onnx()
+        try:
+            need_onnx()
+        except MissingExtraError:
+            if load(path).find(b"location") >= 0:  # no tensor is elsewhere without this word
+                raise
+            return Gate(kind, {}, (), 0, ())
     found = at_arms_length("look", path, __name__, kind=kind)
     companions = {name: Path(there) for name, there in found["companions"].items()}
-    return Gate(kind, companions, tuple(found["foreign"]), tuple(found["elsewhere"]))
+    return Gate(kind, companions, tuple(found["foreign"]), int(found["parts"]), tuple(found["elsewhere"]))
 
 
 def runnable(path: Path, format_: str | None = None) -> Gate:
@@ -62,7 +72,7 @@ def runnable(path: Path, format_: str | None = None) -> Gate:
     """
     found = gate(path, format_)
     if found.elsewhere:
-        names = ", ".join(visible(name[:100]) for name in found.elsewhere[:3])
+        names = ", ".join(visible(name[:100]) or "without a name" for name in found.elsewhere[:3])
         raise InputError(
             f"{brief(path)}: keeps its weights in other files ({names}), which edgekit does not read",
             "convert it again, with the weights inside",
@@ -74,8 +84,14 @@ def computing_only(path: Path, found: Gate) -> None:
     """Check that a file has no operators but those that are known to compute on tensors and to do nothing else.
 
     Raises:
-        InputError: it has others; they are named.
+        InputError: it has others; they are named. Or it has more than tools rewrite in good time.
     """
+    if found.parts > MOST_PARTS:
+        raise InputError(
+            f"{brief(path)}: has {found.parts:,} operators and inputs of operators, and edgekit compresses files of "
+            f"up to {MOST_PARTS:,}",
+            "is it a model for a small device?",
+        )
     if found.foreign:
         names = ", ".join(f"`{visible(name[:100])}`" for name in found.foreign[:5])
         raise InputError(
@@ -105,9 +121,10 @@ def _look_at_tflite(path: Path) -> dict[str, Any]:
     except Damaged as error:
         raise damaged(path, "TFLite", str(error)) from error
     names = dict.fromkeys(operator.name for graph in model.graphs for operator in graph.operators)
+    count = sum(1 + len(operator.inputs) for graph in model.graphs for operator in graph.operators)
     outside = any(t.span and t.span.start is None for graph in model.graphs for t in graph.tensors)
     elsewhere = list(model.external) or (["without a name"] if outside else [])
-    return {"companions": {}, "foreign": foreign_tflite(names), "elsewhere": elsewhere}
+    return {"companions": {}, "foreign": foreign_tflite(names), "parts": count, "elsewhere": elsewhere}
 
 
 def _look_at_onnx(path: Path) -> dict[str, Any]:
@@ -117,13 +134,16 @@ def _look_at_onnx(path: Path) -> dict[str, Any]:
 
     model = parse(path)
     try:
+        found = index(model).nodes
         companions = Store(path).check(model)
-        nodes = [(text(node.domain), text(node.op_type)) for node, _ in index(model).nodes]
+        nodes = [(text(node.domain), text(node.op_type)) for node, _ in found]
+        edges = sum(len(node.input) for node, _ in found)
     except BadModel as error:
         raise damaged(path, "ONNX", str(error)) from error
     functions = [(text(function.domain), text(function.name)) for function in model.functions]
     return {
         "companions": {name: str(there) for name, there in companions.items()},
         "foreign": foreign_onnx(nodes, functions),
+        "parts": len(nodes) + edges,
         "elsewhere": [],
     }

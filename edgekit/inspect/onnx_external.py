@@ -87,6 +87,8 @@ def place(tensor: Any) -> Place:
     if len(tensor.dims) > MAX_RANK or any(size < 0 for size in tensor.dims):
         raise BadModel(f"the constant `{name}` has an impossible shape")
     expected = values.stored_bytes(DTYPES.get(tensor.data_type, ""), math.prod(tensor.dims))
+    if expected is not None and int(found.get("length", expected)) != expected:
+        raise BadModel(f"the constant `{name}` has {found['length']} bytes, its shape needs {expected}")
     length = int(found["length"]) if "length" in found else expected
     return Place(location, int(found.get("offset", "0")), length)
 
@@ -181,6 +183,6 @@ def embed(model: Any, path: Path) -> None:
 
 def _unsafe(model: Path, location: str) -> InputError:
     return InputError(
-        f"{model}: names external data outside its own folder: {location[:200]!r}",
+        f"{model}: names external data outside its own folder, or by no plain path: {location[:200]!r}",
         "nothing was read from there; export the model again, with the data beside it",
     )

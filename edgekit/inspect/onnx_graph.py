@@ -16,6 +16,9 @@ DTYPES: dict[int, str] = {
 }
 """By number of `TensorProto.DataType`."""
 
+MAX_NODES = 200_000
+"""More than any model has, over all graphs: a few seconds of work."""
+
 _STANDARD = ("", "ai.onnx", "ai.onnx.ml", "ai.onnx.training", "ai.onnx.preview.training")
 
 
@@ -63,7 +66,7 @@ def index(model: Any) -> Index:
     """Walk through all graphs of a ModelProto.
 
     Raises:
-        BadModel: a constant has an impossible shape.
+        BadModel: a constant has an impossible shape, or there are too many nodes.
     """
     found = Index()
     _graph(model.graph, found, main=True)
@@ -111,6 +114,8 @@ def _graph(graph: Any, found: Index, *, main: bool) -> None:
 
 def _node(node: Any, found: Index, *, main: bool) -> None:
     found.nodes.append((node, main))
+    if len(found.nodes) > MAX_NODES:
+        raise BadModel(f"it has more than {MAX_NODES:,} nodes")
     for place, name in enumerate(node.input):
         found.consumers.setdefault(name, {}).setdefault((node.op_type, place), node)
     for name in node.output:

@@ -12,8 +12,8 @@ from edgekit.printable import visible
 
 MAX_RANK = 64
 """More axes than any runtime takes: a longer shape is damage, and its product may be a number of megabytes."""
-
-
+MAX_END_BYTES = 1 << 31
+"""Of an input or output: more is a damaged file rather than a model for a small device."""
 MAX_BYTES = 8 << 30
 """Of a model file: more is no model for a small device, but perhaps a file with a hole."""
 

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -27,7 +28,14 @@ PER_BYTE = 4
 _START = "from edgekit.isolated.serve import main; main()"
 _GRACE = 5.0
 """Seconds after the child's own alarm until it is killed from outside."""
-_MEMORY_WORDS = ("bad_alloc", "bad allocation", "out of memory", "memoryerror", "cannot allocate memory")
+_MEMORY_WORDS = (
+    "bad_alloc",
+    "bad allocation",
+    "out of memory",
+    "memoryerror",
+    "cannot allocate memory",
+    "failed to allocate memory",
+)
 _TAIL = 4000
 
 
@@ -82,11 +90,16 @@ class _Process:
                 pass
 
 
+class _Killed(RunnerCrashed):
+    """Something killed the child."""
+
+
 class Child:
     """A Python process that runs functions of edgekit; it starts with the first call, and again after it died."""
 
     def __init__(self) -> None:
         self._process: _Process | None = None
+        self._turn = threading.Lock()
 
     def call(
         self, function: str, *arrays: Array, what: str, seconds: float, memory: int, limit: str = "", **arguments: Any
@@ -112,16 +125,30 @@ class Child:
             RunnerCrashed: the child died.
             RunnerError: it took too much memory, or raised something else.
         """
-        process = self._running()
         request = {"function": function, "arguments": arguments, "seconds": seconds}
         request |= {"memory": memory, "folder": str(Path.cwd())}
+        limit = limit or f"{seconds:g} s"
+        with self._turn:
+            reused = self._process is not None
+            try:
+                return self._exchange(request, arrays, what, limit)
+            except _Killed:
+                # Its end is tied to the thread that started it, which may have ended while it had nothing to do.
+                if not reused:
+                    raise
+                return self._exchange(request, arrays, what, limit)
+
+    def _exchange(
+        self, request: dict[str, Any], arrays: Sequence[Array], what: str, limit: str
+    ) -> tuple[Any, list[Array]]:
+        process, memory = self._running(), request["memory"]
         late = threading.Event()
 
         def kill() -> None:
             late.set()
             process.popen.kill()
 
-        watchdog = threading.Timer(seconds + _GRACE, kill)
+        watchdog = threading.Timer(request["seconds"] + _GRACE, kill)
         watchdog.daemon = True
         watchdog.start()
         try:
@@ -131,9 +158,10 @@ class Child:
         except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
             words = _last_words(process.log)
             self.close()
-            raise _death(
-                process.popen.returncode, late.is_set(), what, limit or f"{seconds:g} s", memory, words
-            ) from error
+            raise _death(process.popen.returncode, late.is_set(), what, limit, memory, words) from error
+        except MemoryError as error:
+            self.close()
+            raise too_much(f"{what}: the answer", memory) from error
         except BaseException:
             self.close()
             raise
@@ -214,6 +242,8 @@ def _death(code: int, late: bool, what: str, limit: str, memory: int, words: str
         return RunnerTimeout(f"{what} took longer than {limit}, and was stopped")
     if wants_memory(words):
         return too_much(what, memory)
+    if code == -signal.SIGKILL:
+        return _Killed(f"{what} was killed", "the machine may be short of memory")
     end = f"died of {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
     return RunnerCrashed(f"{what} {end}: the file is damaged, or a library has a fault")
 

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from edgekit.errors import InputError
+from edgekit.inspect.source import MAX_END_BYTES
 from edgekit.manifest import TensorSpec
 from edgekit.measuring.subjects import Candidate
 
@@ -15,8 +16,6 @@ WIDTHS = {
     **{"int64": 8, "uint64": 8, "float64": 8, "complex64": 8},
 }
 """Bytes of a value of the types that seeded inputs can be made of."""
-MAX_BYTES = 1 << 31
-"""Of an input: more is a damaged file rather than a model for a small device."""
 
 
 def fix_shapes(candidates: Sequence[Candidate], given: Mapping[str, tuple[int, ...]]) -> list[Candidate]:
@@ -72,9 +71,10 @@ def _shape(file: str, spec: TensorSpec, given: tuple[int, ...] | None, format_: 
             f"{file}: input `{spec.name}` has {_text(spec.shape)}, and edgekit cannot know the sizes to measure with",
             f"say them: --input-shape {spec.name}={example}, with numbers for N",
         )
-    if math.prod(shape) * WIDTHS[spec.dtype] > MAX_BYTES:
+    if math.prod(shape) * WIDTHS[spec.dtype] > MAX_END_BYTES:
         raise InputError(
-            f"{file}: input `{spec.name}` of {_text(shape)} {spec.dtype} would take more than {MAX_BYTES >> 30} GiB",
+            f"{file}: input `{spec.name}` of {_text(shape)} {spec.dtype} would take more than "
+            f"{MAX_END_BYTES >> 30} GiB",
             "the file is damaged, or --input-shape is too large",
         )
     return shape

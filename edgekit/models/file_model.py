@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from edgekit.errors import InputError
 from edgekit.inspect.companions import computing_only, runnable
 from edgekit.inspect.info import FileInfo, TensorInfo
 from edgekit.inspect.reading import inspect_file
+from edgekit.inspect.source import MAX_END_BYTES
 from edgekit.models.file_runtime import FileRunner, try_out
 
 SUFFIXES = (".tflite", ".lite", ".onnx")
@@ -143,7 +145,18 @@ def _input(path: Path, tensor: TensorInfo) -> FileTensor:
             "dynamic one, and fixed sizes otherwise",
             "export the model again with such a shape",
         )
+    _check_size(path, "input", tensor)
     return FileTensor(tensor.name, (None, *tensor.shape[1:]), tensor.dtype)
+
+
+def _check_size(path: Path, side: str, tensor: TensorInfo) -> None:
+    """Check that one sample is not larger than any small device's memory: then the shape is damage."""
+    if math.prod(max(size, 1) for size in tensor.shape) * np.dtype(tensor.dtype).itemsize > MAX_END_BYTES:
+        sizes = "×".join("?" if size == -1 else str(size) for size in tensor.shape)
+        raise InputError(
+            f"{path}: {side} `{tensor.name}` of {sizes} {tensor.dtype} would take more than {MAX_END_BYTES >> 30} GiB",
+            "is the file damaged? export it again",
+        )
 
 
 def _output(path: Path, tensor: TensorInfo) -> FileTensor:
@@ -152,6 +165,7 @@ def _output(path: Path, tensor: TensorInfo) -> FileTensor:
             f"{path}: output `{tensor.name}` is {tensor.dtype}, not a tensor of numbers",
             "export the model without its last operator (for scikit-learn: with zipmap=False)",
         )
+    _check_size(path, "output", tensor)
     sizes = tuple(None if size == -1 else size for size in tensor.shape)
     return FileTensor(tensor.name, (None, *sizes[1:]) if sizes else (None,), tensor.dtype)
 

@@ -15,7 +15,7 @@ from edgekit.devices.device import open_device
 from edgekit.devices.jobs import RUNTIMES, Job, run_job
 from edgekit.errors import InputError, MissingExtraError, RunnerError
 from edgekit.inspect.onnx import whole
-from edgekit.isolated.child import Child, memory_for
+from edgekit.isolated.child import Child, memory_for, wants_memory
 from edgekit.isolated.serve import alarm
 from edgekit.opening import brief
 from edgekit.printable import visible
@@ -183,7 +183,13 @@ def onnx_runtime(path: Path) -> Run:
 
 
 def refused(path: Path, error: Exception) -> InputError:
-    """Return the error for a file that its runtime does not run."""
+    """Return the error for a file that its runtime does not run.
+
+    Raises:
+        MemoryError: that is what it lacks.
+    """
+    if wants_memory(str(error)):
+        raise MemoryError(str(error)) from error
     reason = visible(" ".join(str(error).split())[:300]) or type(error).__name__
     return InputError(
         f"{path}: its runtime cannot run it: {reason}",

@@ -274,6 +274,15 @@ def test_parts_that_do_not_fit(tmp_path: Path) -> None:
         read_onnx(tmp_path / "a.onnx")
 
 
+def test_more_nodes_than_any_model_has(tmp_path: Path) -> None:
+    path = tmp_path / "a.onnx"
+    nodes = b"\x0a\x00" * 200_001  # GraphProto.node, empty
+    length = len(nodes)
+    path.write_bytes(b"\x08\x0a\x3a" + bytes([length & 127 | 128, length >> 7 & 127 | 128, length >> 14]) + nodes)
+    with pytest.raises(InputError, match="it has more than 200,000 nodes"):
+        inspect_file(path)
+
+
 def test_not_onnx(tmp_path: Path) -> None:
     path = tmp_path / "a.onnx"
     path.write_bytes(b"\xff" * 50)

@@ -12,7 +12,7 @@ import pytest
 from edgekit.data.dataset import build
 from edgekit.devices.device import Device, open_device
 from edgekit.devices.jobs import Job
-from edgekit.errors import InputError, RunnerCrashed
+from edgekit.errors import InputError, RunnerCrashed, RunnerTimeout
 from edgekit.measuring import session as session_module
 from edgekit.measuring.plan import Plan
 from edgekit.measuring.session import bench
@@ -96,6 +96,23 @@ def test_a_crash_is_recorded_and_the_rest_goes_on(files: list[Path], monkeypatch
     assert first.latency == []
     assert first.memory is not None
     assert len(second.latency) == 2
+
+
+def test_a_file_that_does_not_end_is_not_tried_again(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[str, str]] = []
+
+    def late(device: Device, job: Job, timeout: float, **_: object) -> dict[str, object]:
+        seen.append((job.mode, job.model.name))
+        if job.model.name == "a.tflite":
+            raise RunnerTimeout("a.tflite: was stopped")
+        return {}
+
+    monkeypatch.setattr(session_module, "run_job", late)
+    with open_device() as device:
+        record = bench(candidates(files), Plan(threads=(1, 2), processes=3), device)
+    assert [mode for mode, name in seen if name == "a.tflite"] == ["memory"]
+    assert len(seen) == 1 + 2 + 6
+    assert record.measurements[0].failures == ["memory: a.tflite: was stopped"]
 
 
 def test_duplicate_names_are_told_apart(tmp_path: Path, files: list[Path]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -296,3 +297,26 @@ def test_external_data_counts(tmp_path: Path) -> None:
     escaping = onnx_files.external(tmp_path / "e.onnx", "../v.bin", write=False)
     with pytest.raises(InputError, match="names external data outside its own folder"):
         candidates([escaping])
+
+
+@pytest.mark.parametrize(
+    ("location", "message"),
+    [("/etc/hostname", "names external data outside its own folder"), ("w.bin", "there is no such file beside it")],
+)
+def test_an_artifact_of_a_bundle_passes_the_gate_too(tmp_path: Path, location: str, message: str) -> None:
+    from edgekit.manifest import artifact_numbers
+
+    path = onnx_files.external(tmp_path / "m.onnx", location, write=False)
+    end = {"name": "x", "shape": [1, 64], "dtype": "float32", "scale": None, "zero_point": None}
+    artifact = {"file": path.name, "format": "onnx", "scheme": "float32", "made_by": "x", "validation": None}
+    artifact |= {"inputs": [end], "outputs": [{**end, "name": "y", "shape": [1, 32]}], **artifact_numbers(path)}
+    manifest = {
+        **{"schema": 1, "name": "m", "recipe": "int8", "seed": 0, "created": "2026-01-01T00:00:00+00:00"},
+        **{"edgekit": "0", "class_names": ["a", "b"], "data": {}, "lineage": [], "ledger": [], "agreement": []},
+        **{"files": {}, "packages": {}, "artifacts": [artifact]},
+        "preprocessing": {"scale": 1.0, "mean": [0.0], "std": [1.0], "layout": "NHWC"},
+    }
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    for given in (tmp_path, path):
+        with pytest.raises(InputError, match=message):
+            candidates([given])

@@ -13,8 +13,11 @@ from edgekit.errors import InputError, RunnerCrashed
 from edgekit.models.file_model import FileModel, FileTensor
 from tests import vendor_onnx as onnx_files
 from tests import vendor_tflite as tflite_files
-from tests.tiny_onnx import tiny_onnx
-from tests.tiny_tflite import Op, T, model, tiny_tflite
+from tests.tiny_onnx import constant, save, tiny_onnx, value
+from tests.tiny_tflite import Op, T, changed, model, tiny_tflite
+
+onnx = pytest.importorskip("onnx")
+make = onnx.helper.make_node
 
 
 def written(folder: Path, data: bytes, name: str = "v.tflite") -> Path:
@@ -167,8 +170,70 @@ def test_an_operator_that_the_runtime_lacks_is_named(tmp_path: Path) -> None:
 def test_sizes_that_no_machine_has(tmp_path: Path) -> None:
     tensors = [T("x", (1, 4), "FLOAT32"), T("y", (1 << 20, 1 << 20), "FLOAT32")]
     shape = T("shape", (2,), "INT32", np.array([1 << 20, 1 << 20], "<i4").tobytes())
-    path = written(tmp_path, model([*tensors, shape], [Op("BROADCAST_TO", [0, 2], [1])], [0], [1]))
+    grow = Op("BROADCAST_TO", [0, 2], [1])
+    path = written(tmp_path, model([*tensors, shape], [grow], [0], [1]))
+    with pytest.raises(InputError, match=r"output `y` of 1048576×1048576 float32 would take more than 2 GiB"):
+        FileModel(path)
+    more = [*tensors, shape, T("z", (1, 4), "FLOAT32")]
+    path = written(tmp_path, model(more, [grow, Op("RELU", [0], [3])], [0], [3]))
     with pytest.raises(InputError, match="its runtime cannot run it"):
+        FileModel(path).predict(np.zeros((1, 4)))
+
+
+def test_more_operators_than_tools_rewrite(tmp_path: Path) -> None:
+    ends = [T("x", (1, 4), "FLOAT32"), T("y", (1, 4), "FLOAT32")]
+    path = written(tmp_path, model(ends, [Op("RELU", [0], [1])] * 40_001, [0], [1]))
+    with pytest.raises(InputError, match=r"has 80,002 operators and inputs of operators, and edgekit compresses files"):
+        FileModel(path)
+
+
+def test_memory_that_a_file_takes_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGEKIT_MEMORY_GIB", "1")
+    size = constant("n", [1 << 29], "int64")
+    nodes = [
+        make("ConstantOfShape", ["n"], ["b"]),
+        make("ReduceSum", ["b"], ["s"], keepdims=0),
+        make("Add", ["x", "s"], ["y"]),
+    ]
+    path = save(tmp_path / "v.onnx", nodes, [value("x", [1, 4])], [value("y", [1, 4])], [size], check=False)
+    found = FileModel(path)
+    sentence = r"needs more than the 1\.0 GiB of memory that edgekit allows"
+    with pytest.raises(InputError, match=sentence) as caught:
+        found.try_out()
+    assert "EDGEKIT_MEMORY_GIB=" in caught.value.hint
+    with pytest.raises(InputError, match=sentence):
+        found.predict(np.zeros((1, 4)))
+
+
+def test_a_loop_without_end_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgekit.models.file_runtime.TIMEOUT", 1.0)
+    monkeypatch.setattr("edgekit.devices.jobs.FIRST_SECONDS", 0.7)
+    body = onnx.helper.make_graph(
+        [make("Identity", ["s"], ["r"]), make("Identity", ["go"], ["on"])],
+        "body",
+        [value("i", [], "INT64"), value("go", [], "BOOL"), value("s", [1, 4])],
+        [value("on", [], "BOOL"), value("r", [1, 4])],
+    )
+    constants = [constant("n", 1 << 62, "int64"), constant("t", True, "bool")]
+    node = make("Loop", ["n", "t", "x"], ["y"], body=body)
+    found = FileModel(save(tmp_path / "v.onnx", [node], [value("x", [1, 4])], [value("y", [1, 4])], constants))
+    with pytest.raises(InputError, match=r"loading it and running it once under onnxruntime took longer than 0\.7 s"):
+        found.try_out()
+
+
+def test_a_file_that_kills_its_runtime_leaves_this_process_alive(tmp_path: Path) -> None:
+    """A WHILE whose body is itself."""
+    from ai_edge_litert import schema_py_generated as s
+
+    ends = [T("i", (1, 4), "FLOAT32"), T("o", (1, 4), "FLOAT32")]
+    inner = (ends, [Op("WHILE", [0], [1], s.WhileOptionsT(condSubgraphIndex=1, bodySubgraphIndex=1))])
+    outer = Op("WHILE", [0], [1], s.WhileOptionsT(condSubgraphIndex=1, bodySubgraphIndex=1))
+
+    def change(_: Any, whole: Any) -> None:
+        whole.subgraphs[1].inputs, whole.subgraphs[1].outputs = [0], [1]
+
+    path = written(tmp_path, changed(model(ends, [outer], [0], [1], further=[inner]), change))
+    with pytest.raises(InputError, match=r"v\.tflite: "):
         FileModel(path).predict(np.zeros((1, 4)))
 
 
