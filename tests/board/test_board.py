@@ -90,7 +90,7 @@ def model(tmp_path: Path) -> Path:
 def left(home: Path) -> list[str]:
     """Return what a session should not leave."""
     base = home / ".cache" / "edgekit"
-    return [p.name for p in base.iterdir() if p.name not in ("files", "runtimes")] if base.exists() else []
+    return [p.name for p in base.iterdir() if p.name not in ("files", "runtimes", ".edgekit")] if base.exists() else []
 
 
 def settle(home: Path) -> None:
