@@ -14,7 +14,8 @@ from edgekit.files import explained_write_errors, sha256
 from edgekit.inspect.companions import checked
 from edgekit.inspect.source import check_file
 from edgekit.manifest import MANIFEST, Bundle, read_bundle
-from edgekit.opening import is_file, is_folder, open_file
+from edgekit.opening import expanded, is_file, is_folder, open_file
+from edgekit.outputs import RECORD_BYTES, check_apart, prove
 from edgekit.printable import shown, visible
 from edgekit.progress import SILENT, Progress
 from edgekit.transports import shell
@@ -90,7 +91,9 @@ def push(
     folder = dest or "/".join(("models", *parts_below(name)))
     with connected(target) as transport:
         if target.transport == "local":
-            there = Path(folder).expanduser().absolute()
+            there = expanded(folder).absolute()
+            check_apart(there, [source if is_folder(source) else None], "--dest", replaced=False)
+            prove(there, RECORD_BYTES + sum(path.stat().st_size for path in files.values()), into=True)
             with explained_write_errors(there):
                 there.mkdir(parents=True, exist_ok=True)
             root = str(there)

@@ -97,7 +97,7 @@ class Work(Protocol):
 
         Args:
             remote: there.
-            local: here; nothing is there yet.
+            local: here; what is there is replaced.
             limit: bytes.
 
         Raises:

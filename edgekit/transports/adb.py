@@ -109,6 +109,7 @@ class AdbTransport:
             raise not_a_file(self.address, remote)
         if kind.returncode != 0:
             raise FileNotFoundError(f"{self.address}: {remote}")
+        local.unlink(missing_ok=True)
         limited = shell.script('ulimit -f "$1"; shift; exec "$@"', str(limit // 512 + 1), *self._adb)
         code, out, err = run_tied([*limited, "pull", remote, str(local.absolute())], timeout=timeout)
         said = (out + err).decode("utf-8", "replace")

@@ -157,7 +157,7 @@ class Transport(Protocol):
 
         Args:
             remote: its path there.
-            local: where to, in a folder of ours; nothing is there.
+            local: where to, in a folder of ours; what is there is replaced, and no link followed.
             timeout: seconds.
             limit: bytes; a device that sends more is not listened to any longer.
 

@@ -67,6 +67,7 @@ def copy_within(source: Path, local: Path, limit: int) -> None:
         raise
     except OSError as error:
         raise TargetError(f"{source}: cannot be read: {error.strerror}") from error
+    local.unlink(missing_ok=True)
     with os.fdopen(handle, "rb") as stream, local.open("xb") as into:
         while chunk := stream.read(1 << 20):
             into.write(chunk)

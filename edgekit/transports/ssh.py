@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edgekit.errors import ConnectionFailed, InputError, TargetError
+from edgekit.opening import brief, is_file
 from edgekit.printable import whole
 from edgekit.temporary import Temporary
 from edgekit.transports import shell
@@ -44,8 +45,12 @@ class SshTransport:
             raise InputError("`ssh` is not installed here", "install it: apt install openssh-client")
         if destination.startswith("-") or not destination or any(c.isspace() for c in destination):
             raise InputError(f"`{destination}` is not a host", "e.g. pi@raspberrypi.local")
-        if identity and not identity.is_file():
-            raise InputError(f"--identity {identity}: no such file")
+        if identity and not is_file(identity):
+            raise InputError(f"--identity {brief(identity)}: no such file")
+        if identity and re.search(r"[%$]", str(identity.absolute())):
+            raise InputError(
+                f"--identity {brief(identity)}: ssh takes `%` and `$` in it for something else", "give it another name"
+            )
         self.address = destination + (f":{port}" if port else "")
         # A control socket's path must be short, and nobody else's business.
         self._sockets = Temporary("ssh")
@@ -56,7 +61,7 @@ class SshTransport:
         if port:
             self._ssh += ["-p", str(port)]
         if identity:
-            self._ssh += ["-i", str(identity), "-o", "IdentitiesOnly=yes"]
+            self._ssh += ["-i", str(identity.absolute()), "-o", "IdentitiesOnly=yes"]
         self._destination, self._port = destination, port
         self._by_hand = f"ssh {f'-p {port} ' if port else ''}{destination}"
         self._master: ProcessChannel | None = None
@@ -126,6 +131,7 @@ class SshTransport:
         self._connect()
         argv = self._command(["cat", remote])
         what = f"{self.address}: {remote}"
+        local.unlink(missing_ok=True)
         try:
             with local.open("xb") as into:
                 code, _, err = run_process(
