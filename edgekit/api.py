@@ -23,6 +23,7 @@ import edgekit.records
 from edgekit.config import Recipe
 from edgekit.errors import EdgekitError, InputError
 from edgekit.manifest import read_bundle
+from edgekit.outputs import check_apart, prove
 from edgekit.printable import visible
 from edgekit.temporary import temporary_folder
 from edgekit.transports.local import LocalTransport
@@ -136,6 +137,7 @@ def bench(
     *,
     host: str | None = None,
     identity: str | Path | None = None,
+    trust_target: bool = False,
     threads: Sequence[int] = (),
     processes: int | None = None,
     only: Sequence[str] = (),
@@ -153,6 +155,7 @@ def bench(
         target: a target's name or file.
         host: address of the board.
         identity: private key file for ssh.
+        trust_target: use the target's file whatever it says; see `--trust-target`.
         threads: thread counts; by default as the target says.
         processes: fresh processes per file and thread count.
         only: of bundles: formats and schemes.
@@ -185,13 +188,20 @@ def bench(
     several = [subjects] if isinstance(subjects, (edgekit.manifest.Bundle, str, Path)) else list(subjects)
     paths = [item.path if isinstance(item, edgekit.manifest.Bundle) else Path(item) for item in several]
     plan = Plan(tuple(threads), processes, latency=latency, memory=memory, accuracy=accuracy)
-    place = find_target(str(target)).at(host, str(identity) if identity else None)
+    place = find_target(str(target), trust=trust_target).at(host, str(identity) if identity else None)
     chosen = candidates(paths, tuple(only))
     loaded = load_data(data, shape_of(chosen[0].inputs)) if data is not None else None
-    found = measure([place], chosen, plan, data=loaded, metric=metric, progress=Console())
+    console = Console()
+    if out is not None:
+        bundles = [path for path in paths if (path / edgekit.manifest.MANIFEST).is_file()]
+        check_apart(Path(out), bundles, "out", replaced=False)
+        prove(Path(out), into=True)
+    found = measure([place], chosen, plan, data=loaded, metric=metric, progress=console)
     record = found.records[0]
     if out is not None:
-        edgekit.records.write_record(edgekit.records.record_path(Path(out), record), record)
+        _, trouble = edgekit.records.save_record(Path(out), record)
+        if trouble:
+            console.warn(trouble)
     return Record(**{f.name: getattr(record, f.name) for f in fields(record)})
 
 

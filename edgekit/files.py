@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import hashlib
 import json
 import os
+import shutil
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import InputError, OutputError
-from edgekit.placing import replace_folder
+from edgekit.placing import place_file, replace_folder
 from edgekit.scratch import Scratch, sweep
+from edgekit.temporary import of_temporaries
 
 
 def work_base() -> Path:
@@ -71,12 +74,20 @@ def write_json(path: Path, value: Any) -> None:
         temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+_OTHERS = (
+    errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL, errno.EIO, errno.EBUSY, errno.EISDIR, errno.ENOTEMPTY, errno.ENODEV,
+    errno.ENXIO, errno.EOPNOTSUPP, errno.ESTALE, errno.EXDEV,
+)  # fmt: skip
+
+
 @contextmanager
 def explained_write_errors(target: Path) -> Iterator[None]:
     """Turn operating system errors while writing `target` into an `OutputError` that says why."""
     try:
         yield
     except OSError as error:
+        if (told := of_temporaries(error)) is not None:
+            raise told from error
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise OutputError(
                 f"{target}: no space left to write it ({error.strerror}); nothing was left behind",
@@ -88,29 +99,58 @@ def explained_write_errors(target: Path) -> Iterator[None]:
             raise OutputError(f"{target}: cannot be created, a file is in the way ({error.filename})") from error
         if isinstance(error, FileNotFoundError):
             raise OutputError(f"{target}: cannot be created here ({error.strerror})") from error
+        if error.errno in _OTHERS:
+            raise OutputError(f"{target}: cannot be written ({error.strerror})", "choose another place") from error
         raise
 
 
 @contextmanager
-def atomic_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path of the same name, in a folder beside `path`; on success it replaces `path`."""
+def atomic_file(path: Path, *, replace: bool = True) -> Iterator[Path]:
+    """Yield a temporary path of the same name, in a folder beside `path`; on success it becomes `path`.
+
+    Args:
+        path: the file.
+        replace: what is there by then; else it is left alone, also if another process made it meanwhile.
+
+    Raises:
+        OutputError: it cannot be written, or exists and `replace` is not set.
+    """
     with explained_write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep_once(path.parent)
         with Scratch(path.parent, _stem(path)) as folder:
             temporary = folder / path.name
             yield temporary
-            temporary.replace(path)
+            if replace:
+                temporary.replace(path)
+            elif not place_file(temporary, path):
+                raise Exists(path, f"{path}: exists already", "choose another name, or add --force to replace it")
+
+
+class Exists(OutputError):
+    """Something is at the path by now.
+
+    Attributes:
+        path: where.
+    """
+
+    def __init__(self, path: Path, message: str, hint: str) -> None:
+        super().__init__(message, hint)
+        self.path = path
 
 
 @contextmanager
-def atomic_folder(path: Path, *, force: bool = False, marker: str) -> Iterator[Path]:
+def atomic_folder(path: Path, *, force: bool = False, marker: str, keep: bool = False) -> Iterator[Path]:
     """Yield a temporary folder beside `path`; on success it becomes `path`, on any exception it is removed.
+
+    Of two processes that make the same folder the first has it; the second replaces it with `force` only, and then as a
+    whole.
 
     Args:
         path: the folder to create.
         force: replace an existing folder, if it holds a file named `marker`.
         marker: the file by which a folder is recognised as one that edgekit made (`manifest.json`).
+        keep: where it cannot become `path` at the end, leave what was made under another name, and say which.
 
     Raises:
         OutputError: `path` exists and `force` is not set, or `path` is something edgekit did not make.
@@ -124,18 +164,70 @@ def atomic_folder(path: Path, *, force: bool = False, marker: str) -> Iterator[P
             temporary.mkdir(parents=True)
             retired.parent.mkdir()
             yield temporary
+            try:
+                with explained_write_errors(path):
+                    _publish(temporary, path, retired, force=force, marker=marker)
+            except OutputError as error:
+                kept = _kept(temporary, path) if keep else None
+                if kept is None:
+                    raise
+                raise OutputError(f"{error.message}; what was made is kept as {kept}", "look at it there") from error
+
+
+def _publish(temporary: Path, path: Path, retired: Path, *, force: bool, marker: str) -> None:
+    """Give a finished folder its name.
+
+    Raises:
+        OutputError: something is there by now that may not be replaced.
+        OSError: it cannot be renamed.
+    """
+    for _ in range(_TRIES):
+        try:
+            temporary.rename(path)  # where nothing is, or an empty folder
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                raise
+        try:
+            check_free(path, force=force, marker=marker)
+        except OutputError as error:
+            raise OutputError(f"{error.message}: another process made it meanwhile", error.hint) from error
+        try:
             replace_folder(temporary, path, retired)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
+                raise
+            continue  # a third one was quicker
+        if temporary.exists() and not (temporary / marker).is_file():  # what was replaced just now is not ours
+            replace_folder(temporary, path, retired)
+            continue
+        return
+    raise OutputError(f"{path}: others replace it all the time", "wait until they are done")
+
+
+def _kept(made: Path, path: Path) -> Path | None:
+    """Move a finished folder to a free name beside the one it cannot have, or into the cache; return that."""
+    for folder in (path.parent, work_base() / "kept"):
+        for number in range(2, 100):
+            other = folder / f"{path.name}-{number}"
+            with contextlib.suppress(OSError):
+                folder.mkdir(parents=True, exist_ok=True)
+                if not os.path.lexists(other):
+                    shutil.move(made, other)
+                    return other
+    return None
 
 
 def check_free(path: Path, *, force: bool, marker: str) -> None:
     """Raise `OutputError` if `path` may not become a new output folder (see `atomic_folder`)."""
     _sweep_once(path.parent)
-    if not path.exists() and not path.is_symlink():
+    if not os.path.lexists(path):
         return
     if path.is_symlink() or not path.is_dir():
         raise OutputError(f"{path}: exists and is not a folder", "choose another place with -o")
-    if not any(path.iterdir()):
-        return
+    with explained_write_errors(path):
+        if not any(path.iterdir()):
+            return
     if not (path / marker).is_file():
         raise OutputError(
             f"{path}: exists and holds no {marker}, so edgekit did not make it and will not replace it",
@@ -149,11 +241,12 @@ def check_free_file(path: Path, *, force: bool) -> None:
     """Raise `OutputError` if the file exists and `force` is not set, or if it is a folder."""
     if path.is_dir():
         raise OutputError(f"{path}: is a folder", "give the name of a file with -o")
-    if path.exists() and not force:
+    if os.path.lexists(path) and not force:
         raise OutputError(f"{path}: exists already", "add --force to replace it, or choose another name with -o")
 
 
 _OLD = "old"
+_TRIES = 10
 _ANY_STEM = r"\..+\.tmp-"
 _swept: set[str] = set()
 

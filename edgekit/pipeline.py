@@ -32,7 +32,7 @@ from edgekit.export.exporter import Exported, export, of_int8
 from edgekit.export.from_file import export_file
 from edgekit.export.readme import readme
 from edgekit.feeding import specs
-from edgekit.files import atomic_folder, check_free
+from edgekit.files import atomic_folder
 from edgekit.inspect.reading import inspect_file
 from edgekit.manifest import (
     EVAL,
@@ -50,6 +50,7 @@ from edgekit.manifest import (
 )
 from edgekit.models.file_model import FileModel
 from edgekit.models.saving import card_path, save_keras3, save_model
+from edgekit.outputs import prove_bundle
 from edgekit.preprocessing import Preprocessing
 from edgekit.progress import SILENT, Progress
 from edgekit.scoring import scores, with_metric
@@ -106,7 +107,7 @@ def compress(
         ConversionError: an artifact cannot be made.
         OutputError: `out` exists, or cannot be written.
     """
-    check_free(out, force=force, marker=MANIFEST)
+    prove_bundle(out, model, data, force=force, marker=MANIFEST)
     stages = [resolve(spec, f"recipe {recipe.name}: stage[{i}]") for i, spec in enumerate(recipe.stages)]
     check_order(stages)
     check_plan(model, recipe)
@@ -129,7 +130,7 @@ def compress(
     with open_device() as desktop, lent as work:
         job = _Job(desktop, source, dataset, splits, task, recipe, progress)
         outcome = _run_stages(job, stages, work, allow_unsafe)
-        with atomic_folder(out, force=force, marker=MANIFEST) as folder:
+        with atomic_folder(out, force=force, marker=MANIFEST, keep=True) as folder:
             calibration = source.card.preprocessing.apply(splits.x_calibration)
             exported = _export(job, outcome, calibration, folder)
             artifacts, agreement = _check(job, outcome, exported)

@@ -1,4 +1,4 @@
-"""Putting a finished folder in place of another, so that there is always one of them."""
+"""Giving finished files and folders their names, in one step each: in place of another, or only where nothing is."""
 
 from __future__ import annotations
 
@@ -32,6 +32,25 @@ def replace_folder(new: Path, path: Path, aside: Path) -> None:
         if not path.exists():
             aside.rename(path)
         raise
+
+
+def place_file(new: Path, path: Path) -> bool:
+    """Give a file its final name if nothing has it; return whether it has it now.
+
+    Raises:
+        OSError: it cannot be renamed.
+    """
+    try:
+        path.hardlink_to(new)
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without links, such as a stick's
+        try:
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            return False
+        new.replace(path)
+    return True
 
 
 def _exchanged(first: Path, second: Path) -> bool:

@@ -8,15 +8,19 @@ from pathlib import Path, PurePosixPath
 
 from edgekit.devices.device import connected
 from edgekit.devices.target import Target
-from edgekit.errors import InputError, MissingExtraError, TargetError
+from edgekit.devices.work import device_path
+from edgekit.errors import InputError, MissingExtraError
 from edgekit.files import explained_write_errors, sha256
 from edgekit.inspect.companions import checked
 from edgekit.inspect.source import check_file
 from edgekit.manifest import MANIFEST, Bundle, read_bundle
-from edgekit.opening import inside, is_file, is_folder
+from edgekit.opening import expanded, inside, is_file, is_folder, open_file
+from edgekit.outputs import RECORD_BYTES, check_apart, prove
+from edgekit.printable import shown, visible
 from edgekit.progress import SILENT, Progress
 from edgekit.transports import shell
 from edgekit.transports.base import Transport, retried
+from edgekit.transports.below import parts_below
 
 TIMEOUT = 30.0
 SLOWEST = 100_000
@@ -27,7 +31,6 @@ MAKE = (
     'case "$1" in /*) d=$1;; "~") d=$HOME;; "~/"*) d=$HOME/${1#"~/"};; *) d=$HOME/$1;; esac; '
     'mkdir -p "$d" && printf "%s\\n" "$d"'
 )
-DIGEST = 'if [ -f "$1" ]; then sha256sum <"$1" | cut -c 1-64; elif [ -e "$1" ]; then echo other; fi'
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,9 @@ def push(
     A model file is checked before anything is sent, and the files with external data of an ONNX model come along. Every
     file replaces the one of its name there in one step. What an interrupted copy left is continued.
 
+    What is sent lies in the bundle, or beside the model and below; what is written lies below the destination. Names
+    are plain, and links neither here nor there are followed, but for the model's and the destination's own.
+
     Args:
         source: a bundle, or a single file.
         target: where.
@@ -72,14 +78,22 @@ def push(
         What is where.
 
     Raises:
-        InputError: the bundle or the model is damaged, or holds nothing of what was asked for.
-        TargetError: the device cannot be reached, or has no space.
+        InputError: the bundle or the model is damaged, or holds nothing of what was asked for; or a name is no plain
+            one, or a link leads out of its folder.
+        TargetError: the device cannot be reached, or has no space, or a link is in the way there.
     """
     name, files = _files(source, only, progress)
-    folder = dest or f"models/{name}"
+    for place, path in files.items():
+        parts_below(place)
+        open_file(path, None if path == source else source if source.is_dir() else source.parent).close()
+    if dest is not None and (not dest or visible(dest) != dest):
+        raise InputError(f"--dest {shown(dest)}: no folder's name", "give a path of characters that can be seen")
+    folder = dest or "/".join(("models", *parts_below(name)))
     with connected(target) as transport:
         if target.transport == "local":
-            there = Path(folder).expanduser().absolute()
+            there = expanded(folder).absolute()
+            check_apart(there, [source if is_folder(source) else None], "--dest", replaced=False)
+            prove(there, RECORD_BYTES + sum(path.stat().st_size for path in files.values()), into=True)
             with explained_write_errors(there):
                 there.mkdir(parents=True, exist_ok=True)
             root = str(there)
@@ -88,9 +102,7 @@ def push(
         found = []
         with progress.task(f"copying to {target.name}", len(files)) as task:
             for place, path in files.items():
-                if "/" in place:
-                    _make(transport, str(PurePosixPath(root, place).parent))
-                found.append(_copy(transport, path, str(PurePosixPath(root, place))))
+                found.append(_copy(transport, path, root, place))
                 task.advance(place)
     return found
 
@@ -131,18 +143,18 @@ def _make(transport: Transport, folder: str) -> str:
     done = retried(lambda: transport.run(shell.script(MAKE, folder), timeout=TIMEOUT))
     if done.returncode != 0:
         raise shell.refused(transport.address, folder, done.stderr)
-    return done.stdout.strip()
+    return device_path(done.stdout.strip(), transport.address, "the folder to copy to")
 
 
-def _copy(transport: Transport, local: Path, remote: str) -> Copied:
+def _copy(transport: Transport, local: Path, folder: str, name: str) -> Copied:
     digest, size = sha256(local), local.stat().st_size
     allowed = TIMEOUT + size / SLOWEST
-    there = retried(lambda: transport.run(shell.script(DIGEST, remote), timeout=allowed)).stdout.strip()
-    if there == "other":
-        raise TargetError(
-            f"{transport.address}: {remote} is there and is not a file", "remove it, or choose another --dest"
-        )
+    remote = str(PurePosixPath(folder, name))
+    look = shell.below(shell.DIGEST, folder, name, digest)
+    there = retried(lambda: transport.run(look, timeout=allowed))
+    if there.returncode != 0:
+        raise shell.refused(transport.address, remote, there.stderr)
     sent = 0
-    if there != digest:
-        sent = retried(lambda: transport.put(local, remote, digest, timeout=allowed))
+    if there.stdout.strip() != digest:
+        sent = retried(lambda: transport.put(local, folder, name, digest, timeout=allowed))
     return Copied(remote, size, digest, sent)

@@ -5,16 +5,20 @@ Statistics are computed when a record is read, never stored. Units stand in the 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import itertools
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, NotRequired, TypedDict
 
 from edgekit.answers import AccuracyForm, LatencyForm, MemoryForm
 from edgekit.document import LARGE
-from edgekit.files import atomic_file
+from edgekit.errors import OutputError
+from edgekit.files import Exists, atomic_file, work_base
 from edgekit.printable import plain_name, shown
 from edgekit.rules import AnyFloat, Choosing, Count, Holding, Matching, Natural, PlainName, Range, Seconds, Sized, Wrong
 from edgekit.schema import Upgrades, current, read, read_json
@@ -210,26 +214,65 @@ class Record:
 
 def record_path(folder: Path, record: Record) -> Path:
     """Return a new file name in `folder`: time, target and first file, e.g. `20261122T205817Z-desktop-m-int8.json`."""
+    return next(path for path in _names(folder, record) if not os.path.lexists(path))
+
+
+def _names(folder: Path, record: Record) -> Iterator[Path]:
     stamp = re.sub(r"[-:]", "", record.created)[:15]
     subject = plain_name(Path(record.subjects[0].name).stem, 60)
     base = f"{plain_name(stamp)}Z-{plain_name(record.target, 60)}-{subject}"
-    path, number = folder / f"{base}.json", 1
-    while path.exists():
-        number += 1
-        path = folder / f"{base}-{number}.json"
-    return path
+    yield folder / f"{base}.json"
+    yield from (folder / f"{base}-{number}.json" for number in itertools.count(2))
 
 
-def write_record(path: Path, record: Record) -> None:
-    """Write a record; one measurement a line, so that a diff and a glance stay possible."""
+def add_record(folder: Path, record: Record) -> Path:
+    """Write a record into a folder under a name that nothing has, also if others write there; return its path.
+
+    Raises:
+        OutputError: it cannot be written there.
+    """
+    for path in _names(folder, record):
+        if not os.path.lexists(path):
+            with contextlib.suppress(Exists):
+                write_record(path, record, replace=False)
+                return path
+    raise AssertionError("names do not end")
+
+
+def save_record(folder: Path, record: Record) -> tuple[Path | None, str]:
+    """Write a record into a folder, or, where that fails, to where it is not lost.
+
+    Returns:
+        Its path and an empty text; or the path in edgekit's cache, or None if that cannot be written either, and a
+        sentence for the user.
+    """
+    try:
+        return add_record(folder, record), ""
+    except (OutputError, OSError) as error:
+        trouble = str(error)
+    other = work_base() / "records"
+    try:
+        path = add_record(other, record)
+    except (OutputError, OSError) as error:
+        return None, f"the record cannot be written: {trouble}; {error}"
+    return path, f"{trouble}; the record is kept as {path}"
+
+
+def record_text(record: Record, *, ascii_only: bool = False) -> str:
+    """Return a record as JSON; one measurement a line, so that a diff and a glance stay possible."""
     import json
 
     value = record.to_dict()
     measurements = value.pop("measurements")
-    head = json.dumps(value, indent=1, ensure_ascii=False)[:-2]
-    rows = ",\n  ".join(json.dumps(m, separators=(",", ":"), ensure_ascii=False) for m in measurements)
-    with atomic_file(path) as temporary:
-        temporary.write_text(f'{head},\n "measurements": [\n  {rows}\n ]\n}}\n', encoding="utf-8")
+    head = json.dumps(value, indent=1, ensure_ascii=ascii_only)[:-2]
+    rows = ",\n  ".join(json.dumps(m, separators=(",", ":"), ensure_ascii=ascii_only) for m in measurements)
+    return f'{head},\n "measurements": [\n  {rows}\n ]\n}}\n'
+
+
+def write_record(path: Path, record: Record, *, replace: bool = True) -> None:
+    """Write a record (see `record_text`); without `replace` only where nothing is."""
+    with atomic_file(path, replace=replace) as temporary:
+        temporary.write_text(record_text(record), encoding="utf-8")
 
 
 def read_record(path: Path) -> Record:

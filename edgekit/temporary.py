@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import errno
 import os
 import shutil
@@ -19,7 +20,7 @@ from edgekit.scratch import Scratch, sweep
 STEM = "edgekit-"
 FULL_BYTES = 4 << 20
 """Free bytes below which a disk is full."""
-_ELSEWHERE = "free some space there, or set TMPDIR to a folder on a disk with space"
+_ELSEWHERE = "free some space there, or set TMPDIR to a folder that can be written, on a disk with space"
 
 
 @dataclass
@@ -130,10 +131,7 @@ def claim() -> None:
 def _base() -> Path:
     """Return the folder of the process, made if there is none; what dead processes left goes before."""
     if _process.folder is None:
-        try:
-            parent = Path(tempfile.gettempdir())
-        except FileNotFoundError as error:
-            raise OutputError(f"no folder for temporary files can be written ({error.strerror})", _ELSEWHERE) from error
+        parent = _parent()
         sweep(parent, STEM)
         with _explained(parent):
             _process.folder = Scratch(parent, STEM, 0o700)
@@ -141,6 +139,57 @@ def _base() -> Path:
             _process.before = (tempfile.tempdir, os.environ.get("TMPDIR"))
             tempfile.tempdir = os.environ["TMPDIR"] = str(_process.folder.path)
     return _process.folder.path
+
+
+def _parent() -> Path:
+    """Return the folder for temporary files, the one that the user names.
+
+    Python would take another where that one cannot be written, and say nothing.
+
+    Raises:
+        OutputError: it cannot be used.
+    """
+    chosen = tempfile.tempdir is not None
+    try:
+        parent = Path(tempfile.gettempdir())
+    except FileNotFoundError as error:
+        raise OutputError(f"no folder for temporary files can be written ({error.strerror})", _ELSEWHERE) from error
+    name = next((name for name in ("TMPDIR", "TEMP", "TMP") if os.environ.get(name)), None)
+    if _full(parent):
+        raise _no_space(parent, f"less than {FULL_BYTES >> 20} MiB")
+    if chosen or name is None:
+        return parent
+    wanted = Path(os.environ[name]).absolute()
+    try:
+        same = parent.samefile(wanted)
+        why = "no space left for temporary files" if not same and _full(wanted) else "no temporary files may be written"
+    except OSError as error:
+        same, why = False, f"no folder for temporary files ({error.strerror})"
+    if not same:
+        tempfile.tempdir = None
+        raise OutputError(f"{wanted}: {why}; {name} names it", _ELSEWHERE)
+    return parent
+
+
+def of_temporaries(error: OSError) -> OutputError | None:
+    """Return what an error says if it is that the disk of temporary files is full, else None.
+
+    Args:
+        error: of a library or of ours; it need not name a file.
+    """
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return None
+    place = _process.folder.path.parent if _process.folder is not None else Path(tempfile.gettempdir())
+    named = error.filename if isinstance(error.filename, str) else ""
+    with contextlib.suppress(OSError):
+        ours = not named or os.path.realpath(named).startswith(os.path.realpath(place))
+        if ours and _full(place):
+            return _no_space(place, str(error.strerror))
+    return None
+
+
+def _no_space(place: Path, why: str) -> OutputError:
+    return OutputError(f"{place}: no space left for temporary files ({why})", _ELSEWHERE)
 
 
 def _end() -> None:
@@ -166,7 +215,7 @@ def _explained(place: Path) -> Iterator[None]:
         where = place.parent if place.parent.name.startswith(STEM) else place
         where = where.parent if where.name.startswith(STEM) else where
         if error.errno in (errno.ENOSPC, errno.EDQUOT) and _full(place):
-            raise OutputError(f"{where}: no space left for temporary files ({error.strerror})", _ELSEWHERE) from error
+            raise _no_space(where, str(error.strerror)) from error
         if error.errno in (errno.EACCES, errno.EROFS) and error.filename and Path(error.filename).parent == place:
             raise OutputError(
                 f"{where}: no temporary files may be written there ({error.strerror})", _ELSEWHERE
@@ -176,4 +225,6 @@ def _explained(place: Path) -> Iterator[None]:
 
 def _full(place: Path) -> bool:
     found = os.statvfs(place)
+    if not found.f_blocks:  # no disk, as /proc
+        return False
     return found.f_bavail * found.f_frsize < FULL_BYTES or (found.f_files > 0 and found.f_favail == 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -173,3 +174,100 @@ def test_without_the_onnx_package_no_link_leads_data_out_of_the_folder(
     with pytest.raises(InputError, match="is a link that leaves"):
         push(source, DESKTOP, str(tmp_path / "there"))
     assert not (tmp_path / "there").exists()
+
+
+@pytest.fixture(params=["board", "stick"])
+def place(request: pytest.FixtureRequest, home: Path, tmp_path: Path) -> tuple[Target, Path]:
+    """A target, and a folder there."""
+    if request.param == "board":
+        return request.getfixturevalue("board"), home
+    (tmp_path / "stick").mkdir()
+    return DESKTOP, tmp_path / "stick"
+
+
+@pytest.mark.parametrize("link", ["m.onnx", "weights", "weights/of it", "weights/of it/v.bin", "PART"])
+def test_links_below_the_destination_are_not_followed(place: tuple[Target, Path], tmp_path: Path, link: str) -> None:
+    target, root = place
+    source = vendor_onnx.external(tmp_path / "m.onnx", "weights/of it/v.bin")
+    secret = root / "secret"
+    secret.mkdir()
+    (secret / "key").write_text("stays")
+    there = root / "models" / (f"m.onnx.{sha256(source)[:16]}.part" if link == "PART" else link)
+    if link == "PART" and target is DESKTOP:
+        return  # a copy on this machine has no parts
+    there.parent.mkdir(parents=True)
+    there.symlink_to(secret if "." not in link and link != "PART" else secret / "key")
+    with pytest.raises(TargetError, match=f"{there.name} is a link, and may lead anywhere"):
+        push(source, target, str(root / "models"))
+    assert [p.name for p in secret.iterdir()] == ["key"]
+    assert (secret / "key").read_text() == "stays"
+
+
+def test_the_destination_itself_may_be_a_link(place: tuple[Target, Path], model: Path) -> None:
+    target, root = place
+    (root / "disk").mkdir()
+    (root / "models").symlink_to("disk")
+    (found,) = push(model, target, str(root / "models"))
+    assert (root / "disk" / model.name).read_bytes() == model.read_bytes()
+    assert found.sent
+
+
+@pytest.mark.parametrize("special", ["fifo", "folder"])
+def test_what_is_no_file_there_is_not_written_to(place: tuple[Target, Path], model: Path, special: str) -> None:
+    target, root = place
+    (root / "models").mkdir()
+    os.mkfifo(root / "models" / model.name) if special == "fifo" else (root / "models" / model.name).mkdir()
+    with pytest.raises(TargetError, match="is there and is not a file"):
+        push(model, target, str(root / "models"))
+
+
+@pytest.mark.parametrize("name", ["../up.tflite", "a/../../up", "/etc/passwd", ".bashrc", "a/.ssh/x", "-x", "a\nb", ""])
+def test_names_are_checked_whatever_a_manifest_says(
+    place: tuple[Target, Path], model: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The readers of manifests and ONNX files check names; here one lets everything pass."""
+    target, root = place
+    monkeypatch.setattr("edgekit.push._files", lambda *_: ("m", {name: model}))
+    with pytest.raises(InputError, match="no name for a copy"):
+        push(model, target, str(root / "models"))
+    assert list(root.iterdir()) == []
+    monkeypatch.setattr("edgekit.push._files", lambda *_: (name, {"m": model}))
+    with pytest.raises(InputError, match="no name for a copy"):
+        push(model, target)
+    assert list(root.iterdir()) == []
+
+
+def test_files_outside_the_bundle_are_not_sent(
+    place: tuple[Target, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, root = place
+    (tmp_path / "id_rsa").write_text("secret")
+    (tmp_path / "bundle").mkdir()
+    (tmp_path / "bundle" / "README.txt").symlink_to(tmp_path / "id_rsa")
+    os.mkfifo(tmp_path / "bundle" / "pipe")
+    for name, message in (("README.txt", "is a link that leaves"), ("pipe", "is a named pipe, expected a file")):
+        files = {name: tmp_path / "bundle" / name}
+        monkeypatch.setattr("edgekit.push._files", lambda *_, files=files: ("m", files))
+        with pytest.raises(InputError, match=message):
+            push(tmp_path / "bundle", target, str(root / "models"))
+    assert list(root.iterdir()) == []
+
+
+def test_external_data_that_is_a_link_is_not_sent_without_the_onnx_package(
+    board: Target, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "id_rsa").write_text("secret")
+    (tmp_path / "m").mkdir()
+    source = vendor_onnx.external(tmp_path / "m" / "v.onnx")
+    (tmp_path / "m" / "v.onnx.data").unlink()
+    (tmp_path / "m" / "v.onnx.data").symlink_to(tmp_path / "id_rsa")
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(InputError, match="is a link that leaves"):
+        push(source, board)
+    assert list(home.iterdir()) == []
+
+
+@pytest.mark.parametrize("dest", ["", "a\nb", "x\x1b[2J"])
+def test_destinations_that_cannot_be_seen(place: tuple[Target, Path], model: Path, dest: str) -> None:
+    with pytest.raises(InputError, match="no folder's name"):
+        push(model, place[0], dest)

@@ -14,6 +14,7 @@ from edgekit.cli.options import (
     IDENTITY_HELP,
     METRIC_HELP,
     TARGET_HELP,
+    TRUST_HELP,
     celsius,
     integers,
     parts,
@@ -42,6 +43,7 @@ def command(
     target: Annotated[list[str], typer.Option("--target", help=TARGET_HELP + " Several: side by side.")] = ["desktop"],  # noqa: B006
     host: Annotated[str | None, typer.Option("--host", help=HOST_HELP)] = None,
     identity: Annotated[Path | None, typer.Option("--identity", help=IDENTITY_HELP)] = None,
+    trust_target: Annotated[bool, typer.Option("--trust-target", help=TRUST_HELP)] = False,
     threads: Annotated[
         str | None, typer.Option("--threads", help="Thread counts: 1 or 1,2,4. [default: as the target says]")
     ] = None,
@@ -107,23 +109,36 @@ def command(
         input_shapes=shapes(input_shape or ()),
     )
     how = preprocessing(scale, mean, std, layout)
-    chosen = read_targets(target, host, identity)
     console = Console()
+    chosen = read_targets(target, host, identity, console, trust=trust_target)
+    from edgekit.manifest import MANIFEST
+    from edgekit.outputs import check_apart, prove
+    from edgekit.temporary import claim
+
+    check_apart(out, [path for path in paths if (path / MANIFEST).is_file()], "--out", replaced=False)
+    prove(out, into=True)
+    claim()
     console.say(f"Measuring on {', '.join(target)}: {', '.join(map(str, paths))}")
 
     from edgekit.data.fitting import shape_of
     from edgekit.data.loading import load_data
     from edgekit.measuring.several import measure
     from edgekit.measuring.subjects import candidates
-    from edgekit.records import Record, record_path, write_record
+    from edgekit.records import Record, record_text, save_record
     from edgekit.report.bench_table import bench_table, failed
 
     written: list[Path] = []
+    homeless: list[Record] = []
+    troubles: list[str] = []
 
     def keep(record: Record) -> None:
-        path = record_path(out, record)
-        write_record(path, record)
-        written.append(path)
+        path, trouble = save_record(out, record)
+        if path is not None:
+            written.append(path)
+        else:
+            homeless.append(record)
+        if trouble:
+            troubles.append(trouble)
 
     subjects = candidates(paths, parts(only), runtime)
     found = measure(
@@ -143,8 +158,13 @@ def command(
         progress=console,
     )
     show(bench_table(*found.records))
-    show("\n" + lines(f"record: {path}" for path in written))
+    if written:
+        show("\n" + lines(f"record: {path}" for path in written))
+    for record in homeless:  # better here than nowhere
+        show(record_text(record, ascii_only=True), nl=False)
+    for trouble in troubles:
+        console.warn(trouble)
     for name, error in found.errors.items():
         console.warn(f"{name}: {error.message}" + (f" ({error.hint})" if error.hint else ""))
-    if found.errors or any(failed(record) for record in found.records):
+    if found.errors or troubles or any(failed(record) for record in found.records):
         raise typer.Exit(3)

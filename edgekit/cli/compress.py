@@ -90,6 +90,9 @@ def command(
 
     from edgekit.cli.console import Console
     from edgekit.config import load_recipe, parse_stage
+    from edgekit.manifest import MANIFEST
+    from edgekit.outputs import prove_bundle
+    from edgekit.temporary import claim
 
     chosen = load_recipe(recipe).with_stages(map(parse_stage, stage or ()))
     chosen = dataclasses.replace(
@@ -101,6 +104,8 @@ def command(
     )
     how = preprocessing(scale, mean, std, layout)
     folder = out or Path(f"{model.stem if model else 'digits-cnn'}-{chosen.name}")
+    prove_bundle(folder, model, data, recipe, force=force, marker=MANIFEST)
+    claim()
     console = Console()
     console.say(f"Compressing {model or 'the demo model'} with {chosen.name}: {chosen.description}")
     console.say("(starting TensorFlow takes a few seconds)")

@@ -18,7 +18,7 @@ from edgekit.cli.interruptions import Interruptions
 from edgekit.cli.printed import Printed
 from edgekit.cli.terminal import guarded, message
 from edgekit.errors import EdgekitError, InputError
-from edgekit.temporary import own_process
+from edgekit.temporary import of_temporaries, own_process
 
 PIPE_CLOSED = 128 + signal.SIGPIPE
 
@@ -114,6 +114,8 @@ def _told(error: Exception) -> EdgekitError | None:
     """Return the explained failure that an exception is: also what the system says of a path, wherever it came from."""
     if isinstance(error, EdgekitError):
         return error
+    if isinstance(error, OSError) and (full := of_temporaries(error)) is not None:
+        return full
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         named = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else str(error.filename)
         return EdgekitError(f"{named if len(named) < 200 else named[:200] + '…'}: {error.strerror}")

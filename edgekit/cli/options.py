@@ -12,11 +12,13 @@ from edgekit.printable import told
 
 if TYPE_CHECKING:
     from edgekit.devices.target import Target
+    from edgekit.progress import Progress
 
 MOST_INTEGERS = 64
 TARGET_HELP = "Where: desktop, rpi4, ... (see `edgekit targets list`), or a .toml file."
 HOST_HELP = "Address of the board: user@address or user@address:port; of a phone: its adb serial."
 IDENTITY_HELP = "Private key file for ssh."
+TRUST_HELP = "Use the target's file whatever it says: ssh options run programs. Files of your own folder need no flag."
 METRIC_HELP = (
     "accuracy, top5, auc, mae, mse, miou, agreement, sqnr, or your own module:function(y_true, y_pred). "
     "[default: as the labels and outputs suggest]"
@@ -107,19 +109,21 @@ def celsius(text: str, option: str) -> float:
     return _positive(text.upper().removesuffix("C"), option)
 
 
-def targets(names: Sequence[str], host: str | None, identity: Path | None) -> list[Target]:
-    """Read `--target`, `--host` and `--identity`.
+def targets(
+    names: Sequence[str], host: str | None, identity: Path | None, progress: Progress, *, trust: bool
+) -> list[Target]:
+    """Read `--target`, `--host`, `--identity` and `--trust-target`; say which files are used.
 
     Raises:
         InputError: there is no such target, one is named twice, or an address is given for several.
     """
-    from edgekit.devices.target import find_target
+    from edgekit.devices.target import find_target, where_from
 
     if len(names) > 1 and (host or identity):
         raise InputError(
             "--host and --identity are for one target", "set EDGEKIT_<TARGET>_HOST for each, or write target files"
         )
-    found = [find_target(name).at(host, str(identity) if identity else None) for name in names]
+    found = [find_target(name, trust=trust).at(host, str(identity) if identity else None) for name in names]
     if len({target.name for target in found}) < len(found):
         raise InputError("--target names the same device twice")
     addresses = [(target.host, target.port) for target in found if target.transport == "ssh"]
@@ -128,6 +132,8 @@ def targets(names: Sequence[str], host: str | None, identity: Path | None) -> li
             "two targets have the same address",
             "set EDGEKIT_<TARGET>_HOST for each, or write files: edgekit targets init",
         )
+    for line in filter(None, map(where_from, found)):
+        progress.say(line)
     return found
 
 

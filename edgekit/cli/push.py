@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edgekit.cli.options import HOST_HELP, IDENTITY_HELP, TARGET_HELP, parts
+from edgekit.cli.options import HOST_HELP, IDENTITY_HELP, TARGET_HELP, TRUST_HELP, parts
 from edgekit.cli.terminal import show
 
 NAME = "push"
@@ -29,6 +29,7 @@ def command(
     ] = None,
     host: Annotated[str | None, typer.Option("--host", help=HOST_HELP)] = None,
     identity: Annotated[Path | None, typer.Option("--identity", help=IDENTITY_HELP)] = None,
+    trust_target: Annotated[bool, typer.Option("--trust-target", help=TRUST_HELP)] = False,
     only: Annotated[
         list[str] | None, typer.Option("--only", help="tflite, onnx, int8, ...; may be given again.")
     ] = None,
@@ -37,8 +38,8 @@ def command(
     from edgekit.cli.console import Console
     from edgekit.cli.options import targets
 
-    (chosen,) = targets([target], host, identity)
     console = Console()
+    (chosen,) = targets([target], host, identity, console, trust=trust_target)
     console.say(f"Copying {source} to {chosen.name}")
 
     from edgekit.push import push

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from edgekit.cli.entry import Command
-from edgekit.cli.options import HOST_HELP, IDENTITY_HELP
+from edgekit.cli.options import HOST_HELP, IDENTITY_HELP, TRUST_HELP
 from edgekit.cli.terminal import show
 from edgekit.printable import lines
 
@@ -18,6 +18,7 @@ EPILOG = """Examples: edgekit targets list · edgekit targets check rpi4 --host 
 edgekit targets init rpi4 · edgekit targets emulate up"""
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A target of `edgekit targets list`, or a .toml file.")]
+_FLAGGED = " (needs --trust-target)"
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 app = typer.Typer(help=HELP, epilog=EPILOG, no_args_is_help=True, rich_markup_mode=None, context_settings=_SETTINGS)
@@ -34,22 +35,26 @@ app.add_typer(emulate, name="emulate")
 @app.command("list", cls=Command, help="Show all targets: ./targets, then your own, then the package's.")
 def list_command() -> None:
     """Print a line for each."""
-    from edgekit.devices.target import all_targets
+    from edgekit.devices.target import all_targets, distrusted
     from edgekit.report.text import table
 
     found = all_targets()
-    rows = [[t.name, t.transport, t.host or t.serial or "-", t.description, t.source] for t in found]
+    rows = [
+        [t.name, t.transport, t.host or t.serial or "-", t.description, t.source + _FLAGGED * bool(distrusted(t))]
+        for t in found
+    ]
     show(table(["target", "by", "address", "description", "file"], rows))
 
 
 @app.command("show", cls=Command, help="Print a target's file.")
 def show_command(name: Name) -> None:
     """Print the file as it is."""
-    from edgekit.devices.target import find_target
+    from edgekit.devices.target import distrusted, read_target, where_from
     from edgekit.document import read_text
 
-    target = find_target(name)
-    show(lines([f"# {target.source}"]))
+    target = read_target(name)
+    show(lines([f"# {where_from(target) or target.source}"]))
+    show(lines([f"# needs --trust-target: {what}" for what in distrusted(target)]), nl=bool(distrusted(target)))
     show(read_text(Path(target.source), "target").rstrip())
 
 
@@ -70,6 +75,7 @@ def check_command(
     name: Name,
     host: Annotated[str | None, typer.Option("--host", help=HOST_HELP)] = None,
     identity: Annotated[Path | None, typer.Option("--identity", help=IDENTITY_HELP)] = None,
+    trust_target: Annotated[bool, typer.Option("--trust-target", help=TRUST_HELP)] = False,
     python: Annotated[str | None, typer.Option(help="Another Python on the target.")] = None,
     runtime_wheels: Annotated[
         Path | None, typer.Option(help="Folder of wheels for the board, where this machine has no internet.")
@@ -79,8 +85,8 @@ def check_command(
     from edgekit.cli.console import Console
     from edgekit.cli.options import targets
 
-    (target,) = targets([name], host, identity)
     console = Console()
+    (target,) = targets([name], host, identity, console, trust=trust_target)
     console.say(f"Checking {target.name}: {target.host or target.description}")
 
     from edgekit.devices.doctor import examine

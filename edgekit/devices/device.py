@@ -6,11 +6,11 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from edgekit.devices.target import DESKTOP, Target, host_variable
 from edgekit.devices.work import LocalWork, RemoteWork, Work
 from edgekit.errors import InputError
+from edgekit.opening import expanded
 from edgekit.transports.adb import AdbTransport
 from edgekit.transports.base import Transport
 from edgekit.transports.local import LocalTransport
@@ -90,7 +90,7 @@ def _transport(target: Target) -> Transport:
         raise InputError(
             f"target `{target.name}` has no address", f"give --host user@address, or set {host_variable(target.name)}"
         )
-    identity = Path(target.identity).expanduser() if target.identity else None
+    identity = expanded(target.identity) if target.identity else None
     return SshTransport(target.host, target.port, identity, target.options)
 
 

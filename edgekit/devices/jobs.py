@@ -14,6 +14,7 @@ import edgekit.ondevice
 from edgekit.answers import read_answer
 from edgekit.devices.device import Device
 from edgekit.devices.refusal import refusal
+from edgekit.devices.work import OUTPUTS_BYTES
 from edgekit.document import LARGE
 from edgekit.errors import InputError, RunnerCrashed, RunnerTimeout
 from edgekit.isolated.child import memory_for, too_much, wants_memory
@@ -130,7 +131,7 @@ def run_job(
             raise too_much(_running(job), sent["memory_bytes"])
         raise refusal(answer, job.runtime, job.model.name)
     if outputs is not None:
-        work.pull(remote_outputs, outputs)
+        work.pull(remote_outputs, outputs, OUTPUTS_BYTES)
     return answer
 
 

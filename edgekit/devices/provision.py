@@ -37,7 +37,10 @@ part = folder + ".part-%d" % os.getpid()
 try:
     os.mkdir(part)
     with tarfile.open(archive) as tar:
-        tar.extractall(part)
+        for member in tar:
+            if not member.isreg() or member.name.startswith("/") or ".." in member.name.split("/"):
+                raise SystemExit("the archive holds more than files: " + repr(member.name))
+            tar.extract(member, part)
     os.rename(part, folder)
 finally:
     shutil.rmtree(part, ignore_errors=True)

@@ -36,9 +36,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from edgekit.devices.trust import check_trust, place_of, untrusted
 from edgekit.document import read_text
 from edgekit.errors import InputError, OutputError
 from edgekit.files import atomic_file
+from edgekit.opening import expanded, inside
 from edgekit.printable import name_fault, told, visible
 from edgekit.toml import Table, document, nearest_or_file, to_toml
 
@@ -74,6 +76,7 @@ class Target:
     Attributes:
         name: the file's name without its suffix.
         source: where it was read.
+        place: whose word the file is: `package`, `own` (the user's configuration folder) or `here` (anybody's).
         threads: thread counts to measure with; empty: 1 and all cores.
     """
 
@@ -92,6 +95,7 @@ class Target:
     threads: tuple[int, ...] = ()
     expect: Expect = field(default_factory=Expect)
     health: Health = field(default_factory=Health)
+    place: str = "package"
 
     def at(self, host: str | None, identity: str | None = None) -> Target:
         """Return the target at another address, `user@address[:port]` or an adb serial number, with another key.
@@ -131,20 +135,52 @@ def differences(expect: Expect, found: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def find_target(name: str, folder: Path = Path("targets")) -> Target:
+def find_target(name: str, folder: Path = Path("targets"), *, trust: bool = False) -> Target:
     """Read a target: the path of a TOML file, or a name from `folder`, the user's configuration or the package.
 
     `EDGEKIT_<NAME>_HOST` replaces its address.
 
+    Args:
+        name: the path or name.
+        folder: of the project's own targets.
+        trust: believe a file that is neither the user's own nor the package's (`edgekit.devices.trust`).
+
     Raises:
-        InputError: no such target, or something in it is wrong; said with file, key path and nearest valid name.
+        InputError: no such target, or something in it is wrong; said with file, key path and nearest valid name. Or it
+            says what not everybody may.
     """
+    found = read_target(name, folder)
+    if found.place == "here" and not trust:
+        check_trust(found, _packaged(found.name))
+    return _from_environment(found)
+
+
+def read_target(name: str, folder: Path = Path("targets")) -> Target:
+    """Read a target as its file says, to be shown, and not to be used (see `find_target`)."""
     if name.endswith(".toml") or "/" in name:
-        return _from_environment(_read(Path(name).expanduser()))
+        return _read(expanded(name))
     known = dict(_known(folder))
     if name not in known:
         raise InputError(f"unknown target `{name}`", nearest_or_file(name, known))
-    return _from_environment(_read(known[name]))
+    return _read(known[name])
+
+
+def distrusted(target: Target) -> list[str]:
+    """Return what a target says that needs to be trusted; empty: nothing does."""
+    return untrusted(target, _packaged(target.name)) if target.place == "here" else []
+
+
+def where_from(target: Target) -> str:
+    """Return a line that says which file a target is from; empty for the package's."""
+    if target.place == "package":
+        return ""
+    shadowed = ", in place of the package's" if _packaged(target.name) else ""
+    return f"target `{target.name}` is from {target.source}{shadowed}"
+
+
+def _packaged(name: str) -> Target | None:
+    path = _package() / f"{name}.toml"
+    return _read(path) if "/" not in name and path.is_file() else None
 
 
 def all_targets(folder: Path = Path("targets")) -> list[Target]:
@@ -163,11 +199,13 @@ def copy_target(name: str, folder: Path, to: str | None = None, host: str | None
         InputError: there is no such target, or the new name is none.
         OutputError: the file exists.
     """
-    target = find_target(name)
+    target = read_target(name)
     to = to or target.name
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", to):
         raise InputError(f"--as {to}: a target's name is of letters, digits, `-`, `_` and `.`")
-    text = Path(target.source).read_text(encoding="utf-8")
+    if folder.is_symlink():
+        raise OutputError(f"{folder}: is a link, and may lead anywhere", "make it a folder")
+    text = read_text(Path(target.source), "target", 1 << 20)
     if host is not None:
         changed = target.at(host)
         lines = [line for line in text.splitlines() if not re.match(r"(host|port|serial)\s*=", line)]
@@ -176,9 +214,9 @@ def copy_target(name: str, folder: Path, to: str | None = None, host: str | None
         lines[after:after] = [f"{key} = {to_toml(value)}" for key, value in fields.items() if value is not None]
         text = "\n".join(lines) + "\n"
     path = folder / f"{to}.toml"
-    if path.exists():
+    if path.exists() or path.is_symlink():
         raise OutputError(f"{path} exists", "change it there, or give another name with --as")
-    with atomic_file(path) as temporary:
+    with atomic_file(path, replace=False) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return path
 
@@ -196,7 +234,7 @@ def parse(text: str, name: str, source: str) -> Target:
     """
     if fault := name_fault(name, "target's name"):
         raise InputError(f"{source}: {fault}", "give the file a name of letters, digits, `-`, `_` and `.`")
-    keys = [key for key in Target.__dataclass_fields__ if key not in ("name", "source")]
+    keys = [key for key in Target.__dataclass_fields__ if key not in ("name", "source", "place")]
     top, usual = document(text, source, SCHEMA, keys), Target(name, source, "ssh")
     transport = top.get("transport", str, None, lambda v: v in TRANSPORTS, "one of " + ", ".join(TRANSPORTS))
     if transport is None:
@@ -295,14 +333,22 @@ def _from_environment(target: Target) -> Target:
     return target.at(given) if given and target.transport in ("ssh", "adb") else target
 
 
-def _known(folder: Path) -> Iterator[tuple[str, Any]]:
+def _known(folder: Path) -> Iterator[tuple[str, Path]]:
     """Yield name and file of every target; of one name, the nearest."""
-    found: dict[str, Any] = {}
-    for place in (resources.files("edgekit") / "targets", user_folder(), folder):
+    found: dict[str, Path] = {}
+    for place in (_package(), user_folder(), folder):
         if place.is_dir():
             found |= {p.name.removesuffix(".toml"): p for p in place.iterdir() if p.name.endswith(".toml")}
-    yield from found.items()
+    for name, path in found.items():
+        if path.parent == folder:
+            inside(path, folder)
+        yield name, path
 
 
-def _read(path: Any) -> Target:
-    return parse(read_text(path, "target", 1 << 20), path.name.removesuffix(".toml"), str(path))
+def _package() -> Path:
+    return Path(str(resources.files("edgekit"))) / "targets"
+
+
+def _read(path: Path) -> Target:
+    found = parse(read_text(path, "target", 1 << 20), path.name.removesuffix(".toml"), str(path))
+    return replace(found, place=place_of(path, _package(), user_folder()))

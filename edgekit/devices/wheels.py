@@ -11,17 +11,22 @@ import hashlib
 import io
 import json
 import re
+import stat
 import sys
 import tarfile
 import threading
 import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TypedDict
 
 from edgekit.devices.interpreter import Interpreter
 from edgekit.errors import InputError, TargetError
 from edgekit.files import atomic_folder, sha256, work_base, write_json
+from edgekit.printable import told, visible
 from edgekit.schema import read, read_json
 from edgekit.temporary import temporary_folder
 from edgekit.transports.local import LocalTransport
@@ -35,6 +40,9 @@ OWN_NUMPY = ("armv7l",)
 """Machines for which the index has no wheels of NumPy: the device's own is used."""
 OLDEST_GLIBC = 17
 PIP_SECONDS = 900
+UNPACKED_BYTES = 1 << 30
+"""Of a set of wheels; ai-edge-litert with all it needs has a tenth of that."""
+_DAMAGED = "take it from the package index again"
 ARCHIVE, LIST = "set.tar.gz", "wheels.json"
 _ONE_AT_A_TIME = threading.Lock()
 """Several boards of one kind, side by side, need the same wheels."""
@@ -151,17 +159,32 @@ def _describe(wheel: Path) -> dict[str, str]:
     return {"name": name.replace("_", "-"), "version": version, "sha256": sha256(wheel)}
 
 
+@contextmanager
+def _opened(wheel: Path) -> Iterator[zipfile.ZipFile]:
+    try:
+        with zipfile.ZipFile(wheel) as source:
+            yield source
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
+        raise InputError(f"{wheel}: is no wheel that can be unpacked: {told(str(error))}", _DAMAGED) from error
+
+
 def _pack(wheels: list[Path], archive: Path) -> None:
     """Unpack wheels into one tree (PEP 427: the archive's root and `*.data/{purelib,platlib}`) and pack that."""
     members: dict[str, tuple[bytes, int]] = {}
+    left = UNPACKED_BYTES
     for wheel in wheels:
-        with zipfile.ZipFile(wheel) as source:
+        with _opened(wheel) as source:
             for info in source.infolist():
                 name = re.sub(r"^[^/]+\.data/(purelib|platlib)/", "", info.filename)
                 if info.is_dir() or _LEFT_OUT.search(name) or ".data/" in name.partition("/")[0] + "/":
                     continue
-                if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-                    raise InputError(f"{wheel}: holds a file outside its folder: {name}")
+                if name.startswith("/") or ".." in name.split("/") or visible(name) != name:
+                    raise InputError(f"{wheel}: holds a file outside its folder: {told(name)}", _DAMAGED)
+                if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
+                    raise InputError(f"{wheel}: holds what is no file: {told(name)}", _DAMAGED)
+                left -= info.file_size
+                if left < 0:
+                    raise InputError(f"{wheel}: unpacks to more than {UNPACKED_BYTES >> 20:,} MiB", _DAMAGED)
                 members[name] = (source.read(info), 0o755 if info.external_attr >> 16 & 0o100 else 0o644)
     # Without times and owners: the same wheels give the same bytes.
     with (

@@ -1,6 +1,7 @@
 """edgekit's folder on a device: files by content, runtimes, and what one session leaves.
 
     ~/.cache/edgekit/            mode 700
+        .edgekit                 says that edgekit made the folder: without it, nothing in it is touched
         files/SHA256.tflite      models, samples, the runner: copied once
         files/SHA256/            a model with the files that it needs beside it
         runtimes/KEY/            unpacked wheels
@@ -18,7 +19,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import hashlib
-import shutil
+import re
 import socket
 import threading
 import uuid
@@ -35,7 +36,8 @@ from edgekit.files import sha256
 from edgekit.printable import shown, visible
 from edgekit.temporary import Temporary
 from edgekit.transports import shell
-from edgekit.transports.base import LOST, Channel, Deadline, Transport, retried
+from edgekit.transports.base import ANSWER_BYTES, LOST, Channel, Deadline, Transport, retried
+from edgekit.transports.local import copy_within
 
 TIMEOUT = 30.0
 BEAT_SECONDS = 15.0
@@ -49,8 +51,15 @@ KEEPER = "\n".join(
     if not line.lstrip().startswith("#")
 )
 LONGEST_FOLDER = 1024
+FOLDER = "edgekit's folder"
+_REFUSALS = {
+    "foreign": "belongs to another user",
+    "unmarked": "holds what edgekit did not put there, so edgekit will not keep house in it",
+    "link": "holds a link where a folder of edgekit's should be: remove it",
+}
 ALONE: Mapping[str, Path] = MappingProxyType({})
-LISTED = 'if [ -f "$1" ]; then sha256sum <"$1" | cut -c 1-64; fi'
+OUTPUTS_BYTES = 2 << 30
+"""What a device may send as outputs of a model."""
 
 
 class Work(Protocol):
@@ -83,11 +92,17 @@ class Work(Protocol):
     def send(self, local: Path) -> str:
         """Make a file of this session readable on the device; return its path there."""
 
-    def pull(self, remote: str, local: Path) -> None:
+    def pull(self, remote: str, local: Path, limit: int = ANSWER_BYTES) -> None:
         """Copy a file of the device to this machine.
+
+        Args:
+            remote: there.
+            local: here; what is there is replaced.
+            limit: bytes.
 
         Raises:
             FileNotFoundError: there is no such file.
+            TargetError: it is larger than the limit, or no file.
         """
 
     def scratch(self, name: str) -> str:
@@ -118,9 +133,9 @@ class LocalWork:
         """Return the absolute path; nothing is copied."""
         return str(local.resolve())
 
-    def pull(self, remote: str, local: Path) -> None:
+    def pull(self, remote: str, local: Path, limit: int = ANSWER_BYTES) -> None:
         """Copy a file."""
-        shutil.copyfile(remote, local)
+        copy_within(Path(remote), local, limit)
 
     def scratch(self, name: str) -> str:
         """Return a path in the temporary folder."""
@@ -154,7 +169,7 @@ class RemoteWork:
         self.sent_bytes = 0
         self._there: dict[str, str] = {}
         found = retried(lambda: transport.run(shell.script(FIND, base), timeout=TIMEOUT)).stdout.strip()
-        self.base = _folder(found, transport.address)
+        self.base = device_path(found, transport.address, FOLDER)
         self._token = uuid.uuid4().hex
         self._governor: tuple[str, str] | None = None
         self._keeper, self._session = self._open()
@@ -175,9 +190,7 @@ class RemoteWork:
         if companions:
             return self._push_group({local.name: local, **companions}, local.name)
         if digest not in self._there:
-            remote = f"{self.base}/files/{digest}{local.suffix}"
-            self._put_once(local, remote, digest)
-            self._there[digest] = remote
+            self._there[digest] = self._put_once(local, f"files/{digest}{_ending(local)}", digest)
         return self._there[digest]
 
     def _push_group(self, group: Mapping[str, Path], main: str) -> str:
@@ -185,21 +198,19 @@ class RemoteWork:
         digests = {name: sha256(path) for name, path in group.items()}
         key = hashlib.sha256(repr(sorted(digests.items())).encode()).hexdigest()
         if key not in self._there:
-            folder = f"{self.base}/files/{key}"
             for name, path in group.items():
-                remote = f"{folder}/{name}"
-                make = ["mkdir", "-p", remote.rpartition("/")[0]]
-                made = retried(partial(self._transport.run, make, timeout=TIMEOUT))
-                if made.returncode != 0:
-                    raise shell.refused(self._transport.address, remote, made.stderr)
-                self._put_once(path, remote, digests[name])
-            self._there[key] = f"{folder}/{main}"
+                self._put_once(path, f"files/{key}/{name}", digests[name])
+            self._there[key] = f"{self.base}/files/{key}/{main}"
         return self._there[key]
 
-    def _put_once(self, local: Path, remote: str, digest: str) -> None:
-        found = retried(lambda: self._transport.run(shell.script(LISTED, remote), timeout=_allowed(local)))
+    def _put_once(self, local: Path, name: str, digest: str) -> str:
+        look = shell.below(shell.DIGEST, self.base, name, digest)
+        found = retried(lambda: self._transport.run(look, timeout=_allowed(local)))
+        if found.returncode != 0:
+            raise shell.refused(self._transport.address, f"{self.base}/{name}", found.stderr)
         if found.stdout.strip() != digest:
-            self._put(local, remote, digest)
+            self._put(local, self.base, name, digest)
+        return f"{self.base}/{name}"
 
     def forget(self, local: Path) -> None:
         """Note that a program there removed a file that was pushed."""
@@ -208,13 +219,13 @@ class RemoteWork:
     def send(self, local: Path) -> str:
         """Copy a file to the session's folder (see `Work.send`)."""
         digest = sha256(local)
-        remote = self.scratch(f"{digest[:16]}{local.suffix}")
-        self._put(local, remote, digest)
-        return remote
+        name = f"{digest[:16]}{_ending(local)}"
+        self._put(local, self._session, name, digest)
+        return self.scratch(name)
 
-    def pull(self, remote: str, local: Path) -> None:
+    def pull(self, remote: str, local: Path, limit: int = ANSWER_BYTES) -> None:
         """Copy a file from there (see `Work.pull`)."""
-        retried(lambda: self._transport.get(remote, local, timeout=TIMEOUT * 10))
+        retried(lambda: self._transport.get(remote, local, timeout=TIMEOUT * 10, limit=limit))
 
     def scratch(self, name: str) -> str:
         """Return a path in the session's folder."""
@@ -252,8 +263,15 @@ class RemoteWork:
             with contextlib.suppress(ConnectionFailed):  # renewed with the next job
                 self._keeper.write_line("beat")
 
-    def _put(self, local: Path, remote: str, digest: str) -> None:
-        self.sent_bytes += retried(lambda: self._transport.put(local, remote, digest, timeout=_allowed(local)))
+    def _own(self, session: str) -> str:
+        """Return the session's folder, which lies in ours."""
+        if not re.fullmatch(re.escape(self.base.rstrip("/")) + r"/run-[0-9]{1,10}", session):
+            raise TargetError(f"{self._transport.address}: names {shown(session)} as its folder in {self.base}")
+        return session
+
+    def _put(self, local: Path, folder: str, name: str, digest: str) -> None:
+        put = partial(self._transport.put, local, folder, name, digest, timeout=_allowed(local))
+        self.sent_bytes += retried(put)
 
     def _open(self) -> tuple[Channel, str]:
         who = f"{getpass.getuser()}@{socket.gethostname()} since {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
@@ -270,14 +288,14 @@ class RemoteWork:
         while (line := keeper.read_line(deadline.left())) is not None:
             kind, _, rest = line.partition(" ")
             if kind == "session":
-                return _folder(rest, self._transport.address)
+                return self._own(device_path(rest, self._transport.address, FOLDER))
             if kind == "busy":
                 raise TargetError(
                     f"{self._transport.address}: another edgekit is measuring there: {rest}", "wait for it"
                 )
-            if kind == "foreign":
+            if kind in _REFUSALS:
                 raise TargetError(
-                    f"{self._transport.address}: {self.base} belongs to another user",
+                    f"{self._transport.address}: {self.base} {_REFUSALS[kind]}",
                     "choose another folder with `work` in the target's file",
                 )
         if keeper.close(TIMEOUT) == LOST:
@@ -285,11 +303,20 @@ class RemoteWork:
         raise shell.refused(self._transport.address, self.base, keeper.said())
 
 
-def _folder(text: str, address: str) -> str:
-    """Return a folder that a device names; it is one of its own, and becomes part of commands there."""
+def device_path(text: str, address: str, what: str) -> str:
+    """Return a path that a device names; it becomes part of commands there.
+
+    Raises:
+        TargetError: it is no path from /.
+    """
     if not text.startswith("/") or visible(text) != text or len(text) > LONGEST_FOLDER or ".." in text.split("/"):
-        raise TargetError(f"{address}: names {shown(text)} as edgekit's folder, expected a path from /")
+        raise TargetError(f"{address}: names {shown(text)} as {what}, expected a path from /")
     return text
+
+
+def _ending(local: Path) -> str:
+    """Return the suffix of a file, where it is one that a runtime may look at."""
+    return local.suffix if re.fullmatch(r"\.[A-Za-z0-9]{1,16}", local.suffix) else ""
 
 
 def _allowed(local: Path) -> float:

@@ -50,9 +50,13 @@ def card_path(model_path: Path) -> Path:
     return model_path.with_name(model_path.name + ".json")
 
 
-def save_model(model: Any, path: Path, card: ModelCard) -> None:
-    """Write a tf_keras model (`.keras`, the Keras 2 zip format), without what training left in it, and its card."""
-    with atomic_file(path) as temporary:
+def save_model(model: Any, path: Path, card: ModelCard, *, replace: bool = True) -> None:
+    """Write a tf_keras model (`.keras`, the Keras 2 zip format), without what training left in it, and its card.
+
+    Raises:
+        OutputError: it cannot be written, or exists and `replace` is not set.
+    """
+    with atomic_file(path, replace=replace) as temporary:
         bare(model).save(temporary, save_format="keras")
         settle(temporary)
     _write_card(path, card)

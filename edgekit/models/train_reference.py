@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import itertools
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,11 +12,12 @@ from typing import Any
 from edgekit.data.dataset import Dataset
 from edgekit.data.loading import load_data
 from edgekit.data.split import Splits, split
-from edgekit.errors import InputError
-from edgekit.files import check_free_file
+from edgekit.errors import InputError, OutputError
+from edgekit.files import Exists, check_free_file
 from edgekit.models import reference
 from edgekit.models.saving import ModelCard, card_path, save_model
 from edgekit.models.training import History, TrainConfig, train
+from edgekit.outputs import check_apart, prove
 from edgekit.progress import Progress
 
 
@@ -61,7 +64,9 @@ def train_reference(
     usual = find(name)
     if out.suffix != ".keras":
         raise InputError(f"{out}: a model is saved as .keras", f"use -o {out.with_suffix('.keras')}")
+    check_apart(out, [data])
     for path in (out, card_path(out)):
+        prove(path)
         check_free_file(path, force=force)
     config = _config(usual, overrides, seed)
     dataset = load_data(data)
@@ -71,8 +76,20 @@ def train_reference(
     progress.say(f"{dataset.name}: {len(splits.y_train)} training, {len(splits.y_validation)} validation samples")
     model, history = train_in_memory(name, dataset, splits, config, width, progress)
     step = {"step": "train", "model": name, "width": width, "data": dataset.name, "data_sha256": dataset.fingerprint()}
-    save_model(model, out, ModelCard(dataset.preprocessing, dataset.class_names, [{**step, **history.to_dict()}]))
+    card = ModelCard(dataset.preprocessing, dataset.class_names, [{**step, **history.to_dict()}])
+    try:
+        save_model(model, out, card, replace=force)
+    except Exists as error:  # another process was quicker
+        kept = _free(out)
+        save_model(model, kept, card, replace=False)
+        raise OutputError(f"{error.message}: another process made it meanwhile; this model is {kept}") from error
     return history
+
+
+def _free(out: Path) -> Path:
+    """Return a name like this that nothing has."""
+    names = (out.with_name(f"{out.stem}-{number}{out.suffix}") for number in itertools.count(2))
+    return next(path for path in names if not os.path.lexists(path) and not os.path.lexists(card_path(path)))
 
 
 def train_in_memory(

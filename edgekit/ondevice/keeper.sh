@@ -2,13 +2,35 @@
 #
 #   $1  the folder; $2  who measures and since when; $3  the session's token
 #
-# It says `session FOLDER`, `busy WHO` or `foreign`, then obeys what comes on stdin: `clean`, `governor VALUE PATHS`
+# It says `session FOLDER`, `busy WHO`, `foreign`, `unmarked` or `link`, then obeys what comes on stdin: `clean`, `governor VALUE PATHS`
 # (answered by `ok`, `refused` or `none`), `bye`; any other line is a beat.
 base=$1; who=$2; token=$3; clean=
 umask 077
-mkdir -p "$base/files" "$base/runtimes" || exit 3
+mkdir -p "$base" || exit 3
 [ -O "$base" ] || { echo foreign; exit 4; }
-chmod 700 "$base"
+# What is in here is removed one day, so the folder must be ours: marked, empty, or of an edgekit that knew no marks.
+mark=$base/.edgekit
+if [ ! -f "$mark" ]; then
+  names=0; ours=0
+  for entry in "$base"/* "$base"/.[!.]* "$base"/..?*; do
+    [ -e "$entry" ] || [ -L "$entry" ] || continue
+    names=$((names + 1))
+    case ${entry##*/} in files | runtimes | busy | governors | run-[0-9]*) ours=$((ours + 1));; esac
+  done
+  if [ $names != 0 ]; then
+    { [ $names = $ours ] && [ -d "$base/files" ] && [ -d "$base/runtimes" ]; } || { echo unmarked; exit 6; }
+    for entry in "$base"/files/* "$base"/files/.[!.]* "$base"/files/..?*; do
+      [ -e "$entry" ] || [ -L "$entry" ] || continue
+      digest=${entry##*/}; digest=${digest%%.*}
+      case $digest in *[!0-9a-f]*) digest=;; esac
+      [ ${#digest} = 64 ] || { echo unmarked; exit 6; }
+    done
+  fi
+fi
+for entry in "$mark" "$base/files" "$base/runtimes" "$base/governors"; do
+  [ ! -L "$entry" ] || { echo link; exit 6; }
+done
+chmod 700 "$base" && mkdir -p "$base/files" "$base/runtimes" && echo "edgekit made this folder" >"$mark" || exit 3
 boot=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)
 session=$base/run-$$
 governors=$base/governors
@@ -48,7 +70,7 @@ leave() {
   rm -rf "$session"
   [ -z "$clean" ] || rm -rf "$base/files" "$base/runtimes"
   case "$(readlink "$base/busy")" in "$$ "*) rm -f "$base/busy";; esac
-  [ -z "$clean" ] || rmdir "$base" 2>/dev/null
+  if [ -n "$clean" ]; then rm -f "$mark"; rmdir "$base" 2>/dev/null || echo "edgekit made this folder" >"$mark"; fi
 }
 
 # What sessions left whose keeper was killed, and copies that nobody went on with for a week.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edgekit.errors import OutputError
 from edgekit.files import atomic_file, explained_write_errors
+from edgekit.outputs import prove
 
 FILES = ("data.py", "recipe.toml")
 
@@ -27,10 +28,11 @@ def write_starter(folder: Path, *, force: bool = False) -> tuple[Path, ...]:
     for path in paths:
         if path.is_dir() or ((path.exists() or path.is_symlink()) and not force):
             raise OutputError(f"{path}: exists already", "add --force to replace it, or give another folder")
+    prove(folder, into=True)
     with explained_write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     for path in paths:
         text = resources.files("edgekit.starter").joinpath(path.name).read_text(encoding="utf-8")
-        with atomic_file(path) as temporary:
+        with atomic_file(path, replace=force) as temporary:
             temporary.write_text(text, encoding="utf-8")
     return paths

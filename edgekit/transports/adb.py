@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edgekit.errors import ConnectionFailed, EdgekitError, InputError, TargetError
 from edgekit.transports import shell
-from edgekit.transports.base import Channel, Completed, Deadline, OnLine
-from edgekit.transports.process import ProcessChannel, run_process, run_tied
+from edgekit.transports.base import ANSWER_BYTES, Channel, Completed, Deadline, OnLine
+from edgekit.transports.below import not_a_file
+from edgekit.transports.process import ProcessChannel, run_process, run_tied, too_long
 
 HOME = "/data/local/tmp"
 """Where adb's user may write and run programs; it has no home folder."""
 LIST_SECONDS = 30.0
+_FILE = f'[ ! -L "$1" ] || exit {shell.LINK}; [ ! -d "$1" ] || exit {shell.LINK}; [ -f "$1" ] || exit 1'
 _STATES = {
     "unauthorized": "unlock it and allow USB debugging for this computer",
     "offline": "plug it in again, or: adb reconnect",
@@ -75,27 +78,48 @@ class AdbTransport:
         """Start a program there (see `Transport.start`)."""
         return ProcessChannel([*self._adb, "shell", shell.joined(shell.with_env(argv, {"HOME": HOME}))])
 
-    def put(self, local: Path, remote: str, digest: str, *, timeout: float) -> int:
+    def put(self, local: Path, folder: str, name: str, digest: str, *, timeout: float) -> int:
         """Copy a file there (see `Transport.put`); adb always starts from the beginning."""
         deadline = Deadline(timeout, f"copying {local.name} to {self.address}")
-        part = f"{remote}.{digest[:16]}.part"
-        code, out, err = run_tied([*self._adb, "push", str(local), part], timeout=deadline.left())
+        remote = f"{folder}/{name}"
+        ready = self.run(shell.below(shell.REMOVE, folder, name, digest), timeout=deadline.left())
+        if ready.returncode != 0:
+            raise shell.refused(self.address, remote, ready.stderr or ready.stdout)
+        part = f"{remote.rpartition('/')[0]}/{shell.part_name(remote.rpartition('/')[2], digest)}"
+        code, out, err = run_tied([*self._adb, "push", str(local.absolute()), part], timeout=deadline.left())
         said = (out + err).decode("utf-8", "replace")
         if code != 0:
             if re.search("failed to copy|remote ", said):
-                self.run(["rm", "-f", part], timeout=deadline.left())
+                self.run(shell.below(shell.REMOVE, folder, name, digest), timeout=deadline.left())
                 raise shell.refused(self.address, remote, said)
             raise self._failure(said, code)
-        settled = self.run(shell.script(shell.SETTLE, part, remote, digest), timeout=deadline.left())
+        settled = self.run(shell.below(shell.SETTLE, folder, name, digest, digest), timeout=deadline.left())
         if settled.returncode != 0:
-            raise shell.unsettled(self.address, remote, settled.returncode, settled.stderr)
+            raise shell.unsettled(self.address, remote, settled.returncode, settled.stderr or settled.stdout)
         return local.stat().st_size
 
-    def get(self, remote: str, local: Path, *, timeout: float) -> None:
-        """Copy a file from there (see `Transport.get`)."""
-        code, out, err = run_tied([*self._adb, "pull", remote, str(local)], timeout=timeout)
+    def get(self, remote: str, local: Path, *, timeout: float, limit: int = ANSWER_BYTES) -> None:
+        """Copy a file from there (see `Transport.get`).
+
+        What is a folder or a link on the device would become files here by names of its choice, and adb knows no
+        limit: the shell that starts it sets one (POSIX: `ulimit -f`, in blocks of 512 bytes).
+        """
+        kind = self.run(shell.script(_FILE, remote), timeout=timeout)
+        if kind.returncode == shell.LINK:
+            raise not_a_file(self.address, remote)
+        if kind.returncode != 0:
+            raise FileNotFoundError(f"{self.address}: {remote}")
+        local.unlink(missing_ok=True)
+        limited = shell.script('ulimit -f "$1"; shift; exec "$@"', str(limit // 512 + 1), *self._adb)
+        code, out, err = run_tied([*limited, "pull", remote, str(local.absolute())], timeout=timeout)
         said = (out + err).decode("utf-8", "replace")
+        if local.is_symlink() or (local.exists() and not local.is_file()):
+            raise not_a_file(self.address, remote)
+        if code == -signal.SIGXFSZ or "File too large" in said or (local.is_file() and local.stat().st_size > limit):
+            local.unlink(missing_ok=True)
+            raise too_long(f"{self.address}: {remote}", limit)
         if code != 0:
+            local.unlink(missing_ok=True)
             if "does not exist" in said or "No such file" in said:
                 raise FileNotFoundError(f"{self.address}: {remote}")
             raise self._failure(said, code)

@@ -16,6 +16,8 @@ PAUSE = 1.0
 
 LOST = 255
 """The exit code of ssh for its own troubles."""
+ANSWER_BYTES = 64 << 20
+"""What a device may answer to one question: of a file, or printed by a program."""
 OnLine = Callable[[str], None]
 Result = TypeVar("Result")
 
@@ -128,14 +130,15 @@ class Transport(Protocol):
             EdgekitError: it could not be started.
         """
 
-    def put(self, local: Path, remote: str, digest: str, *, timeout: float) -> int:
+    def put(self, local: Path, folder: str, name: str, digest: str, *, timeout: float) -> int:
         """Copy a file to the device; it appears there whole and verified, or not at all.
 
-        What an interrupted copy of the same content left is continued.
+        What an interrupted copy of the same content left is continued. No link below the folder is followed.
 
         Args:
             local: the file here.
-            remote: its path there, in a folder that exists.
+            folder: on the device, a path from /; it exists.
+            name: a plain relative path below it (`edgekit.transports.below.parts_below`); its folders are made.
             digest: its SHA-256, which the device checks.
             timeout: seconds.
 
@@ -143,16 +146,24 @@ class Transport(Protocol):
             The number of bytes that were sent.
 
         Raises:
-            TargetError: the device has no space left, or does not allow it.
+            InputError: the name is not plain.
+            TargetError: the device has no space left, or does not allow it, or a link is in the way.
             ConnectionFailed: the device was lost meanwhile.
             TargetTimeout: it took too long.
         """
 
-    def get(self, remote: str, local: Path, *, timeout: float) -> None:
+    def get(self, remote: str, local: Path, *, timeout: float, limit: int = ANSWER_BYTES) -> None:
         """Copy a file of the device to this machine.
+
+        Args:
+            remote: its path there.
+            local: where to, in a folder of ours; what is there is replaced, and no link followed.
+            timeout: seconds.
+            limit: bytes; a device that sends more is not listened to any longer.
 
         Raises:
             FileNotFoundError: there is no such file on the device.
+            TargetError: it is larger than the limit, or no file.
             ConnectionFailed: the device was lost meanwhile.
             TargetTimeout: it took too long.
         """

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from edgekit.errors import TargetError
 from edgekit.files import sha256
-from edgekit.transports.base import Channel, Completed, OnLine
+from edgekit.transports.base import ANSWER_BYTES, Channel, Completed, OnLine
+from edgekit.transports.below import parts_below
+from edgekit.transports.process import too_long
 
 Answer = Completed | Exception | str
 """What a program does: end like this, raise, or print this text and end well."""
@@ -67,18 +69,21 @@ class FakeTransport:
         """Refuse: a fake device has no lasting programs."""
         raise TargetError(f"{self.address}: cannot start {argv[0]}")
 
-    def put(self, local: Path, remote: str, digest: str, *, timeout: float) -> int:
+    def put(self, local: Path, folder: str, name: str, digest: str, *, timeout: float) -> int:
         """Keep a file (see `Transport.put`)."""
         self._fault()
         assert sha256(local) == digest
+        remote = "/".join((folder, *parts_below(name)))
         self.files[remote] = local.read_bytes()
         return len(self.files[remote])
 
-    def get(self, remote: str, local: Path, *, timeout: float) -> None:
+    def get(self, remote: str, local: Path, *, timeout: float, limit: int = ANSWER_BYTES) -> None:
         """Give a file back (see `Transport.get`)."""
         self._fault()
         if remote not in self.files:
             raise FileNotFoundError(remote)
+        if len(self.files[remote]) > limit:
+            raise too_long(f"{self.address}: {remote}", limit)
         local.write_bytes(self.files[remote])
 
     def close(self) -> None:

@@ -7,10 +7,12 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from edgekit.document import open_regular
 from edgekit.errors import TargetError
-from edgekit.files import atomic_file, sha256
-from edgekit.transports.base import Channel, Completed, OnLine
-from edgekit.transports.process import ProcessChannel, run_tied
+from edgekit.files import atomic_file, explained_write_errors, sha256
+from edgekit.transports.base import ANSWER_BYTES, Channel, Completed, OnLine
+from edgekit.transports.below import local_path
+from edgekit.transports.process import ProcessChannel, run_tied, too_long
 
 
 class LocalTransport:
@@ -34,17 +36,40 @@ class LocalTransport:
         """Start a child process (see `Transport.start`)."""
         return ProcessChannel(argv)
 
-    def put(self, local: Path, remote: str, digest: str, *, timeout: float) -> int:
+    def put(self, local: Path, folder: str, name: str, digest: str, *, timeout: float) -> int:
         """Copy a file (see `Transport.put`)."""
-        with atomic_file(Path(remote)) as temporary:
+        with explained_write_errors(Path(folder, name)):
+            remote = local_path(Path(folder), name, self.address)
+        with atomic_file(remote) as temporary:
             shutil.copyfile(local, temporary)
             if sha256(temporary) != digest:
                 raise TargetError(f"{remote}: the copy differs from {local}")
         return local.stat().st_size
 
-    def get(self, remote: str, local: Path, *, timeout: float) -> None:
+    def get(self, remote: str, local: Path, *, timeout: float, limit: int = ANSWER_BYTES) -> None:
         """Copy a file (see `Transport.get`)."""
-        shutil.copyfile(remote, local)
+        copy_within(Path(remote), local, limit)
 
     def close(self) -> None:
         """Do nothing."""
+
+
+def copy_within(source: Path, local: Path, limit: int) -> None:
+    """Copy a file of this machine that a program wrote.
+
+    Raises:
+        FileNotFoundError: there is none.
+        TargetError: it is larger than the limit, or no file.
+    """
+    try:
+        handle = open_regular(source, follow=False)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise TargetError(f"{source}: cannot be read: {error.strerror}") from error
+    local.unlink(missing_ok=True)
+    with os.fdopen(handle, "rb") as stream, local.open("xb") as into:
+        while chunk := stream.read(1 << 20):
+            into.write(chunk)
+            if into.tell() > limit:
+                raise too_long(str(source), limit)

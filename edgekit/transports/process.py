@@ -8,15 +8,19 @@ import queue
 import shutil
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import IO
 
-from edgekit.errors import ConnectionFailed, EdgekitError, TargetTimeout
+from edgekit.errors import ConnectionFailed, EdgekitError, TargetError, TargetTimeout
 from edgekit.transports import shell
-from edgekit.transports.base import OnLine
+from edgekit.transports.base import ANSWER_BYTES, OnLine
 
 SLOW = "is the device very busy, or the network slow? run the command again"
+LINE_BYTES = 1 << 16
+"""A longer line is taken for several."""
+WAITING_LINES, SAID_BYTES = 1000, 1 << 20
+"""What a program that lasts may print before anybody reads it; to stderr at all."""
 GRACE = 5.0
 """Seconds for the outputs of a process that has ended to be read to their end."""
 
@@ -29,6 +33,8 @@ def run_process(
     env: Mapping[str, str] | None = None,
     stdin: int | IO[bytes] = subprocess.DEVNULL,
     on_line: OnLine | None = None,
+    into: IO[bytes] | None = None,
+    limit: int = ANSWER_BYTES,
 ) -> tuple[int, bytes, bytes]:
     """Run a child process to its end.
 
@@ -40,21 +46,32 @@ def run_process(
         stdin: `subprocess.PIPE`: held open and empty until the process has ended; or a file, whose rest comes through
             a pipe of ours: the process sees its end when we are gone.
         on_line: told of every line of stderr.
+        into: a file for stdout, in place of memory.
+        limit: bytes of stdout, and of stderr `ANSWER_BYTES`: a device may send without end.
 
     Returns:
         The exit code (minus the signal's number if one killed it), stdout and stderr.
 
     Raises:
         TargetTimeout: it did not end in time; it has been killed.
+        TargetError: it printed more than the limit; it has been killed.
         EdgekitError: it could not be started.
     """
     child = _start(argv, env, stdin if isinstance(stdin, int) else subprocess.PIPE)
     out: list[bytes] = []
     err: list[bytes] = []
+    over: list[int] = []
+
+    def stop(most: int) -> None:
+        over.append(most)
+        child.kill()
+
     readers = [
-        threading.Thread(target=_collect, args=(child.stdout, out, None), daemon=True),
-        threading.Thread(target=_collect, args=(child.stderr, err, on_line), daemon=True),
+        threading.Thread(target=_collect, args=(child.stdout, into.write if into else out.append, limit, stop)),
+        threading.Thread(target=_collect, args=(child.stderr, err.append, ANSWER_BYTES, stop, on_line)),
     ]
+    for reader in readers:
+        reader.daemon = True
     feeder = threading.Thread(target=_feed, args=(child.stdin, stdin), daemon=True)
     for thread in (*readers, feeder):
         thread.start()
@@ -71,7 +88,17 @@ def run_process(
             with contextlib.suppress(OSError):  # it did not read all
                 child.stdin.close()
         _finish(child, readers)
+    if over:
+        raise too_long(what or argv[0], over[0])
     return child.returncode, b"".join(out), b"".join(err)
+
+
+def too_long(what: str, limit: int) -> TargetError:
+    """Return the error for a device or program that sends more than it should."""
+    return TargetError(
+        f"{what}: sends more than {limit >> 20:,} MiB, and was not listened to any longer",
+        "is this the device you mean? nothing of what it sent was kept",
+    )
 
 
 def run_tied(
@@ -119,9 +146,10 @@ class ProcessChannel:
         self._child = _start(argv, env, subprocess.PIPE)
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._errors: list[bytes] = []
+        self._most = SAID_BYTES, lambda most: self._child.kill()
         self._readers = [
             threading.Thread(target=self._read, daemon=True),
-            threading.Thread(target=_collect, args=(self._child.stderr, self._errors, None), daemon=True),
+            threading.Thread(target=_collect, args=(self._child.stderr, self._errors.append, *self._most), daemon=True),
         ]
         for reader in self._readers:
             reader.start()
@@ -169,7 +197,10 @@ class ProcessChannel:
 
     def _read(self) -> None:
         assert self._child.stdout is not None
-        for line in self._child.stdout:
+        while line := self._child.stdout.readline(LINE_BYTES):
+            if self._lines.qsize() >= WAITING_LINES:  # it talks, and nobody asked
+                self._child.kill()
+                break
             self._lines.put(line.decode("utf-8", "replace").rstrip("\r\n"))
         self._lines.put(None)
 
@@ -196,9 +227,20 @@ def _feed(into: IO[bytes] | None, source: int | IO[bytes]) -> None:
             into.close()
 
 
-def _collect(stream: IO[bytes] | None, found: list[bytes], on_line: OnLine | None) -> None:
+def _collect(
+    stream: IO[bytes] | None,
+    keep: Callable[[bytes], object],
+    limit: int,
+    stop: Callable[[int], None],
+    on_line: OnLine | None = None,
+) -> None:
     assert stream is not None
-    for line in stream:
-        found.append(line)
+    left = limit
+    while line := stream.readline(LINE_BYTES):
+        left -= len(line)
+        if left < 0:
+            stop(limit)
+            return
+        keep(line)
         if on_line is not None:
             on_line(line.decode("utf-8", "replace").rstrip("\n"))

@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 
 from edgekit.errors import ConnectionFailed, TargetError
+from edgekit.transports.below import a_link, not_a_file, parts_below
 
 # Runs "$@"; when stdin ends, because we are gone or gave up, the program is ended too. The last line of stderr tells
 # its exit code: ssh and adb answer with codes of their own when the connection breaks. Nothing may hold stdin open
@@ -21,12 +22,24 @@ LIFELINE = (
     "( while read -r _; do :; done <&3; kill -TERM $p; sleep 2; kill -KILL $p ) >/dev/null 2>&1 & w=$!; exec 3<&-; "
     'wait $p 2>/dev/null; s=$?; kill $w 2>/dev/null; echo "edgekit-exit: $s" >&2; exit 0'
 )
-SIZE = 'if [ -f "$1" ]; then wc -c <"$1"; else echo 0; fi'
-APPEND = 'if [ "$2" = 0 ]; then cat >"$1"; else cat >>"$1"; fi'
-SETTLE = (
-    'd=$(sha256sum <"$1") || exit 8; '
-    'if [ "${d%% *}" = "$3" ]; then mv -f "$1" "$2"; else rm -f "$1"; echo "edgekit: differs" >&2; exit 9; fi'
+# Goes down from the folder $1 through the folders $5, $6, ... to the file $2, whose parts arrive as $3; $4 is for the
+# text that follows. From there on names are relative: nothing that is put in the way later leads elsewhere.
+_BELOW = (
+    'cd -- "$1" || exit 5; f=./$2; p=./$3; x=$4; shift 4; at=; '
+    'for d do at=$at$d/; if [ -L "./$d" ]; then echo "edgekit-link: ${at%/}" >&2; exit 6; fi; '
+    'if [ ! -d "./$d" ]; then mkdir "./$d" || exit 5; fi; cd "./$d" || exit 5; done; '
+    'for n in "$f" "$p"; do if [ -L "$n" ]; then echo "edgekit-link: $at${n#./}" >&2; exit 6; fi; '
+    'if [ -e "$n" ] && [ ! -f "$n" ]; then echo "edgekit-other: $at${n#./}" >&2; exit 7; fi; done; '
 )
+SIZE = 'if [ -f "$p" ]; then wc -c <"$p"; else echo 0; fi'
+DIGEST = 'if [ -f "$f" ]; then sha256sum <"$f" | cut -c 1-64; fi'
+APPEND = 'if [ "$x" = 0 ]; then rm -f "$p" && set -C && cat >"$p"; else cat >>"$p"; fi'
+REMOVE = 'rm -f "$p"'
+SETTLE = (
+    'd=$(sha256sum <"$p") || exit 8; '
+    'if [ "${d%% *}" = "$x" ]; then mv -f "$p" "$f"; else rm -f "$p"; echo "edgekit: differs" >&2; exit 9; fi'
+)
+LINK, OTHER = 6, 7
 NO_DIGEST, DIFFERS = 8, 9
 LAST_SIGNAL = 64
 _EXIT = re.compile(r"edgekit-exit: (\d{1,3})\r?$", re.MULTILINE)
@@ -35,6 +48,28 @@ _EXIT = re.compile(r"edgekit-exit: (\d{1,3})\r?$", re.MULTILINE)
 def script(text: str, *arguments: str) -> list[str]:
     """Return the argv that runs a script with arguments."""
     return ["sh", "-c", text, "edgekit", *arguments]
+
+
+def below(text: str, folder: str, name: str, digest: str = "", extra: str = "") -> list[str]:
+    """Return the argv of a script that works on a file below a folder: `$f`, and `$p`, where its parts arrive.
+
+    Args:
+        text: `SIZE` and its siblings.
+        folder: a path from /; links on it are followed.
+        name: a plain relative path below it, through no link; the folders on it are made.
+        digest: SHA-256 of the content, which names the parts.
+        extra: `$x`.
+
+    Raises:
+        InputError: the name is not plain.
+    """
+    *between, last = parts_below(name)
+    return script(_BELOW + text, folder, last, part_name(last, digest) if digest else last, extra, *between)
+
+
+def part_name(name: str, digest: str) -> str:
+    """Return the name under which the parts of a file arrive."""
+    return f"{name}.{digest[:16]}.part"
 
 
 def with_env(argv: Sequence[str], env: Mapping[str, str] | None) -> list[str]:
@@ -77,6 +112,9 @@ def unsettled(address: str, remote: str, code: int, said: str) -> TargetError:
 def refused(address: str, remote: str, said: str) -> TargetError:
     """Return the error for a file that could not be written on a device."""
     text = " ".join(said.split())
+    for word, error in (("edgekit-link: ", a_link), ("edgekit-other: ", not_a_file)):
+        if found := re.search(f"^{word}(.+)$", said, re.MULTILINE):
+            return error(address, found[1].rstrip("\r"))
     if "No space left" in text or "Disk quota" in text:
         return TargetError(f"{address}: no space left for {remote}", "free some space there, or see --clean")
     if "Read-only file system" in text:

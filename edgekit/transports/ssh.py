@@ -15,10 +15,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edgekit.errors import ConnectionFailed, InputError, TargetError
+from edgekit.opening import brief, is_file
 from edgekit.printable import whole
 from edgekit.temporary import Temporary
 from edgekit.transports import shell
-from edgekit.transports.base import LOST, Channel, Completed, Deadline, OnLine
+from edgekit.transports.base import ANSWER_BYTES, LOST, Channel, Completed, Deadline, OnLine
 from edgekit.transports.process import ProcessChannel, run_process
 
 CONNECT_SECONDS = 10
@@ -44,8 +45,12 @@ class SshTransport:
             raise InputError("`ssh` is not installed here", "install it: apt install openssh-client")
         if destination.startswith("-") or not destination or any(c.isspace() for c in destination):
             raise InputError(f"`{destination}` is not a host", "e.g. pi@raspberrypi.local")
-        if identity and not identity.is_file():
-            raise InputError(f"--identity {identity}: no such file")
+        if identity and not is_file(identity):
+            raise InputError(f"--identity {brief(identity)}: no such file")
+        if identity and re.search(r"[%$]", str(identity.absolute())):
+            raise InputError(
+                f"--identity {brief(identity)}: ssh takes `%` and `$` in it for something else", "give it another name"
+            )
         self.address = destination + (f":{port}" if port else "")
         # A control socket's path must be short, and nobody else's business.
         self._sockets = Temporary("ssh")
@@ -56,7 +61,7 @@ class SshTransport:
         if port:
             self._ssh += ["-p", str(port)]
         if identity:
-            self._ssh += ["-i", str(identity), "-o", "IdentitiesOnly=yes"]
+            self._ssh += ["-i", str(identity.absolute()), "-o", "IdentitiesOnly=yes"]
         self._destination, self._port = destination, port
         self._by_hand = f"ssh {f'-p {port} ' if port else ''}{destination}"
         self._master: ProcessChannel | None = None
@@ -90,20 +95,22 @@ class SshTransport:
         self._connect()
         return ProcessChannel(self._command(argv), self._env)
 
-    def put(self, local: Path, remote: str, digest: str, *, timeout: float) -> int:
+    def put(self, local: Path, folder: str, name: str, digest: str, *, timeout: float) -> int:
         """Copy a file there (see `Transport.put`)."""
         deadline = Deadline(timeout, f"copying {local.name} to {self.address}")
-        part = f"{remote}.{digest[:16]}.part"
-        size = local.stat().st_size
-        there = self.run(shell.script(shell.SIZE, part), timeout=deadline.left()).stdout.strip()
+        remote, size = f"{folder}/{name}", local.stat().st_size
+        found = self.run(shell.below(shell.SIZE, folder, name, digest), timeout=deadline.left())
+        if found.returncode != 0:
+            raise shell.refused(self.address, remote, found.stderr)
         try:
-            done = whole(there) if whole(there) <= size else 0
+            there = whole(found.stdout.strip())
+            done = there if there <= size else 0
         except ValueError:
             done = 0
         with local.open("rb") as stream:
             stream.seek(done)
             code, _, err = run_process(
-                self._command(shell.script(shell.APPEND, part, str(done))),
+                self._command(shell.below(shell.APPEND, folder, name, digest, str(done))),
                 timeout=deadline.left(),
                 what=f"copying {local.name} to {self.address}",
                 env=self._env,
@@ -112,24 +119,32 @@ class SshTransport:
         if code == LOST:
             raise self._lost(code, err.decode("utf-8", "replace"))
         if code != 0:
-            self.run(["rm", "-f", part], timeout=deadline.left())
+            self.run(shell.below(shell.REMOVE, folder, name, digest), timeout=deadline.left())
             raise shell.refused(self.address, remote, err.decode("utf-8", "replace"))
-        settled = self.run(shell.script(shell.SETTLE, part, remote, digest), timeout=deadline.left())
+        settled = self.run(shell.below(shell.SETTLE, folder, name, digest, digest), timeout=deadline.left())
         if settled.returncode != 0:
             raise shell.unsettled(self.address, remote, settled.returncode, settled.stderr)
         return size - done
 
-    def get(self, remote: str, local: Path, *, timeout: float) -> None:
+    def get(self, remote: str, local: Path, *, timeout: float, limit: int = ANSWER_BYTES) -> None:
         """Copy a file from there (see `Transport.get`)."""
         self._connect()
         argv = self._command(["cat", remote])
-        code, out, err = run_process(argv, timeout=timeout, env=self._env, stdin=subprocess.PIPE)
-        said = err.decode("utf-8", "replace")
-        if code == LOST:
-            raise self._lost(code, said)
-        if code != 0:
-            raise FileNotFoundError(f"{self.address}: {' '.join(said.split())}")
-        local.write_bytes(out)
+        what = f"{self.address}: {remote}"
+        local.unlink(missing_ok=True)
+        try:
+            with local.open("xb") as into:
+                code, _, err = run_process(
+                    argv, timeout=timeout, what=what, env=self._env, stdin=subprocess.PIPE, into=into, limit=limit
+                )
+            said = err.decode("utf-8", "replace")
+            if code == LOST:
+                raise self._lost(code, said)
+            if code != 0:
+                raise FileNotFoundError(f"{self.address}: {' '.join(said.split())}")
+        except BaseException:
+            local.unlink(missing_ok=True)
+            raise
 
     def close(self) -> None:
         """End the master connection."""

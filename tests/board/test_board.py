@@ -90,7 +90,7 @@ def model(tmp_path: Path) -> Path:
 def left(home: Path) -> list[str]:
     """Return what a session should not leave."""
     base = home / ".cache" / "edgekit"
-    return [p.name for p in base.iterdir() if p.name not in ("files", "runtimes")] if base.exists() else []
+    return [p.name for p in base.iterdir() if p.name not in ("files", "runtimes", ".edgekit")] if base.exists() else []
 
 
 def settle(home: Path) -> None:
@@ -120,6 +120,8 @@ def test_a_new_board_from_the_command_line(
     file.write_text(f'identity = "{running.identity}"\noptions = [{options}]\n' + file.read_text())
     argv = ["bench", "m.tflite", "--target", "rpi4", "--data", "toy.npz", "--scale", "0.1", "--threads", "1"]
     argv += ["--processes", "1", "--min-samples", "5", "--min-seconds", "0", "--runtime-wheels", str(WHEELS)]
+    assert "`options` has UserKnownHostsFile" in edgekit(*argv, check=1).stderr
+    argv.append("--trust-target")
     first = edgekit(*argv).stdout
     assert "ai-edge-litert" in first
     assert "wheels from here" in first
@@ -327,3 +329,45 @@ def test_two_runs_at_once(pi: Target, model: Path, settings: dict[str, Any], hom
             measure([pi], candidates([model]), QUICK, **settings)
         work.close()
     assert left(home) == []
+
+
+@pytest.mark.parametrize("link", ["models/x", "models/x/deep", "models/x/deep/w.bin", "models/x/v.onnx"])
+def test_links_below_the_destination_are_not_followed(
+    pi: Target, home: Path, tmp_path: Path, link: str, running: emulated.Running
+) -> None:
+    """Debian's own sh, mv and sha256sum; the folder given with --dest may be a link, what is in it may not."""
+    from tests import vendor_onnx
+
+    source = vendor_onnx.external(tmp_path / "v.onnx", "deep/w.bin")
+    for name in ("models", "secret"):
+        shutil.rmtree(home / name, ignore_errors=True)
+    secret = home / "secret"
+    secret.mkdir()
+    (secret / "key").write_text("stays")
+    there = home / link
+    there.parent.mkdir(parents=True)
+    there.symlink_to("/home/pi/secret" if "." not in there.name else "/home/pi/secret/key")
+    for path in (home / "models", *(home / "models").rglob("*"), secret, secret / "key"):
+        os.chown(path, emulated.UID, emulated.UID, follow_symlinks=False)
+    if link == "models/x":
+        assert [Path(c.path).name for c in push(source, pi, "models/x")] == ["w.bin", "v.onnx"]
+        assert (secret / "deep" / "w.bin").is_file()
+        return
+    with pytest.raises(TargetError, match=f"{there.name} is a link, and may lead anywhere"):
+        push(source, pi, "models/x")
+    assert [p.name for p in secret.iterdir()] == ["key"]
+    assert (secret / "key").read_text() == "stays"
+
+
+def test_a_work_folder_that_is_not_edgekits_is_left_alone(pi: Target, home: Path) -> None:
+    shutil.rmtree(home / "Documents", ignore_errors=True)
+    (home / "Documents" / "files").mkdir(parents=True)
+    (home / "Documents" / "files" / "letter").write_text("stays")
+    for path in (home / "Documents", *(home / "Documents").rglob("*")):
+        os.chown(path, emulated.UID, emulated.UID)
+    with (
+        connected(pi) as transport,
+        pytest.raises(TargetError, match="Documents holds what edgekit did not put there"),
+    ):
+        RemoteWork(transport, "Documents")
+    assert (home / "Documents" / "files" / "letter").read_text() == "stays"

@@ -6,6 +6,9 @@ import base64
 import hashlib
 import json
 import shutil
+import stat
+import subprocess
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -138,3 +141,49 @@ def test_wheels_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(TargetError):
         wheel_set("ai-edge-litert", PI, folder)
     assert json.dumps(PI.modules) == "{}"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["x.data/purelib//etc/cron.d/x", "x.data/platlib/../../x", "a/../../x", "/x", "a\x1b[2J"],
+)
+def test_wheels_that_reach_outside_their_folder(tmp_path: Path, name: str) -> None:
+    with zipfile.ZipFile(tmp_path / "a-1-b.whl", "w") as archive:
+        archive.writestr(name, "x")
+    with pytest.raises(InputError, match="holds a file outside its folder"):
+        module._pack([tmp_path / "a-1-b.whl"], tmp_path / "set")
+
+
+def test_wheels_with_links_bombs_and_garbage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a-1-b.whl"
+    link = zipfile.ZipInfo("link")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(link, "/etc/passwd")
+    with pytest.raises(InputError, match="holds what is no file: link"):
+        module._pack([path], tmp_path / "set")
+    monkeypatch.setattr(module, "UNPACKED_BYTES", 1 << 20)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("zeros", bytes(2 << 20))
+    with pytest.raises(InputError, match="unpacks to more than 1 MiB"):
+        module._pack([path], tmp_path / "set")
+    path.write_bytes(path.read_bytes()[:100] + b"garbage")
+    with pytest.raises(InputError, match="is no wheel that can be unpacked"):
+        module._pack([path], tmp_path / "set")
+
+
+@pytest.mark.parametrize("kind", ["link", "up", "root", "device"])
+def test_an_archive_on_the_board_holds_files_only(tmp_path: Path, kind: str) -> None:
+    from edgekit.devices.provision import UNPACK
+
+    entry = tarfile.TarInfo({"up": "../x", "root": f"{tmp_path}/x"}.get(kind, "x"))
+    if kind in ("link", "device"):
+        entry.type, entry.linkname = (tarfile.SYMTYPE, "/etc/passwd") if kind == "link" else (tarfile.FIFOTYPE, "")
+    with tarfile.open(tmp_path / "set.tar", "w") as tar:
+        tar.addfile(entry)
+    (tmp_path / "runtimes").mkdir()
+    argv = [sys.executable, "-c", UNPACK, str(tmp_path / "set.tar"), str(tmp_path / "runtimes" / "r")]
+    done = subprocess.run(argv, capture_output=True, text=True)
+    assert done.returncode == 1 and "the archive holds more than files" in done.stderr
+    assert list((tmp_path / "runtimes").iterdir()) == []
+    assert not (tmp_path / "x").exists()

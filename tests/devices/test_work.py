@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -15,7 +16,8 @@ import pytest
 
 from edgekit.devices import work as module
 from edgekit.devices.work import RemoteWork
-from edgekit.errors import TargetError
+from edgekit.errors import InputError, TargetError
+from edgekit.files import sha256
 from edgekit.transports.ssh import SshTransport
 
 BASE = ".cache/edgekit"
@@ -35,7 +37,8 @@ def session(base: str = BASE) -> Iterator[RemoteWork]:
 
 
 def names(folder: Path) -> list[str]:
-    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if not p.is_dir() or p.is_symlink())
+    found = (p for p in folder.rglob("*") if p.name != ".edgekit" and (not p.is_dir() or p.is_symlink()))
+    return sorted(str(p.relative_to(folder)) for p in found)
 
 
 def keeper(home: Path) -> int:
@@ -68,7 +71,8 @@ def test_a_session_leaves_what_serves_again_and_nothing_else(home: Path, tmp_pat
 
 def test_copies_that_nobody_goes_on_with_go(home: Path) -> None:
     files = home / BASE / "files"
-    files.mkdir(parents=True)
+    with session():
+        pass
     for name, days in (("a.tflite.0123.part", 8), ("b.tflite.0123.part", 1), ("c.tflite", 8)):
         (files / name).touch()
         os.utime(files / name, (time.time() - days * 86400,) * 2)
@@ -88,7 +92,8 @@ def test_one_session_at_a_time(home: Path) -> None:
 
 def test_a_lock_of_the_dead_does_not_hold(home: Path) -> None:
     base = home / BASE
-    base.mkdir(parents=True)
+    with session():
+        pass
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     for left in (f"999999 {boot} token someone", f"{os.getpid()} another-boot token someone", "nonsense", ""):
         if left:
@@ -194,11 +199,44 @@ def test_everything_can_be_removed(home: Path, tmp_path: Path) -> None:
         work.push(tmp_path / "m")
     assert names(home) == ["mine"]
     assert not (home / BASE).exists()
-    (home / "Documents").mkdir()
-    (home / "Documents" / "letter").write_text("stays, whatever a target calls its folder")
-    with session("Documents") as work:
+
+
+@pytest.mark.parametrize("name", ["letter", ".hidden", "files/letter", "run-1/letter", "runtimes/x"])
+def test_a_folder_with_other_things_in_it_is_not_edgekits(home: Path, name: str) -> None:
+    (home / "Documents").mkdir(mode=0o755)
+    (home / "Documents" / name).parent.mkdir(exist_ok=True)
+    (home / "Documents" / name).write_text("stays, whatever a target calls its folder")
+    with pytest.raises(TargetError, match="Documents holds what edgekit did not put there"), session("Documents"):
+        pytest.fail("must not be entered")
+    assert names(home) == [f"Documents/{name}"]
+    assert (home / "Documents").stat().st_mode & 0o777 == 0o755
+
+
+def test_a_folder_of_an_edgekit_that_knew_no_marks(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "m").write_bytes(b"x")
+    with session() as work:
+        there = work.push(tmp_path / "m")
+    (home / BASE / ".edgekit").unlink()
+    with session() as work:
+        assert work.push(tmp_path / "m") == there
+        assert work.sent_bytes == 0
         work.clean()
-    assert names(home) == ["Documents/letter", "mine"]
+    assert not (home / BASE).exists()
+
+
+@pytest.mark.parametrize("name", ["files", "runtimes", ".edgekit", "governors"])
+def test_links_in_the_folder_are_not_followed(home: Path, tmp_path: Path, name: str) -> None:
+    with session():
+        pass
+    place, elsewhere = home / BASE / name, home / "elsewhere"
+    if place.is_dir():
+        place.rmdir()
+    place.unlink(missing_ok=True)
+    elsewhere.mkdir() if name in ("files", "runtimes") else elsewhere.write_text("mine 1\n")
+    place.symlink_to(elsewhere)
+    with pytest.raises(TargetError, match="holds a link where a folder"), session():
+        pytest.fail("must not be entered")
+    assert elsewhere.is_dir() or elsewhere.read_text() == "mine 1\n"
 
 
 def test_what_a_lost_session_left_running_is_ended(home: Path) -> None:
@@ -254,3 +292,44 @@ def test_a_model_and_its_data_get_a_folder_of_their_own(home: Path, tmp_path: Pa
         assert (other.parent / "deep/er/weights.bin").read_bytes() == b"others!"
         work.clean()
     assert not (home / BASE / "files").exists()
+
+
+@pytest.mark.parametrize("link", ["files/{key}", "files/{key}/deep", "files/{key}/deep/w.bin"])
+def test_no_link_on_the_way_of_a_file_is_followed(home: Path, tmp_path: Path, link: str) -> None:
+    model, data, elsewhere = tmp_path / "v.onnx", tmp_path / "w.bin", home / "elsewhere"
+    model.write_bytes(b"model")
+    data.write_bytes(b"weights")
+    elsewhere.mkdir()
+    with session() as work:
+        key = Path(work.push(model, {"deep/w.bin": data})).parent
+    place = home / BASE / link.format(key=key.name)
+    if place.is_dir():
+        shutil.rmtree(place)
+    else:
+        place.unlink()
+    place.symlink_to(elsewhere)
+    with session() as work, pytest.raises(TargetError, match="is a link, and may lead anywhere"):
+        work.push(model, {"deep/w.bin": data})
+    assert list(elsewhere.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["../x", "a/../../x", "/etc/x", ".bashrc", "-rf", "a//b", "", "a\nb", "a/" * 17 + "x"])
+def test_names_that_are_not_plain_are_not_copied(home: Path, tmp_path: Path, name: str) -> None:
+    local = tmp_path / "m"
+    local.write_bytes(b"x")
+    with session() as work:
+        with pytest.raises(InputError, match="no name for a copy"):
+            work.push(local, {name: local})
+        with pytest.raises(InputError, match="no name for a copy"):
+            work._transport.put(local, work.base, name, sha256(local), timeout=9)
+        assert all(found.startswith(("busy", "files/", "run-")) for found in names(home / BASE))
+    assert not (home / "x").exists() and not (home / ".bashrc").exists()
+
+
+@pytest.mark.parametrize("answer", ["relative", "/a/../b", "/a\tb", "", "/" + "x" * 2000])
+def test_a_device_that_names_other_folders(home: Path, monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
+    with pytest.raises(TargetError, match="expected a path from /"):
+        module.device_path(answer, "pi@board", "its folder")
+    monkeypatch.setattr(module, "KEEPER", 'echo "session $HOME"; cat >/dev/null')
+    with pytest.raises(TargetError, match="as its folder in"), session():
+        pytest.fail("must not be entered")

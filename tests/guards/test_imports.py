@@ -21,7 +21,7 @@ COMMANDS = ["", "train", "compress", "bench", "inspect", "report", "recipes", "p
 FLOORS = {
     "edgekit": 9, "edgekit.errors": 0, "edgekit.printable": 0, "edgekit.document": 0, "edgekit.schema": 0,
     "edgekit.rules": 0, "edgekit.files": 0, "edgekit.progress": 0, "edgekit.opening": 0, "edgekit.arrays": 1,
-    "edgekit.scratch": 0, "edgekit.temporary": 0, "edgekit.placing": 0, "edgekit.isolated": 0,
+    "edgekit.scratch": 0, "edgekit.temporary": 0, "edgekit.placing": 0, "edgekit.outputs": 0, "edgekit.isolated": 0,
     "edgekit.preprocessing": 1, "edgekit.stats": 1, "edgekit.config": 1, "edgekit.manifest": 1, "edgekit.records": 1,
     "edgekit.columns": 0, "edgekit.own_code": 0, "edgekit.task": 1, "edgekit.metrics": 1, "edgekit.scoring": 1,
     "edgekit.ledger": 1, "edgekit.answers": 1, "edgekit.toml": 0, "edgekit.feeding": 2, "edgekit.source": 6,

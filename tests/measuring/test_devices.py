@@ -84,7 +84,7 @@ def test_a_session_on_a_board(board: Target, files: list[Path], settings: dict[s
     assert "equal" in table
     assert "pi@board" in table
     left = sorted(p.name for p in (home / board.work).iterdir())
-    assert left == ["files", "runtimes"]
+    assert left == [".edgekit", "files", "runtimes"]
 
     (again,) = measure([board], candidates(files), QUICK, **settings).records
     jobs = 2 * (1 + 2 + 1) + 1  # of every file, and the smoke test

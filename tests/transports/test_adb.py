@@ -89,17 +89,38 @@ def test_copies(phone: Adbd, home: Path, tmp_path: Path) -> None:
     transport = AdbTransport()
     local = tmp_path / "a model"
     local.write_bytes(os.urandom(300_000))
-    assert transport.put(local, f"{home}/m 'x'", sha256(local), timeout=30) == 300_000
+    assert transport.put(local, str(home), "m 'x'", sha256(local), timeout=30) == 300_000
     assert (home / "m 'x'").read_bytes() == local.read_bytes()
     transport.get(f"{home}/m 'x'", tmp_path / "back", timeout=30)
     assert (tmp_path / "back").read_bytes() == local.read_bytes()
     with pytest.raises(FileNotFoundError):
         transport.get(f"{home}/none", tmp_path / "x", timeout=30)
     with pytest.raises(TargetError, match=r"cannot write|not allowed"):
-        transport.put(local, f"{home}/no/such/folder/m", sha256(local), timeout=30)
+        transport.put(local, f"{home}/no/such/folder", "m", sha256(local), timeout=30)
     with pytest.raises(ConnectionFailed, match="arrived damaged"):
-        transport.put(local, f"{home}/m", "0" * 64, timeout=30)
+        transport.put(local, str(home), "m", "0" * 64, timeout=30)
     assert [p.name for p in home.iterdir()] == ["m 'x'"]
+
+
+def test_links_and_endless_files_of_a_phone(phone: Adbd, home: Path, tmp_path: Path) -> None:
+    transport = AdbTransport()
+    local = tmp_path / "m"
+    local.write_bytes(b"model")
+    (home / "secret").mkdir()
+    (home / "link").symlink_to("secret")
+    for name in ("link", "link/m"):
+        with pytest.raises(TargetError, match=r"link is a link, and may lead anywhere"):
+            transport.put(local, str(home), name, sha256(local), timeout=30)
+    assert transport.put(local, str(home), "deep/er/m", sha256(local), timeout=30) == 5
+    assert list((home / "secret").iterdir()) == []
+    with (home / "endless").open("wb") as stream:
+        stream.truncate(8 << 20)
+    with pytest.raises(TargetError, match="sends more than 1 MiB"):
+        transport.get(f"{home}/endless", tmp_path / "x", timeout=60, limit=1 << 20)
+    for name in ("secret", "link"):
+        with pytest.raises(TargetError, match="is there and is not a file"):
+            transport.get(f"{home}/{name}", tmp_path / "x", timeout=30)
+    assert not (tmp_path / "x").exists()
 
 
 def test_a_session(phone: Adbd, home: Path, tmp_path: Path) -> None:
@@ -109,7 +130,7 @@ def test_a_session(phone: Adbd, home: Path, tmp_path: Path) -> None:
     with pytest.raises(TargetError, match="another edgekit"):
         RemoteWork(AdbTransport(), "edgekit")
     work.close()
-    assert sorted(p.name for p in (home / "edgekit").iterdir()) == ["files", "runtimes"]
+    assert sorted(p.name for p in (home / "edgekit").iterdir()) == [".edgekit", "files", "runtimes"]
 
 
 def test_unplugged(phone: Adbd, home: Path) -> None:

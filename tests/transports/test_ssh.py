@@ -15,6 +15,7 @@ import pytest
 
 from edgekit.errors import ConnectionFailed, InputError, TargetError
 from edgekit.files import sha256
+from edgekit.transports import process, shell
 from edgekit.transports.base import retried
 from edgekit.transports.ssh import SshTransport
 from tests.pretended import pretend
@@ -98,7 +99,7 @@ def test_a_copy_is_whole(board: SshTransport, home: Path, tmp_path: Path, size: 
     local = tmp_path / "local file"
     local.write_bytes(os.urandom(size))
     remote = f"{home}/a 'b' $c.bin"
-    assert board.put(local, remote, sha256(local), timeout=30) == size
+    assert board.put(local, str(home), "a 'b' $c.bin", sha256(local), timeout=30) == size
     assert Path(remote).read_bytes() == local.read_bytes()
     assert [p.name for p in home.iterdir()] == ["a 'b' $c.bin"]
     board.get(remote, tmp_path / "back", timeout=30)
@@ -111,7 +112,7 @@ def test_a_copy_goes_on_where_it_broke(board: SshTransport, home: Path, tmp_path
     digest = sha256(local)
     part = home / f"model.{digest[:16]}.part"
     part.write_bytes(local.read_bytes()[:60_000])
-    assert board.put(local, f"{home}/model", digest, timeout=30) == 40_000
+    assert board.put(local, str(home), "model", digest, timeout=30) == 40_000
     assert (home / "model").read_bytes() == local.read_bytes()
     assert not part.exists()
 
@@ -124,9 +125,9 @@ def test_a_damaged_copy_is_removed_and_made_again(board: SshTransport, home: Pat
     part = home / f"model.{digest[:16]}.part"
     part.write_bytes(b"x" * 500)  # of the right length to go on, and not what the file begins with
     with pytest.raises(ConnectionFailed, match="arrived damaged"):
-        board.put(local, f"{home}/model", digest, timeout=30)
+        board.put(local, str(home), "model", digest, timeout=30)
     assert (home / "model").read_bytes() == b"old"
-    assert retried(lambda: board.put(local, f"{home}/model", digest, timeout=30)) == 1000
+    assert retried(lambda: board.put(local, str(home), "model", digest, timeout=30)) == 1000
     assert (home / "model").read_bytes() == local.read_bytes()
 
 
@@ -134,11 +135,9 @@ def test_what_cannot_be_written_says_why(board: SshTransport, home: Path, tmp_pa
     local = tmp_path / "model"
     local.write_bytes(b"x")
     with pytest.raises(TargetError, match=r"cannot write .*no/such/folder"):
-        board.put(local, f"{home}/no/such/folder/model", sha256(local), timeout=30)
-    if Path("/dev/full").exists():
-        (home / f"full.{sha256(local)[:16]}.part").symlink_to("/dev/full")
-        with pytest.raises(TargetError, match="no space left"):
-            board.put(local, f"{home}/full", sha256(local), timeout=30)
+        board.put(local, f"{home}/no/such/folder", "model", sha256(local), timeout=30)
+    with pytest.raises(TargetError, match="no space left"):
+        raise shell.refused("pi@board", "m", "cat: write error: No space left on device")
     with pytest.raises(FileNotFoundError):
         board.get(f"{home}/nothing", tmp_path / "x", timeout=30)
 
@@ -235,3 +234,39 @@ def test_without_ssh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="`ssh` is not installed") as caught:
         SshTransport("pi@board")
     assert "apt install" in caught.value.hint
+
+
+@pytest.mark.parametrize("script", ["yes", "head -c 9000000 /dev/zero", "head -c 9000000 /dev/zero >&2"])
+def test_a_device_that_never_stops_talking(
+    board: SshTransport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
+) -> None:
+    monkeypatch.setattr(process, "ANSWER_BYTES", 1 << 20)
+    monkeypatch.setattr(process.run_process, "__kwdefaults__", {**process.run_process.__kwdefaults__, "limit": 1 << 20})
+    with pytest.raises(TargetError, match="sends more than 1 MiB"):
+        board.run(["sh", "-c", script], timeout=60)
+
+
+def test_files_of_a_device_are_bounded(board: SshTransport, home: Path, tmp_path: Path) -> None:
+    with (home / "endless").open("wb") as stream:
+        stream.truncate(10 << 30)
+    with pytest.raises(TargetError, match="sends more than 2 MiB"):
+        board.get(f"{home}/endless", tmp_path / "x", timeout=60, limit=2 << 20)
+    with pytest.raises(TargetError, match="sends more than 2 MiB"):
+        board.get("/dev/zero", tmp_path / "x", timeout=60, limit=2 << 20)
+    assert not (tmp_path / "x").exists()
+    (tmp_path / "mine").write_text("stays")
+    (tmp_path / "x").symlink_to(tmp_path / "mine")
+    (home / "short").write_text("short")
+    board.get(f"{home}/short", tmp_path / "x", timeout=60)
+    assert (tmp_path / "x").read_text() == "short" and not (tmp_path / "x").is_symlink()
+    assert (tmp_path / "mine").read_text() == "stays"
+
+
+def test_a_lasting_program_that_never_stops_talking(board: SshTransport) -> None:
+    for script in ("yes", "exec yes >&2"):
+        channel = board.start(["sh", "-c", script])
+        deadline = time.monotonic() + 30
+        while channel.alive:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        channel.close(5)
