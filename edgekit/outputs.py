@@ -49,6 +49,7 @@ def prove(path: Path, needed: int = RECORD_BYTES, *, into: bool = False) -> None
                 stream.write(bytes(_TRIED))
                 stream.flush()
                 os.fsync(stream.fileno())
+            probe.unlink()
             found = os.statvfs(place)
         free = found.f_bavail * found.f_frsize
     if found.f_blocks and free < needed:

@@ -156,6 +156,7 @@ def _parent() -> Path:
         raise OutputError(f"no folder for temporary files can be written ({error.strerror})", _ELSEWHERE) from error
     name = next((name for name in ("TMPDIR", "TEMP", "TMP") if os.environ.get(name)), None)
     if _full(parent):
+        tempfile.tempdir = tempfile.tempdir if chosen else None
         raise _no_space(parent, f"less than {FULL_BYTES >> 20} MiB")
     if chosen or name is None:
         return parent
@@ -184,7 +185,7 @@ def of_temporaries(error: OSError) -> OutputError | None:
     with contextlib.suppress(OSError):
         ours = not named or os.path.realpath(named).startswith(os.path.realpath(place))
         if ours and _full(place):
-            return _no_space(place, error.strerror)
+            return _no_space(place, str(error.strerror))
     return None
 
 
@@ -215,7 +216,7 @@ def _explained(place: Path) -> Iterator[None]:
         where = place.parent if place.parent.name.startswith(STEM) else place
         where = where.parent if where.name.startswith(STEM) else where
         if error.errno in (errno.ENOSPC, errno.EDQUOT) and _full(place):
-            raise _no_space(where, error.strerror) from error
+            raise _no_space(where, str(error.strerror)) from error
         if error.errno in (errno.EACCES, errno.EROFS) and error.filename and Path(error.filename).parent == place:
             raise OutputError(
                 f"{where}: no temporary files may be written there ({error.strerror})", _ELSEWHERE
