@@ -156,6 +156,7 @@ def _parent() -> Path:
         raise OutputError(f"no folder for temporary files can be written ({error.strerror})", _ELSEWHERE) from error
     name = next((name for name in ("TMPDIR", "TEMP", "TMP") if os.environ.get(name)), None)
     if _full(parent):
+        tempfile.tempdir = tempfile.tempdir if chosen else None
         raise _no_space(parent, f"less than {FULL_BYTES >> 20} MiB")
     if chosen or name is None:
         return parent

@@ -114,7 +114,7 @@ def test_full_and_read_only_disks(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with mounted(disk, "ro"):
         with pytest.raises(OutputError, match=r"disk/x: not allowed to write here \(Read-only"):
             prove(disk / "x")
-        with pytest.raises(OutputError, match=f"^{disk}: no temporary files may be written"):
+        with pytest.raises(OutputError, match=f"^{disk}: no temporary files may be written; TMPDIR names it"):
             temporary_folder("x").__enter__()
 
 

@@ -53,7 +53,7 @@ cpu = "Cortex-A72"
 governor = "/sys/devices/system/cpu/cpu*/cpufreq/scaling_governor"
 temperature = "/sys/class/thermal/thermal_zone*/temp"
 throttled = ["vcgencmd", "get_throttled"]
-throttled_file = "/sys/x"
+throttled_file = "/sys/devices/platform/soc/soc:firmware/get_throttled"
 """
 COMPRESS = ("compress", "none.keras", "-o", "out")
 

@@ -12,12 +12,15 @@ UserKnownHostsFile), weakens the check of host keys or the ciphers, or hands on 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgekit.errors import InputError
+from edgekit.files import work_base
+from edgekit.opening import expanded
 from edgekit.printable import told
 
 if TYPE_CHECKING:
@@ -87,8 +90,17 @@ def place_of(path: Path, package: Path, own: Path) -> str:
 def _ways(target: Target, packaged: Target | None) -> Iterator[str]:
     if packaged is not None and packaged.transport != target.transport:
         yield f"`transport` is {target.transport}, and that of the target `{target.name}` is {packaged.transport}"
+    if target.identity and not _is_key(target.identity):
+        yield f"`identity` is {told(target.identity)}, expected a key in ~/.ssh or beside the file, or --identity"
     if not PYTHONS.fullmatch(target.python):
         yield f"`python` is {told(target.python)}, expected a name such as python3"
+
+
+def _is_key(identity: str) -> bool:
+    """Return whether a file lies where keys do: the user's, the project's, and those of emulated boards."""
+    real = os.path.realpath(expanded(identity))
+    places = (Path.home() / ".ssh", work_base() / "boards", Path())
+    return any(real.startswith(os.path.join(os.path.realpath(place), "")) for place in places)  # noqa: PTH118
 
 
 def _options(target: Target) -> Iterator[str]:

@@ -23,6 +23,7 @@ from edgekit.devices.target import (
 )
 from edgekit.devices.trust import OPTIONS, PATHS, untrusted
 from edgekit.errors import InputError, OutputError
+from edgekit.files import work_base
 from tests.conftest import Edgekit
 from tests.pretended import pretend
 from tests.tiny_tflite import tiny_tflite
@@ -202,8 +203,16 @@ def test_init_copies_files_that_need_no_flag(here: Path) -> None:
     found = find_target("mine").at(None, "key")
     assert (found.host, found.port, found.place) == ("me@10.0.0.9", 2200, "here")
     path = here / "targets" / "mine.toml"
-    path.write_text('identity = "~/.ssh/board"\n' + path.read_text())
-    assert find_target("mine").identity == "~/.ssh/board"
+    copied = path.read_text()
+    for identity in ("~/.ssh/board", "keys/board", f"{work_base()}/boards/rpi4-emulated/ssh/id_ed25519"):
+        path.write_text(f'identity = "{identity}"\n' + copied)
+        assert find_target("mine").identity == identity
+    for identity in ("/etc/shadow", "~/secret", "~/.ssh/../secret", "../key", "link"):
+        (here / "link").unlink(missing_ok=True)
+        (here / "link").symlink_to("/etc/shadow")
+        path.write_text(f'identity = "{identity}"\n' + copied)
+        with pytest.raises(InputError, match="`identity` is"):
+            find_target("mine")
 
 
 def test_init_does_not_make_a_strangers_file_the_users(here: Path) -> None:
