@@ -188,7 +188,13 @@ def limited(name: str, seconds: float) -> Iterator[None]:
     from tensorflow.python.eager import cancellation
 
     manager = cancellation.CancellationManager()
-    timer = threading.Timer(seconds, manager.start_cancel)
+    late = threading.Event()  # the manager itself is cancelled by any error, too
+
+    def stop() -> None:
+        late.set()
+        manager.start_cancel()
+
+    timer = threading.Timer(seconds, stop)
     timer.daemon = True
     timer.start()
     memory = memory_for()
@@ -201,7 +207,7 @@ def limited(name: str, seconds: float) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
             raise too_much(f"{name}: running it on one sample", memory) from error
-        if manager.is_cancelled:
+        if late.is_set():
             raise InputError(
                 f"{name}: is not done after {seconds:g} s: its graph may hold a loop without an end"
             ) from error
