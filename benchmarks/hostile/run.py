@@ -157,6 +157,7 @@ def _judge(item: _Running, code: int, memory: int) -> Result:
         (folder / name).read_text(errors="replace") if (folder / name).exists() else "" for name in ("stdout", "stderr")
     )
     sentences = [line for line in failed.splitlines() if line.startswith("edgekit: ")]
+    sentences += [line for line in printed.splitlines() if line.startswith("   error  ")]  # of `targets check`
     said = sentences[-1] if sentences else " ".join((failed or printed).split())[-300:]
     touched = item.canary.touched()
     item.canary.close()

@@ -49,10 +49,8 @@ def command(
     """Train a reference model."""
     from edgekit.cli.console import Console
     from edgekit.models.train_reference import train_reference
-    from edgekit.outputs import prove
     from edgekit.temporary import claim
 
-    prove(out)
     claim()
     console = Console()
     console.say(f"Training {name} on {data} (starting TensorFlow takes a few seconds)")
