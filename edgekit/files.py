@@ -10,13 +10,15 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from edgekit.errors import InputError, OutputError
 from edgekit.placing import place_file, replace_folder
+from edgekit.printable import visible
 from edgekit.scratch import Scratch, sweep
 from edgekit.temporary import of_temporaries
 
@@ -140,7 +142,9 @@ class Exists(OutputError):
 
 
 @contextmanager
-def atomic_folder(path: Path, *, force: bool = False, marker: str, keep: bool = False) -> Iterator[Path]:
+def atomic_folder(
+    path: Path, *, force: bool = False, marker: str, keep: bool = False, strangers: Strangers | None = None
+) -> Iterator[Path]:
     """Yield a temporary folder beside `path`; on success it becomes `path`, on any exception it is removed.
 
     Of two processes that make the same folder the first has it; the second replaces it with `force` only, and then as a
@@ -151,11 +155,12 @@ def atomic_folder(path: Path, *, force: bool = False, marker: str, keep: bool = 
         force: replace an existing folder, if it holds a file named `marker`.
         marker: the file by which a folder is recognised as one that edgekit made (`manifest.json`).
         keep: where it cannot become `path` at the end, leave what was made under another name, and say which.
+        strangers: names what edgekit did not put into a folder that is to be replaced; if it names any, none is.
 
     Raises:
         OutputError: `path` exists and `force` is not set, or `path` is something edgekit did not make.
     """
-    check_free(path, force=force, marker=marker)
+    check_free(path, force=force, marker=marker, strangers=strangers)
     with explained_write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         sweep(path.parent, _ANY_STEM, _bring_back)
@@ -166,7 +171,8 @@ def atomic_folder(path: Path, *, force: bool = False, marker: str, keep: bool = 
             yield temporary
             try:
                 with explained_write_errors(path):
-                    _publish(temporary, path, retired, force=force, marker=marker)
+                    look = partial(check_free, path, force=force, marker=marker, strangers=strangers)
+                    _publish(temporary, path, retired, marker, look)
             except OutputError as error:
                 kept = _kept(temporary, path) if keep else None
                 if kept is None:
@@ -174,7 +180,7 @@ def atomic_folder(path: Path, *, force: bool = False, marker: str, keep: bool = 
                 raise OutputError(f"{error.message}; what was made is kept as {kept}", "look at it there") from error
 
 
-def _publish(temporary: Path, path: Path, retired: Path, *, force: bool, marker: str) -> None:
+def _publish(temporary: Path, path: Path, retired: Path, marker: str, look: Callable[[], None]) -> None:
     """Give a finished folder its name.
 
     Raises:
@@ -189,7 +195,7 @@ def _publish(temporary: Path, path: Path, retired: Path, *, force: bool, marker:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
                 raise
         try:
-            check_free(path, force=force, marker=marker)
+            look()
         except OutputError as error:
             raise OutputError(f"{error.message}: another process made it meanwhile", error.hint) from error
         try:
@@ -218,7 +224,10 @@ def _kept(made: Path, path: Path) -> Path | None:
     return None
 
 
-def check_free(path: Path, *, force: bool, marker: str) -> None:
+Strangers = Callable[[Path], Sequence[str]]
+
+
+def check_free(path: Path, *, force: bool, marker: str, strangers: Strangers | None = None) -> None:
     """Raise `OutputError` if `path` may not become a new output folder (see `atomic_folder`)."""
     _sweep_once(path.parent)
     if not os.path.lexists(path):
@@ -235,6 +244,12 @@ def check_free(path: Path, *, force: bool, marker: str) -> None:
         )
     if not force:
         raise OutputError(f"{path}: exists already", "add --force to replace it, or choose another place with -o")
+    if strangers is not None and (names := strangers(path)):
+        listed = visible(", ".join(names[:3])) + ", ..." * (len(names) > 3)
+        raise OutputError(
+            f"{path}: holds {listed}, which edgekit did not make and will not delete",
+            "move it away, or choose another place with -o",
+        )
 
 
 def check_free_file(path: Path, *, force: bool) -> None:

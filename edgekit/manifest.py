@@ -248,6 +248,20 @@ def read_bundle(path: Path, part: str | None = None) -> Bundle:
     return Bundle(path, manifest)
 
 
+def strangers(path: Path) -> list[str]:
+    """Return what is in a folder that no bundle's manifest there lists; the manifest, if it is none of a bundle."""
+    try:
+        value = read_json(path / MANIFEST, "bundle manifest", follow=False)
+    except InputError:
+        return [MANIFEST]
+    artifacts, files = (value.get(key) for key in ("artifacts", "files")) if isinstance(value, dict) else (None, None)
+    if not isinstance(artifacts, list) or not isinstance(files, dict) or "schema" not in value:
+        return [MANIFEST]
+    known = {*OWN, *files, *(str(entry.get("file")) for entry in artifacts if isinstance(entry, dict))}
+    with os.scandir(path) as entries:
+        return sorted(e.name for e in entries if e.name not in known or not e.is_file(follow_symlinks=False))
+
+
 def _same(file: Path, expected: tuple[str, int] | None) -> bool:
     """Return whether a file of a bundle, a regular one and no link, has this digest and size, if they are given."""
     try:

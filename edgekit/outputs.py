@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from edgekit.errors import OutputError
-from edgekit.files import check_free, explained_write_errors
+from edgekit.files import Strangers, check_free, explained_write_errors
 from edgekit.opening import brief
 from edgekit.scratch import Scratch
 
@@ -101,7 +101,9 @@ def _nearest(path: Path) -> tuple[Path, list[str]]:
     return there, missing
 
 
-def prove_bundle(out: Path, model: Path | None, *inputs: Path | str, force: bool, marker: str) -> None:
+def prove_bundle(
+    out: Path, model: Path | None, *inputs: Path | str, force: bool, marker: str, strangers: Strangers | None = None
+) -> None:
     """Prove, before any work, that a bundle can be made at `out`.
 
     Args:
@@ -110,13 +112,14 @@ def prove_bundle(out: Path, model: Path | None, *inputs: Path | str, force: bool
         inputs: other files and folders that are read; texts that name none are passed over.
         force: an older bundle there will be replaced.
         marker: the file by which one is recognised.
+        strangers: as for `edgekit.files.atomic_folder`.
 
     Raises:
         OutputError: it cannot: something is there, or in the way, or part of the inputs, or there is no space.
     """
     check_apart(out, [model, *inputs])
     prove(out, BUNDLE_BYTES + COPIES * _size(model))
-    check_free(out, force=force, marker=marker)
+    check_free(out, force=force, marker=marker, strangers=strangers)
 
 
 def _size(path: Path | None) -> int:

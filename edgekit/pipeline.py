@@ -46,6 +46,7 @@ from edgekit.manifest import (
     TensorSpec,
     artifact_numbers,
     describe_file,
+    strangers,
     write_manifest,
 )
 from edgekit.models.file_model import FileModel
@@ -107,7 +108,7 @@ def compress(
         ConversionError: an artifact cannot be made.
         OutputError: `out` exists, or cannot be written.
     """
-    prove_bundle(out, model, data, force=force, marker=MANIFEST)
+    prove_bundle(out, model, data, force=force, marker=MANIFEST, strangers=strangers)
     stages = [resolve(spec, f"recipe {recipe.name}: stage[{i}]") for i, spec in enumerate(recipe.stages)]
     check_order(stages)
     check_plan(model, recipe)
@@ -130,7 +131,7 @@ def compress(
     with open_device() as desktop, lent as work:
         job = _Job(desktop, source, dataset, splits, task, recipe, progress)
         outcome = _run_stages(job, stages, work, allow_unsafe)
-        with atomic_folder(out, force=force, marker=MANIFEST, keep=True) as folder:
+        with atomic_folder(out, force=force, marker=MANIFEST, keep=True, strangers=strangers) as folder:
             calibration = source.card.preprocessing.apply(splits.x_calibration)
             exported = _export(job, outcome, calibration, folder)
             artifacts, agreement = _check(job, outcome, exported)

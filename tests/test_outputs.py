@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ import pytest
 from edgekit import files, outputs, records, temporary
 from edgekit.errors import OutputError
 from edgekit.files import atomic_file, atomic_folder
+from edgekit.manifest import strangers
 from edgekit.outputs import check_apart, prove, prove_bundle
 from edgekit.placing import place_file
 from edgekit.records import Record, add_record, read_record, save_record
@@ -25,6 +27,7 @@ from tests.conftest import Edgekit
 from tests.tiny_tflite import tiny_tflite
 
 M = "manifest.json"
+BUNDLE = Path(__file__).parents[1] / "benchmarks" / "artifacts" / "mnist-8k"
 RECORD = Path(__file__).parent / "report" / "session.json"
 
 
@@ -177,6 +180,42 @@ def test_a_bundle_that_holds_its_own_source_is_not_replaced(tmp_path: Path) -> N
     with pytest.raises(OutputError, match="exists already"):
         prove_bundle(bundle, None, "digits", force=False, marker=M)
     prove_bundle(bundle, None, "digits", force=True, marker=M)
+
+
+def test_force_deletes_what_edgekit_made_and_nothing_else(tmp_path: Path) -> None:
+    """Other programs have files called manifest.json, too."""
+    bundle = tmp_path / "b"
+    shutil.copytree(BUNDLE, bundle)
+    look = partial(prove_bundle, bundle, None, force=True, marker=M, strangers=strangers)
+    look()
+    for name in ("thesis.tex", "edgekit-records/x.json", ".git/HEAD"):
+        (bundle / name).parent.mkdir(exist_ok=True)
+        (bundle / name).write_text("stays")
+        with pytest.raises(OutputError, match=f"holds {name.split('/')[0]}, which edgekit did not make"):
+            look()
+        with pytest.raises(OutputError, match="did not make"):  # noqa: SIM117
+            with atomic_folder(bundle, force=True, marker=M, strangers=strangers):
+                pytest.fail("must not be entered")
+        shutil.rmtree(bundle / name.split("/")[0]) if "/" in name else (bundle / name).unlink()
+    (bundle / "README.txt").unlink(missing_ok=True)
+    (bundle / "README.txt").mkdir()
+    with pytest.raises(OutputError, match=r"holds README\.txt"):
+        look()
+    shutil.rmtree(bundle / "README.txt")
+    with pytest.raises(OutputError, match="holds late, which"):  # noqa: SIM117
+        with atomic_folder(bundle, force=True, marker=M, strangers=strangers) as folder:
+            (folder / M).write_text("{}")
+            (bundle / "late").touch()
+    for text in (
+        '{"name": "an app", "icons": []}',
+        "",
+        "[]",
+        '{"schema": 1, "artifacts": {}, "files": {}}',
+        "[" * 9999,
+    ):
+        (bundle / M).write_text(text)
+        with pytest.raises(OutputError, match=r"holds manifest\.json, which edgekit did not make"):
+            look()
 
 
 def test_the_second_of_two_does_not_replace_the_first(tmp_path: Path) -> None:

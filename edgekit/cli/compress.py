@@ -90,7 +90,7 @@ def command(
 
     from edgekit.cli.console import Console
     from edgekit.config import load_recipe, parse_stage
-    from edgekit.manifest import MANIFEST
+    from edgekit.manifest import MANIFEST, strangers
     from edgekit.outputs import prove_bundle
     from edgekit.temporary import claim
 
@@ -104,7 +104,7 @@ def command(
     )
     how = preprocessing(scale, mean, std, layout)
     folder = out or Path(f"{model.stem if model else 'digits-cnn'}-{chosen.name}")
-    prove_bundle(folder, model, data, recipe, force=force, marker=MANIFEST)
+    prove_bundle(folder, model, data, recipe, force=force, marker=MANIFEST, strangers=strangers)
     claim()
     console = Console()
     console.say(f"Compressing {model or 'the demo model'} with {chosen.name}: {chosen.description}")
