@@ -59,6 +59,18 @@ def prove(path: Path, needed: int = RECORD_BYTES, *, into: bool = False) -> None
         )
 
 
+def check_default(folder: Path) -> None:
+    """Check a folder for results that the user did not name: a link there may be anybody's, and lead anywhere.
+
+    Raises:
+        OutputError: it is one.
+    """
+    if folder.is_symlink():
+        raise OutputError(
+            f"{brief(folder)}: is a link, and may lead anywhere", "give the folder that it leads to with --out"
+        )
+
+
 def check_apart(out: Path, inputs: Iterable[Path | str | None], option: str = "-o", *, replaced: bool = True) -> None:
     """Check that an output is none of the inputs, and neither inside one nor around one.
 

@@ -24,6 +24,7 @@ from edgekit.rules import AnyFloat, Choosing, Count, Holding, Matching, Natural,
 from edgekit.schema import Upgrades, current, read, read_json
 
 SCHEMA = 1
+MOST_THREADS = 1024
 UPGRADES: Upgrades = {}
 """How a record of an older schema becomes one of the next; here a change of the schema puts its function."""
 CPUS = re.compile(r"\d{1,4}(-\d{1,4})?(,\d{1,4}(-\d{1,4})?){0,63}")
@@ -157,7 +158,7 @@ class Measurement:
     """
 
     subject: Count
-    threads: Annotated[int, Range(1, 1024)]
+    threads: Annotated[int, Range(1, MOST_THREADS)]
     latency: list[LatencyForm] = field(default_factory=list)
     memory: MemoryForm | None = None
     accuracy: AccuracyForm | None = None

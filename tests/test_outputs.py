@@ -151,6 +151,14 @@ def test_a_library_that_fills_the_temporary_disk(tmp_path: Path, monkeypatch: py
                 raise error
 
 
+def test_a_link_in_the_place_of_the_default_folder(edgekit: Edgekit, tmp_path: Path) -> None:
+    tiny_tflite(tmp_path / "m.tflite")
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "edgekit-records").symlink_to("secret")
+    assert "edgekit-records: is a link, and may lead anywhere" in edgekit("bench", "m.tflite", check=1).stderr
+    assert entries(tmp_path / "secret") == []
+
+
 def test_outputs_are_apart_from_inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "saved").mkdir()

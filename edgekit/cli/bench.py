@@ -26,6 +26,7 @@ from edgekit.cli.terminal import show
 from edgekit.printable import lines
 
 NAME = "bench"
+RECORDS = Path("edgekit-records")
 HELP = """Measure latency, memory and accuracy of bundles, .tflite and .onnx files, here or on a board.
 
 Every measurement runs in a fresh process; the files take turns, and the first one is what the others are compared
@@ -84,7 +85,7 @@ def command(
     latency: Annotated[bool, typer.Option(help="Measure latency.")] = True,
     memory: Annotated[bool, typer.Option(help="Measure memory.")] = True,
     accuracy: Annotated[bool, typer.Option(help="Measure accuracy.")] = True,
-    out: Annotated[Path, typer.Option("--out", help="Folder for the records.")] = Path("edgekit-records"),
+    out: Annotated[Path, typer.Option("--out", help="Folder for the records.")] = RECORDS,
 ) -> None:
     """Measure files."""
     from edgekit.cli.console import Console
@@ -112,10 +113,12 @@ def command(
     console = Console()
     chosen = read_targets(target, host, identity, console, trust=trust_target)
     from edgekit.manifest import MANIFEST
-    from edgekit.outputs import check_apart, prove
+    from edgekit.outputs import check_apart, check_default, prove
     from edgekit.temporary import claim
 
     check_apart(out, [path for path in paths if (path / MANIFEST).is_file()], "--out", replaced=False)
+    if out == RECORDS:
+        check_default(out)
     prove(out, into=True)
     claim()
     console.say(f"Measuring on {', '.join(target)}: {', '.join(map(str, paths))}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, TypedDict
@@ -132,8 +133,9 @@ def parse(text: str, where: str) -> Interpreter:
 
 
 def _pair(version: str) -> tuple[int, int]:
-    major, minor = version.split(".")[:2]
-    return int(major), int(minor)
+    if not (found := re.match(r"([0-9]{1,2})\.([0-9]{1,3})(?![0-9])", version)):
+        raise ValueError(f"{version!r} is no version of glibc")
+    return int(found[1]), int(found[2])
 
 
 def _userland(machine: str, bits: int) -> str:

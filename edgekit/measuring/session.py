@@ -32,7 +32,7 @@ from edgekit.measuring.prepare import Prepared, prepare
 from edgekit.measuring.subjects import Candidate
 from edgekit.preprocessing import Preprocessing
 from edgekit.progress import SILENT, Progress, Task
-from edgekit.records import Measurement, Record
+from edgekit.records import MOST_THREADS, Measurement, Record
 from edgekit.scoring import digest, labels, scores, with_metric
 from edgekit.task import USUAL
 from edgekit.temporary import temporary_folder
@@ -285,7 +285,7 @@ def _plan(plan: Plan) -> dict[str, Any]:
 def _settled(plan: Plan, device: Device, facts: Mapping[str, Any]) -> Plan:
     """Return the plan with what it leaves to the device: thread counts, as its target says, and processes."""
     cores = facts["cores"]
-    usual = (1, cores) if isinstance(cores, int) and cores > 1 else (1,)
+    usual = (1, cores) if isinstance(cores, int) and 1 < cores <= MOST_THREADS else (1,)
     processes = EMULATED_PROCESSES if isinstance(facts["emulated"], str) else PROCESSES
     return dataclasses.replace(
         plan, threads=plan.threads or device.target.threads or usual, processes=plan.processes or processes

@@ -62,6 +62,13 @@ def test_what_programs_are_built_for(machine: str, bits: int, expected: str) -> 
     assert (found.machine, found.bits, found.glibc) == (expected, bits, (2, 36))
 
 
+@pytest.mark.parametrize("libc", ["glibc 2.99999999999", "glibc 9999.1", "glibc 2", "glibc -2.36", "glibc x.y"])
+def test_versions_that_no_glibc_has(libc: str) -> None:
+    """Every version from here to there becomes a platform to ask for."""
+    with pytest.raises(TargetError, match="no sensible answer"):
+        parse(answer(libc=libc), "board")
+
+
 def test_other_systems() -> None:
     assert parse(answer(libc=None), "board").glibc is None
     assert "no glibc" in str(parse(answer(libc=None), "board"))

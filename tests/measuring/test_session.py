@@ -135,3 +135,15 @@ def test_duplicate_names_are_told_apart(tmp_path: Path, files: list[Path]) -> No
 def test_impossible_plans(fields: dict[str, object]) -> None:
     with pytest.raises(InputError):
         Plan(**fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("cores", "threads"), [(4, (1, 4)), (1, (1,)), (10**17, (1,)), ({"unavailable": "x"}, (1,))])
+def test_threads_of_a_device_that_tells_its_cores(cores: object, threads: tuple[int, ...]) -> None:
+    from types import SimpleNamespace
+    from typing import cast
+
+    from edgekit.devices.device import Device
+    from edgekit.measuring.session import _settled
+
+    device = cast(Device, SimpleNamespace(target=SimpleNamespace(threads=())))
+    assert _settled(Plan(threads=()), device, {"cores": cores, "emulated": False}).threads == threads
