@@ -262,6 +262,9 @@ LIES = {
     "python says nonsense": 'case "$3" in *sys.version_info*) echo "{{{{"; echo "edgekit-exit: 0" >&2; exit 0;; esac',
     "digits": 'case "$3" in *meminfo*) echo "MemTotal: 9" | tr 9 9; yes 9 | head -c 900000 | tr -d "\\n";; esac',
     "hangs up": "exit 255",
+    "a glibc of the far future": """case "$3" in *sys.version_info*) echo '{"version": [3, 11, 2], "implementation": """
+    """"CPython", "machine": "x86_64", "bits": 64, "libc": "glibc 2.99999999999", "modules": {}}'; """
+    """echo "edgekit-exit: 0" >&2; exit 0;; esac""",
 }
 
 
@@ -314,6 +317,13 @@ def _places() -> Iterator[Case]:
         yield Case("places: of inputs", f"bench bundle: {place}", at(place, *argv), timeout=60, may_work=False)
     argv = ("push", "bundle", "--target", "desktop", "--dest", "bundle/copy")
     yield Case("places: of inputs", "push bundle", at("", *argv), timeout=20, may_work=False)
+
+    def default(canary: Canary) -> Sequence[str]:
+        _model()
+        Path("edgekit-records").symlink_to(canary.folder)
+        return "bench", "m.tflite", *QUICK
+
+    yield Case("places: wrong", "the default is a link", default, timeout=60, may_work=False)
     for folder in ("/no/such", "/proc", "/dev/null", "a\nb", "file"):
 
         def temporary(canary: Canary, folder: str = folder) -> Sequence[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.errors import EdgekitError, TargetTimeout
+from edgekit.errors import EdgekitError, InputError, TargetError, TargetTimeout
+from edgekit.files import sha256
 from edgekit.transports.local import LocalTransport
 
 PARENT = """
@@ -66,3 +68,34 @@ def test_a_program_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     with pytest.raises(TargetTimeout, match=r"sh did not end within 0\.3 s"):
         LocalTransport().run(["sh", "-c", f"echo $$ > {tmp_path}/pid; exec sleep 300"], timeout=0.3)
     assert gone(int((tmp_path / "pid").read_text()), 0.5), "before anything else is measured"
+
+
+@pytest.mark.parametrize("link", ["a", "a/b", "a/b/m", "a/b/m that leads nowhere"])
+def test_no_link_below_the_folder_is_followed(tmp_path: Path, link: str) -> None:
+    local, secret = tmp_path / "m", tmp_path / "secret"
+    local.write_bytes(b"model")
+    secret.mkdir()
+    (secret / "m").write_text("stays")
+    place = tmp_path / "there" / link.removesuffix(" that leads nowhere")
+    place.parent.mkdir(parents=True)
+    place.symlink_to(secret if link[-1] != "m" else secret / "m" if " " not in link else secret / "new")
+    with pytest.raises(TargetError, match=f"{place.name} is a link, and may lead anywhere"):
+        LocalTransport().put(local, str(tmp_path / "there"), "a/b/m", sha256(local), timeout=9)
+    assert [p.name for p in secret.iterdir()] == ["m"]
+    assert (secret / "m").read_text() == "stays"
+    with pytest.raises(InputError, match="no name for a copy"):
+        LocalTransport().put(local, str(tmp_path / "there"), "../secret/m", sha256(local), timeout=9)
+
+
+def test_what_a_program_of_this_machine_left_is_a_file_and_bounded(tmp_path: Path) -> None:
+    (tmp_path / "big").write_bytes(bytes(2000))
+    (tmp_path / "link").symlink_to("big")
+    os.mkfifo(tmp_path / "pipe")
+    transport = LocalTransport()
+    transport.get(str(tmp_path / "big"), tmp_path / "got", timeout=9, limit=2000)
+    assert (tmp_path / "got").stat().st_size == 2000
+    for name, message in (("big", "sends more than"), ("link", "symbolic link"), ("pipe", "not a regular file")):
+        with pytest.raises(TargetError, match=message):
+            transport.get(str(tmp_path / name), tmp_path / "got", timeout=9, limit=1999)
+    with pytest.raises(FileNotFoundError):
+        transport.get(str(tmp_path / "none"), tmp_path / "got", timeout=9)
