@@ -31,6 +31,12 @@ BUNDLE = Path(__file__).parents[1] / "benchmarks" / "artifacts" / "mnist-8k"
 RECORD = Path(__file__).parent / "report" / "session.json"
 
 
+@pytest.fixture(autouse=True)
+def own_temporaries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a process that has none yet."""
+    monkeypatch.setattr(temporary, "_process", temporary._Process())
+
+
 @contextmanager
 def mounted(folder: Path, options: str) -> Iterator[None]:
     """A small file system of its own; needs root."""

@@ -176,11 +176,17 @@ def _links_to_targets() -> Iterator[Case]:
 
 
 def _bundle(artifact: str = "", manifest: Callable[[dict], None] = lambda _: None) -> Path:  # type: ignore[type-arg]
-    """Copy a bundle; change its manifest."""
+    """Copy a bundle, as far as its files are in the repository; change its manifest, and give a file its new name."""
     shutil.copytree(BUNDLE, "bundle")
     path = Path("bundle/manifest.json")
     value = json.loads(path.read_text())
+    value["artifacts"] = [entry for entry in value["artifacts"] if Path("bundle", entry["file"]).is_file()]
+    value["files"] = {name: entry for name, entry in value["files"].items() if Path("bundle", name).is_file()}
     if artifact:
+        there, new = Path("bundle", value["artifacts"][0]["file"]), Path("bundle", artifact)
+        if os.path.abspath(new).startswith(os.getcwd()):  # noqa: PTH100, PTH109 - the path as it is written
+            new.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(there, new)
         value["artifacts"][0]["file"] = artifact
     manifest(value)
     path.write_text(json.dumps(value))
@@ -216,8 +222,10 @@ def _pushes() -> Iterator[Case]:
     def source(name: str, kind: str) -> Make:
         def make(canary: Canary) -> Sequence[str]:
             bundle = _bundle()
-            (bundle / name).unlink(missing_ok=True)
-            (bundle / name).symlink_to(canary.secret)
+            own = json.loads((bundle / "manifest.json").read_text())["artifacts"][0]["file"]
+            place = bundle / name.replace("ARTIFACT", own)
+            place.unlink(missing_ok=True)
+            place.symlink_to(canary.secret)
             return "push", "bundle", *to(kind)
 
         return make
@@ -239,11 +247,13 @@ def _pushes() -> Iterator[Case]:
         return make
 
     for kind in destinations:
-        for name in ("../../canary/marker", "{marker}", "a/../../../canary/marker", ".ssh/x", "-rf", "a\nb", ""):
+        for name in ("../up", "../../canary/marker", "{marker}", "a/../../up", ".ssh/x", "-rf", "a\nb", ""):
             yield Case("push: names", f"{kind}: artifact {name!r}", named(name, kind), timeout=40, may_work=False)
-        for name in ("../../canary", "/etc", "..", "~", "$(x)\n"):
-            yield Case("push: names", f"{kind}: model {name!r}", model_name(name, kind), timeout=40, may_work=False)
-        for name in ("README.txt", "manifest.json", "eval.npz", "recipe.toml", "mnist-8k-int8.tflite"):
+        above = {"local": "../../../canary/up", "ssh": "../../../../canary/up"}[kind]
+        for name in (above, "/etc", "..", "~", "$(x)\n"):
+            plain = name == "~"  # of a folder in `models`, as any other
+            yield Case("push: names", f"{kind}: model {name!r}", model_name(name, kind), timeout=40, may_work=plain)
+        for name in ("README.txt", "manifest.json", "eval.npz", "recipe.toml", "ARTIFACT"):
             yield Case("push: links here", f"{kind}: {name}", source(name, kind), timeout=40, may_work=False)
         for name in ("file", "part", "deep/w.bin"):
             for what in ("victim", "marker", "folder"):
@@ -289,7 +299,7 @@ def _places() -> Iterator[Case]:
             os.mkfifo("pipe")
             Path("saved/variables").mkdir(parents=True)
             Path("saved/saved_model.pb").touch()
-            shutil.copytree(BUNDLE, "bundle")
+            _bundle()
             Path("loop").symlink_to("loop")
             Path("link").symlink_to(canary.folder)
             Path("dangling").symlink_to(canary.marker)

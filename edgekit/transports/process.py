@@ -214,7 +214,9 @@ def _start(argv: Sequence[str], env: Mapping[str, str] | None, stdin: int | IO[b
 
 def _finish(child: subprocess.Popen[bytes], readers: Sequence[threading.Thread]) -> None:
     """Read the outputs to their end; a grandchild may hold one open, and what it would say is not waited for."""
-    for reader, stream in zip(readers, (child.stdout, child.stderr), strict=True):
+    both = list(zip(readers, (child.stdout, child.stderr), strict=True))
+    # First the one that is not read any longer: who is stuck writing to it ends, and lets go of the other.
+    for reader, stream in sorted(both, key=lambda one: one[0].is_alive()):
         reader.join(GRACE)
         if stream is not None and not reader.is_alive():
             stream.close()
