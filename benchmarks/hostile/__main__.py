@@ -16,7 +16,7 @@ import typer
 from benchmarks.hostile.run import GOOD, Result, preload, run
 from edgekit.report.text import table
 
-PARTS = ("keras", "models", "texts", "data", "kills")
+PARTS = ("keras", "models", "texts", "data", "outputs", "kills")
 
 
 def command(
