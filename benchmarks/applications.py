@@ -35,12 +35,13 @@ from edgekit.errors import EdgekitError
 from edgekit.export.check import Outputs, compare, run_file
 from edgekit.export.exporter import export
 from edgekit.feeding import specs
-from edgekit.files import read_json, write_json
+from edgekit.files import write_json
 from edgekit.inspect.reading import inspect_file
 from edgekit.models.bridge import bridge
 from edgekit.preprocessing import Preprocessing
 from edgekit.progress import SILENT
 from edgekit.report.text import table
+from edgekit.schema import read_json
 from edgekit.task import CLASSIFICATION
 from edgekit.techniques.channels.prune import prune_channels
 from edgekit.techniques.qat_preflight import prepare
