@@ -33,6 +33,7 @@ from edgekit.measuring.several import measure
 from edgekit.measuring.subjects import candidates
 from edgekit.measuring.verdict import judge
 from edgekit.push import push
+from edgekit.toml import to_toml
 from tests.conftest import Edgekit
 from tests.tiny_tflite import tiny_tflite
 
@@ -116,8 +117,9 @@ def test_a_new_board_from_the_command_line(
     edgekit.env["EDGEKIT_WORK"] = str(WORK)
     edgekit("targets", "init", "rpi4", "--host", f"{running.destination}:{running.port}")
     file = tmp_path / "targets" / "rpi4.toml"
-    options = ", ".join(f"'{option}'" for option in running.options)
-    file.write_text(f'identity = "{running.identity}"\noptions = [{options}]\n' + file.read_text())
+    file.write_text(
+        f"identity = {to_toml(str(running.identity))}\noptions = {to_toml(list(running.options))}\n" + file.read_text()
+    )
     argv = ["bench", "m.tflite", "--target", "rpi4", "--data", "toy.npz", "--scale", "0.1", "--threads", "1"]
     argv += ["--processes", "1", "--min-samples", "5", "--min-seconds", "0", "--runtime-wheels", str(WHEELS)]
     assert "`options` has UserKnownHostsFile" in edgekit(*argv, check=1).stderr
