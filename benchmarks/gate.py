@@ -1,4 +1,4 @@
-"""What the gate in front of Keras costs on models with nothing wrong: reading, checking and loading, in interleaved rounds.
+"""What the gate in front of Keras costs on models with nothing wrong: reading, checking and loading, interleaved.
 
     python benchmarks/gate.py MODEL... [--rounds 5]
 
