@@ -199,6 +199,17 @@ def parse(text: str, name: str, source: str) -> Recipe:
     )
 
 
+def calibration_method(name: str) -> str:
+    """Return the name of a calibration method.
+
+    Raises:
+        InputError: there is none of this name.
+    """
+    if name not in CALIBRATION_METHODS:
+        raise InputError(f"no calibration method `{visible(name)}`", f"one of {', '.join(CALIBRATION_METHODS)}")
+    return name
+
+
 def parse_stage(text: str) -> StageSpec:
     """Read `--stage NAME:key=value,key=value`; values are TOML, and bare words are strings.
 
