@@ -22,6 +22,8 @@ inputs.NAME.scale = 1.0                   # of several inputs
 
 [calibration]
 samples = 500                             # set the quantization ranges
+method = "minmax"                         # of the values seen; "percentile" and "mse" let outliers saturate
+percentile = 99.9                         # of the values that method "percentile" keeps
 
 [check]
 samples = 1000                            # validation samples on which the files are compared
@@ -48,6 +50,7 @@ from edgekit.toml import LARGEST, Table, document, key_toml, nearest_or_file, to
 SCHEMA = 1
 SCHEMES = ("float32", "float16", "dynamic", "int8", "int16x8", "int4-dense", "int4")
 FORMATS = ("tflite", "onnx", "c")
+CALIBRATION_METHODS = ("minmax", "percentile", "mse")
 LARGEST_FILE = 1 << 20
 MOST_SAMPLES = 2**31 - 1
 FEEDING = ("scale", "mean", "std", "layout")
@@ -72,6 +75,8 @@ class Recipe:
     schemes: tuple[str, ...] = ("float32", "int8")
     formats: tuple[str, ...] = FORMATS
     calibration_samples: int = 500
+    calibration_method: str = "minmax"
+    calibration_percentile: float = 99.9
     check_samples: int = 1000
     eval_samples: int = 1000
     preprocessing: Mapping[str, Any] = field(default_factory=dict)
@@ -125,7 +130,13 @@ class Recipe:
             ("eval", self.eval_samples),
         ):
             lines += ["", f"[{table}]", f"samples = {samples}"]
+            lines += self._ranging_lines() if table == "calibration" else []
         return "\n".join(lines) + "\n"
+
+    def _ranging_lines(self) -> list[str]:
+        lines = [f"method = {to_toml(self.calibration_method)}"]
+        percentile = f"percentile = {to_toml(self.calibration_percentile)}"
+        return [*lines, percentile] if self.calibration_method == "percentile" else lines
 
 
 def named_recipes() -> list[str]:
@@ -157,7 +168,8 @@ def parse(text: str, name: str, source: str) -> Recipe:
     top = document(text, source, SCHEMA, keys)
     export, calibration, check, evaluation = (top.table(key) for key in ("export", "calibration", "check", "eval"))
     export.allow("schemes", "formats")
-    for table in (calibration, check, evaluation):
+    calibration.allow("samples", "method", "percentile")
+    for table in (check, evaluation):
         table.allow("samples")
     usual = Recipe(name)
     feeding = top.table("preprocessing")
@@ -170,6 +182,14 @@ def parse(text: str, name: str, source: str) -> Recipe:
         schemes=export.choices("schemes", SCHEMES, usual.schemes),
         formats=export.choices("formats", FORMATS, usual.formats),
         calibration_samples=calibration.get("samples", int, usual.calibration_samples, _positive, "1 to 2147483647"),
+        calibration_method=calibration.get(
+            "method", str, "minmax", CALIBRATION_METHODS.__contains__, " or ".join(CALIBRATION_METHODS)
+        ),
+        calibration_percentile=float(
+            calibration.get(
+                "percentile", (int, float), usual.calibration_percentile, lambda v: 50 <= v <= 100, "50 to 100"
+            )
+        ),
         check_samples=check.get("samples", int, usual.check_samples, _positive, "1 to 2147483647"),
         eval_samples=evaluation.get(
             "samples", int, usual.eval_samples, lambda v: 0 <= v <= MOST_SAMPLES, "0 to 2147483647"
@@ -177,6 +197,17 @@ def parse(text: str, name: str, source: str) -> Recipe:
         preprocessing=_feeding(feeding, source) | _inputs(feeding.table("inputs"), source),
         normalize_outside=feeding.get("normalize_outside", bool, False),
     )
+
+
+def calibration_method(name: str) -> str:
+    """Return the name of a calibration method.
+
+    Raises:
+        InputError: there is none of this name.
+    """
+    if name not in CALIBRATION_METHODS:
+        raise InputError(f"no calibration method `{visible(name)}`", f"one of {', '.join(CALIBRATION_METHODS)}")
+    return name
 
 
 def parse_stage(text: str) -> StageSpec:

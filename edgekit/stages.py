@@ -17,6 +17,7 @@ from typing import Any, NotRequired, TypedDict
 
 from edgekit import __version__
 from edgekit.backend import seed_everything, tf_keras
+from edgekit.calibration import Ranging
 from edgekit.config import Recipe
 from edgekit.data.split import Splits
 from edgekit.export.effect import EffectMeter
@@ -131,7 +132,9 @@ def run_stages(
         else:
             seed_everything((recipe.seed + 1000003 * (index + 1)) % 2**32)
             scratch = done.scratch(name)
-            context = StageContext(splits, preprocessing, recipe.seed, progress, scratch, model, allow_unsafe, task)
+            context = StageContext(
+                splits, preprocessing, recipe.seed, progress, scratch, model, allow_unsafe, task, Ranging.of(recipe)
+            )
             started = time.monotonic()
             state, told = stage.run(state, context)
             seconds = time.monotonic() - started

@@ -34,7 +34,7 @@ class Table:
     def get(
         self,
         key: str,
-        kind: type,
+        kind: type | tuple[type, ...],
         default: Any,
         valid: Callable[[Any], bool] = lambda _: True,
         expected: str = "",
@@ -55,7 +55,9 @@ class Table:
             )
         right = isinstance(value, kind) and (kind is bool or not isinstance(value, bool)) and _fits(value)
         if not right or not valid(value):
-            wanted = expected or _NAMES.get(kind, kind.__name__)
+            wanted = expected or " or ".join(
+                _NAMES.get(k, k.__name__) for k in (kind if isinstance(kind, tuple) else (kind,))
+            )
             raise InputError(f"{self._source}: `{self._named(key)}` is {shown(value)}, expected {wanted}")
         return value
 

@@ -21,7 +21,7 @@ def test_named_recipes_round_trip(name: str) -> None:
 def test_a_full_recipe_round_trips() -> None:
     recipe = Recipe(
         "mine", 'with "quotes" and \n lines', 7, (StageSpec("finetune", {"epochs": 2, "learning_rate": 1e-4}),),
-        ("int8",), ("tflite",), 10, 20, 0,
+        ("int8",), ("tflite",), 10, "percentile", 99.5, 20, 0,
     )  # fmt: skip
     assert parse(recipe.to_toml(), "mine", "again") == recipe
 
@@ -56,6 +56,8 @@ def test_preprocessing() -> None:
 @pytest.mark.parametrize(
     ("text", "message", "hint"),
     [
+        ("schema = 1\n[calibration]\nmethod = 'entropy'\n", "`calibration.method` is \"entropy\"", ""),
+        ("schema = 1\n[calibration]\npercentile = 20\n", "`calibration.percentile` is 20, expected 50 to 100", ""),
         ("schema = 1\n[exprot]\n", "unknown key `exprot`", "`export`"),
         ("schema = 1\n[export]\nscheme = ['int8']\n", "unknown key `export.scheme`", "`schemes`"),
         ("schema = 1\n[export]\nschemes = ['int9']\n", '`export.schemes` holds "int9"', "`int8`"),

@@ -72,6 +72,13 @@ def command(
         int | None,
         typer.Option(min=1, max=2**31 - 1, help="Samples that set quantization ranges. [default: the recipe's]"),
     ] = None,
+    calibration_method: Annotated[
+        str | None,
+        typer.Option(
+            metavar="METHOD",
+            help="minmax, or percentile or mse, which let outliers saturate. [default: the recipe's]",
+        ),
+    ] = None,
     metric: Annotated[str | None, typer.Option("--metric", help=METRIC_HELP)] = None,
     allow_unsafe: Annotated[
         bool, typer.Option("--allow-unsafe", help="Load Lambda layers: they run code from the model file.")
@@ -89,6 +96,7 @@ def command(
     import dataclasses
 
     from edgekit.cli.console import Console
+    from edgekit.config import calibration_method as known_method
     from edgekit.config import load_recipe, parse_stage
     from edgekit.manifest import MANIFEST, strangers
     from edgekit.outputs import prove_bundle
@@ -100,6 +108,7 @@ def command(
         seed=chosen.seed if seed is None else seed,
         eval_samples=chosen.eval_samples if eval_samples is None else eval_samples,
         calibration_samples=calibration_samples or chosen.calibration_samples,
+        calibration_method=known_method(calibration_method or chosen.calibration_method),
         normalize_outside=outside or chosen.normalize_outside,
     )
     how = preprocessing(scale, mean, std, layout)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgekit.calibration import Ranging
 from edgekit.config import Recipe
 from edgekit.errors import ConversionError
 from edgekit.export import c_header, int4, onnx, tflite
@@ -55,7 +56,7 @@ def export(
         ConversionError: a file cannot be made.
     """
     with temporary_folder("export") as scratch:
-        workshop = _Workshop(model, float_model, calibration, scratch, name)
+        workshop = _Workshop(model, float_model, calibration, Ranging.of(recipe), scratch, name)
         wanted, made = plan(recipe), []
         with progress.task("exporting", len(wanted)) as task:
             for format_, scheme in wanted:
@@ -89,8 +90,10 @@ def of_int8(scheme: str) -> bool:
 class _Workshop:
     """Makes single artifacts; what one needs of another (ONNX int8 of TFLite int8) is made once, here."""
 
-    def __init__(self, model: Any, float_model: Any, calibration: Calibration, scratch: Path, name: str) -> None:
-        self._calibration, self._scratch, self._name = calibration, scratch, name
+    def __init__(
+        self, model: Any, float_model: Any, calibration: Calibration, ranging: Ranging, scratch: Path, name: str
+    ) -> None:
+        self._calibration, self._ranging, self._scratch, self._name = calibration, ranging, scratch, name
         self._int8 = without_loops(model, scratch / "int8")
         shared = float_model is None and self._int8.model is model
         self._float = self._int8 if shared else Saved(float_model or model, scratch / "float")
@@ -123,7 +126,8 @@ class _Workshop:
                 path.write_bytes(int4.narrow(self._tflite("int8").read_bytes(), scheme, self._calibration))
             else:
                 saved = self._saved(scheme)
-                path.write_bytes(tflite.convert(saved.folder(), saved.signature, scheme, self._calibration))
+                made = tflite.convert(saved.folder(), saved.signature, scheme, self._calibration, self._ranging)
+                path.write_bytes(made)
             self._flatbuffers[scheme] = path
         return self._flatbuffers[scheme]
 

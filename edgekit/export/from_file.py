@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy.typing as npt
 
+from edgekit.calibration import Ranging
 from edgekit.config import Recipe
 from edgekit.errors import ConversionError, InputError
 from edgekit.export import c_header, from_onnx, from_tflite
@@ -70,8 +71,12 @@ def export_file(
         ConversionError: a file cannot be made.
     """
     wanted = plan_file(model.format, recipe)
-    requantize = from_tflite.requantize if model.format == "tflite" else from_onnx.requantize
-    exported = requantize(model.path, [s for f, s in wanted if f == model.format], calibration, folder, name, progress)
+    schemes = [scheme for format_, scheme in wanted if format_ == model.format]
+    if model.format == "tflite":
+        ranging = Ranging.of(recipe)
+        exported = from_tflite.requantize(model.path, schemes, calibration, folder, name, progress, ranging)
+    else:
+        exported = from_onnx.requantize(model.path, schemes, calibration, folder, name, progress)
     if ("c", "int8") in wanted:
         source = next(item.path for item in exported if item.scheme == "int8")
         c_header.write_header(folder / HEADER, source, name)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgekit.calibration import MINMAX, Ranging
 from edgekit.errors import ConversionError, RunnerError
 from edgekit.export import int4, tflite_quantizer
 from edgekit.export import tflite_weights as weights
@@ -35,7 +36,13 @@ _MADE_BY = {
 
 
 def requantize(
-    path: Path, schemes: Sequence[str], calibration: Arrays, folder: Path, name: str, progress: Progress
+    path: Path,
+    schemes: Sequence[str],
+    calibration: Arrays,
+    folder: Path,
+    name: str,
+    progress: Progress,
+    ranging: Ranging = MINMAX,
 ) -> list[Exported]:
     """Write a float .tflite file in other schemes.
 
@@ -46,6 +53,7 @@ def requantize(
         folder: where to write.
         name: the files are called `NAME-SCHEME.tflite`.
         progress: told of every file.
+        ranging: how the ranges of activations are chosen.
 
     Raises:
         ConversionError: the file cannot be expressed in a scheme.
@@ -62,8 +70,9 @@ def requantize(
         wanted = {"int8" if scheme in narrowed else scheme for scheme in schemes}
         calibrated = [scheme for scheme in tflite_quantizer.SCHEMES if scheme in wanted]
         if calibrated:
-            for scheme, data in tflite_quantizer.quantize(_float(made).read_bytes(), calibrated, calibration).items():
-                (made / f"{scheme}.tflite").write_bytes(data)
+            data = _float(made).read_bytes()
+            for scheme, found in tflite_quantizer.quantize(data, calibrated, calibration, ranging).items():
+                (made / f"{scheme}.tflite").write_bytes(found)
         for scheme in schemes:
             source = made / f"{'int8' if scheme in narrowed else scheme}.tflite"
             target = folder / f"{name}-{scheme}.tflite"

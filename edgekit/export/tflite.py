@@ -11,10 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.backend import quiet, tensorflow
+from edgekit.calibration import MINMAX, Ranging
 from edgekit.errors import ConversionError
 from edgekit.export.lstm_state import mend_states
 from edgekit.export.pack import pack
+from edgekit.export.ranges import input_names
 from edgekit.export.signature import Signature
+from edgekit.export.tflite_quantizer import QUANTIZERS
 from edgekit.export.unroll import refuse_loops
 
 Calibration = npt.NDArray[np.float32] | tuple[npt.NDArray[np.float32], ...]
@@ -63,7 +66,9 @@ SCHEMES: dict[str, Callable[[Any], None]] = {
 CALIBRATED = frozenset({"int8", "int16x8"})
 
 
-def convert(saved_model: Path, signature: Signature, scheme: str, calibration: Calibration) -> bytes:
+def convert(
+    saved_model: Path, signature: Signature, scheme: str, calibration: Calibration, ranging: Ranging = MINMAX
+) -> bytes:
     """Return a TFLite flatbuffer, packed.
 
     Args:
@@ -71,20 +76,35 @@ def convert(saved_model: Path, signature: Signature, scheme: str, calibration: C
         signature: the same signature, for the names of the inputs.
         scheme: a key of `SCHEMES`.
         calibration: preprocessed samples, used by the schemes in `CALIBRATED`.
+        ranging: how those choose the ranges of activations.
 
     Raises:
         ConversionError: the converter cannot express the model in this scheme.
     """
-    if scheme in CALIBRATED and keeps_loops(saved_model, signature):
-        raise refuse_loops(f"TFLite {scheme}")
-    return pack(mend_states(_converted(saved_model, scheme, lambda: rows(signature, calibration))))
+    if scheme in CALIBRATED:
+        if keeps_loops(saved_model, signature):
+            raise refuse_loops(f"TFLite {scheme}")
+        return pack(mend_states(_converted(saved_model, scheme, _quantizer(signature, scheme, calibration, ranging))))
+    return pack(mend_states(_converted(saved_model, scheme)))
 
 
-def _converted(saved_model: Path, scheme: str, samples: Callable[[], Iterator[Any]] | None = None) -> bytes:
+def _quantizer(signature: Signature, scheme: str, calibration: Calibration, ranging: Ranging) -> Callable[..., bytes]:
+    """Return what takes the place of the converter's own step from a float file to a quantized one."""
+    by_name = dict(zip((spec.name for spec in signature.inputs), columns(signature, calibration), strict=True))
+
+    def quantize(flatbuffer: bytes, *_: Any) -> bytes:
+        samples = [by_name[name] for name in input_names(flatbuffer)]
+        return QUANTIZERS[scheme](flatbuffer, samples, ranging)
+
+    return quantize
+
+
+def _converted(saved_model: Path, scheme: str, quantize: Callable[..., bytes] | None = None) -> bytes:
     converter = tensorflow().lite.TFLiteConverter.from_saved_model(str(saved_model))
     SCHEMES[scheme](converter)
-    if scheme in CALIBRATED:
-        converter.representative_dataset = samples
+    if quantize:
+        converter.representative_dataset = lambda: iter(())  # none is asked for, but without one nothing is quantized
+        converter._quantize = quantize
     try:
         with quiet():
             flatbuffer: bytes = converter.convert()
@@ -120,11 +140,14 @@ def keeps_loops(saved_model: Path, signature: Signature) -> bool:
     return signature.keeps_loops
 
 
+def columns(signature: Signature, calibration: Calibration) -> list[npt.NDArray[Any]]:
+    """Return the samples of every input, in the signature's order and dtypes."""
+    arrays = calibration if isinstance(calibration, tuple) else (calibration,)
+    return [a.astype(s.dtype.as_numpy_dtype, copy=False) for s, a in zip(signature.inputs, arrays, strict=True)]
+
+
 def rows(signature: Signature, calibration: Calibration) -> Iterator[dict[str, npt.NDArray[Any]]]:
     """Yield one sample after the other, by the names of the inputs and in their dtypes."""
-    arrays = calibration if isinstance(calibration, tuple) else (calibration,)
+    arrays = columns(signature, calibration)
     for index in range(len(arrays[0])):
-        yield {
-            spec.name: array[index : index + 1].astype(spec.dtype.as_numpy_dtype, copy=False)
-            for spec, array in zip(signature.inputs, arrays, strict=True)
-        }
+        yield {spec.name: array[index : index + 1] for spec, array in zip(signature.inputs, arrays, strict=True)}

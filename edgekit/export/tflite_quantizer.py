@@ -1,13 +1,14 @@
-"""TensorFlow's quantizers on a float flatbuffer, in a process of their own.
+"""TensorFlow's quantizers on a float flatbuffer, with ranges that edgekit measured.
 
 They are the ones inside TensorFlow's converter: the same work as on a Keras model. But they trust the file, and die of
-what another converter wrote differently (options left out, for one). So `quantize` has a child that runs `work`.
+what another converter wrote differently (options left out, for one). So files that were made elsewhere are quantized by
+`quantize`, which has a child that runs `work`.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import Any
 
@@ -15,15 +16,15 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.backend import tensorflow
+from edgekit.calibration import MINMAX, Ranging
 from edgekit.errors import ConversionError, MissingExtraError, RunnerCrashed, RunnerError
 from edgekit.export.lstm_state import mend_states
+from edgekit.export.ranges import Arrays, hides_values, with_ranges
 from edgekit.inspect.flatbuffer import Walker
 from edgekit.inspect.operators import foreign_tflite
 from edgekit.inspect.tflite_graph import parse
 from edgekit.isolated.child import PER_BYTE, Child, memory_for
 from edgekit.temporary import temporary_folder
-
-Arrays = Sequence[npt.NDArray[Any]]
 
 SCHEMES = ("int8", "int16x8")
 SECONDS = 1800.0
@@ -31,13 +32,14 @@ SECONDS = 1800.0
 HINT = "leave the scheme out; float16 and dynamic need no quantizer"
 
 
-def quantize(data: bytes, schemes: Sequence[str], calibration: Arrays) -> dict[str, bytes]:
+def quantize(data: bytes, schemes: Sequence[str], calibration: Arrays, ranging: Ranging = MINMAX) -> dict[str, bytes]:
     """Return a float file in other schemes, inputs and outputs included.
 
     Args:
         data: the float file, its batch fixed to one.
         schemes: of `SCHEMES`.
         calibration: one array of samples an input, (n, ...), in the order of the file.
+        ranging: how the ranges of activations are chosen.
 
     Raises:
         ConversionError: the file cannot be expressed in a scheme.
@@ -45,7 +47,7 @@ def quantize(data: bytes, schemes: Sequence[str], calibration: Arrays) -> dict[s
     """
     if find_spec("tensorflow") is None:
         raise MissingExtraError(f"making {' and '.join(schemes)} of a .tflite file", "compress")
-    # Eight bytes a value of the samples: TensorFlow's quantizer sees them one by one, but they are held here and there.
+    # Eight bytes a value of the samples: they are fed one by one, but they are held here and there.
     memory = memory_for() + PER_BYTE * len(data) + 2 * sum(a.nbytes for a in calibration)
     made: dict[str, bytes] = {}
     with Child() as child:
@@ -60,6 +62,8 @@ def quantize(data: bytes, schemes: Sequence[str], calibration: Arrays) -> dict[s
                     seconds=SECONDS,
                     memory=memory,
                     scheme=scheme,
+                    method=ranging.method,
+                    percentile=ranging.percentile,
                 )
             except RunnerCrashed as error:
                 reason = "as it does where a file leaves out what TensorFlow's own converter writes"
@@ -70,7 +74,9 @@ def quantize(data: bytes, schemes: Sequence[str], calibration: Arrays) -> dict[s
     return made
 
 
-def work(data: npt.NDArray[np.uint8], *calibration: npt.NDArray[Any], scheme: str) -> tuple[None, list[Any]]:
+def work(
+    data: npt.NDArray[np.uint8], *calibration: npt.NDArray[Any], scheme: str, method: str, percentile: float
+) -> tuple[None, list[Any]]:
     """Do what `quantize` asks for, in its child.
 
     Raises:
@@ -85,47 +91,56 @@ def work(data: npt.NDArray[np.uint8], *calibration: npt.NDArray[Any], scheme: st
         raise ConversionError(f"TFLite {scheme}: the file has the operator `{foreign[0]}`, which is not run here", HINT)
     with temporary_folder("keras") as home:
         os.environ["KERAS_HOME"] = str(home)  # Keras, which comes along with TensorFlow, writes into it
-        made = _QUANTIZERS[scheme](flatbuffer, _feed(flatbuffer, calibration))
+        made = QUANTIZERS[scheme](flatbuffer, _in_dtypes(flatbuffer, calibration), Ranging(method, percentile))
     return None, [np.frombuffer(mend_states(made), np.uint8)]
 
 
-Feed = Callable[[], Iterator[list[npt.NDArray[Any]]]]
+def int8(data: bytes, samples: Arrays, ranging: Ranging = MINMAX) -> bytes:
+    """Return a float file with everything int8, weights per channel.
 
-
-def _int8(data: bytes, feed: Feed) -> bytes:
-    """Everything int8, weights per channel."""
+    Args:
+        data: the float file, its batch fixed to one.
+        samples: one array an input, (n, ...), in the order of the file and in its dtypes.
+        ranging: how the ranges of activations are chosen.
+    """
     tf = tensorflow()
     from tensorflow.lite.python.convert import mlir_quantize
-    from tensorflow.lite.python.optimize.calibrator import Calibrator, add_intermediate_tensors
 
-    calibrated = Calibrator(add_intermediate_tensors(data)).calibrate(feed)
+    calibrated = _calibrated(data, samples, ranging, "int8")
     made: bytes = mlir_quantize(calibrated, input_data_type=tf.int8, output_data_type=tf.int8)
     return made
 
 
-def _int16x8(data: bytes, feed: Feed) -> bytes:
-    """int16 activations, int8 weights, int64 biases."""
+def int16x8(data: bytes, samples: Arrays, ranging: Ranging = MINMAX) -> bytes:
+    """Return a float file with int16 activations, int8 weights, int64 biases; arguments as of `int8`."""
     tf = tensorflow()
-    from tensorflow.lite.python.optimize.calibrator import Calibrator, add_intermediate_tensors
+    from tensorflow.lite.python.optimize.calibrator import Calibrator
 
-    made: bytes = Calibrator(add_intermediate_tensors(data)).calibrate_and_quantize(
-        feed, tf.int16, tf.int16, False, tf.int16, tf.int64
+    calibrated = _calibrated(data, samples, ranging, "int16x8")
+    # Ranges are in the file: the calibrator is given no sample, and so has none of its own to write over them.
+    made: bytes = Calibrator(calibrated).calibrate_and_quantize(
+        lambda: iter(()), tf.int16, tf.int16, False, tf.int16, tf.int64
     )
     return made
 
 
-_QUANTIZERS: dict[str, Callable[[bytes, Feed], bytes]] = {"int8": _int8, "int16x8": _int16x8}
+QUANTIZERS: dict[str, Callable[[bytes, Arrays, Ranging], bytes]] = {"int8": int8, "int16x8": int16x8}
 
 
-def _feed(data: bytes, calibration: Arrays) -> Feed:
-    """Return what the calibrator reads samples from: a list of arrays, one per input, with a batch of one."""
+def _calibrated(data: bytes, samples: Arrays, ranging: Ranging, scheme: str) -> bytes:
+    """Return the float file with ranges, those inside of operators logged by TensorFlow's calibrator."""
+    from tensorflow.lite.python.optimize.calibrator import Calibrator, add_intermediate_tensors
+
+    data = bytes(add_intermediate_tensors(data))
+    if hides_values(data):
+        rows = ([column[i : i + 1] for column in samples] for i in range(len(samples[0])))
+        data = bytes(Calibrator(data).calibrate(lambda: rows))
+    return with_ranges(data, samples, ranging, scheme)
+
+
+def _in_dtypes(data: bytes, calibration: Arrays) -> list[npt.NDArray[Any]]:
+    """Return the samples in the dtypes of the file's inputs."""
     from ai_edge_litert.interpreter import Interpreter
 
     dtypes = [details["dtype"] for details in Interpreter(model_content=data).get_input_details()]
-    columns = [a.astype(dtype, copy=False) for a, dtype in zip(calibration, dtypes, strict=True)]
-
-    def samples() -> Iterator[list[npt.NDArray[Any]]]:
-        for index in range(len(columns[0])):
-            yield [column[index : index + 1] for column in columns]
-
-    return samples
+    return [a.astype(dtype, copy=False) for a, dtype in zip(calibration, dtypes, strict=True)]

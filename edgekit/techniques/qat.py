@@ -143,7 +143,7 @@ def quantize(
             f"quantize: training will undo the clusters of {', '.join(lost)}: TFMOT keeps those of Conv2D and Dense"
         )
     quantized = apply(prepared.model, prepared.handling, kept)
-    calibrate(quantized, prepared.model, x, config.batch_size)
+    calibrate(quantized, prepared.model, x, config.batch_size, context.ranging)
     if set(prepared.handling.values()) != {Handling.TRAINED}:
         _try_conversion(quantized, prepared, x, allow_float_layers, context.progress)
     history = train_stage(

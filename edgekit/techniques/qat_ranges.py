@@ -10,47 +10,59 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
 from edgekit.backend import tensorflow, tf_keras
+from edgekit.calibration import MINMAX, Observer, Ranging
 from edgekit.columns import part
 from edgekit.techniques.qat_scheme import input_quantizers
 from edgekit.techniques.rebuild import clone
 
+LEVELS = 256
+"""Of int8."""
 OUTPUTS = ("output", "post_activation")
 """TFMOT's names of ranges of what a layer returns; `pre_activation` is of what its activation gets."""
 
 
-def calibrate(quantized: Any, model: Any, x: Any, batch_size: int) -> None:
-    """Set the activation ranges of `quantized`: the mean over batches of each batch's least and greatest value.
-
-    That is where TFMOT's moving average settles.
+def calibrate(quantized: Any, model: Any, x: Any, batch_size: int, ranging: Ranging = MINMAX) -> None:
+    """Set the activation ranges of `quantized`.
 
     Args:
         quantized: a model with quantize wrappers.
         model: the flat float model it was made from, with the same layer names.
         x: model inputs, float32 (n, ...), or a tuple of them.
-        batch_size: samples a batch, as in training.
+        batch_size: samples that are run at a time.
+        ranging: how ranges are chosen.
     """
-    tf = tensorflow()
     ranges = list(_ranges(quantized, model))
     if ranges:
-        probe = tf_keras().Model(model.inputs, [tensors for _, _, tensors in ranges])
+        for (low, high, _), observer in zip(ranges, _observed(ranges, model, x, batch_size, ranging), strict=True):
+            _assign(low, high, observer)
+    _calibrate_inputs(quantized, x, ranging)
 
-        def extremes(batch: Any) -> Any:
-            found = [tf.nest.flatten(tensors) for tensors in probe(batch, training=False)]
-            lows = [tf.reduce_min([tf.reduce_min(t) for t in tensors]) for tensors in found]
-            highs = [tf.reduce_max([tf.reduce_max(t) for t in tensors]) for tensors in found]
-            return tf.stack([lows, highs])
 
-        measure = tf.function(extremes, reduce_retracing=True)
-        count = len(x[0] if isinstance(x, tuple) else x)
-        batches = [part(x, slice(i, i + batch_size)) for i in range(0, count, batch_size)]
-        found = [measure(tf.nest.map_structure(tf.constant, batch)).numpy() for batch in batches]
-        lows, highs = np.mean(found, axis=0)
-        for (low, high, _), least, greatest in zip(ranges, lows, highs, strict=True):
-            _assign(low, high, float(least), float(greatest))
-    _calibrate_inputs(quantized, x)
+def _observed(
+    ranges: list[tuple[Any, Any, list[Any]]], model: Any, x: Any, batch_size: int, ranging: Ranging
+) -> list[Observer]:
+    """Run the float model; return what was seen of the tensors of each range."""
+    tf = tensorflow()
+    probe = tf_keras().Model(model.inputs, [tensors for _, _, tensors in ranges])
+
+    def values(batch: Any) -> Any:
+        found = [tf.nest.flatten(tensors) for tensors in probe(batch, training=False)]
+        if ranging.method != "minmax":
+            return found
+        # Two numbers a tensor in place of all: what leaves TensorFlow is copied.
+        return [[tf.stack([tf.reduce_min(t), tf.reduce_max(t)]) for t in tensors] for tensors in found]
+
+    run = tf.function(values, reduce_retracing=True)
+    observers = [ranging.observer() for _ in ranges]
+    count = len(x[0] if isinstance(x, tuple) else x)
+    for start in range(0, count, batch_size):
+        batch = part(x, slice(start, start + batch_size))
+        found = run(tf.nest.map_structure(tf.constant, batch))
+        for observer, tensors in zip(observers, found, strict=True):
+            for tensor in tensors:
+                observer.update(tensor.numpy())
+    return observers
 
 
 def variables(layer: Any) -> dict[str, Any]:
@@ -76,16 +88,18 @@ def _ranges(quantized: Any, model: Any) -> Iterator[tuple[Any, Any, list[Any]]]:
             yield found[f"{name}_min"], found[f"{name}_max"], tensors
 
 
-def _calibrate_inputs(quantized: Any, x: Any) -> None:
+def _calibrate_inputs(quantized: Any, x: Any, ranging: Ranging) -> None:
     arrays = dict(zip(quantized.input_names, x if isinstance(x, tuple) else (x,), strict=True))
     for layer in input_quantizers(quantized):
         ends = {name.rpartition("_")[2]: variable for name, variable in variables(layer).items()}
         if "min" in ends:  # absent before a Concatenate
-            values = arrays[layer.input._keras_history.layer.name]
-            _assign(ends["min"], ends["max"], float(values.min()), float(values.max()))
+            observer = ranging.observer()
+            observer.update(arrays[layer.input._keras_history.layer.name])
+            _assign(ends["min"], ends["max"], observer)
 
 
-def _assign(low: Any, high: Any, least: float, greatest: float) -> None:
+def _assign(low: Any, high: Any, observer: Observer) -> None:
     """Set a range; it holds zero, as TFLite requires, and is not empty."""
+    least, greatest = observer.range(LEVELS) or (0.0, 0.0)
     low.assign(min(least, 0.0))
     high.assign(max(greatest, 0.0 if least < 0 else 1e-6))

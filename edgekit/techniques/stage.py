@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from edgekit.calibration import MINMAX, Ranging
 from edgekit.data.split import Splits
 from edgekit.errors import InputError
 from edgekit.models.training import TrainConfig
@@ -44,6 +45,7 @@ class StageContext:
         original: the tf_keras model as it came, before any stage.
         allow_unsafe: model files that a stage names may hold Lambda layers, which run code.
         task: what the model's outputs are for.
+        ranging: how the ranges of activations are chosen from calibration samples.
     """
 
     splits: Splits
@@ -54,6 +56,7 @@ class StageContext:
     original: Any
     allow_unsafe: bool = False
     task: Task = CLASSIFICATION
+    ranging: Ranging = MINMAX
 
 
 @dataclass(frozen=True)
