@@ -28,7 +28,9 @@ def int8_findings(data: InputFacts, model: ModelInput | None) -> Iterator[Findin
     """
     if not data.step or (model is not None and model.dtype.startswith(("int", "uint"))):
         return
-    scale = f"an int8 input has one scale, here steps of {data.step:.3g} (values from {data.low:.4g} to {data.high:.4g})"
+    scale = (
+        f"an int8 input has one scale, here steps of {data.step:.3g} (values from {data.low:.4g} to {data.high:.4g})"
+    )
     if model is not None and model.vocabulary is not None:
         if data.whole and data.step != 1:
             yield Finding(
@@ -41,13 +43,15 @@ def int8_findings(data: InputFacts, model: ModelInput | None) -> Iterator[Findin
         yield _lost(data, model, scale)
     elif data.lost or data.middle < NARROW or data.crowded > CROWDED:
         used = max(1, round(data.middle * LEVELS))
-        narrow = f"the middle 99.8 % of the values{of(data)} use {data.middle:.1%} of its range, {used} of {LEVELS} steps"
+        narrow = (
+            f"the middle 99.8 % of the values{of(data)} use {data.middle:.1%} of its range, {used} of {LEVELS} steps"
+        )
         same = f"{data.crowded:.0%} of the values{of(data)} differ and become the same step"
         yield Finding(
             "int8-range",
             f"{scale}: {narrow if data.middle < NARROW or data.lost else same}",
-            "clip or remove outliers before the model is fed, or feed it values around zero; a recipe with [calibration] "
-            'method = "percentile" lets what is far outside saturate',
+            "clip or remove outliers before the model is fed, or feed it values around zero; a recipe with "
+            '[calibration] method = "percentile" lets what is far outside saturate',
             sure=data.middle < NARROW,
         )
 
