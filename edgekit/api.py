@@ -78,6 +78,7 @@ def compress(
     seed: int | None = None,
     custom: Sequence[str] = (),
     allow_unsafe: bool = False,
+    anyway: bool = False,
     force: bool = False,
     verbose: bool = True,
 ) -> Bundle:
@@ -94,11 +95,12 @@ def compress(
             or 1 if the model begins with a Rescaling or Normalization of its own.
         mean: one number, or one a channel.
         std: as `mean`.
-        normalize_outside: move Rescaling and Normalization of the model's start into the preprocessing.
+        normalize_outside: move Rescaling and (Batch)Normalization of the model's start into the preprocessing.
         metric: as `--metric`.
         seed: governs everything random; by default the recipe's.
         custom: classes and functions that the model needs, each `module:NAME` or `file.py:NAME`.
         allow_unsafe: load Lambda layers, which run code from the model file.
+        anyway: go on where edgekit finds the files worthless.
         force: replace the bundle at `out`.
         verbose: show progress on stderr.
 
@@ -124,7 +126,8 @@ def compress(
         argv += ["--metric", metric] if metric else []
         argv += ["--seed", str(seed)] if seed is not None else []
         argv += [part for item in custom for part in ("--custom", item)]
-        flags = {"--normalize-outside": normalize_outside, "--allow-unsafe": allow_unsafe, "--force": force}
+        flags = {"--normalize-outside": normalize_outside, "--allow-unsafe": allow_unsafe}
+        flags |= {"--anyway": anyway, "--force": force}
         argv += [flag for flag, on in flags.items() if on]
         _run(argv, verbose=verbose)
     found = read_bundle(target)

@@ -36,7 +36,7 @@ def read_text(path: Path, what: str, limit: int = SMALL, *, follow: bool = True)
         follow: whether the path may be a symbolic link.
 
     Raises:
-        InputError: it is missing, no regular file, larger than the limit, or not UTF-8; a byte order mark is taken.
+        InputError: it is missing, no regular file, larger than the limit, or not UTF-8; byte order marks are left out.
     """
     try:
         content = _content(path, what, limit, follow)
@@ -46,11 +46,11 @@ def read_text(path: Path, what: str, limit: int = SMALL, *, follow: bool = True)
         why = error.strerror if isinstance(error, OSError) else str(error)
         raise InputError(f"{path}: cannot read this {what}: {why}") from error
     try:
-        return content.decode("utf-8-sig")
+        return content.decode("utf-8").lstrip("\ufeff")
     except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path}: not a {what}: byte {error.start} is not UTF-8", "save it as UTF-8, without another encoding"
-        ) from error
+        utf16 = content[:2] in (b"\xff\xfe", b"\xfe\xff")
+        hint = "it begins as UTF-16 does: save it as UTF-8" if utf16 else "save it as UTF-8, without another encoding"
+        raise InputError(f"{path}: not a {what}: byte {error.start} is not UTF-8", hint) from error
 
 
 def open_regular(path: Path, *, follow: bool = True) -> int:

@@ -22,10 +22,12 @@ from edgekit.config import Recipe
 from edgekit.data.dataset import Dataset
 from edgekit.data.doubts import data_doubts
 from edgekit.data.fitting import fit
+from edgekit.data.lint_int8 import INT8
 from edgekit.data.split import Splits, sample, split
 from edgekit.data.stored import write_samples
 from edgekit.devices.device import Device, open_device
 from edgekit.errors import ConversionError, EdgekitError, InputError
+from edgekit.export import int8_inputs
 from edgekit.export.check import Outputs, answers, compare, doubts, reference_labels, run_file
 from edgekit.export.effect import EffectMeter
 from edgekit.export.exporter import Exported, export, of_int8
@@ -59,11 +61,12 @@ from edgekit.source import Source, check_plan, load_source, with_normalization_o
 from edgekit.stages import Outcome, check_order, run_stages, work_folder
 from edgekit.stats import wilson
 from edgekit.task import Task, with_scale
+from edgekit.techniques.outside import check_outside
 from edgekit.techniques.registry import resolve
 from edgekit.techniques.stage import Stage
 from edgekit.temporary import temporary_folder
 
-GRAVE = ("normalised-twice", "not-normalised", "channel-order", "token-range", "not-integers", "feature-scales")
+GRAVE = ("normalised-twice", "not-normalised", "channel-order", "token-range", "not-integers", int8_inputs.SPOILED)
 """Findings about the data that are said again at the end: they spoil every number."""
 LOOK = 500
 """Validation samples that the source model answers before any work."""
@@ -84,6 +87,7 @@ def compress(
     custom: Sequence[str] = (),
     force: bool = False,
     fresh: bool = False,
+    anyway: bool = False,
     progress: Progress = SILENT,
 ) -> Bundle:
     """Compress a model into a bundle.
@@ -101,10 +105,11 @@ def compress(
         custom: the user's own layers and functions, `package.module:NAME` or `file.py:NAME`.
         force: replace an existing bundle at `out`.
         fresh: start over, in place of going on where an interrupted run of the same job stopped.
+        anyway: go on where the files would be worthless.
         progress: told of every step.
 
     Raises:
-        InputError: the model, the data or the recipe cannot be used.
+        InputError: the model, the data or the recipe cannot be used, or the files would be worthless.
         ConversionError: an artifact cannot be made.
         OutputError: `out` exists, or cannot be written.
     """
@@ -116,14 +121,17 @@ def compress(
     source, dataset = load_source(model, data, recipe, allow_unsafe=allow_unsafe, custom=custom, progress=progress)
     dataset, task = fit(dataset, source.card.preprocessing, source.inputs, source.outputs, source.name)
     if recipe.normalize_outside:
-        _check_outside(recipe, task)
+        check_outside(recipe, task)
         source = with_normalization_outside(source, progress)
     splits = split(dataset, min(recipe.calibration_samples, len(dataset.x_train) // 2))
     int8 = any(map(of_int8, recipe.schemes))
     findings = data_doubts(dataset, source.card.preprocessing, source.model, len(splits.x_calibration), int8=int8)
-    for finding in findings:
+    for finding in (finding for finding in findings if finding.code not in INT8):
         progress.warn(f"{finding.sentence}; {finding.hint}")
     task, chance = _look(source, splits, task)
+    rounded = int8_inputs.judge(findings, _subject(source, splits, task), recipe, anyway=anyway)
+    for finding in rounded:
+        progress.warn(f"{finding.sentence}; {finding.hint}")
     if chance:
         progress.warn(chance)
     task = with_metric(task, metric).with_loss(source.loss)
@@ -138,26 +146,10 @@ def compress(
             kept = _keep_model(source, outcome, folder, progress) if stages else ()
             manifest = _manifest(job, outcome, artifacts, agreement, folder, kept)
             write_manifest(folder, manifest)
-    grave = [f"{finding.sentence}; {finding.hint}" for finding in findings if finding.code in GRAVE]
+    grave = [f"{finding.sentence}; {finding.hint}" for finding in (*findings, *rounded) if finding.code in GRAVE]
     for sentence in filter(None, [*grave, chance]):
         progress.warn(f"once more, because the bundle may be worthless: {sentence}")
     return Bundle(out, manifest)
-
-
-def _check_outside(recipe: Recipe, task: Task) -> None:
-    """Raise if other inputs of the model would make a run mean something else."""
-    if task.main.kind == "reconstruction":
-        raise InputError(
-            "--normalize-outside: an autoencoder is judged against its inputs, which would be others",
-            "leave the option out",
-        )
-    named = {value for spec in recipe.stages for key, value in spec.options.items() if key in ("teacher", "student")}
-    files = sorted(value for value in named if Path(str(value)).suffix)
-    if files:
-        raise InputError(
-            f"--normalize-outside: {', '.join(files)} would get the model's new inputs, not those it was trained on",
-            "leave the option out, or distil first, into a bundle whose .keras file is compressed with it",
-        )
 
 
 @dataclass(frozen=True)
@@ -224,6 +216,13 @@ def _look(source: Source, splits: Splits, task: Task) -> tuple[Task, str]:
                 "--mean, --std"
             )
     return task, warning
+
+
+def _subject(source: Source, splits: Splits, task: Task) -> int8_inputs.Subject:
+    rows = sample(splits.y_validation, len(splits.x_validation), LOOK)
+    names = tuple(port.name for port in source.inputs)
+    how, x = source.card.preprocessing, splits.x_validation[rows]
+    return int8_inputs.Subject(source.model, how, names, x, splits.x_calibration, task)
 
 
 def _run_stages(job: _Job, stages: list[Stage], work: Path, allow_unsafe: bool) -> Outcome:

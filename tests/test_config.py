@@ -137,3 +137,14 @@ def test_good_stages_resolve() -> None:
 def test_the_documented_recipe_is_valid() -> None:
     text = (config.__doc__ or "").partition("\n\n")[2]
     assert parse(textwrap.dedent(text), "doc", "doc").stages[0].use == "finetune"
+
+
+def test_byte_order_marks(tmp_path: Path) -> None:
+    path = tmp_path / "r.toml"
+    for mark in (b"\xef\xbb\xbf", 2 * b"\xef\xbb\xbf"):
+        path.write_bytes(mark + b"schema = 1\nseed = 7\n")
+        assert load_recipe(str(path)).seed == 7
+    path.write_bytes("schema = 1\n".encode("utf-16"))
+    with pytest.raises(InputError, match="byte 0 is not UTF-8") as caught:
+        load_recipe(str(path))
+    assert caught.value.hint == "it begins as UTF-16 does: save it as UTF-8"

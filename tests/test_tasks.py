@@ -290,14 +290,22 @@ def test_normalization_outside_saves_narrow_columns(tmp_path: Path) -> None:
     for outside in (False, True):
         chosen = dataclasses.replace(recipe, normalize_outside=outside)
         out = tmp_path / str(outside)
-        bundle = compress(tmp_path / "m.keras", str(tmp_path / "houses.csv"), chosen, out, progress=heard)
+        data = str(tmp_path / "houses.csv")
+        if not outside:
+            with pytest.raises(InputError, match="an int8 file of this model would be worthless") as stopped:
+                compress(tmp_path / "m.keras", data, chosen, out)
+            assert stopped.value.hint.startswith(
+                "add --normalize-outside: then the outputs of 16 validation samples are"
+            )
+            assert not out.exists()
+        bundle = compress(tmp_path / "m.keras", data, chosen, out, anyway=not outside, progress=heard)
         with open_device() as desktop:
             record = bench(candidates([out]), Plan(latency=False, memory=False), desktop)
         errors[outside] = (record.measurements[0].accuracy or {})["value"]
     assert errors[True] < 1 < 5 < errors[False]
     first, again = (sentence for sentence in heard.warned if "erases" in sentence)
     assert "erases 1 of 2 features: rooms" in first
-    assert first.endswith("happens before the file then")
+    assert "add --normalize-outside: then " in first
     assert first in again
     assert bundle.manifest.preprocessing.mean == pytest.approx((3.5, 1960.0))
     assert bundle.manifest.lineage[-1]["normalized_outside"] == ["scaled"]

@@ -15,14 +15,13 @@ from edgekit.cli.options import (
     METRIC_HELP,
     TARGET_HELP,
     TRUST_HELP,
-    celsius,
     integers,
     parts,
     preprocessing,
-    seconds,
     shapes,
 )
 from edgekit.cli.terminal import show
+from edgekit.cli.units import TIME_HELP, celsius, seconds
 from edgekit.printable import lines
 
 NAME = "bench"
@@ -65,8 +64,8 @@ def command(
         int | None, typer.Option(help="Fresh processes per file and thread count. [default: 5; 1 if emulated]")
     ] = None,
     min_samples: Annotated[int, typer.Option(help="Timed samples per process, at least.")] = 100,
-    min_seconds: Annotated[float, typer.Option(help="Seconds of timing per process, at least.")] = 0.5,
-    timeout: Annotated[float, typer.Option(help="Seconds after which a process is given up.")] = 600,
+    min_seconds: Annotated[str, typer.Option(help=f"Timing per process, at least: {TIME_HELP}.")] = "0.5s",
+    timeout: Annotated[str, typer.Option(help="When a process is given up: as --min-seconds.")] = "10m",
     runtime: Annotated[str | None, typer.Option(help="ai-edge-litert or tflite-runtime, for .tflite files.")] = None,
     runtime_wheels: Annotated[
         Path | None, typer.Option(help="Folder of wheels for the board, where this machine has no internet.")
@@ -80,7 +79,7 @@ def command(
         str | None, typer.Option(help="Set while measuring, where that is permitted: performance.")
     ] = None,
     cool_below: Annotated[str | None, typer.Option(help="Before each process wait until cooler than: 60C.")] = None,
-    cool_timeout: Annotated[str, typer.Option(help="Wait for that at most: 300s or 5m.")] = "5m",
+    cool_timeout: Annotated[str, typer.Option(help="Wait for that at most: as --min-seconds.")] = "5m",
     clean: Annotated[bool, typer.Option("--clean", help="Remove all of edgekit from the board afterwards.")] = False,
     latency: Annotated[bool, typer.Option(help="Measure latency.")] = True,
     memory: Annotated[bool, typer.Option(help="Measure memory.")] = True,
@@ -98,8 +97,8 @@ def command(
         threads=integers(threads, "--threads") if threads else (),
         processes=processes,
         min_samples=min_samples,
-        min_seconds=min_seconds,
-        timeout=timeout,
+        min_seconds=seconds(min_seconds, "--min-seconds"),
+        timeout=seconds(timeout, "--timeout"),
         latency=latency,
         memory=memory,
         accuracy=accuracy,

@@ -57,7 +57,7 @@ def command(
     outside: Annotated[
         bool,
         typer.Option(
-            "--normalize-outside", help="Move Rescaling and Normalization of the model's start before the files."
+            "--normalize-outside", help="Move Rescaling and (Batch)Normalization of the model's start before the files."
         ),
     ] = False,
     seed: Annotated[
@@ -90,6 +90,7 @@ def command(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start over, in place of going on where an interrupted run stopped.")
     ] = False,
+    anyway: Annotated[bool, typer.Option("--anyway", help="Go on where edgekit finds the files worthless.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the bundle at --out.")] = False,
 ) -> None:
     """Compress a model."""
@@ -135,6 +136,7 @@ def command(
         custom=custom or (),
         force=force,
         fresh=fresh,
+        anyway=anyway,
         progress=console,
     )
     if bundle.manifest.ledger:

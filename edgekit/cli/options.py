@@ -89,26 +89,6 @@ def shapes(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:
     return found
 
 
-def seconds(text: str, option: str) -> float:
-    """Read `90`, `90s`, `5m` or `1h`.
-
-    Raises:
-        InputError: it is no time.
-    """
-    units = {"s": 1, "m": 60, "h": 3600}
-    unit = text[-1:] if text[-1:] in units else ""
-    return _positive(text.removesuffix(unit), option) * units.get(unit, 1)
-
-
-def celsius(text: str, option: str) -> float:
-    """Read `60` or `60C`.
-
-    Raises:
-        InputError: it is no temperature.
-    """
-    return _positive(text.upper().removesuffix("C"), option)
-
-
 def targets(
     names: Sequence[str], host: str | None, identity: Path | None, progress: Progress, *, trust: bool
 ) -> list[Target]:
@@ -135,13 +115,6 @@ def targets(
     for line in filter(None, map(where_from, found)):
         progress.say(line)
     return found
-
-
-def _positive(text: str, option: str) -> float:
-    value = _number(text, option)
-    if not 0 < value < float("inf"):
-        raise InputError(f"{option} {told(text)}: expected a number above zero")
-    return value
 
 
 def _numbers(text: str, option: str) -> tuple[float, ...]:

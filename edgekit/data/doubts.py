@@ -7,7 +7,8 @@ from typing import Any
 from edgekit.columns import Columns
 from edgekit.data.dataset import Dataset, is_classes
 from edgekit.data.facts import data_facts
-from edgekit.data.lint import Finding, lint
+from edgekit.data.finding import Finding
+from edgekit.data.lint import lint
 from edgekit.data.model_facts import ModelFacts, model_facts
 from edgekit.preprocessing import Preprocessing
 
@@ -15,7 +16,7 @@ from edgekit.preprocessing import Preprocessing
 def data_doubts(
     dataset: Dataset, preprocessing: Preprocessing, model: Any, calibration_samples: int | None, *, int8: bool
 ) -> list[Finding]:
-    """Return what is doubtful about data and the way they are fed.
+    """Return what is doubtful about data and the way they are fed; with it what only a measurement can make sure of.
 
     Args:
         dataset: as the model takes it (`edgekit.data.fitting.fit`).
@@ -38,8 +39,22 @@ def data_doubts(
         feature_names=dataset.feature_names,
         calibration_samples=calibration_samples,
         int8=int8,
+        channel_axis=_channel_axes(dataset.x_train, preprocessing, model),
     )
-    return lint(facts, known)
+    return lint(facts, known, unsure=True)
+
+
+def _channel_axes(samples: Any, preprocessing: Preprocessing, model: Any) -> dict[str, int]:
+    """Return the channel axis of every input whose channels are not last: of NCHW, and mostly of ONNX files."""
+    found = {}
+    for name, array in (_mapping(samples) if isinstance(samples, Columns) else {"": samples}).items():
+        axes = array.ndim - 1
+        first_is_shorter = axes > 1 and array.shape[1] <= array.shape[-1]
+        if (axes == 3 and preprocessing.of(name).layout == "NCHW") or (
+            getattr(model, "format", "") == "onnx" and first_is_shorter
+        ):
+            found[name] = -axes
+    return found
 
 
 def _mapping(samples: Any) -> Any:

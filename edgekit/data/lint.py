@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from edgekit.data.facts import DataFacts, InputFacts
+from edgekit.data.finding import Finding, entries, listed, of
+from edgekit.data.lint_int8 import INT8, int8_findings
 from edgekit.data.model_facts import ModelFacts, ModelInput
 
 FEW_CALIBRATION_SAMPLES = 100
@@ -20,41 +21,31 @@ SHARED = 0.001
 CONTRADICTING = 0.001
 CONSTANT = 0.01
 """Of the samples."""
-STEPS = 2
-"""Of an int8 input: a feature of a table whose spread is fewer is mostly rounded away (17 dB)."""
 _FAR = 20
 """Factor between spreads, or distance in spreads, from which on values are not those a layer was fitted to."""
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One doubt.
+def lint(facts: DataFacts, model: ModelFacts, *, unsure: bool = False) -> list[Finding]:
+    """Return what is doubtful; an empty list for data that look right.
 
-    Attributes:
-        code: stays the same, such as `normalised-twice`.
-        sentence: what was found, with numbers.
-        hint: what to do about it.
+    Args:
+        facts: of the data.
+        model: what its first layers do.
+        unsure: also what is worth saying only where its effect on the model is measured.
     """
-
-    code: str
-    sentence: str
-    hint: str
-
-
-def lint(facts: DataFacts, model: ModelFacts) -> list[Finding]:
-    """Return what is doubtful; an empty list for data that look right."""
     found: list[Finding] = []
     for index, data in enumerate(facts.inputs):
-        of = next((m for m in model.inputs if m.name == data.name), None)
-        if of is None and index < len(model.inputs):
-            of = model.inputs[index]
-        if of is not None:
-            found += _channels(data, of)
-        inside = list(_samples(data, of, facts.int8))
-        if of is not None and not any(finding.code == "feature-scales" for finding in inside):
-            found += _range(data, of, model.batch_norm, facts.fed)
+        known = next((m for m in model.inputs if m.name == data.name), None)
+        if known is None and index < len(model.inputs):
+            known = model.inputs[index]
+        if known is not None:
+            found += _channels(data, known)
+        inside = [*_samples(data, known), *(int8_findings(data, known) if facts.int8 else ())]
+        if known is not None and not any(finding.code in INT8 and finding.sure for finding in inside):
+            found += _range(data, known, model.batch_norm, facts.fed)
         found += inside
-    return [*found, *_classes(facts), *_copies(facts), *_calibration(facts)]
+    found += [*_classes(facts), *_copies(facts), *_calibration(facts)]
+    return [finding for finding in found if finding.sure or unsure]
 
 
 def _channels(data: InputFacts, model: ModelInput) -> Iterator[Finding]:
@@ -153,41 +144,22 @@ def _unscaled(data: InputFacts, batch_norm: bool, span: str, peak: float) -> Ite
         )
 
 
-def _samples(data: InputFacts, model: ModelInput | None, int8: bool) -> Iterator[Finding]:
-    if len(data.shape) > 1:
-        if data.constant_samples > CONSTANT * data.looked:
-            yield Finding(
-                "constant-samples",
-                f"{data.constant_samples} of {data.looked} samples looked at{_of(data)} have the same value everywhere "
-                f"({data.constant_samples / data.looked:.1%})",
-                "remove empty samples, or look at how they were read",
-            )
+def _samples(data: InputFacts, model: ModelInput | None) -> Iterator[Finding]:
+    if len(data.shape) > 1 and data.constant_samples > CONSTANT * data.looked:
+        yield Finding(
+            "constant-samples",
+            f"{data.constant_samples} of {data.looked} samples looked at{of(data)} have the same value everywhere "
+            f"({data.constant_samples / data.looked:.1%})",
+            "remove empty samples, or look at how they were read",
+        )
+    if len(data.std) < 2 or (model is not None and model.vocabulary is not None):
         return
-    if len(data.shape) != 1 or len(data.std) < 2 or (model is not None and model.vocabulary is not None):
-        return
-    std = np.array(data.std)
-    still = np.flatnonzero(std == 0)
+    still = np.flatnonzero(np.array(data.std) == 0)
     if len(still):
         yield Finding(
             "constant-features",
-            f"{len(still)} of {len(std)} features{_of(data)} never change: {_features(data, still)}",
+            f"{len(still)} of {len(data.std)} {entries(data)}{of(data)} never change: {listed(data, still)}",
             "leave them out: the model can learn nothing from them",
-        )
-    step = (max(data.high, 0.0) - min(data.low, 0.0)) / 255
-    lost, moving = np.flatnonzero((std > 0) & (std < STEPS * step)), len(std) - len(still)
-    # A layer that normalises makes much of a narrow feature; other models hardly look at a few such.
-    matter = len(lost) if model is not None and model.normalizes else 2 * len(lost) // max(moving, 1)
-    if int8 and moving > 1 and matter:
-        narrowest = lost[np.argmin(std[lost])]
-        own = model is not None and "Normalization" in model.first_layers
-        yield Finding(
-            "feature-scales",
-            f"an int8 input has one scale, here steps of {step:.3g} (values from {data.low:.4g} to {data.high:.4g}), "
-            f"which mostly erases {len(lost)} of {len(std)} features{_of(data)}: {_features(data, lost)} "
-            f"(a spread of {std[narrowest]:.3g}{'' if len(lost) == 1 else ' and more'})",
-            "add --normalize-outside: what the Normalization layer does happens before the file then"
-            if own
-            else "train on standardised columns, or with a Normalization layer first and --normalize-outside",
         )
 
 
@@ -255,15 +227,6 @@ def _text(shape: Sequence[int | None]) -> str:
 
 def _name(data: InputFacts) -> str:
     return f"samples of {data.name}" if data.name else "samples"
-
-
-def _of(data: InputFacts) -> str:
-    return f" of {data.name}" if data.name else ""
-
-
-def _features(data: InputFacts, indices: Sequence[int] | np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> str:
-    names = [data.feature_names[i] if data.feature_names else f"number {i}" for i in indices]
-    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
 
 
 def _class_list(facts: DataFacts, classes: Sequence[int], counts: Sequence[int] | None = None) -> str:

@@ -62,12 +62,13 @@ class Plan:
         for option, value, low, high in (
             ("--processes", 1 if self.processes is None else self.processes, 1, MOST_PROCESSES),
             ("--min-samples", self.min_samples, 1, self.max_samples),
-            ("--min-seconds", self.min_seconds, 0, 3600),
+            ("--min-seconds", self.min_seconds, 0.0, 3600),
             ("--timeout", self.timeout, 0.001, LONGEST),
             ("--cool-timeout", self.cool_timeout, 0.001, LONGEST),
         ):
             if not low <= value <= high:
-                raise InputError(f"{option} {shown(value)}: expected a number from {low} to {high}")
+                unit = " seconds" if isinstance(low, float) else ""
+                raise InputError(f"{option} {shown(value)}{unit}: expected {low:g} to {high:g}{unit}")
         if self.pin and not CPUS.fullmatch(self.pin):
             raise InputError(f"--pin {told(self.pin)}: expected CPU numbers to 9999, such as 3 or 0-3 or 0,2")
         if self.governor and not re.fullmatch(r"[a-z_]+", self.governor):

@@ -1,21 +1,26 @@
-"""Rescaling and Normalization at a model's start, moved into the preprocessing that comes before the file.
+"""Rescaling, Normalization and BatchNormalization at a model's start, moved into the preprocessing before the file.
 
 An int8 input has one scale. Where a model normalises by itself, that scale has to span the raw values: columns of a
 table with other ranges lose their steps, and an image costs an operator more. Done before, in float, it costs nothing.
+All three are affine per channel when a model is used, and so commute with layers that only move values.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edgekit.backend import tf_keras
 from edgekit.columns import Array
+from edgekit.config import Recipe
 from edgekit.errors import InputError
 from edgekit.preprocessing import Preprocessing
+from edgekit.task import Task
 from edgekit.techniques.rebuild import rebuild
 
 
@@ -35,7 +40,7 @@ class Outside:
 
 
 def normalize_outside(model: Any, preprocessing: Preprocessing, names: Sequence[str]) -> Outside:
-    """Take Rescaling and Normalization layers at the start of a model out of it.
+    """Take Rescaling, Normalization and BatchNormalization layers at the start of a model out of it.
 
     Args:
         model: a tf_keras model with a graph; it is left as it is.
@@ -52,9 +57,10 @@ def normalize_outside(model: Any, preprocessing: Preprocessing, names: Sequence[
     dropped: set[str] = set()
     reasons = []
     fed: dict[str, Preprocessing] = {}
+    ends = {id(output._keras_history.layer) for output in flat.outputs}
     for tensor, name in zip(flat.inputs, names, strict=True):
         how = preprocessing.of(name)
-        chain, reason = _chain(tensor)
+        chain, reason = _chain(tensor, ends)
         if not chain:
             reasons.append(f"input {name} goes {reason}")
         elif how.layout != "NHWC":
@@ -69,42 +75,139 @@ def normalize_outside(model: Any, preprocessing: Preprocessing, names: Sequence[
             f"--normalize-outside: nothing to take out of {model.name}: {'; '.join(reasons)}", "leave the option out"
         )
     made = rebuild(flat, lambda layer: [] if layer.name in dropped else None)
-    together = Preprocessing(inputs=tuple(fed.items())) if preprocessing.inputs else fed[names[0]]
+    together = Preprocessing(inputs=tuple(fed.items())) if len(names) > 1 else fed[names[0]]
     return Outside(made, together, tuple(sorted(dropped)))
 
 
-def _chain(tensor: Any) -> tuple[list[tuple[Any, Array, Array]], str]:
-    """Return the layers behind an input that can be taken out, each with factor and offset, and what ends them."""
+def check_outside(recipe: Recipe, task: Task) -> None:
+    """Raise `InputError` if other inputs of the model would make a run mean something else."""
+    if task.main.kind == "reconstruction":
+        raise InputError(
+            "--normalize-outside: an autoencoder is judged against its inputs, which would be others",
+            "leave the option out",
+        )
+    named = {value for spec in recipe.stages for key, value in spec.options.items() if key in ("teacher", "student")}
+    files = sorted(value for value in named if Path(str(value)).suffix)
+    if files:
+        raise InputError(
+            f"--normalize-outside: {', '.join(files)} would get the model's new inputs, not those it was trained on",
+            "leave the option out, or distil first, into a bundle whose .keras file is compressed with it",
+        )
+
+
+_AFFINE = ("Rescaling", "Normalization", "BatchNormalization", "SyncBatchNormalization")
+_MOVING = ("Reshape", "Flatten", "Permute", "Identity", "Cropping1D", "Cropping2D", "Cropping3D")
+"""Layers whose outputs are values of their input, each at one place; they stay where they are."""
+_LARGEST = 1 << 24
+"""Values of a sample that are followed through such layers."""
+
+
+def _chain(tensor: Any, ends: Collection[int]) -> tuple[list[tuple[Any, Array, Array]], str]:
+    """Return the layers behind an input that can be taken out, each with factor and offset, and what ends them.
+
+    The numbers are for the input's channels, also where the layer stands behind others that move values.
+
+    Args:
+        tensor: the input.
+        ends: `id` of the layers whose outputs are the model's; none behind such a one is taken out.
+    """
     chain: list[tuple[Any, Array, Array]] = []
+    moving: list[Any] = []
     layer = tensor._keras_history.layer
     while True:
-        following = [node.outbound_layer for node in layer._outbound_nodes]
+        following = list(layer._outbound_nodes)
+        if id(layer) in ends:
+            return chain, "to an output of the model"
         if len(following) != 1:
             return chain, f"to {len(following)} layers"
-        layer = following[0]
-        if type(layer).__name__ not in ("Rescaling", "Normalization") or len(layer._inbound_nodes) != 1:
-            return chain, f"to {layer.name} ({type(layer).__name__})"
+        layer = following[0].outbound_layer
+        kind = type(layer).__name__
+        if kind not in (*_AFFINE, *_MOVING) or len(layer._inbound_nodes) != 1:
+            return chain, f"to {layer.name} ({kind})"
+        if kind in _MOVING:
+            moving.append(layer)
+            continue
         if not str(tensor.dtype.name).startswith("float"):
             return chain, f"as {tensor.dtype.name} to {layer.name}"
+        if following[0].call_kwargs.get("training"):
+            return chain, f"to {layer.name}, which is called with training=True"
         numbers = _affine(layer)
-        if numbers is None:
-            return chain, f"to {layer.name}, which does not work per channel"
-        chain.append((layer, *numbers))
+        per_channel = None if numbers is None else [_before(values, moving, tensor.shape[1:]) for values in numbers]
+        if per_channel is None or per_channel[0] is None or per_channel[1] is None:
+            return chain, f"to {layer.name}, which does not work per channel" + " of the input" * bool(moving)
+        chain.append((layer, per_channel[0], per_channel[1]))
 
 
 def _affine(layer: Any) -> tuple[Array, Array] | None:
     """Return factor and offset of a layer, (1,) or (channels,); None if it has others."""
     rank, channels = len(layer.input.shape), layer.input.shape[-1]
-    if type(layer).__name__ == "Rescaling":
+    kind = type(layer).__name__
+    if kind == "Rescaling":
         factor, offset = (np.ravel(np.asarray(v, np.float64)) for v in (layer.scale, layer.offset))
     else:
-        mean, variance = (np.ravel(np.asarray(v, np.float64)) for v in (layer.mean, layer.variance))
-        spread = np.maximum(np.sqrt(variance), tf_keras().backend.epsilon())
-        factor, offset = (spread, mean) if layer.invert else (1 / spread, -mean / spread)
-        if any(axis % rank != rank - 1 for axis in layer.axis):
+        axes = layer.axis if isinstance(layer.axis, Sequence) else (layer.axis,)
+        if any(axis % rank != rank - 1 for axis in axes):
             return None
+        factor, offset = _normalization(layer) if kind == "Normalization" else _batch_normalization(layer)
     fits = all(len(v) in (1, channels) for v in (factor, offset)) and bool((factor != 0).all())
     return (factor, offset) if fits else None
+
+
+def _normalization(layer: Any) -> tuple[Array, Array]:
+    mean, variance = (np.ravel(np.asarray(v, np.float64)) for v in (layer.mean, layer.variance))
+    spread = np.maximum(np.sqrt(variance), tf_keras().backend.epsilon())
+    return (spread, mean) if layer.invert else (1 / spread, -mean / spread)
+
+
+def _batch_normalization(layer: Any) -> tuple[Array, Array]:
+    """Return what it does outside training: `(x - moving_mean) / sqrt(moving_variance + epsilon) * gamma + beta`."""
+    mean, variance = (np.ravel(np.asarray(v, np.float64)) for v in (layer.moving_mean, layer.moving_variance))
+    gamma, beta = (
+        np.full_like(mean, usual) if weight is None else np.ravel(np.asarray(weight, np.float64))
+        for weight, usual in ((layer.gamma, 1.0), (layer.beta, 0.0))
+    )
+    factor = gamma / np.sqrt(variance + layer.epsilon)
+    return factor, beta - mean * factor
+
+
+def _before(values: Array, moving: Sequence[Any], shape: Sequence[int | None]) -> Array | None:
+    """Return numbers for the channels behind layers that move values as numbers for the input's channels.
+
+    Args:
+        values: (1,) or (channels,), behind those layers.
+        moving: the layers, from the input on.
+        shape: of a sample of the input.
+
+    Returns:
+        (1,) or (channels of the input,); None where values of one channel would need several numbers.
+    """
+    if len(values) == 1 or not moving:
+        return values
+    if None in shape or not 0 < (size := math.prod(int(n or 0) for n in shape)) <= _LARGEST:
+        return None
+    places = np.arange(size).reshape(1, *map(int, shape))  # type: ignore[arg-type]
+    for layer in moving:
+        places = _moved(layer, places)
+    channels = int(shape[-1] or 1)
+    found = np.full(channels, np.nan)
+    found[(places % channels).ravel()] = np.broadcast_to(values, places.shape).ravel()
+    same = bool((found[places % channels] == values).all())
+    found[np.isnan(found)] = 1.0  # of channels that are cropped away
+    return found if same else None
+
+
+def _moved(layer: Any, places: Array) -> Array:
+    """Return what a layer that moves values makes of a batch of one."""
+    kind = type(layer).__name__
+    if kind == "Identity":
+        return places
+    if kind == "Permute":
+        return places.transpose(0, *layer.dims)
+    if kind.startswith("Cropping"):
+        ends = layer.cropping if isinstance(layer.cropping[0], Sequence) else [layer.cropping]
+        axes = [slice(first, -last or None) for first, last in ends]
+        return places[(slice(None), *axes)]
+    return places.reshape(1, *map(int, layer.output.shape[1:]))
 
 
 def _after(how: Preprocessing, factor: Array, offset: Array) -> Preprocessing:

@@ -11,7 +11,8 @@ import pytest
 from edgekit.backend import keras3, tf_keras
 from edgekit.data import facts as facts_module
 from edgekit.data.facts import data_facts
-from edgekit.data.lint import Finding, lint
+from edgekit.data.finding import Finding
+from edgekit.data.lint import lint
 from edgekit.data.model_facts import ModelFacts, ModelInput, model_facts
 from edgekit.preprocessing import Preprocessing
 

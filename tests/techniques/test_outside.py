@@ -1,4 +1,4 @@
-"""Rescaling and Normalization moved from a model into its preprocessing."""
+"""Rescaling, Normalization and BatchNormalization moved from a model into its preprocessing."""
 
 from __future__ import annotations
 
@@ -22,9 +22,22 @@ def adapted(x: np.ndarray, **options: Any) -> Any:
     return layer
 
 
+def trained(**options: Any) -> Any:
+    """Return a BatchNormalization with other weights than it begins with."""
+    layer = tf_keras().layers.BatchNormalization(**options)
+    layer.build((None, 8, 8, 3))
+    rng = np.random.default_rng(1)
+    layer.set_weights([rng.uniform(0.5, 2.0, 3) * (100 if "moving" in w.name else 1) for w in layer.weights])
+    return layer
+
+
 def starts() -> dict[str, list[Any]]:
     layers = tf_keras().layers
     return {
+        "batch": [trained()],
+        "batch without gamma": [trained(scale=False, epsilon=0.5)],
+        "batch without beta": [trained(center=False)],
+        "rescaled batch": [layers.Rescaling(0.1), trained()],
         "rescaling": [layers.Rescaling(1 / 127.5, offset=-1.0)],
         "per channel": [layers.Rescaling([0.1, 0.2, 0.3], offset=[1.0, 0.0, -1.0])],
         "adapted": [adapted(IMAGES)],
@@ -48,6 +61,52 @@ def test_together_they_compute_the_same(start: str, how: Preprocessing) -> None:
         found.model(found.preprocessing.apply(IMAGES)), expected, atol=1e-4 * np.abs(expected).max()
     )
     assert len(model.layers) == len(taken) + 2
+
+
+@pytest.mark.parametrize(
+    ("moves", "inside"),
+    [
+        (lambda layers: [layers.Reshape((4, 16, 3))], "batch"),
+        (lambda layers: [layers.Permute((2, 1, 3)), layers.Cropping2D(((1, 0), (0, 2)))], "batch"),
+        (lambda layers: [layers.Permute((3, 1, 2)), layers.Flatten()], "rescaling"),
+        (lambda layers: [layers.Identity(), layers.Reshape((32, 6))], "twice the channels"),
+    ],
+)
+def test_behind_layers_that_move_values(moves: Any, inside: str) -> None:
+    keras = tf_keras()
+    before = moves(keras.layers)
+    twice = keras.layers.Rescaling([0.1, 0.2, 0.3] * 2, offset=[1.0, 0.0, -1.0] * 2)
+    taken = [twice] if inside == "twice the channels" else starts()[inside]
+    model = keras.Sequential([keras.Input((8, 8, 3)), *before, *taken, keras.layers.Flatten(), keras.layers.Dense(3)])
+    found = normalize_outside(model, Preprocessing(), ["image"])
+    assert found.layers == tuple(layer.name for layer in taken)
+    expected = model(IMAGES.astype(np.float32)).numpy()
+    given = found.preprocessing.apply(IMAGES)
+    np.testing.assert_allclose(found.model(given), expected, atol=1e-4 * np.abs(expected).max())
+
+
+def test_what_is_an_output_too_stays_what_it_is() -> None:
+    keras = tf_keras()
+    inputs = keras.Input((8, 8, 3))
+    scaled = keras.layers.Rescaling(1 / 255)(inputs)
+    model = keras.Model(inputs, [scaled, keras.layers.Flatten()(trained()(scaled))])
+    found = normalize_outside(model, Preprocessing(), ["image"])
+    assert len(found.layers) == 1
+    for made, expected in zip(
+        found.model(found.preprocessing.apply(IMAGES)), model(IMAGES.astype(np.float32)), strict=True
+    ):
+        np.testing.assert_allclose(made, expected, atol=1e-5)
+
+
+def test_several_inputs_that_are_fed_alike_before() -> None:
+    keras = tf_keras()
+    a, b = keras.Input((8, 8, 3), name="a"), keras.Input((8, 8, 3), name="b")
+    joined = keras.layers.Add()([trained()(a), keras.layers.Rescaling(0.5)(b)])
+    model = keras.Model([a, b], keras.layers.Flatten()(joined))
+    found = normalize_outside(model, Preprocessing(), ["a", "b"])
+    given = [found.preprocessing.of(name).apply(IMAGES) for name in "ab"]
+    np.testing.assert_allclose(found.model(given), model([IMAGES.astype(np.float32)] * 2), atol=1e-4)
+    assert str(found.preprocessing.of("b")) == "x / 2"
 
 
 def test_only_the_inputs_that_normalise_change() -> None:
@@ -84,6 +143,10 @@ def test_what_stays_where_it_is() -> None:
     both = layers.Concatenate()([scaled(inputs), layers.ReLU()(inputs)])
     cases = {
         "goes to conv2d": keras.Sequential([inputs, layers.Conv2D(2, 3, name="conv2d"), layers.Rescaling(2.0)]),
+        "which does not work per channel of the input": keras.Sequential(
+            [keras.Input((4, 4, 3)), layers.Permute((3, 1, 2)), layers.Rescaling([1.0, 2.0, 3.0, 4.0]), layers.Dense(2)]
+        ),
+        "which is called with training=True": keras.Model(inputs, layers.Dense(2)(trained()(inputs, training=True))),
         "goes to 2 layers": keras.Model(inputs, layers.Dense(2)(both)),
         "does not work per channel": keras.Sequential([keras.Input((4, 4, 3)), pixels, layers.Dense(2)]),
         "as uint8 to": keras.Sequential(

@@ -1,0 +1,211 @@
+"""What int8 inputs do to a model, measured before anything is trained or exported, and what mends it.
+
+The lint finds values that the 256 steps of an int8 input hardly tell apart. Whether that matters only the model knows:
+the float model is given its inputs rounded to those steps, and its outputs are compared. The same is done with every
+remedy, so that a hint names one that works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from edgekit.columns import Array
+from edgekit.config import Recipe, named_recipes
+from edgekit.data.finding import Finding
+from edgekit.data.lint_int8 import INT8
+from edgekit.data.steps import FINE_LEVELS, LEVELS, Steps
+from edgekit.errors import InputError
+from edgekit.export.check import answers
+from edgekit.metrics import decisions
+from edgekit.preprocessing import Preprocessing
+from edgekit.task import VALUES, Head, Task
+from edgekit.techniques.outside import check_outside, normalize_outside
+
+SPOILED = "int8-inputs"
+"""Code of a finding whose measured effect spoils the int8 files."""
+WORTHLESS, GRAVE, HARMLESS = 0.5, 0.9, 0.98
+"""Of what the outputs tell: below the first nothing is exported, below the second it is said again at the end, from the
+third on nothing is said."""
+PERCENTILE = 99.9
+"""Of the values that `[calibration] method = "percentile"` keeps, in percent; half of the rest lies at either end."""
+_COUNTED = 4_000_000
+"""Values of which percentiles are taken."""
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What rounded inputs leave of a model's outputs.
+
+    Attributes:
+        kept: share of what they tell, 1 for the same outputs, 0 for none of it: of classes the agreement beyond chance
+            (Cohen 1960), of values the share of their variance.
+        text: the same in numbers that a person knows.
+    """
+
+    kept: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model with what is needed to feed it.
+
+    Attributes:
+        model: a tf_keras model, or what behaves like one.
+        preprocessing: from stored samples to its inputs.
+        names: of the inputs, in the model's order.
+        samples: stored ones, on which its outputs are compared.
+        calibration: stored ones, which set the ranges.
+        task: what the outputs are for.
+    """
+
+    model: Any
+    preprocessing: Preprocessing
+    names: tuple[str, ...]
+    samples: Any
+    calibration: Any
+    task: Task
+
+    def effect(self, percentile: float = 100.0, levels: int = LEVELS) -> Effect:
+        """Measure what rounding the inputs to the steps of an integer does to the outputs.
+
+        Args:
+            percentile: of the calibration samples' values, that the steps span.
+            levels: of the integer.
+        """
+        inputs, calibration = (_arrays(self.preprocessing.apply(x)) for x in (self.samples, self.calibration))
+        rounded = [
+            _steps(seen, percentile, levels).rounded(array) if _is_float(tensor) else array
+            for array, seen, tensor in zip(inputs, calibration, self.model.inputs, strict=True)
+        ]
+        before, after = (answers(self.model, tuple(x) if len(x) > 1 else x[0]) for x in (inputs, rounded))
+        effects = [_effect(*pair) for pair in zip(before, after, self.task.heads, strict=True)]
+        return min(effects, key=lambda effect: effect.kept)
+
+    def outside(self) -> Subject | None:
+        """Return it with its normalization done by the preprocessing, if that can be."""
+        if not hasattr(self.model, "layers"):
+            return None
+        try:
+            found = normalize_outside(self.model, self.preprocessing, self.names)
+        except InputError:
+            return None
+        return replace(self, model=found.model, preprocessing=found.preprocessing)
+
+
+def judge(findings: Sequence[Finding], subject: Subject, recipe: Recipe, *, anyway: bool) -> list[Finding]:
+    """Measure what the lint found about int8 inputs; return what matters, with numbers and a remedy.
+
+    Args:
+        findings: of the lint, also those that only a measurement can make sure of.
+        subject: the model and its samples.
+        recipe: what is to be done.
+        anyway: go on although nothing is left of the model.
+
+    Returns:
+        At most one finding; its code is `SPOILED` where it spoils the int8 files.
+
+    Raises:
+        InputError: int8 inputs leave too little of the model for a file to be worth anything.
+    """
+    own = [finding for finding in findings if finding.code in INT8]
+    if not own:
+        return []
+    effect = subject.effect(_percentile(recipe))
+    if effect.kept >= HARMLESS:
+        return []
+    sentence = f"{'; '.join(finding.sentence for finding in own)}. With inputs rounded like that {effect.text}"
+    hint = _remedy(subject, recipe, effect) or own[0].hint
+    if effect.kept < WORTHLESS and not anyway:
+        raise InputError(
+            f"an int8 file of this model would be worthless: {sentence}",
+            f"{hint}; --anyway makes the files all the same",
+        )
+    return [Finding(SPOILED if effect.kept < GRAVE else own[0].code, sentence, hint)]
+
+
+def _remedy(subject: Subject, recipe: Recipe, effect: Effect) -> str:
+    """Return the first of the remedies that mends it, as typed; empty if none does."""
+    goal = max(GRAVE, 1 - (1 - effect.kept) / 2)
+    for text, measure in _remedies(subject, recipe):
+        found = measure()
+        if found is not None and found.kept >= goal:
+            return f"{text}: then {found.text} (measured)"
+    return ""
+
+
+def _remedies(subject: Subject, recipe: Recipe) -> Iterator[tuple[str, Callable[[], Effect | None]]]:
+    name = recipe.name.partition("+")[0]
+    edit, use = "in your recipe", ""
+    if name in named_recipes():
+        edit, use = f"edgekit recipes {name} > mine.toml; in mine.toml", ", and give it as --recipe mine.toml"
+    moved = subject.outside() if not recipe.normalize_outside and _may_move(recipe, subject.task) else None
+    used = _percentile(recipe)
+    if moved is not None:
+        yield "add --normalize-outside", lambda: moved.effect(used)
+    if used == 100:
+        clipped = f'{edit}, under [calibration], write method = "percentile"{use}'
+        yield clipped, lambda: subject.effect(PERCENTILE)
+        if moved is not None:
+            yield f"add --normalize-outside, and {clipped}", lambda: moved.effect(PERCENTILE)
+    yield (
+        "train on standardised values, or with a Normalization layer first and --normalize-outside; or, of this model, "
+        f'{edit}, under [export], write schemes = ["int16x8"]{use}: its inputs have {FINE_LEVELS:,} steps',
+        lambda: subject.effect(levels=FINE_LEVELS),
+    )
+
+
+def _may_move(recipe: Recipe, task: Task) -> bool:
+    try:
+        check_outside(recipe, task)
+    except InputError:
+        return False
+    return True
+
+
+def _percentile(recipe: Recipe) -> float:
+    return PERCENTILE if getattr(recipe, "calibration_method", "minmax") == "percentile" else 100.0
+
+
+def _arrays(inputs: Any) -> list[Array]:
+    return list(inputs) if isinstance(inputs, tuple) else [inputs]
+
+
+def _is_float(tensor: Any) -> bool:
+    return str(getattr(tensor.dtype, "name", tensor.dtype)).startswith(("float", "bfloat"))
+
+
+def _steps(values: Array, percentile: float, levels: int) -> Steps:
+    if percentile == 100:
+        return Steps.of(float(values.min()), float(values.max()), levels)
+    some = values.ravel()
+    if some.size > _COUNTED:
+        some = some[np.random.default_rng(0).integers(0, some.size, _COUNTED)]
+    rest = (100 - percentile) / 2
+    low, high = np.percentile(some, (rest, 100 - rest))
+    return Steps.of(float(low), float(high), levels)
+
+
+def _effect(before: Array, after: Array, head: Head) -> Effect:
+    count = len(before)
+    values = head.kind in VALUES or (head.kind == "unlabelled" and before.shape[-1] < 2)
+    if values:
+        spread, error = float(before.std()), float(np.sqrt(np.mean((after - before) ** 2)))
+        if not spread:
+            return Effect(1.0 if not error else 0.0, f"the outputs of {count} validation samples change")
+        text = f"the outputs of {count} validation samples are off by {error / spread:.1%} of their spread"
+        return Effect(1 - (error / spread) ** 2, text)
+    classes = [
+        outputs.argmax(axis=-1) if head.kind == "unlabelled" else decisions(outputs, head)
+        for outputs in (before, after)
+    ]
+    same = float((classes[0] == classes[1]).mean())
+    chance = np.unique(classes[0], return_counts=True)[1].max() / classes[0].size
+    kept = (same - chance) / (1 - chance) if chance < 1 else same
+    if classes[0].size == count:
+        return Effect(float(kept), f"{same:.1%} of {count} validation samples keep their class")
+    return Effect(float(kept), f"{same:.1%} of the decisions on {count} validation samples stay as they are")
