@@ -234,8 +234,8 @@ def _told(model: Any) -> dict[str, dict[str, Quantization]]:
     for side in ("inputs", "outputs"):
         ports = value.get(side) if isinstance(value, dict) else None
         for name, entry in ports.items() if isinstance(ports, dict) else ():
-            scale, point = (entry.get(key) for key in ("scale", "zero_point")) if isinstance(entry, dict) else (0, 0)
-            if type(scale) in (int, float) and 0 < scale < math.inf and type(point) is int:
+            scale, point = (entry.get("scale"), entry.get("zero_point")) if isinstance(entry, dict) else (0, 0)
+            if isinstance(scale, int | float) and 0 < scale < math.inf and type(point) is int:
                 found.setdefault(side, {})[name] = Quantization((float(scale),), (point,), None)
     return found
 

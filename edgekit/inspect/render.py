@@ -20,9 +20,7 @@ def render(info: FileInfo) -> str:
     ]
     parts = [[visible(str(info.path)), *_table([(f"  {key}", visible(text)) for key, text in facts])]]
     for title, ends in (("inputs", info.inputs), ("outputs", info.outputs)):
-        rows: list[tuple[str, ...]] = [
-            (f"  {short(t.name)}", t.dtype, _shape(t), _meaning(t)) for t in ends
-        ]
+        rows: list[tuple[str, ...]] = [(f"  {short(t.name)}", t.dtype, _shape(t), _meaning(t)) for t in ends]
         parts.append([title, *_table(rows)])
     operators = [(str(count), visible(name)) for name, count in info.operators.items()]
     parts.append([f"operators ({sum(info.operators.values())})", *_table([("  ", *row) for row in operators], right=1)])
