@@ -13,8 +13,11 @@ from edgekit.arrays.archive import read_arrays
 from edgekit.errors import InputError
 from edgekit.inspect.info import TensorInfo
 from edgekit.manifest import TensorSpec
+from edgekit.printable import visible
 from edgekit.scoring import real
 from edgekit.task import Task
+
+SCALES = "export it with DequantizeLinear behind its inputs and QuantizeLinear before its outputs: they hold the scales"
 
 
 def specs(tensors: Sequence[TensorInfo]) -> tuple[TensorSpec, ...]:
@@ -22,9 +25,25 @@ def specs(tensors: Sequence[TensorInfo]) -> tuple[TensorSpec, ...]:
     found = []
     for tensor in tensors:
         q = tensor.quantization
-        scale, zero = (q.scale[0], q.zero_point[0]) if q else (None, None)
-        found.append(TensorSpec(tensor.name, tensor.shape, tensor.dtype, scale, zero))
+        one = q is not None and len(q.scale) == 1 and not tensor.unscaled
+        scale, zero = (q.scale[0], q.zero_point[0]) if q is not None and one else (None, None)
+        unscaled = tensor.unscaled or (q is not None and not one)
+        found.append(TensorSpec(tensor.name, tensor.shape, tensor.dtype, scale, zero, unscaled))
     return tuple(found)
+
+
+def unscaled(side: str, tensors: Sequence[TensorSpec]) -> str:
+    """Return what is wrong with the first input or output whose integers stand for unknown values, or nothing.
+
+    Args:
+        side: `input` or `output`.
+        tensors: of a file.
+    """
+    spec = next((spec for spec in tensors if spec.unscaled), None)
+    if spec is None:
+        return ""
+    cannot = "it cannot be fed" if side == "input" else "its values cannot be judged"
+    return f"{side} `{visible(spec.name)}` is {spec.dtype} without a scale: {cannot}"
 
 
 def feed_names(inputs: Sequence[TensorSpec]) -> tuple[str, ...]:
@@ -60,9 +79,11 @@ def read_outputs(path: Path, outputs: Sequence[TensorSpec], task: Task) -> tuple
     """Return what the runner wrote, in real units and in the task's order.
 
     Raises:
-        InputError: an output is missing, or is not of numbers.
+        InputError: an output is missing, is not of numbers, or of integers without a scale.
     """
     found, order = load_outputs(path), output_order(outputs, task)
+    if lacking_scale := unscaled("output", [outputs[i] for i in order]):
+        raise InputError(lacking_scale, SCALES)
     lacking = [outputs[i].name for i in order if str(i) not in found]
     if lacking:
         raise InputError(f"no values came back for output `{lacking[0]}`")

@@ -41,7 +41,9 @@ class TensorSpec:
         name: as the runtime knows it.
         shape: with the batch axis; -1 where it may vary.
         dtype: NumPy's name.
-        scale, zero_point: real = (stored - zero_point) * scale; None for floating point tensors.
+        scale, zero_point: real = (stored - zero_point) * scale; None for floating point, and for integers that are
+            numbers as they are, such as tokens and classes.
+        unscaled: its integers stand for real values by a scale that the file does not tell.
     """
 
     name: str
@@ -49,6 +51,7 @@ class TensorSpec:
     dtype: str
     scale: float | None = None
     zero_point: int | None = None
+    unscaled: bool = False
 
     def check(self) -> None:
         """Raise `Wrong` for half a quantization."""

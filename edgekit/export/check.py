@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from edgekit.devices.device import Device
 from edgekit.devices.jobs import RUNTIMES, Job, run_job
-from edgekit.feeding import feed_names, output_order, read_outputs
+from edgekit.errors import InputError
+from edgekit.feeding import SCALES, feed_names, output_order, read_outputs, unscaled
 from edgekit.manifest import Agreement, TensorSpec
 from edgekit.metrics import decisions
 from edgekit.preprocessing import Preprocessing
@@ -64,8 +65,11 @@ def run_file(
         folder: for the raw outputs, temporary.
 
     Raises:
+        InputError: the integers of an input or output have no scale.
         RunnerError: the runtime cannot run the file.
     """
+    if lacking := unscaled("input", inputs) or unscaled("output", [outputs[i] for i in output_order(outputs, task)]):
+        raise InputError(f"{path.name}: {lacking}", SCALES)
     job = Job(
         "accuracy",
         RUNTIMES[path.suffix[1:]],

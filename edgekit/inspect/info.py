@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,12 +33,14 @@ class TensorInfo:
         shape: sizes; -1 is dynamic.
         dtype: the NumPy name (`float32`, `int8`), also for types NumPy lacks (`int4`, `bfloat16`).
         quantization: None for a tensor of plain numbers.
+        unscaled: whether its integers stand for real values by a scale that the file does not tell, or not one for all.
     """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
     quantization: Quantization | None
+    unscaled: bool = field(default=False, kw_only=True)
 
 
 @dataclass(frozen=True)

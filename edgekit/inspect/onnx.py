@@ -10,10 +10,11 @@ from typing import Any
 from edgekit.errors import InputError, MissingExtraError
 from edgekit.files import gzip_bytes
 from edgekit.inspect import values
-from edgekit.inspect.info import FileInfo, Quantization, TensorInfo, WeightInfo
+from edgekit.inspect.info import FileInfo, TensorInfo, WeightInfo
 from edgekit.inspect.onnx_external import embed
 from edgekit.inspect.onnx_graph import DTYPES, BadModel, Constant, Index, index, operator_name, sizes, text
 from edgekit.inspect.onnx_macs import count_macs
+from edgekit.inspect.onnx_ports import Ports
 from edgekit.inspect.onnx_quantization import Scales
 from edgekit.inspect.onnx_values import Store
 from edgekit.inspect.source import check_file, damaged, load
@@ -119,8 +120,10 @@ def _describe(path: Path, size: int, model: Any) -> FileInfo:
     store.check(model)
     scales = Scales(graph, store)
     constants = {t.name for t in model.graph.initializer}
-    inputs = tuple(_end(v, scales, is_input=True) for v in model.graph.input if v.name not in constants)
-    outputs = tuple(_end(v, scales, is_input=False) for v in model.graph.output)
+    fed = [value for value in model.graph.input if value.name not in constants]
+    ports = Ports(model, graph, scales) if any(map(_is_integer, (*fed, *model.graph.output))) else None
+    inputs = tuple(_end(value, ports, "inputs") for value in fed)
+    outputs = tuple(_end(value, ports, "outputs") for value in model.graph.output)
     weights = tuple(_weight(c, scales, store) for c in graph.constants if _is_weight(c, graph))
     macs, note, batch = count_macs(model, graph)
     return FileInfo(
@@ -139,16 +142,23 @@ def _describe(path: Path, size: int, model: Any) -> FileInfo:
     )
 
 
-def _end(value: Any, scales: Scales, *, is_input: bool) -> TensorInfo:
+def _end(value: Any, ports: Ports | None, side: str) -> TensorInfo:
     kind = value.type.WhichOneof("value")
     if kind != "tensor_type":
         return TensorInfo(text(value.name), (), (kind or "unknown").removesuffix("_type"), None)
     tensor = value.type.tensor_type
     dtype, shape = _dtype(tensor.elem_type), sizes(tensor.shape)
-    quantization: Quantization | None = None
-    if "int" in dtype or dtype.startswith("float8"):
-        quantization = scales.of_input(value.name, shape) if is_input else scales.of_output(value.name)
-    return TensorInfo(text(value.name), shape, dtype, quantization)
+    quantization, unscaled = None, False
+    if ports is not None and _is_integer(value):
+        quantization, unscaled = ports.of(value.name, dtype, side)
+    return TensorInfo(text(value.name), shape, dtype, quantization, unscaled=unscaled)
+
+
+def _is_integer(value: Any) -> bool:
+    """Return whether an input or output holds integers, or the floating point of 8 bits that stands for others."""
+    return value.type.HasField("tensor_type") and _dtype(value.type.tensor_type.elem_type).startswith(
+        ("int", "uint", "float8")
+    )
 
 
 def _is_weight(constant: Constant, graph: Index) -> bool:
@@ -163,7 +173,7 @@ def _weight(constant: Constant, scales: Scales, store: Store) -> WeightInfo:
     dtype, shape = _dtype(constant.tensor.data_type), constant.shape
     elements = math.prod(shape)
     raw = store.raw(constant)
-    quantization = scales.of_input(constant.name, shape)
+    quantization = scales.of_constant(constant.name, shape)
     zeros = unique = None
     if raw is not None:
         stored = tuple(constant.tensor.dims) if constant.sparse else shape

@@ -50,6 +50,7 @@ class Index:
     Attributes:
         nodes: (node, whether it belongs to the main graph itself), in the order of the file.
         consumers: name -> {(operator type, place among its inputs): the first such node}.
+        uses: name -> every (node, place among its inputs), in the order of the file.
         producers: name -> node.
         constants: initializers and the outputs of Constant nodes.
         by_name: the constants of `constants` by name; of several with the same name the first.
@@ -57,6 +58,7 @@ class Index:
 
     nodes: list[tuple[Any, bool]] = field(default_factory=list)
     consumers: dict[str, dict[tuple[str, int], Any]] = field(default_factory=dict)
+    uses: dict[str, list[tuple[Any, int]]] = field(default_factory=dict)
     producers: dict[str, Any] = field(default_factory=dict)
     constants: list[Constant] = field(default_factory=list)
     by_name: dict[str, Constant] = field(default_factory=dict)
@@ -118,6 +120,7 @@ def _node(node: Any, found: Index, *, main: bool) -> None:
         raise BadModel(f"it has more than {MAX_NODES:,} nodes")
     for place, name in enumerate(node.input):
         found.consumers.setdefault(name, {}).setdefault((node.op_type, place), node)
+        found.uses.setdefault(name, []).append((node, place))
     for name in node.output:
         found.producers.setdefault(name, node)
     if node.op_type == "Constant" and node.output:

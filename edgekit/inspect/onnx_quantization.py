@@ -1,32 +1,19 @@
-"""Scales and zero points of ONNX tensors, found at the operators that apply them."""
+"""Scales and zero points of ONNX constants and tensors, read at the operators that apply them."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 from edgekit.inspect import values
 from edgekit.inspect.info import Quantization
 from edgekit.inspect.onnx_graph import DTYPES, Index, attribute
+from edgekit.inspect.onnx_operators import ATTRIBUTE, moved, reader, writer
 from edgekit.inspect.onnx_values import Store
 
-_LAST = -1
-_ATTRIBUTE = -2
-_READERS: dict[tuple[str, int], tuple[int | None, int, int]] = {
-    # (operator, place of the tensor) -> places of its scale and zero point, and the axis if they are per channel.
-    ("DequantizeLinear", 0): (1, 2, _ATTRIBUTE),
-    ("QLinearConv", 0): (1, 2, 1),
-    ("QLinearConv", 3): (4, 5, 0),
-    ("QLinearMatMul", 0): (1, 2, _LAST),
-    ("QLinearMatMul", 3): (4, 5, _LAST),
-    ("ConvInteger", 1): (None, 3, 0),
-    ("MatMulInteger", 1): (None, 3, _LAST),
-}
-_WRITERS = {"QuantizeLinear": (1, 2), "QLinearConv": (6, 7), "QLinearMatMul": (6, 7)}
-_MOVES = ("Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity")
-"""Operators that leave values as they are."""
-_MAX_MOVES = 8
-"""So many of them in a row are followed."""
+_MAX_MOVES = 64
+"""Operators behind a constant that are looked at, at most."""
 _MAX_SCALES = 1 << 20
 
 
@@ -43,32 +30,38 @@ class Scales:
         self._store = store
         self._numbers: dict[str, tuple[Any, ...] | None] = {}
 
-    def of_input(self, name: str, shape: tuple[int, ...]) -> Quantization | None:
-        """Return the quantization of a graph input or a constant, from the operator that reads it."""
-        for step in range(_MAX_MOVES):
-            uses = self._graph.consumers.get(name, {})
-            for key, places in _READERS.items():
-                if key in uses:
-                    return self._read(uses[key], *places, shape, moved=step > 0)
-            following = [uses[move, 0] for move in _MOVES if (move, 0) in uses]
-            if not following or not following[0].output:
-                return None
-            name = following[0].output[0]
-        return None
+    def of_constant(self, name: str, shape: tuple[int, ...]) -> Quantization | None:
+        """Return the quantization of a constant, from the operators that read it; None where they do not agree."""
+        found = [q for node, place, far in self._readers(name) if (q := self.read_by(node, place, shape, moved=far))]
+        return found[0] if found and all(q == found[0] for q in found) else None
 
-    def of_output(self, name: str) -> Quantization | None:
-        """Return the quantization of a graph output, from the operator that makes it."""
-        for _ in range(_MAX_MOVES):
-            node = self._graph.producers.get(name)
-            if node is None:
-                return None
-            if node.op_type in _WRITERS:
-                scale, point = _WRITERS[node.op_type]
-                return self._read(node, scale, point, _ATTRIBUTE, (), moved=True)
-            if node.op_type not in _MOVES or not node.input:
-                return None
-            name = node.input[0]
-        return None
+    def read_by(self, node: Any, place: int, shape: tuple[int, ...], *, moved: bool) -> Quantization | None:
+        """Return the quantization that an operator gives one of its inputs; None if it gives none.
+
+        Args:
+            node: the operator.
+            place: of the tensor among its inputs.
+            shape: of the tensor.
+            moved: whether the values went through other operators on the way, so that the axis may be another one.
+        """
+        places = reader(node, place)
+        return None if places is None else self._read(node, *places, shape, moved=moved)
+
+    def written_by(self, node: Any) -> Quantization | None:
+        """Return the quantization that an operator gives its first output; None if it gives none, or per channel."""
+        places = writer(node)
+        return None if places is None else self._read(node, *places, ATTRIBUTE, (), moved=True)
+
+    def _readers(self, name: str) -> Iterator[tuple[Any, int, bool]]:
+        """Yield the operators that give a constant's values a scale, and whether others came before."""
+        queue, seen = [(name, False)], {name}
+        for tensor, far in queue:
+            for node, place in self._graph.uses.get(tensor, ()):
+                if reader(node, place) is not None:
+                    yield node, place, far
+                elif place in moved(node) and node.output and node.output[0] not in seen and len(queue) < _MAX_MOVES:
+                    seen.add(node.output[0])
+                    queue.append((node.output[0], True))
 
     def _read(
         self, node: Any, scale_at: int | None, point_at: int, axis: int, shape: tuple[int, ...], *, moved: bool
@@ -82,9 +75,9 @@ class Scales:
             return None
         points = points * count if len(points) == 1 else points
         scale = scale * count if len(scale) == 1 else scale
-        if count == 1:
-            return Quantization(scale, points, None)
-        axis = attribute(node, "axis", 1) if axis == _ATTRIBUTE else axis
+        if count == 1 or (moved and len(set(scale)) <= 1 and len(set(points)) == 1):
+            return Quantization(scale[:1], points[:1], None)
+        axis = attribute(node, "axis", 1) if axis == ATTRIBUTE else axis
         axis = axis + len(shape) if axis < 0 else axis
         # After a Transpose the axis is another one; blockwise scales have more values than the axis.
         if moved or not 0 <= axis < len(shape) or shape[axis] != count:
@@ -94,8 +87,17 @@ class Scales:
     def _values(self, node: Any, place: int) -> tuple[Any, ...] | None:
         name = node.input[place] if place < len(node.input) else ""
         if name not in self._numbers:
-            self._numbers[name] = self._decode(name)
+            self._numbers[name] = self._decode(self._source(name))
         return self._numbers[name]
+
+    def _source(self, name: str) -> str:
+        """Return the constant that a name is a copy of."""
+        for _ in range(_MAX_MOVES):
+            node = self._graph.producers.get(name)
+            if node is None or node.op_type not in ("Identity", "Reshape", "Squeeze", "Unsqueeze") or not node.input:
+                return name
+            name = node.input[0]
+        return name
 
     def _decode(self, name: str) -> tuple[Any, ...] | None:
         constant = self._graph.by_name.get(name)

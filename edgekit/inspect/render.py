@@ -20,9 +20,7 @@ def render(info: FileInfo) -> str:
     ]
     parts = [[visible(str(info.path)), *_table([(f"  {key}", visible(text)) for key, text in facts])]]
     for title, ends in (("inputs", info.inputs), ("outputs", info.outputs)):
-        rows: list[tuple[str, ...]] = [
-            (f"  {short(t.name)}", t.dtype, _shape(t), quantization(t.quantization)) for t in ends
-        ]
+        rows: list[tuple[str, ...]] = [(f"  {short(t.name)}", t.dtype, _shape(t), _meaning(t)) for t in ends]
         parts.append([title, *_table(rows)])
     operators = [(str(count), visible(name)) for name, count in info.operators.items()]
     parts.append([f"operators ({sum(info.operators.values())})", *_table([("  ", *row) for row in operators], right=1)])
@@ -31,6 +29,11 @@ def render(info: FileInfo) -> str:
     rows = [(f"  {short(w.name)}", *_weight(w)) for w in info.weights]
     parts.append(_table([header, *rows], right=3, until=6) if rows else ["no weights"])
     return "\n\n".join(map(lines, parts))
+
+
+def _meaning(tensor: TensorInfo) -> str:
+    """Return what the integers of an input or output stand for."""
+    return quantization(tensor.quantization) or ("without a scale" if tensor.unscaled else "")
 
 
 def quantization(value: Quantization | None) -> str:

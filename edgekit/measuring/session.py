@@ -23,7 +23,7 @@ from edgekit.devices.jobs import RUNTIMES, Job, run_job
 from edgekit.devices.target import differences
 from edgekit.devices.work import RemoteWork
 from edgekit.errors import InputError, RunnerError, RunnerTimeout
-from edgekit.feeding import feed_names, read_outputs
+from edgekit.feeding import SCALES, feed_names, read_outputs, unscaled
 from edgekit.files import sha256
 from edgekit.measuring.agreement import compare_with_host
 from edgekit.measuring.inputs import fix_shapes
@@ -212,6 +212,8 @@ class _Session:
         try:
             if refusal:
                 raise RunnerError(refusal)
+            if mode == "accuracy" and (lacking := unscaled("input", self._subjects[cell.subject].inputs)):
+                raise RunnerError(lacking, SCALES)
             device = self._prepared.devices[job.runtime]
             if self._plan.pin:
                 device = dataclasses.replace(device, prefix=("taskset", "-c", self._plan.pin))
@@ -233,7 +235,7 @@ class _Session:
             try:
                 cell.accuracy = {**answer, **self._score(self._subjects[cell.subject], outputs)}
             except InputError as error:
-                cell.failures.append(f"accuracy: {error.message}")
+                cell.failures.append(f"accuracy: {error.message}" + (f" ({error.hint})" if error.hint else ""))
             if self._remote:
                 host_job = dataclasses.replace(job, runtime=RUNTIMES[self._subjects[cell.subject].subject.format])
                 with open_device() as host:
@@ -256,7 +258,8 @@ class _Session:
 
     def _job(self, mode: str, cell: _Cell) -> Job:
         candidate = self._subjects[cell.subject]
-        fed = mode != "memory" and candidate.preprocessing is not None
+        known = candidate.preprocessing is not None and not unscaled("input", candidate.inputs)
+        fed = mode != "memory" and known
         samples = None
         if self._samples is not None and fed:
             samples = self._samples.path if mode == "accuracy" else self._samples.first

@@ -21,6 +21,9 @@ from edgekit.preprocessing import Preprocessing
 from edgekit.records import Subject
 from edgekit.task import Task
 
+NARROW = ("int8", "uint8", "int16", "uint16")
+"""Types of integers that mostly stand for real values."""
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -113,7 +116,11 @@ def _from_artifact(folder: Path, artifact: Artifact, manifest: Manifest, runtime
     samples = inside(folder / EVAL, folder) if is_file(folder / EVAL) else None
     path, how = folder / artifact.file, manifest.preprocessing
     beside = runnable(path, artifact.format).companions  # a bundle may come from anywhere, too
-    return Candidate(subject, path, how, artifact.inputs, artifact.outputs, manifest.task, samples, companions=beside)
+    inputs, outputs = artifact.inputs, artifact.outputs
+    if any(spec.scale is None and not spec.unscaled and spec.dtype in NARROW for spec in (*inputs, *outputs)):
+        info = inspect_file(path)  # the edgekit that made it may not have found the scale
+        inputs, outputs = specs(info.inputs), specs(info.outputs)
+    return Candidate(subject, path, how, inputs, outputs, manifest.task, samples, companions=beside)
 
 
 def _from_file(path: Path, runtime: str | None) -> Candidate:
