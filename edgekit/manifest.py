@@ -79,6 +79,8 @@ class Artifact:
     """How the file came to be, e.g. `TFLiteConverter`, `tf2onnx from the int8 TFLite`."""
     validation: ScoreForm | None = None
     """How good this file's answers to validation samples are (`edgekit.metrics.Score`); None for `c`."""
+    rewrites: dict[str, Count] = field(default_factory=dict)
+    """What was rewritten in the model before quantization (`edgekit.export.rewrites`): name to the number of places."""
 
     def check(self) -> None:
         """Raise `Wrong` for a file that is not called as its format is."""

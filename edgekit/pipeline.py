@@ -295,6 +295,7 @@ def _artifact(
         outputs=outputs,
         made_by=item.made_by,
         validation=validation,
+        rewrites=item.rewrites,
         **artifact_numbers(item.path),
     )
 

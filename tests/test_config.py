@@ -56,7 +56,7 @@ def test_preprocessing() -> None:
 @pytest.mark.parametrize(
     ("text", "message", "hint"),
     [
-        ("schema = 1\n[calibration]\nmethod = 'entropy'\n", "`calibration.method` is \"entropy\"", ""),
+        ("schema = 1\n[calibration]\nmethod = 'entropy'\n", '`calibration.method` is "entropy"', ""),
         ("schema = 1\n[calibration]\npercentile = 20\n", "`calibration.percentile` is 20, expected 50 to 100", ""),
         ("schema = 1\n[exprot]\n", "unknown key `exprot`", "`export`"),
         ("schema = 1\n[export]\nscheme = ['int8']\n", "unknown key `export.scheme`", "`schemes`"),

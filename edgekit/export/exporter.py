@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from edgekit.calibration import Ranging
 from edgekit.config import Recipe
 from edgekit.errors import ConversionError
 from edgekit.export import c_header, int4, onnx, tflite
+from edgekit.export.rewrites.apply import Rewritten, in_words, rewritten
 from edgekit.export.saved import Saved, without_loops
 from edgekit.export.tflite import Calibration
 from edgekit.progress import Progress
@@ -20,12 +21,17 @@ HEADER = "model_data.h"
 
 @dataclass(frozen=True)
 class Exported:
-    """A file just written: its format (`tflite`, `onnx`, `c`), its scheme, and how it was made."""
+    """A file just written: its format (`tflite`, `onnx`, `c`), its scheme, how it was made, and from what.
+
+    Attributes:
+        rewrites: what was rewritten in the model before it was quantized, name to the number of places.
+    """
 
     path: Path
     format: str
     scheme: str
     made_by: str
+    rewrites: dict[str, int] = field(default_factory=dict)
 
 
 def export(
@@ -56,8 +62,12 @@ def export(
         ConversionError: a file cannot be made.
     """
     with temporary_folder("export") as scratch:
-        workshop = _Workshop(model, float_model, calibration, Ranging.of(recipe), scratch, name)
-        wanted, made = plan(recipe), []
+        wanted, made = plan(recipe), list[Exported]()
+        calibrated = any(scheme in tflite.CALIBRATED or of_int8(scheme) for _, scheme in wanted)
+        samples = _Samples(calibration, Ranging.of(recipe))
+        workshop = _Workshop(model, float_model, samples, scratch, name, rewrite=calibrated)
+        if workshop.rewrites:
+            progress.say(f"before quantization: {in_words(workshop.rewrites)}")
         with progress.task("exporting", len(wanted)) as task:
             for format_, scheme in wanted:
                 made.append(workshop.make(format_, scheme, folder))
@@ -87,17 +97,29 @@ def of_int8(scheme: str) -> bool:
     return scheme == "int8" or scheme in int4.SCHEMES
 
 
+@dataclass(frozen=True)
+class _Samples:
+    """Calibration samples, and how ranges are chosen from them."""
+
+    calibration: Calibration
+    ranging: Ranging
+
+
 class _Workshop:
     """Makes single artifacts; what one needs of another (ONNX int8 of TFLite int8) is made once, here."""
 
     def __init__(
-        self, model: Any, float_model: Any, calibration: Calibration, ranging: Ranging, scratch: Path, name: str
+        self, model: Any, float_model: Any, samples: _Samples, scratch: Path, name: str, *, rewrite: bool
     ) -> None:
-        self._calibration, self._ranging, self._scratch, self._name = calibration, ranging, scratch, name
-        self._int8 = without_loops(model, scratch / "int8")
-        shared = float_model is None and self._int8.model is model
-        self._float = self._int8 if shared else Saved(float_model or model, scratch / "float")
-        self._int16 = self._int8 if float_model is None else without_loops(float_model, scratch / "int16")
+        self._calibration, self._ranging = samples.calibration, samples.ranging
+        self._scratch, self._name = scratch, name
+        plain = float_model or model
+        # What is calibrated is rewritten. Files that keep floats are made from the model as it is: their users compare.
+        found = rewritten(plain, samples.calibration) if rewrite else Rewritten(plain)
+        self.rewrites = found.rewrites
+        self._int16 = without_loops(found.model, scratch / "int16")
+        self._int8 = self._int16 if float_model is None else without_loops(model, scratch / "int8")
+        self._float = self._int16 if self._int16.model is plain else Saved(plain, scratch / "float")
         self._trained = float_model is not None
         self._flatbuffers: dict[str, Path] = {}
 
@@ -109,15 +131,15 @@ class _Workshop:
             how = "TFLiteConverter, trained with fake quantization" if trained else "TFLiteConverter"
             how += ", recurrent layers unrolled" if self._saved(scheme).unrolled else ""
             narrowed = ", then int4 weights where the outputs tolerate them" if scheme in int4.SCHEMES else ""
-            return Exported(path, format_, scheme, how + narrowed)
+            return Exported(path, format_, scheme, how + narrowed, self._used(scheme))
         if format_ == "c":
             path = folder / HEADER
             c_header.write_header(path, self._tflite(scheme), self._name)
-            return Exported(path, format_, scheme, f"the bytes of {self._name}-{scheme}.tflite")
+            return Exported(path, format_, scheme, f"the bytes of {self._name}-{scheme}.tflite", self._used(scheme))
         path = folder / f"{self._name}-{scheme}.onnx"
         if scheme == "float32":
             return Exported(path, format_, scheme, onnx.write_float(path, self._float.signature))
-        return Exported(path, format_, scheme, self._int8_onnx(path))
+        return Exported(path, format_, scheme, self._int8_onnx(path), self._used(scheme))
 
     def _tflite(self, scheme: str) -> Path:
         if scheme not in self._flatbuffers:
@@ -133,6 +155,10 @@ class _Workshop:
 
     def _saved(self, scheme: str) -> Saved:
         return self._int16 if scheme == "int16x8" else self._int8 if of_int8(scheme) else self._float
+
+    def _used(self, scheme: str) -> dict[str, int]:
+        """Return the rewrites behind a file of this scheme."""
+        return self.rewrites if self._saved(scheme) is self._int16 else {}
 
     def _int8_onnx(self, path: Path) -> str:
         float_onnx = self._scratch / "float.onnx"

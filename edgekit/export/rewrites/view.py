@@ -1,0 +1,120 @@
+"""What a rewrite sees of a model, and how it makes another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from edgekit.backend import tensorflow, tf_keras
+from edgekit.columns import Array
+from edgekit.techniques.channels.graph import calls, flat
+from edgekit.techniques.rebuild import RANDOM_LAYERS, Part, clone, rebuild
+
+
+class View:
+    """A model whose nested models were flattened, and the changes that a rewrite makes to it.
+
+    Layers that are called more than once, or belong to Keras only by inheritance, are never changed: rewrites ask for
+    them with `simple`, `called_once` and `is_a`.
+
+    Attributes:
+        model: a functional or Sequential tf_keras model without nested ones.
+        nodes: its calls, in the order in which they can be computed.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.nodes = calls(model)
+        self._made_by = {id(tensor): node for node in self.nodes for tensor in flat(node.outputs)}
+        self._calls: dict[int, int] = {}
+        self._readers: dict[int, list[Any]] = {}
+        for node in self.nodes:
+            self._calls[id(node.layer)] = self._calls.get(id(node.layer), 0) + 1
+            for tensor in node.keras_inputs:
+                self._readers.setdefault(id(tensor), []).append(node)
+        self._outputs = {id(tensor) for tensor in flat(model.outputs)}
+        self._weights: dict[str, list[Array]] = {}
+        self._configs: dict[str, dict[str, Any]] = {}
+        self._chains: dict[str, list[Part]] = {}
+
+    def maker(self, tensor: Any) -> Any:
+        """Return the call that computes a tensor; None for an input of the model."""
+        return self._made_by.get(id(tensor))
+
+    def readers(self, tensor: Any) -> list[Any]:
+        """Return the calls that read a tensor."""
+        return self._readers.get(id(tensor), [])
+
+    def is_output(self, tensor: Any) -> bool:
+        """Return whether a tensor is an output of the model."""
+        return id(tensor) in self._outputs
+
+    def reader(self, tensor: Any) -> Any:
+        """Return the only call that reads a tensor; None if there are more or less, or it is an output as well."""
+        readers = self.readers(tensor)
+        return readers[0] if len(readers) == 1 and not self.is_output(tensor) else None
+
+    def simple(self, node: Any) -> bool:
+        """Return whether a call is the only one of its layer, of one tensor to one tensor."""
+        return self._calls[id(node.layer)] == 1 and len(node.keras_inputs) == 1 and len(flat(node.outputs)) == 1
+
+    def called_once(self, layer: Any) -> bool:
+        """Return whether a layer is called once in the model."""
+        return self._calls[id(layer)] == 1
+
+    def is_replaced(self, layer: Any) -> bool:
+        """Return whether other layers are in a layer's place already."""
+        return layer.name in self._chains
+
+    def weights(self, layer: Any) -> list[Array]:
+        """Return a layer's weights as they are after the changes so far."""
+        return self._weights[layer.name] if layer.name in self._weights else layer.get_weights()
+
+    def set(self, layer: Any, weights: Sequence[Array], **config: Any) -> None:
+        """Give a layer other weights, and other values of its configuration."""
+        self._weights[layer.name] = list(weights)
+        self._configs.setdefault(layer.name, {}).update(config)
+
+    def replace(self, layer: Any, chain: list[Part]) -> None:
+        """Put other layers in the place of one; none for nothing."""
+        self._chains[layer.name] = chain
+
+    def build(self) -> Any:
+        """Return the changed model."""
+
+        def part(layer: Any) -> list[Part] | None:
+            if layer.name in self._chains:
+                return self._chains[layer.name]
+            if layer.name in self._weights:
+                return [Part(clone(layer, **self._configs[layer.name]), self._weights[layer.name])]
+            return None
+
+        return rebuild(self.model, part)
+
+
+def is_a(layer: Any, *kinds: str) -> bool:
+    """Return whether a layer is one of Keras's own of these names, not one derived from it."""
+    layers = tf_keras().layers
+    return any(type(layer) is getattr(layers, kind, None) for kind in kinds)
+
+
+def is_linear(layer: Any) -> bool:
+    """Return whether a layer has no activation of its own."""
+    return getattr(layer, "activation", None) in (None, tf_keras().activations.linear)
+
+
+def is_homogeneous(layer: Any) -> bool:
+    """Return whether a layer's own activation, or an activation layer, is one with f(s * x) = s * f(x) for every s > 0."""
+    nn = tensorflow().nn
+    if is_a(layer, "ReLU"):
+        return layer.max_value is None and not layer.threshold
+    if is_a(layer, "LeakyReLU", "PReLU"):
+        return True
+    if is_linear(layer):
+        return is_a(layer, "Activation", *RANDOM_LAYERS) or hasattr(layer, "activation")
+    return layer.activation in (tf_keras().activations.relu, nn.relu, nn.leaky_relu) or is_homogeneous(layer.activation)
+
+
+def channels_last(layer: Any) -> bool:
+    """Return whether a layer takes the last axis for the channels."""
+    return getattr(layer, "data_format", None) in (None, "channels_last")
