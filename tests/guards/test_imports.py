@@ -24,6 +24,7 @@ FLOORS = {
     "edgekit.scratch": 0, "edgekit.temporary": 0, "edgekit.placing": 0, "edgekit.outputs": 0, "edgekit.isolated": 0,
     "edgekit.preprocessing": 1, "edgekit.stats": 1, "edgekit.config": 1, "edgekit.manifest": 1, "edgekit.records": 1,
     "edgekit.columns": 0, "edgekit.own_code": 0, "edgekit.task": 1, "edgekit.metrics": 1, "edgekit.scoring": 1,
+    "edgekit.labels": 1, "edgekit.nature": 1, "edgekit.heads": 1, "edgekit.matching": 6,
     "edgekit.ledger": 1, "edgekit.answers": 1, "edgekit.toml": 0, "edgekit.feeding": 2, "edgekit.source": 6,
     "edgekit.recipes": 1, "edgekit.ondevice": 1, "edgekit.starter": 1, "edgekit.api": 9,
     "edgekit.backend": 2, "edgekit.transports": 2, "edgekit.inspect": 2,
