@@ -75,6 +75,7 @@ def compress(
     std: Sequence[float] | float | None = None,
     normalize_outside: bool = False,
     metric: str | None = None,
+    task: str | None = None,
     seed: int | None = None,
     custom: Sequence[str] = (),
     allow_unsafe: bool = False,
@@ -97,6 +98,7 @@ def compress(
         std: as `mean`.
         normalize_outside: move Rescaling and (Batch)Normalization of the model's start into the preprocessing.
         metric: as `--metric`.
+        task: as `--task`, such as `regression`, where labels and outputs do not show it.
         seed: governs everything random; by default the recipe's.
         custom: classes and functions that the model needs, each `module:NAME` or `file.py:NAME`.
         allow_unsafe: load Lambda layers, which run code from the model file.
@@ -124,6 +126,7 @@ def compress(
         for option, value in (("--scale", scale), ("--mean", mean), ("--std", std)):
             argv += [option, _numbers(value)] if value is not None else []
         argv += ["--metric", metric] if metric else []
+        argv += ["--task", task] if task else []
         argv += ["--seed", str(seed)] if seed is not None else []
         argv += [part for item in custom for part in ("--custom", item)]
         flags = {"--normalize-outside": normalize_outside, "--allow-unsafe": allow_unsafe}
@@ -146,6 +149,7 @@ def bench(
     only: Sequence[str] = (),
     data: str | None = None,
     metric: str | None = None,
+    task: str | None = None,
     latency: bool = True,
     memory: bool = True,
     accuracy: bool = True,
@@ -164,6 +168,7 @@ def bench(
         only: of bundles: formats and schemes.
         data: evaluate on this test set: what `--data` takes.
         metric: as `--metric`.
+        task: as `--task`, for files that no bundle describes.
         latency: whether to measure it.
         memory: whether to measure it.
         accuracy: whether to measure it.
@@ -199,7 +204,7 @@ def bench(
         bundles = [path for path in paths if (path / edgekit.manifest.MANIFEST).is_file()]
         check_apart(Path(out), bundles, "out", replaced=False)
         prove(Path(out), into=True)
-    found = measure([place], chosen, plan, data=loaded, metric=metric, progress=console)
+    found = measure([place], chosen, plan, data=loaded, metric=metric, kinds=task or "", progress=console)
     record = found.records[0]
     if out is not None:
         _, trouble = edgekit.records.save_record(Path(out), record)

@@ -81,7 +81,12 @@ class Metric:
 
 
 def decisions(outputs: Array, head: Head) -> Array:
-    """Return the classes that outputs stand for: the largest, or 0 and 1 for an output that is one probability."""
+    """Return the classes that outputs stand for: the largest, or 0 and 1 for an output that is one probability.
+
+    Class numbers are what they are.
+    """
+    if head.indices:
+        return np.rint(outputs).astype(np.int64)
     if head.kind in SOFTMAX:
         classes: Array = outputs.argmax(axis=-1)
         return classes
@@ -155,9 +160,17 @@ def _miou(outputs: Array, y: Array, head: Head) -> Score:
 
 
 def _agreement(outputs: Array, y: Array, head: Head) -> Score:
-    """Share of samples with the same largest output as the float model's, which stand in for labels."""
-    same = outputs.reshape(len(outputs), -1).argmax(axis=1) == y.reshape(len(y), -1).argmax(axis=1)
-    return Score.of_count(int(same.sum()), len(y), "agreement")
+    """Share of samples (or positions) with the largest value where the float model has it, or with its class number."""
+    same = picks(outputs, head) == picks(y.reshape(outputs.shape), head)
+    if same.size == len(same):
+        return Score.of_count(int(same.sum()), len(y), "agreement")
+    return Score("agreement", mean_interval(same.reshape(len(same), -1).mean(axis=1)), len(y))
+
+
+def picks(outputs: Array, head: Head) -> Array:
+    """Return where the largest value of an unlabelled output is, along the last axis, or its class numbers."""
+    found: Array = decisions(outputs, head) if head.indices else outputs.argmax(axis=-1)
+    return found
 
 
 def _sqnr(outputs: Array, y: Array, head: Head) -> Score:

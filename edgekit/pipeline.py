@@ -21,7 +21,6 @@ from edgekit.columns import Columns, columns_of
 from edgekit.config import Recipe
 from edgekit.data.dataset import Dataset
 from edgekit.data.doubts import data_doubts
-from edgekit.data.fitting import fit
 from edgekit.data.lint_int8 import INT8
 from edgekit.data.split import Splits, sample, split
 from edgekit.data.stored import write_samples
@@ -51,6 +50,8 @@ from edgekit.manifest import (
     strangers,
     write_manifest,
 )
+from edgekit.matching import match
+from edgekit.metrics import decisions
 from edgekit.models.file_model import FileModel
 from edgekit.models.saving import card_path, save_keras3, save_model
 from edgekit.outputs import prove_bundle
@@ -84,6 +85,7 @@ def compress(
     preprocessing: Mapping[str, Any] | None = None,
     allow_unsafe: bool = False,
     metric: str | None = None,
+    kinds: str = "",
     custom: Sequence[str] = (),
     force: bool = False,
     fresh: bool = False,
@@ -102,6 +104,7 @@ def compress(
             without either, in place of what is usual for the data.
         allow_unsafe: load Lambda layers, which run code from the model file.
         metric: a key of `edgekit.metrics.METRICS` or `module:function`, in place of the task's usual one.
+        kinds: what `--task` takes (`edgekit.heads.chosen_kinds`), in place of what labels and outputs show.
         custom: the user's own layers and functions, `package.module:NAME` or `file.py:NAME`.
         force: replace an existing bundle at `out`.
         fresh: start over, in place of going on where an interrupted run of the same job stopped.
@@ -119,7 +122,7 @@ def compress(
     check_plan(model, recipe)
     recipe = recipe.with_preprocessing(preprocessing or {})
     source, dataset = load_source(model, data, recipe, allow_unsafe=allow_unsafe, custom=custom, progress=progress)
-    dataset, task = fit(dataset, source.card.preprocessing, source.inputs, source.outputs, source.name)
+    dataset, task = match(source, dataset, stages, kinds, progress, allow_unsafe=allow_unsafe)
     if recipe.normalize_outside:
         check_outside(recipe, task)
         source = with_normalization_outside(source, progress)
@@ -208,7 +211,7 @@ def _look(source: Source, splits: Splits, task: Task) -> tuple[Task, str]:
     if task.main.kind == "classification":
         y = columns_of(splits.y_validation[rows])[0]
         chance = np.bincount(y).max() / len(y)
-        right = wilson(int((found[0].argmax(axis=1) == y).sum()), len(y))
+        right = wilson(int((decisions(found[0], task.main).reshape(y.shape) == y).sum()), len(y))
         if right.low <= 1.5 * chance:
             warning = (
                 f"the float model is right on only {right.value:.1%} of {len(y)} validation samples (chance "

@@ -15,7 +15,10 @@ from edgekit.metrics import METRICS, Score, decisions
 from edgekit.own_code import importable
 from edgekit.preprocessing import Preprocessing
 from edgekit.stats import Interval, mean_interval
-from edgekit.task import SIGMOID, SOFTMAX, Head, Task
+from edgekit.task import SIGMOID, SOFTMAX, USUAL, Head, Task
+
+OF_SCORES = ("top5", "auc", "sqnr")
+"""Metrics that look at how large values are, which class numbers do not tell."""
 
 
 def real(stored: Array, quantization: Mapping[str, Any] | None) -> Array:
@@ -92,6 +95,11 @@ def with_metric(task: Task, metric: str | None) -> Task:
         fitting = ", ".join(name for name, m in METRICS.items() if kind in m.kinds)
         unknown = "unknown" if metric not in METRICS else f"not for {kind}"
         raise InputError(f"--metric {metric}: {unknown}", f"one of: {fitting}; or your own, module:function")
+    elif task.main.indices and metric in OF_SCORES:
+        raise InputError(
+            f"--metric {metric}: takes scores of classes, and output {task.main.name} is class numbers",
+            f"use --metric {USUAL[kind] if kind in SOFTMAX else 'agreement'}",
+        )
     return task.with_metric(metric)
 
 

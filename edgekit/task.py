@@ -1,27 +1,28 @@
-"""What a model is for: the kind of each of its outputs, found from the labels and the outputs' shapes.
+"""What a model is for: the kind of each of its outputs, and how it is judged. `edgekit.heads` finds it.
 
 kind            labels                                  outputs             usual metric
-classification  int (n,), or one-hot (n, classes)       (classes,)          accuracy
+classification  whole (n,), or one-hot (n, classes)     (classes,)          accuracy
 binary          0 or 1 (n,)                             (1,)                accuracy
 multilabel      0 or 1 (n, labels)                      (labels,)           accuracy
-segmentation    int (n, ...), a class a position        (..., classes)      miou
+segmentation    whole (n, ...), a class a position      (..., classes)      miou
 mask            0 or 1 (n, ...)                         (..., 1)            miou
-regression      float (n, ...)                          the same            mae
-reconstruction  none: the input                         the input's shape   mse
+regression      numbers (n, ...)                        the same            mae
+reconstruction  none, or left out: the input            the input's shape   mse
 unlabelled      none: the float model's outputs         any                 agreement or sqnr
+
+Class numbers, as ArgMax gives them, are outputs of a classification or segmentation, too (`Head.indices`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any, TypedDict
 
-import numpy as np
-
 from edgekit.columns import Array
-from edgekit.errors import InputError
-from edgekit.rules import Sized, Through, one_of
+from edgekit.labels import Coding
+from edgekit.nature import is_probable
+from edgekit.rules import Range, Sized, Through, one_of
 from edgekit.schema import read
 
 SOFTMAX = frozenset({"classification", "segmentation"})
@@ -37,8 +38,6 @@ USUAL = {
     "reconstruction": "mse",
     "unlabelled": "agreement",
 }
-SUM_TOLERANCE = 0.01
-"""By how much the probabilities of a sample may miss 1."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +50,9 @@ class Head:
         metric: how it is judged.
         logits: its values have not been through a softmax or sigmoid.
         loss: of values: what the model was compiled with, a name that Keras knows; empty for the squared error.
+        indices: its values are class numbers, not scores of classes.
+        first, step: the label of class 0, and how far the next one's is: labels were mapped if they are not 0 and 1.
+        note: what a reader should know of how the labels were taken; may be empty.
     """
 
     name: str = "output"
@@ -58,6 +60,28 @@ class Head:
     metric: str = "accuracy"
     logits: bool = False
     loss: str = ""
+    indices: bool = False
+    first: Annotated[int, Range(-1, 1)] = 0
+    step: Annotated[int, Range(1, 255)] = 1
+    note: str = ""
+
+    @property
+    def coding(self) -> Coding:
+        """How labels become classes."""
+        return Coding(self.first, self.step)
+
+    @property
+    def competes(self) -> bool:
+        """Whether the largest value along the last axis is what counts."""
+        return not self.indices and (self.kind in SOFTMAX or (self.kind, self.metric) == ("unlabelled", "agreement"))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form, without the note; what is as ever is left out, so that older edgekits read it."""
+        return {k: v for k, v in asdict(self).items() if k != "note" and (k not in LATER or v != LATER[k])}
+
+
+LATER = {"indices": False, "first": 0, "step": 1}
+"""Fields of `Head` that older edgekits do not know, with what they take for granted."""
 
 
 class TaskForm(TypedDict):
@@ -79,7 +103,7 @@ class Task:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
-        return {"heads": [asdict(head) for head in self.heads]}
+        return {"heads": [head.to_dict() for head in self.heads]}
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any], source: str = "task") -> Task:
@@ -109,68 +133,12 @@ class Task:
 CLASSIFICATION = Task()
 
 
-def find_head(name: str, y: Array | None, shape: Sequence[int | None], inputs: Sequence[Sequence[int | None]]) -> Head:
-    """Return what an output is for.
-
-    Args:
-        name: of the output.
-        y: labels as `data.dataset` stores them, samples first, or None.
-        shape: of the output, without the batch.
-        inputs: shapes of the model's inputs, without the batch.
-
-    Raises:
-        InputError: the labels do not fit such an output; said with both shapes.
-    """
-    kind = _kind(name, y, tuple(shape), [tuple(i) for i in inputs])
-    metric = USUAL[kind]
-    if kind == "unlabelled" and (len(shape) != 1 or shape[-1] in (1, None)):
-        metric = "sqnr"  # no classes whose largest could agree
-    return Head(name, kind, metric)
-
-
-def _kind(name: str, y: Array | None, shape: tuple[int | None, ...], inputs: list[tuple[int | None, ...]]) -> str:
-    if y is None:
-        return "reconstruction" if len(inputs) == 1 and inputs[0] == shape and len(shape) else "unlabelled"
-    whole, labels = np.dtype(y.dtype).kind in "iu", y.shape[1:]
-    width = shape[-1] if shape else None
-    if whole and labels == () and len(shape) == 1:
-        if width != 1:
-            _check_classes(name, y, width)
-            return "classification"
-        return "binary" if _zero_one(y) else "regression"
-    if whole and len(labels) == len(shape) - 1 and _fits(labels, shape[:-1]) and len(shape) > 1:
-        _check_classes(name, y, max(2, width or 2))
-        return "mask" if width == 1 else "segmentation"
-    if _fits(labels, shape) or (labels == () and shape == (1,)):
-        return "multilabel" if whole and len(shape) == 1 and _zero_one(y) else "regression"
-    raise InputError(
-        f"the labels of a sample have shape {labels} and dtype {y.dtype}, output {name} has shape {shape}",
-        "classes are integers (n,) or one-hot (n, classes); masks integers (n, height, width); values have the shape "
-        "of the output",
-    )
-
-
-def _fits(labels: tuple[int, ...], shape: tuple[int | None, ...]) -> bool:
-    return len(labels) == len(shape) and all(b in (None, a) for a, b in zip(labels, shape, strict=True))
-
-
-def _zero_one(y: Array) -> bool:
-    return bool(y.min() >= 0 and y.max() <= 1)
-
-
-def _check_classes(name: str, y: Array, classes: int | None) -> None:
-    low, high = int(y.min()), int(y.max())
-    if low < 0 or (classes is not None and high >= classes):
-        raise InputError(
-            f"the labels run from {low} to {high}, output {name} has {classes} classes", "number the classes from 0"
-        )
-
-
 def with_scale(head: Head, outputs: Array) -> Head:
     """Return the head with `logits` as the outputs of some samples show: whether they are probabilities."""
+    if head.indices:
+        return head
     if head.kind in SOFTMAX:
-        sums = outputs.sum(axis=-1)
-        probable = outputs.min() >= 0 and np.abs(sums - 1).max() < SUM_TOLERANCE
+        probable = is_probable(outputs)
     elif head.kind in SIGMOID:
         probable = outputs.min() >= 0 and outputs.max() <= 1
     else:

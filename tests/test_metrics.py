@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from edgekit.errors import InputError
+from edgekit.heads import find_head
 from edgekit.metrics import METRICS, Score
 from edgekit.scoring import score, scores, with_metric
 from edgekit.stats import bootstrap_ratio, mean_interval
-from edgekit.task import Head, Task, find_head, with_scale
+from edgekit.task import Head, Task, with_scale
 
 RNG = np.random.default_rng(5)
 

@@ -14,6 +14,7 @@ from edgekit.cli.options import (
     IDENTITY_HELP,
     METRIC_HELP,
     TARGET_HELP,
+    TASK_HELP,
     TRUST_HELP,
     integers,
     parts,
@@ -56,6 +57,7 @@ def command(
     std: Annotated[str | None, typer.Option(help="As --mean.")] = None,
     layout: Annotated[str | None, typer.Option(help="NHWC or NCHW, what the model expects.")] = None,
     metric: Annotated[str | None, typer.Option("--metric", help=METRIC_HELP)] = None,
+    task: Annotated[str, typer.Option("--task", help=TASK_HELP)] = "",
     input_shape: Annotated[
         list[str] | None,
         typer.Option("--input-shape", help="NAME=1,224,224,3 for an input with dynamic sizes. Several: repeat it."),
@@ -153,6 +155,7 @@ def command(
         data=load_data(data, shape_of(subjects[0].inputs), console) if data is not None else None,
         preprocessing=how,
         metric=metric,
+        kinds=task,
         forced=runtime is not None,
         wheels=runtime_wheels,
         native=benchmark_model,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from edgekit.cli.options import DATA_HELP, METRIC_HELP, preprocessing
+from edgekit.cli.options import DATA_HELP, METRIC_HELP, TASK_HELP, preprocessing
 from edgekit.cli.terminal import show
 from edgekit.printable import lines
 
@@ -80,6 +80,7 @@ def command(
         ),
     ] = None,
     metric: Annotated[str | None, typer.Option("--metric", help=METRIC_HELP)] = None,
+    task: Annotated[str, typer.Option("--task", help=TASK_HELP)] = "",
     allow_unsafe: Annotated[
         bool, typer.Option("--allow-unsafe", help="Load Lambda layers: they run code from the model file.")
     ] = False,
@@ -132,6 +133,7 @@ def command(
         folder,
         preprocessing=how,
         metric=metric,
+        kinds=task,
         allow_unsafe=allow_unsafe,
         custom=custom or (),
         force=force,

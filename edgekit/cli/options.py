@@ -23,6 +23,10 @@ METRIC_HELP = (
     "accuracy, top5, auc, mae, mse, miou, agreement, sqnr, or your own module:function(y_true, y_pred). "
     "[default: as the labels and outputs suggest]"
 )
+TASK_HELP = (
+    "What the first output is for: classification, binary, multilabel, regression, segmentation, mask or "
+    "reconstruction; of others 'NAME=regression;...'. [default: as the labels and outputs show]"
+)
 DATA_HELP = (
     "digits, mnist, fashion-mnist, cifar10, cifar100; an .npz or a folder of .npy with x_train, y_train, x_test, "
     "y_test; a folder of images; a .csv; or your own code: file.py:function (edgekit init writes an example)."

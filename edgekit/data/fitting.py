@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,9 +11,12 @@ import numpy as np
 from edgekit.columns import Columns, columns_of
 from edgekit.data.dataset import Dataset
 from edgekit.errors import InputError
+from edgekit.heads import find_head
+from edgekit.labels import PLAIN
 from edgekit.manifest import TensorSpec
+from edgekit.nature import INDICES, UNKNOWN, Nature
 from edgekit.preprocessing import Preprocessing
-from edgekit.task import Head, Task, find_head
+from edgekit.task import SIGMOID, SOFTMAX, Head, Task
 
 _LISTED = 20
 KEYS = {"input": "x", "output": "y"}
@@ -22,20 +25,33 @@ Shape = tuple[int | None, ...]
 
 @dataclass(frozen=True)
 class Port:
-    """An input or output of a model or a file: its name, and its shape without the batch."""
+    """An input or output of a model or a file.
+
+    Attributes:
+        name: of it.
+        shape: without the batch.
+        numbers: whether it is of plain integers, which of an output are class numbers.
+    """
 
     name: str
     shape: Shape
+    numbers: bool = False
 
 
 def ports(names: Sequence[str], tensors: Sequence[Any]) -> list[Port]:
     """Return the inputs or outputs of a Keras model."""
-    return [Port(name, tuple(tensor.shape[1:])) for name, tensor in zip(names, tensors, strict=True)]
+    return [
+        Port(name, tuple(tensor.shape[1:]), str(getattr(tensor.dtype, "name", tensor.dtype)) in INTEGERS)
+        for name, tensor in zip(names, tensors, strict=True)
+    ]
 
 
 def ports_of(specs: Sequence[TensorSpec]) -> list[Port]:
     """Return the inputs or outputs of a file."""
-    return [Port(s.name, tuple(None if n < 0 else n for n in s.shape[1:])) for s in specs]
+    return [
+        Port(s.name, tuple(None if n < 0 else n for n in s.shape[1:]), s.scale is None and s.dtype in INDEX_TYPES)
+        for s in specs
+    ]
 
 
 def shape_of(specs: Sequence[TensorSpec]) -> Shape | None:
@@ -61,17 +77,28 @@ def _renamed(part: Any, names: Sequence[str]) -> Any:
     return Columns(dict(zip(names, part.arrays, strict=True))) if _numbered(part, names) else part
 
 
+INTEGERS = ("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
+INDEX_TYPES = ("bool", "int32", "uint32", "int64", "uint64")
+"""Of a file: narrower integers without a scale may be quantized values whose scale is not known."""
 MOST_CLASSES = 1_000_000
 """More than any vocabulary has: a file that claims more is damaged."""
 
 
 def fit(
-    dataset: Dataset, preprocessing: Preprocessing, inputs: Sequence[Port], outputs: Sequence[Port], name: str
+    dataset: Dataset,
+    preprocessing: Preprocessing,
+    inputs: Sequence[Port],
+    outputs: Sequence[Port],
+    name: str,
+    *,
+    look: Callable[[Any], Sequence[Nature]] = lambda x: (),
+    kinds: Mapping[str, str] | None = None,
 ) -> tuple[Dataset, Task]:
     """Return the data as a model takes them, and what its outputs are for.
 
     Arrays of several inputs or outputs are put in the model's order, by their names. A last axis of one is added or
-    dropped: (64, 1) and (64,) may be the same signal, (28, 28) and (28, 28, 1) the same image.
+    dropped: (64, 1) and (64,) may be the same signal, (28, 28) and (28, 28, 1) the same image. Labels become the
+    classes 0, 1, ... where they are classes.
 
     Args:
         dataset: as stored.
@@ -79,6 +106,8 @@ def fit(
         inputs: of the model, in its order.
         outputs: of the model, in its order.
         name: of the model, for messages.
+        look: from stored samples to what the outputs are, as `edgekit.models.natures` finds it; nothing if unknown.
+        kinds: what the user says that outputs are for, by their names.
 
     Raises:
         InputError: the data do not fit the model; said with both shapes.
@@ -90,27 +119,36 @@ def fit(
         fitted = replace(fitted, **{key: _axes(getattr(fitted, key), inputs)})
     for port, array in zip(inputs, columns_of(fitted.x_train), strict=True):
         _check_shape(port, array, preprocessing.of(port.name), name, dataset.name)
+    natures = _natures(look(fitted.x_train), outputs)
     if dataset.y_train is None:
-        return fitted, Task(_heads(None, inputs, outputs))
+        return fitted, Task(_heads(None, inputs, outputs, natures, kinds or {}))
     for key in ("y_train", "y_test"):
         fitted = replace(fitted, **{key: _ordered(getattr(dataset, key), outputs, "output", name, dataset.name)})
     try:
-        heads = _heads(fitted.y_train, inputs, outputs)
+        heads = _heads(fitted.y_train, inputs, outputs, natures, kinds or {})
+        if heads[0].kind == "reconstruction":
+            return replace(fitted, y_train=None, y_test=None, class_names=()), Task(heads)
+        for key in ("y_train", "y_test"):
+            fitted = replace(fitted, **{key: _for_heads(getattr(fitted, key), heads, outputs, key)})
     except InputError as error:
         raise InputError(f"{dataset.name}: {error.message}", error.hint) from error
-    for key in ("y_train", "y_test"):
-        fitted = replace(fitted, **{key: _for_heads(getattr(fitted, key), heads)})
-    if heads[0].kind == "classification" and len(heads) == 1:
-        fitted = replace(fitted, class_names=_names(fitted.class_names, outputs[0].shape[-1]))
-    else:
-        fitted = replace(fitted, class_names=() if heads[0].kind != "binary" else fitted.class_names)
-    return fitted, Task(heads)
+    return replace(fitted, class_names=_class_names(fitted, heads, outputs)), Task(heads)
 
 
-def _heads(y: Any, inputs: Sequence[Port], outputs: Sequence[Port]) -> tuple[Head, ...]:
+def _natures(found: Sequence[Nature], outputs: Sequence[Port]) -> list[Nature]:
+    known = found if len(found) == len(outputs) else [UNKNOWN] * len(outputs)
+    return [INDICES if p.numbers and not n.numbers else n for p, n in zip(outputs, known, strict=True)]
+
+
+def _heads(
+    y: Any, inputs: Sequence[Port], outputs: Sequence[Port], natures: Sequence[Nature], kinds: Mapping[str, str]
+) -> tuple[Head, ...]:
     labels = [None] * len(outputs) if y is None else columns_of(y)
     shapes = [port.shape for port in inputs]
-    return tuple(find_head(p.name, label, p.shape, shapes) for p, label in zip(outputs, labels, strict=True))
+    return tuple(
+        find_head(port.name, label, port.shape, shapes, nature, kinds.get(port.name, ""))
+        for port, label, nature in zip(outputs, labels, natures, strict=True)
+    )
 
 
 def _ordered(part: Any, ports_: Sequence[Port], role: str, model: str, data: str) -> Any:
@@ -163,14 +201,71 @@ def _check_shape(port: Port, array: Any, how: Preprocessing, model: str, data: s
         )
 
 
-def _for_heads(y: Any, heads: Sequence[Head]) -> Any:
-    arrays = [_for_head(array, head) for array, head in zip(columns_of(y), heads, strict=True)]
+def coded(y: Any, task: Task, outputs: Sequence[Port]) -> Any:
+    """Return labels as a task that is known takes them: classes 0, 1, ... where they are classes.
+
+    Args:
+        y: as stored; of several outputs in the task's order.
+        task: as found for these or like labels.
+        outputs: of a file, in the task's order.
+
+    Raises:
+        InputError: there are labels of no class of the task.
+    """
+    if len(columns_of(y)) != len(task.heads) or task.main.kind in ("reconstruction", "unlabelled"):
+        return y
+    return _for_heads(y, task.heads, outputs, "y_test")
+
+
+def _for_heads(y: Any, heads: Sequence[Head], outputs: Sequence[Port], key: str) -> Any:
+    arrays = [
+        _for_head(array, head, port, key) for array, head, port in zip(columns_of(y), heads, outputs, strict=True)
+    ]
     return Columns(dict(zip(y.names, arrays, strict=True))) if isinstance(y, Columns) else arrays[0]
 
 
-def _for_head(y: Any, head: Head) -> Any:
-    """Integers that are values, not classes, become floating point numbers."""
-    return y.astype(np.float32) if head.kind == "regression" and y.dtype.kind in "iu" else y
+def _for_head(y: Any, head: Head, port: Port, key: str) -> Any:
+    """Integers that are values become floating point numbers; labels of classes become 0, 1, ..."""
+    if head.kind == "regression" and y.dtype.kind in "iu":
+        return y.astype(np.float32)
+    if head.kind not in SOFTMAX | SIGMOID:
+        return y
+    if head.kind == "segmentation" and not head.indices and _is_one_hot(y, port):
+        return y.argmax(axis=-1).astype(np.uint8 if y.shape[-1] < 256 else np.int64)
+    if head.coding != PLAIN or y.dtype.kind not in "iu":
+        y = head.coding.classes(y)
+        y = y.astype(np.int64) if y.ndim == 1 or head.kind in SOFTMAX else np.where(y < 0, 255, y).astype(np.uint8)
+    if y.ndim == len(port.shape) + 1 and y.ndim > 2 and y.shape[-1] == 1 and head.kind != "multilabel":
+        y = y[..., 0]
+    classes = 2 if head.kind in SIGMOID else port.shape[-1] if port.shape and not head.indices else None
+    low, high = int(y.min()), int(y.max())
+    if low < 0 or (classes is not None and high >= classes):
+        raise InputError(
+            f"{key} holds labels that y_train does not: output {head.name} has {classes or 'the'} classes, "
+            f"{head.coding.name(0)} to {head.coding.name((classes or high) - 1)}",
+            "every class must occur in y_train",
+        )
+    return y
+
+
+def _is_one_hot(y: Any, port: Port) -> bool:
+    return bool(y.ndim == len(port.shape) + 1 and y.shape[-1] == port.shape[-1] and y.shape[-1] > 1)
+
+
+def _class_names(dataset: Dataset, heads: Sequence[Head], outputs: Sequence[Port]) -> tuple[str, ...]:
+    """Return the names of the classes, numbers as the labels had them; of other tasks nothing."""
+    head, known = heads[0], dataset.class_names
+    if len(heads) > 1 or head.kind not in ("classification", "binary"):
+        return ()
+    count = 2 if head.kind == "binary" else outputs[0].shape[-1] if outputs[0].shape and not head.indices else None
+    if count is None:
+        count = max(int(np.max(dataset.y_train)), int(np.max(dataset.y_test))) + 1
+    if head.coding != PLAIN:
+        known = ()
+    elif head.kind == "binary" and known:
+        return known
+    names = _names(known, count)
+    return names if head.coding == PLAIN else tuple(head.coding.name(number) for number in range(len(names)))
 
 
 def _names(known: tuple[str, ...], classes: int | None) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from edgekit.data.cache import Spool
 from edgekit.data.raw import Loose, Part, Raw
 from edgekit.data.split import Indices, stratified
 from edgekit.errors import InputError
+from edgekit.labels import is_whole
 
 TEST_SHARE = 0.2
 IN_MEMORY_BYTES = 256 << 20
@@ -46,7 +47,7 @@ def complete(loose: Loose, source: str, share: float = TEST_SHARE) -> Raw:
 def choose(count: int, labels: Part | None, source: str, share: float = TEST_SHARE) -> Indices:
     """Choose the samples to hold out, as sorted indices: the same for the same number of samples and labels.
 
-    Integer labels keep their shares, unless nearly every sample has one of its own.
+    Labels of whole numbers keep their shares, unless nearly every sample has one of its own.
 
     Raises:
         InputError: there are too few samples.
@@ -54,9 +55,9 @@ def choose(count: int, labels: Part | None, source: str, share: float = TEST_SHA
     wanted = max(1, round(count * share))
     if wanted >= count:
         raise InputError(f"{source}: {count} samples are too few to hold out a test part", "add samples")
-    if isinstance(labels, np.ndarray) and labels.dtype.kind in "uib":
-        flat = np.asarray(labels).reshape(count, -1)
-        if flat.shape[1] == 1 and len(np.unique(flat)) <= count / 2:
+    if isinstance(labels, np.ndarray) and labels.dtype.kind in "uibf" and labels.size == count:
+        flat = np.asarray(labels).reshape(count, 1)
+        if is_whole(flat) and len(np.unique(flat)) <= count / 2:
             return stratified(flat[:, 0], wanted, _SEED)
     chosen = np.random.default_rng(_SEED).choice(count, size=wanted, replace=False)
     return np.sort(chosen).astype(np.int64)

@@ -13,7 +13,7 @@ from typing import Any
 
 from edgekit import __version__
 from edgekit.data.dataset import Dataset
-from edgekit.data.fitting import fit, named_as, ports_of
+from edgekit.data.fitting import coded, fit, named_as, ports_of
 from edgekit.data.stored import read_samples, write_samples
 from edgekit.devices import benchmark_model
 from edgekit.devices.device import Device, open_device
@@ -23,8 +23,9 @@ from edgekit.devices.jobs import RUNTIMES, Job, run_job
 from edgekit.devices.target import differences
 from edgekit.devices.work import RemoteWork
 from edgekit.errors import InputError, RunnerError, RunnerTimeout
-from edgekit.feeding import SCALES, feed_names, read_outputs, unscaled
+from edgekit.feeding import SCALES, feed_names, output_order, read_outputs, unscaled
 from edgekit.files import sha256
+from edgekit.heads import chosen_kinds, settled
 from edgekit.measuring.agreement import compare_with_host
 from edgekit.measuring.inputs import fix_shapes
 from edgekit.measuring.plan import Plan
@@ -47,6 +48,7 @@ def bench(
     data: Dataset | None = None,
     preprocessing: Mapping[str, Any] | None = None,
     metric: str | None = None,
+    kinds: str = "",
     forced: bool = False,
     wheels: Path | None = None,
     native: Path | None = None,
@@ -62,6 +64,7 @@ def bench(
         data: evaluate on the whole test part of this data set, in place of the samples in the bundles.
         preprocessing: for files that no bundle describes: fields of `Preprocessing` that are not as usual for the data.
         metric: a key of `edgekit.metrics.METRICS` or `module:function`, in place of the task's usual one.
+        kinds: what `--task` takes (`edgekit.heads.chosen_kinds`), for files that no bundle describes.
         forced: `.tflite` files run under the runtime they name, and no other that the device may have.
         wheels: a folder of wheels for the device, in place of the package index.
         native: TFLite's `benchmark_model` for the device, used in place of Python.
@@ -78,8 +81,8 @@ def bench(
     started = time.monotonic()
     if data is not None:
         data = named_as(data, *_names(subjects[0]))
-    fed = fix_shapes([_fed(c, data, preprocessing, metric) for c in subjects], plan.input_shapes)
-    for note in (c.note for c in fed if c.note):
+    fed = fix_shapes([_fed(c, data, preprocessing, metric, kinds) for c in subjects], plan.input_shapes)
+    for note in dict.fromkeys(c.note for c in fed if c.note):
         progress.warn(note)
     with temporary_folder("bench") as folder:
         samples = _evaluation(fed, data, folder)
@@ -247,6 +250,8 @@ class _Session:
         task = candidate.task
         found = read_outputs(outputs, candidate.outputs, task)
         truth = labels(task, self._samples.x, self._samples.y, candidate.preprocessing)
+        heads = tuple(settled(h, o, y) for h, o, y in zip(task.heads, found, truth, strict=False))
+        task = dataclasses.replace(task, heads=heads if len(heads) == len(found) else task.heads)
         return {**scores(found, truth, task), **digest(found[0], task.main)}
 
     def _cool(self, task: Task) -> float | None:
@@ -339,20 +344,33 @@ def _names(candidate: Candidate) -> tuple[list[str], list[str]]:
     return inputs, [head.name for head in candidate.task.heads] if candidate.task else outputs
 
 
-def _fed(candidate: Candidate, data: Dataset | None, given: Mapping[str, Any] | None, metric: str | None) -> Candidate:
+def _fed(
+    candidate: Candidate, data: Dataset | None, given: Mapping[str, Any] | None, metric: str | None, kinds: str
+) -> Candidate:
     """Return the file with how it is fed and what it is for, from its bundle or from the data."""
     how, task = candidate.preprocessing, candidate.task
     if how is None and (data or given):
         how = (data.preprocessing if data else Preprocessing()).changed(given or {})
     if task is None and data is not None and how is not None:
-        _, task = fit(data, how, ports_of(candidate.inputs), ports_of(candidate.outputs), candidate.subject.name)
-    note = candidate.note
+        outputs = ports_of(candidate.outputs)
+        asked = chosen_kinds(kinds, [port.name for port in outputs])
+        _, task = fit(data, how, ports_of(candidate.inputs), outputs, candidate.subject.name, kinds=asked)
+    note = "; ".join(filter(None, [candidate.note, *(head.note for head in (task.heads if task else ()))]))
     if task is not None and metric is None and ":" in task.main.metric:
         # A bundle may come from anywhere, and what it names is not run unless it is asked for.
         note = f"{candidate.subject.name}: was judged by {task.main.metric}; --metric {task.main.metric} does so here"
         task = task.with_metric(USUAL[task.main.kind])
     task = with_metric(task, metric) if task else task
     return dataclasses.replace(candidate, preprocessing=how, task=task, note=note)
+
+
+def _coded(y: Any, subjects: Sequence[Candidate]) -> Any:
+    """Return the labels of a data set as the first file whose task is known takes them."""
+    first = next((c for c in subjects if c.task is not None), None)
+    if first is None or first.task is None or y is None:
+        return y
+    ports = ports_of([first.outputs[i] for i in output_order(first.outputs, first.task)])
+    return coded(y, first.task, ports)
 
 
 def _evaluation(subjects: list[Candidate], data: Dataset | None, folder: Path) -> _Evaluation | None:
@@ -365,8 +383,8 @@ def _evaluation(subjects: list[Candidate], data: Dataset | None, folder: Path) -
         )
     if data is not None:
         path, source = folder / "test.npz", f"{data.name}, the whole test part"
-        write_samples(path, data.x_test, data.y_test)
-        x, y = data.x_test, data.y_test
+        x, y = data.x_test, _coded(data.y_test, subjects)
+        write_samples(path, x, y)
     elif carried:
         [path], source = carried.values(), "the bundle's evaluation samples"
         x, y = read_samples(path)

@@ -48,6 +48,8 @@ TRACED: dict[str, Traced] = {
     **{kind: Traced(f"math.reduce_{kind.lower()}", REDUCED) for kind in ("Mean", "Sum", "Max", "Min", "Prod")},
     **{kind: Traced(f"math.reduce_{kind.lower()}", REDUCED) for kind in ("Any", "All", "Std", "Logsumexp")},
     "Var": Traced("math.reduce_variance", REDUCED),
+    "Argmax": Traced("math.argmax", ALONG),
+    "Argmin": Traced("math.argmin", ALONG),
     "Cumsum": Traced("math.cumsum", ALONG),
     "LogSoftmax": Traced("nn.log_softmax", ALONG),
     "Gelu": Traced("nn.gelu", (("approximate", "approximate"),)),
@@ -132,6 +134,8 @@ def _refuse(node: Any, kind: str) -> None:
         grown = rank + (kind in ("Stack", "ExpandDims"))
         if any(axis is None or axis % grown == 0 for axis in axes):
             raise Unsupported(ACROSS)
+    if kind in ("Argmax", "Argmin") and operation.keepdims:
+        raise Unsupported("it keeps the axis that it counts along")
     if kind == "Cast" and operation.dtype in NOT_FLOAT32:
         raise Unsupported(f"it casts to {operation.dtype}, and everything here computes in float32")
     if kind == "Matmul" and (rank < 3 or any(len(tensor.shape) != rank for tensor in tensors)):

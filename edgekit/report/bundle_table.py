@@ -41,14 +41,22 @@ def _row(artifact: Artifact, agreement: Agreement | None, first: int) -> list[st
         score_text(Score.from_dict(artifact.validation)),
         "-" if agreement.top1 is None else f"{agreement.top1:.1%}",
         "-" if agreement.max_steps is None else f"{agreement.max_steps:.1f}",
-        "equal" if agreement.sqnr_db is None else f"{agreement.sqnr_db:.1f}",
+        _sqnr(agreement),
         artifact.made_by,
     ]
+
+
+def _sqnr(agreement: Agreement) -> str:
+    if agreement.sqnr_db is None:  # equal, or class numbers, which have no distance
+        return "equal" if agreement.max_abs == 0 else "-"
+    return f"{agreement.sqnr_db:.1f}"
 
 
 def _pair(agreement: Agreement) -> str:
     if agreement.max_abs == 0:
         return f"{agreement.other} = {agreement.reference}: every output equal"
+    if agreement.sqnr_db is None and agreement.top1 is not None:
+        return f"{agreement.other} ~ {agreement.reference}: same class on {agreement.top1:.1%}"
     steps = "" if agreement.max_steps is None else f" = {agreement.max_steps:.1f} steps"
     same = "" if agreement.top1 is None else f"same class on {agreement.top1:.1%}, "
     return f"{agreement.other} ~ {agreement.reference}: {same}largest difference {agreement.max_abs:.2g}{steps}"

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import InputError
+from edgekit.models.natures import is_integer
 from edgekit.models.reference import REFERENCE
 from edgekit.models.targets import check_soft
 from edgekit.models.training import History
+from edgekit.progress import Progress
 from edgekit.techniques.masks import keep_zeros
 from edgekit.techniques.stage import SPARSE, ModelState, StageContext, Trained, refuse_after_clustering
 from edgekit.techniques.teacher import scaled_task, soft_targets, train_stage
@@ -90,6 +92,21 @@ class Distill(Trained):
                 'put `distill` first, or use student = "current" to teach the compressed model itself',
             )
         return traits
+
+    def preflight(self, model: Any, progress: Progress, *, allow_unsafe: bool) -> None:
+        """Look at the model files that this stage names, before any stage trains.
+
+        Args:
+            model: that is compressed; stages keep the shapes of its inputs and outputs.
+            progress: told of every step.
+            allow_unsafe: the files may hold Lambda layers.
+
+        Raises:
+            InputError: a file cannot teach or be taught what this model is for.
+        """
+        for role, name, known in (("student", self.student, STUDENTS), ("teacher", self.teacher, ("",))):
+            if name not in known:
+                _check_shapes(_load(name, progress, allow_unsafe=allow_unsafe), f"{role} {name}", model)
 
     def run(self, state: ModelState, context: StageContext) -> tuple[ModelState, dict[str, Any]]:
         """See `Stage`."""
@@ -195,9 +212,18 @@ def _check_scale(model: Any, what: str, context: StageContext) -> None:
 
 
 def _from_file(name: str, context: StageContext) -> Any:
+    return _load(name, context.progress, allow_unsafe=context.allow_unsafe)
+
+
+def _load(name: str, progress: Progress, *, allow_unsafe: bool) -> Any:
     from edgekit.models.loader import load_model
 
-    loaded = load_model(Path(name).expanduser(), allow_unsafe=context.allow_unsafe, progress=context.progress)
+    loaded = load_model(Path(name).expanduser(), allow_unsafe=allow_unsafe, progress=progress)
+    if any(is_integer(tensor) for tensor in loaded.model.outputs):
+        raise InputError(
+            f"{name}: its outputs are class numbers, as of ArgMax: nothing can be learned from them or through them",
+            "give the model without its last operation",
+        )
     if not loaded.trainable:
         raise InputError(f"{name}: cannot teach or be taught: {loaded.untrainable}", "give a model of Keras layers")
     return loaded.model

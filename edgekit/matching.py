@@ -1,0 +1,55 @@
+"""The data matched to the model, before any work: what each output is for, and what could not be trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from edgekit.data.dataset import Dataset
+from edgekit.data.fitting import fit
+from edgekit.errors import InputError
+from edgekit.heads import chosen_kinds
+from edgekit.models.natures import natures_of
+from edgekit.progress import Progress
+from edgekit.source import Source
+from edgekit.task import Task
+
+
+def match(
+    source: Source, dataset: Dataset, stages: Sequence[Any], asked: str, progress: Progress, *, allow_unsafe: bool
+) -> tuple[Dataset, Task]:
+    """Return the data as the model takes them, and what its outputs are for.
+
+    Args:
+        source: the model.
+        dataset: as stored.
+        stages: resolved, in the recipe's order.
+        asked: what `--task` says; may be empty.
+        progress: told how labels are taken, where that is not plain.
+        allow_unsafe: model files that stages name may hold Lambda layers.
+
+    Raises:
+        InputError: the data do not fit the model, or a stage would train what gives class numbers.
+    """
+    how, outputs = source.card.preprocessing, source.outputs
+    dataset, task = fit(
+        dataset,
+        how,
+        source.inputs,
+        outputs,
+        source.name,
+        look=natures_of(source.model, how),
+        kinds=chosen_kinds(asked, [port.name for port in outputs]),
+    )
+    for head in task.heads:
+        if head.note:
+            progress.say(f"{source.name}: {head.note}")
+        if head.indices and stages:
+            raise InputError(
+                f"{source.name}: output {head.name} is class numbers, as of ArgMax: nothing can be learned through it",
+                "give the model without its last operation, or use a recipe without stages: --recipe int8",
+            )
+    for stage in stages:
+        if hasattr(stage, "preflight"):
+            stage.preflight(source.model, progress, allow_unsafe=allow_unsafe)
+    return dataset, task
