@@ -163,4 +163,11 @@ class _Workshop:
     def _int8_onnx(self, path: Path) -> str:
         float_onnx = self._scratch / "float.onnx"
         onnx.write_float(float_onnx, self._float.signature)
-        return onnx.write_int8(path, self._int8.signature, self._tflite("int8"), float_onnx, self._calibration)
+        return onnx.write_int8(
+            path,
+            self._int8.signature,
+            self._tflite("int8"),
+            float_onnx,
+            self._calibration,
+            unrolled=self._int8.unrolled,
+        )

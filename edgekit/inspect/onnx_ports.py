@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edgekit.inspect.info import Quantization
-from edgekit.inspect.onnx_graph import DTYPES, Index
+from edgekit.inspect.onnx_graph import DTYPES, Index, attribute
 from edgekit.inspect.onnx_operators import (
     ACCUMULATORS,
     ALL_OUTPUTS,
@@ -37,6 +37,7 @@ LIMITS = {
 }
 """Types that mostly stand for real values, with a scale; wider ones are numbers, such as tokens and classes."""
 _MOST_JSON = 1 << 20
+_LARGEST = 1e30
 
 
 @dataclass
@@ -132,6 +133,7 @@ class Ports:
     ) -> None:
         """Join what goes into and comes out of the body of an If, a Loop or a Scan."""
         ins, outs = [inner[v.name] for v in body.input], [inner.get(v.name) for v in body.output]
+        pairs: list[tuple[int | None, int | None]]
         if node.op_type == "If":
             pairs = list(zip(outs, outputs, strict=False))
         elif node.op_type == "Loop":  # body: iteration, condition, states -> condition, states, collected
@@ -191,7 +193,7 @@ class Ports:
             found = self._scales.written_by(node) if place == 0 else None
             if found is not None:
                 self._add(group, key, found)
-            elif self._makes_numbers(node, place, inputs, key):
+            elif self._makes_numbers(node, place, inputs):
                 group.numbers = True
             elif node.op_type in ACCUMULATORS:
                 group.sums = True
@@ -207,7 +209,7 @@ class Ports:
             group.wide = True
             self._direct.setdefault(key, []).append(found)
 
-    def _makes_numbers(self, node: Any, place: int, inputs: list[int | None], key: int) -> bool:
+    def _makes_numbers(self, node: Any, place: int, inputs: list[int | None]) -> bool:
         if node.domain not in DOMAINS[:2]:
             return False
         if node.op_type == "Cast":
@@ -216,7 +218,7 @@ class Ports:
             source = None if not node.input else self._graph.producers.get(node.input[0])
             whole = made_of.lstrip("u").startswith("int") or made_of == "bool"
             whole = whole or (source is not None and source.op_type in MAKES_NUMBERS)
-            return whole or self._types.get(key, "uint8") in ("uint8", "int32", "int64", "uint32", "uint64", "bool")
+            return whole or DTYPES.get(attribute(node, "to", 0), "") not in ("int8", "int16", "uint16", "int4", "uint4")
         return node.op_type in MAKES_NUMBERS or (place > 0 and (node.op_type in ("TopK", "MaxPool", "Unique")))
 
     def _group(self, key: int) -> _Group:
@@ -235,7 +237,7 @@ def _told(model: Any) -> dict[str, dict[str, Quantization]]:
         ports = value.get(side) if isinstance(value, dict) else None
         for name, entry in ports.items() if isinstance(ports, dict) else ():
             scale, point = (entry.get("scale"), entry.get("zero_point")) if isinstance(entry, dict) else (0, 0)
-            if isinstance(scale, int | float) and 0 < scale < math.inf and type(point) is int:
+            if isinstance(scale, int | float) and 0 < scale <= _LARGEST and type(point) is int:
                 found.setdefault(side, {})[name] = Quantization((float(scale),), (point,), None)
     return found
 
