@@ -90,7 +90,7 @@ def test_every_pair(wanted: str, name: str) -> None:
 
 def test_models_and_data(own: Path) -> None:
     tiny_tflite(own / "m.tflite")
-    (own / "d.npz").touch()
+    (own / "d.npz").write_bytes(b"PK\x03\x04 and so on")
     for name, what in (("m.tflite", "a model file"), ("bundle/m.keras", "a Keras model"), ("d.npz", "data")):
         for wanted in ("record", "recipe", "target"):
             with pytest.raises(InputError, match=f"is {what}, not a {wanted}"):
