@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from edgekit.calibration import MINMAX, Ranging
 from edgekit.columns import Array
 from edgekit.config import Recipe, named_recipes
 from edgekit.data.finding import Finding
@@ -30,10 +32,6 @@ SPOILED = "int8-inputs"
 WORTHLESS, GRAVE, HARMLESS = 0.5, 0.9, 0.98
 """Of what the outputs tell: below the first nothing is exported, below the second it is said again at the end, from the
 third on nothing is said."""
-PERCENTILE = 99.9
-"""Of the values that `[calibration] method = "percentile"` keeps, in percent; half of the rest lies at either end."""
-_COUNTED = 4_000_000
-"""Values of which percentiles are taken."""
 
 
 @dataclass(frozen=True)
@@ -70,16 +68,16 @@ class Subject:
     calibration: Any
     task: Task
 
-    def effect(self, percentile: float = 100.0, levels: int = LEVELS) -> Effect:
+    def effect(self, ranging: Ranging = MINMAX, levels: int = LEVELS) -> Effect:
         """Measure what rounding the inputs to the steps of an integer does to the outputs.
 
         Args:
-            percentile: of the calibration samples' values, that the steps span.
+            ranging: how calibration chooses what the steps span.
             levels: of the integer.
         """
         inputs, calibration = (_arrays(self.preprocessing.apply(x)) for x in (self.samples, self.calibration))
         rounded = [
-            _steps(seen, percentile, levels).rounded(array) if _is_float(tensor) else array
+            _steps(seen, ranging, levels).rounded(array) if _is_float(tensor) else array
             for array, seen, tensor in zip(inputs, calibration, self.model.inputs, strict=True)
         ]
         before, after = (answers(self.model, tuple(x) if len(x) > 1 else x[0]) for x in (inputs, rounded))
@@ -115,7 +113,7 @@ def judge(findings: Sequence[Finding], subject: Subject, recipe: Recipe, *, anyw
     own = [finding for finding in findings if finding.code in INT8]
     if not own:
         return []
-    effect = subject.effect(_percentile(recipe))
+    effect = subject.effect(Ranging.of(recipe))
     if effect.kept >= HARMLESS:
         return []
     sentence = f"{'; '.join(finding.sentence for finding in own)}. With inputs rounded like that {effect.text}"
@@ -133,29 +131,30 @@ def _remedy(subject: Subject, recipe: Recipe, effect: Effect) -> str:
     goal = max(GRAVE, 1 - (1 - effect.kept) / 2)
     for text, measure in _remedies(subject, recipe):
         found = measure()
-        if found is not None and found.kept >= goal:
+        if found.kept >= goal:
             return f"{text}: then {found.text} (measured)"
     return ""
 
 
-def _remedies(subject: Subject, recipe: Recipe) -> Iterator[tuple[str, Callable[[], Effect | None]]]:
+def _remedies(subject: Subject, recipe: Recipe) -> Iterator[tuple[str, Callable[[], Effect]]]:
+    moved = subject.outside() if not recipe.normalize_outside and _may_move(recipe, subject.task) else None
+    used = Ranging.of(recipe)
+    if moved is not None:
+        yield "add --normalize-outside", partial(moved.effect, used)
+    for method in ("percentile", "mse"):
+        if method != used.method:
+            other = Ranging(method)
+            yield f"add --calibration-method {method}", partial(subject.effect, other)
+            if moved is not None:
+                yield f"add --normalize-outside --calibration-method {method}", partial(moved.effect, other)
     name = recipe.name.partition("+")[0]
     edit, use = "in your recipe", ""
     if name in named_recipes():
         edit, use = f"edgekit recipes {name} > mine.toml; in mine.toml", ", and give it as --recipe mine.toml"
-    moved = subject.outside() if not recipe.normalize_outside and _may_move(recipe, subject.task) else None
-    used = _percentile(recipe)
-    if moved is not None:
-        yield "add --normalize-outside", lambda: moved.effect(used)
-    if used == 100:
-        clipped = f'{edit}, under [calibration], write method = "percentile"{use}'
-        yield clipped, lambda: subject.effect(PERCENTILE)
-        if moved is not None:
-            yield f"add --normalize-outside, and {clipped}", lambda: moved.effect(PERCENTILE)
     yield (
         "train on standardised values, or with a Normalization layer first and --normalize-outside; or, of this model, "
         f'{edit}, under [export], write schemes = ["int16x8"]{use}: its inputs have {FINE_LEVELS:,} steps',
-        lambda: subject.effect(levels=FINE_LEVELS),
+        partial(subject.effect, levels=FINE_LEVELS),
     )
 
 
@@ -167,10 +166,6 @@ def _may_move(recipe: Recipe, task: Task) -> bool:
     return True
 
 
-def _percentile(recipe: Recipe) -> float:
-    return PERCENTILE if getattr(recipe, "calibration_method", "minmax") == "percentile" else 100.0
-
-
 def _arrays(inputs: Any) -> list[Array]:
     return list(inputs) if isinstance(inputs, tuple) else [inputs]
 
@@ -179,15 +174,11 @@ def _is_float(tensor: Any) -> bool:
     return str(getattr(tensor.dtype, "name", tensor.dtype)).startswith(("float", "bfloat"))
 
 
-def _steps(values: Array, percentile: float, levels: int) -> Steps:
-    if percentile == 100:
-        return Steps.of(float(values.min()), float(values.max()), levels)
-    some = values.ravel()
-    if some.size > _COUNTED:
-        some = some[np.random.default_rng(0).integers(0, some.size, _COUNTED)]
-    rest = (100 - percentile) / 2
-    low, high = np.percentile(some, (rest, 100 - rest))
-    return Steps.of(float(low), float(high), levels)
+def _steps(values: Array, ranging: Ranging, levels: int) -> Steps:
+    observer = ranging.observer()
+    observer.update(values)
+    low, high = observer.range(levels) or (0.0, 0.0)
+    return Steps.of(low, high, levels)
 
 
 def _effect(before: Array, after: Array, head: Head) -> Effect:

@@ -110,10 +110,9 @@ def test_a_few_readings_that_widen_the_range() -> None:
     assert "use 0.7% of its range, 2 of 256 steps" in found.sentence
     with pytest.raises(InputError) as stopped:
         judge([found], subject(x, model), RECIPE, anyway=False)
-    assert stopped.value.hint.startswith(
-        'edgekit recipes int8 > mine.toml; in mine.toml, under [calibration], write method = "percentile", and give it '
-        "as --recipe mine.toml: then "
-    )
+    assert stopped.value.hint.startswith("add --calibration-method percentile: then ")
+    method = replace(RECIPE, calibration_method="percentile")
+    assert judge([found], subject(x, model), method, anyway=False) == []
 
 
 def test_values_far_from_zero() -> None:
