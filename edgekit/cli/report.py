@@ -19,7 +19,7 @@ edgekit report before.json after.json"""
 
 
 def command(
-    records: Annotated[list[Path], typer.Argument(metavar="RECORD...", help="JSON files that edgekit bench wrote.")],
+    records: Annotated[list[Path], typer.Argument(metavar="RECORD", help="JSON files that edgekit bench wrote.")],
 ) -> None:
     """Print records."""
     from edgekit.records import read_record
