@@ -143,7 +143,7 @@ def _remedies(subject: Subject, recipe: Recipe) -> Iterator[tuple[str, Callable[
         yield "add --normalize-outside", partial(moved.effect, used)
     for method in ("percentile", "mse"):
         if method != used.method:
-            other = Ranging(method)
+            other = replace(used, method=method)
             yield f"add --calibration-method {method}", partial(subject.effect, other)
             if moved is not None:
                 yield f"add --normalize-outside --calibration-method {method}", partial(moved.effect, other)
