@@ -22,7 +22,7 @@ from edgekit.data.lint_int8 import INT8
 from edgekit.data.steps import FINE_LEVELS, LEVELS, Steps
 from edgekit.errors import InputError
 from edgekit.export.check import answers
-from edgekit.metrics import decisions
+from edgekit.metrics import decisions, picks
 from edgekit.preprocessing import Preprocessing
 from edgekit.task import VALUES, Head, Task
 from edgekit.techniques.outside import check_outside, normalize_outside
@@ -32,6 +32,11 @@ SPOILED = "int8-inputs"
 WORTHLESS, GRAVE, HARMLESS = 0.5, 0.9, 0.98
 """Of what the outputs tell: below the first nothing is exported, below the second it is said again at the end, from the
 third on nothing is said."""
+
+
+_APART = 16
+"""Values of an output that are compared one by one."""
+_FALLBACK = "no option of edgekit mends that: standardise the values that the model is trained on and fed with"
 
 
 @dataclass(frozen=True)
@@ -117,7 +122,8 @@ def judge(findings: Sequence[Finding], subject: Subject, recipe: Recipe, *, anyw
     if effect.kept >= HARMLESS:
         return []
     sentence = f"{'; '.join(finding.sentence for finding in own)}. With inputs rounded like that {effect.text}"
-    hint = _remedy(subject, recipe, effect) or own[0].hint
+    own_hint = next((finding.hint for finding in own if finding.code == "token-steps"), _FALLBACK)
+    hint = _remedy(subject, recipe, effect) or own_hint
     if effect.kept < WORTHLESS and not anyway:
         raise InputError(
             f"an int8 file of this model would be worthless: {sentence}",
@@ -183,20 +189,23 @@ def _steps(values: Array, ranging: Ranging, levels: int) -> Steps:
 
 def _effect(before: Array, after: Array, head: Head) -> Effect:
     count = len(before)
-    values = head.kind in VALUES or (head.kind == "unlabelled" and before.shape[-1] < 2)
-    if values:
-        spread, error = float(before.std()), float(np.sqrt(np.mean((after - before) ** 2)))
-        if not spread:
-            return Effect(1.0 if not error else 0.0, f"the outputs of {count} validation samples change")
-        text = f"the outputs of {count} validation samples are off by {error / spread:.1%} of their spread"
-        return Effect(1 - (error / spread) ** 2, text)
-    classes = [
-        outputs.argmax(axis=-1) if head.kind == "unlabelled" else decisions(outputs, head)
-        for outputs in (before, after)
-    ]
-    same = float((classes[0] == classes[1]).mean())
-    chance = np.unique(classes[0], return_counts=True)[1].max() / classes[0].size
-    kept = (same - chance) / (1 - chance) if chance < 1 else same
-    if classes[0].size == count:
-        return Effect(float(kept), f"{same:.1%} of {count} validation samples keep their class")
-    return Effect(float(kept), f"{same:.1%} of the decisions on {count} validation samples stay as they are")
+    if head.kind in VALUES or (head.kind == "unlabelled" and head.metric != "agreement"):
+        # Values side by side have ranges of their own; many of them are one thing, such as an image.
+        apart = before.ndim == 2 and before.shape[1] <= _APART
+        pairs = list(zip(before.T, after.T, strict=True)) if apart else [(before, after)]
+        worst = max(_error(*pair) for pair in pairs)
+        return Effect(1 - worst**2, f"outputs of {count} validation samples are off by {worst:.1%} of their spread")
+    of = picks if head.kind == "unlabelled" else decisions
+    classes, rounded = of(before, head), of(after, head)
+    same = float((classes == rounded).mean())
+    chance = np.unique(classes, return_counts=True)[1].max() / classes.size
+    kept = float((same - chance) / (1 - chance) if chance < 1 else same)
+    if classes.size == count:
+        return Effect(kept, f"{same:.1%} of {count} validation samples keep their class")
+    return Effect(kept, f"{same:.1%} of the decisions on {count} validation samples stay as they are")
+
+
+def _error(before: Array, after: Array) -> float:
+    """Return the root mean square of a difference, as a share of the spread."""
+    spread, error = float(before.std()), float(np.sqrt(np.mean((after - before) ** 2)))
+    return error / spread if spread else float(error > 0)

@@ -124,6 +124,13 @@ def test_values_far_from_zero() -> None:
         judge([found], subject(x, model, Head(kind="regression")), RECIPE, anyway=False)
 
 
+def test_one_of_several_values_that_is_lost() -> None:
+    x = windows(0.5, 300)
+    both = Model(lambda x: np.stack([x[:, :, 1].mean(axis=1), x[:, :, 0].mean(axis=1)], axis=1))
+    with pytest.raises(InputError, match="worthless"):
+        judge(findings(x), subject(x, both, Head(kind="regression")), RECIPE, anyway=False)
+
+
 def test_heavy_tails() -> None:
     rng = np.random.default_rng(1)
     x = (10 ** rng.uniform(-4, 3, (N, 16, 1))).astype(np.float32)
@@ -156,8 +163,9 @@ def test_tokens_that_are_declared_as_floats() -> None:
         assert len(found) == expected
     kinds = rng.normal(size=2000)
     model = Model(lambda x: classes_of(kinds[x.astype(int)].mean(axis=1)))
-    with pytest.raises(InputError, match="numbers of tokens, which are rounded"):
+    with pytest.raises(InputError, match="numbers of tokens, which are rounded") as stopped:
         judge(findings(x, ModelFacts((ModelInput(vocabulary=2000),))), subject(x, model), RECIPE, anyway=False)
+    assert stopped.value.hint.startswith('declare the input as integers: keras.Input(..., dtype="int32")')
     assert judge([], subject(x, model), RECIPE, anyway=False) == []
 
 
