@@ -44,6 +44,7 @@ from typing import Any
 
 from edgekit.document import parse_toml, read_text
 from edgekit.errors import InputError
+from edgekit.mixups import recognised
 from edgekit.printable import plain_name, shown, visible
 from edgekit.toml import LARGEST, Table, document, key_toml, nearest_or_file, to_toml
 
@@ -155,7 +156,8 @@ def load_recipe(name_or_path: str) -> Recipe:
     path = Path(name_or_path).expanduser()
     if path.suffix != ".toml" and not path.exists():
         raise InputError(f"no recipe `{name_or_path}`", nearest_or_file(name_or_path, named_recipes()))
-    return parse(read_text(path, "recipe", LARGEST_FILE), plain_name(path.stem, 100), str(path))
+    with recognised(path, "recipe"):
+        return parse(read_text(path, "recipe", LARGEST_FILE), plain_name(path.stem, 100), str(path))
 
 
 def parse(text: str, name: str, source: str) -> Recipe:

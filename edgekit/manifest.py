@@ -17,6 +17,7 @@ from edgekit.errors import InputError
 from edgekit.files import gzip_bytes, sha256, write_json
 from edgekit.ledger import ENTRY
 from edgekit.metrics import METRICS
+from edgekit.mixups import recognised
 from edgekit.preprocessing import Preprocessing
 from edgekit.printable import shown
 from edgekit.rules import AnyFloat, Count, Digest, Holding, Natural, PlainName, Range, Sized, Wrong, one_of
@@ -238,7 +239,8 @@ def read_bundle(path: Path, part: str | None = None) -> Bundle:
         InputError: no bundle, or a file is missing or was changed.
     """
     if not (path / MANIFEST).exists():
-        raise InputError(f"{path}: not an edgekit bundle (no {MANIFEST})", "make one with: edgekit compress")
+        with recognised(path, "bundle or a model file"):
+            raise InputError(f"{path}: not an edgekit bundle (no {MANIFEST})", "make one with: edgekit compress")
     manifest = Manifest.from_dict(read_json(path / MANIFEST, "bundle manifest", follow=False), str(path / MANIFEST))
     expected = {a.file: (a.sha256, a.bytes) for a in manifest.artifacts}
     expected |= {name: (found["sha256"], found["bytes"]) for name, found in manifest.files.items()}

@@ -19,6 +19,7 @@ from edgekit.answers import AccuracyForm, LatencyForm, MemoryForm
 from edgekit.document import LARGE
 from edgekit.errors import OutputError
 from edgekit.files import Exists, atomic_file, work_base
+from edgekit.mixups import recognised
 from edgekit.printable import plain_name, shown
 from edgekit.rules import AnyFloat, Choosing, Count, Holding, Matching, Natural, PlainName, Range, Seconds, Sized, Wrong
 from edgekit.schema import Upgrades, current, read, read_json
@@ -282,4 +283,5 @@ def read_record(path: Path) -> Record:
     Raises:
         InputError: the file is missing, or no record.
     """
-    return Record.from_dict(read_json(path, "record", LARGE), str(path))
+    with recognised(path, "record"):
+        return Record.from_dict(read_json(path, "record", LARGE), str(path))

@@ -107,6 +107,21 @@ def paired_ratio(numerators: Sequence[float], denominators: Sequence[float], see
     return between_processes([a / b for a, b in zip(numerators, denominators, strict=True)], seed)
 
 
+def unpaired_ratio(numerators: Sequence[float], denominators: Sequence[float], seed: int = 0) -> Interval:
+    """Return the ratio of two medians of per-process medians, with a bootstrap interval over the processes of both.
+
+    With one process on either side there is no interval: low and high are NaN.
+    """
+    above, below = np.asarray(numerators, float), np.asarray(denominators, float)
+    value = float(np.median(above) / np.median(below))
+    if min(len(above), len(below)) < 2:
+        return Interval(value, math.nan, math.nan)
+    rng = np.random.default_rng(seed)
+    medians = [np.median(rng.choice(side, size=(RESAMPLES, len(side))), axis=1) for side in (above, below)]
+    low, high = np.percentile(medians[0] / medians[1], [100 * (1 - CONFIDENCE) / 2, 100 * (1 + CONFIDENCE) / 2])
+    return Interval(value, float(low), float(high))
+
+
 def sqnr_db(reference: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> float:
     """Return the signal-to-quantization-noise ratio in dB: 10 log10(sum(ref^2) / sum((ref - other)^2)).
 

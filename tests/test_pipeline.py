@@ -173,8 +173,20 @@ def test_the_readme_is_right(bundle: Bundle) -> None:
     assert 1 / 3 < float(probability) <= 1
 
 
-@pytest.mark.parametrize(("compiler", "suffix"), [("gcc", "c"), ("g++", "cc")])
-def test_the_header_compiles_and_holds_the_bytes(bundle: Bundle, tmp_path: Path, compiler: str, suffix: str) -> None:
+@pytest.mark.parametrize(
+    ("compiler", "standard"),
+    [
+        ("gcc", "c90"),
+        ("gcc", "c99"),
+        ("gcc", "c11"),
+        ("gcc", "c17"),
+        ("g++", "c++98"),
+        ("g++", "c++11"),
+        ("g++", "c++17"),
+    ],
+)
+def test_the_header_compiles_and_holds_the_bytes(bundle: Bundle, tmp_path: Path, compiler: str, standard: str) -> None:
+    suffix = "c" if compiler == "gcc" else "cc"
     if shutil.which(compiler) is None:
         pytest.skip(f"no {compiler}")
     source = tmp_path / f"main.{suffix}"
@@ -183,7 +195,7 @@ def test_the_header_compiles_and_holds_the_bytes(bundle: Bundle, tmp_path: Path,
         "int main(void) { if ((uintptr_t)rows_model_model_data % 16) return 1;\n"
         "  fwrite(rows_model_model_data, 1, rows_model_model_data_len, stdout); return 0; }\n"
     )
-    flags = ["-Wall", "-Wextra", "-Werror", "-std=c11" if suffix == "c" else "-std=c++11"]
+    flags = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", f"-std={standard}"]
     subprocess.run([compiler, *flags, f"-I{bundle.path}", source, "-o", tmp_path / "main"], check=True)
     done = subprocess.run([tmp_path / "main"], capture_output=True, check=True)
     assert done.stdout == (bundle.path / "rows-model-int8.tflite").read_bytes()

@@ -294,9 +294,7 @@ def test_normalization_outside_saves_narrow_columns(tmp_path: Path) -> None:
         if not outside:
             with pytest.raises(InputError, match="an int8 file of this model would be worthless") as stopped:
                 compress(tmp_path / "m.keras", data, chosen, out)
-            assert stopped.value.hint.startswith(
-                "add --normalize-outside: then the outputs of 16 validation samples are"
-            )
+            assert stopped.value.hint.startswith("add --normalize-outside: then outputs of 16 validation samples are")
             assert not out.exists()
         bundle = compress(tmp_path / "m.keras", data, chosen, out, anyway=not outside, progress=heard)
         with open_device() as desktop:

@@ -40,7 +40,7 @@ edgekit bench demo --target rpi4 --target rpi5 --target desktop"""
 
 
 def command(
-    paths: Annotated[list[Path], typer.Argument(metavar="BUNDLE|FILE...", help="Bundles, .tflite or .onnx files.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="BUNDLE|FILE", help="Bundles, .tflite or .onnx files.")],
     target: Annotated[list[str], typer.Option("--target", help=TARGET_HELP + " Several: side by side.")] = ["desktop"],  # noqa: B006
     host: Annotated[str | None, typer.Option("--host", help=HOST_HELP)] = None,
     identity: Annotated[Path | None, typer.Option("--identity", help=IDENTITY_HELP)] = None,

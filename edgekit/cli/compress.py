@@ -30,7 +30,7 @@ Recipes: edgekit recipes"""
 def command(
     model: Annotated[
         Path | None,
-        typer.Argument(metavar="[MODEL]", help="A .keras, .h5, .tflite or .onnx file, or a SavedModel folder."),
+        typer.Argument(metavar="MODEL", help="A .keras, .h5, .tflite or .onnx file, or a SavedModel folder."),
     ] = None,
     data: Annotated[str, typer.Option("--data", help=DATA_HELP)] = "digits",
     recipe: Annotated[str, typer.Option("--recipe", help="A recipe's name or a .toml file.")] = "int8",

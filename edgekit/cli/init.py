@@ -19,7 +19,7 @@ EPILOG = """Example: edgekit init project, then edgekit compress model.keras --d
 
 
 def command(
-    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where to. [default: the current folder]")] = Path(),
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to.")] = Path(),
     force: Annotated[bool, typer.Option("--force", help="Replace the files if they exist.")] = False,
 ) -> None:
     """Write the files."""

@@ -15,10 +15,10 @@ HELP = """Copy a bundle, or a .tflite or .onnx file, to a board, a phone or a mo
 
 Every file is verified there by its SHA-256 and replaces the old one in one step. A copy that was interrupted goes on
 where it stopped, and what is there already is not sent again."""
-EPILOG = """Examples: edgekit push demo/bundle --target rpi4 --host pi@192.168.1.7 ·
-edgekit push demo/bundle --target rpi4 --dest /opt/models --only tflite ·
+EPILOG = """Examples: edgekit push demo --target rpi4 --host pi@192.168.1.7 ·
+edgekit push demo --target rpi4 --dest /opt/models --only tflite ·
 edgekit push vendor.onnx --target rpi4 (with the files of its external data) ·
-edgekit push demo/bundle --target desktop --dest /media/usb/models"""
+edgekit push demo --target desktop --dest /media/usb/models"""
 
 
 def command(

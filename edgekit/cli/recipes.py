@@ -14,7 +14,7 @@ EPILOG = """Example: edgekit recipes int8 > mine.toml"""
 
 
 def command(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Print this recipe, resolved.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Print this recipe, resolved.")] = None,
 ) -> None:
     """List or print recipes."""
     from edgekit.config import load_recipe, named_recipes

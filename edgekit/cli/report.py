@@ -8,23 +8,25 @@ from typing import Annotated
 import typer
 
 from edgekit.cli.terminal import show
-from edgekit.printable import visible
 
 NAME = "report"
-HELP = """Print the table of run records again. Statistics are computed from the raw samples in the records."""
-EPILOG = """Example: edgekit report edgekit-records/*.json"""
+HELP = """Print the table of run records again; of several records one table, to compare them.
+
+Statistics are computed from the raw samples in the records. The first file of the first record is what all others are
+compared with; what makes two records hard to compare is said below the table."""
+EPILOG = """Examples: edgekit report edgekit-records/*.json ·
+edgekit report before.json after.json"""
 
 
 def command(
-    records: Annotated[list[Path], typer.Argument(metavar="RECORD...", help="JSON files that edgekit bench wrote.")],
+    records: Annotated[list[Path], typer.Argument(metavar="RECORD", help="JSON files that edgekit bench wrote.")],
 ) -> None:
     """Print records."""
     from edgekit.records import read_record
     from edgekit.report.bench_table import bench_table
+    from edgekit.report.comparison import comparison
 
-    for index, path in enumerate(records):
-        if index:
-            show()
-        if len(records) > 1:
-            show(f"{visible(str(path))}\n")
-        show(bench_table(read_record(path)))
+    found = [read_record(path) for path in records]
+    stems = [path.stem for path in records]
+    names = stems if len(set(stems)) == len(stems) else list(map(str, records))
+    show(comparison(dict(zip(names, found, strict=True))) if len(set(names)) > 1 else bench_table(found[0]))

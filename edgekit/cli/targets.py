@@ -24,7 +24,7 @@ _SETTINGS = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(help=HELP, epilog=EPILOG, no_args_is_help=True, rich_markup_mode=None, context_settings=_SETTINGS)
 emulate = typer.Typer(
     help="An ARM64 board without hardware, for accuracy and memory: built from Debian packages, run by QEMU.",
-    epilog="Example: edgekit targets emulate up && edgekit bench demo/bundle --target rpi4-emulated",
+    epilog="Example: edgekit targets emulate up && edgekit bench demo --target rpi4-emulated",
     no_args_is_help=True,
     rich_markup_mode=None,
     context_settings=_SETTINGS,

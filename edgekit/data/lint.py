@@ -152,7 +152,8 @@ def _samples(data: InputFacts, model: ModelInput | None) -> Iterator[Finding]:
             f"({data.constant_samples / data.looked:.1%})",
             "remove empty samples, or look at how they were read",
         )
-    if len(data.std) < 2 or (model is not None and model.vocabulary is not None):
+    # The last axis of two may be that of channels, or of an image's columns, whose borders never change.
+    if len(data.std) < 2 or len(data.shape) == 2 or (model is not None and model.vocabulary is not None):
         return
     still = np.flatnonzero(np.array(data.std) == 0)
     if len(still):

@@ -50,8 +50,8 @@ def int8_findings(data: InputFacts, model: ModelInput | None) -> Iterator[Findin
         yield Finding(
             "int8-range",
             f"{scale}: {narrow if data.middle < NARROW or data.lost else same}",
-            "clip or remove outliers before the model is fed, or feed it values around zero; a recipe with "
-            '[calibration] method = "percentile" lets what is far outside saturate',
+            "clip or remove outliers before the model is fed, or feed it values around zero; with "
+            "--calibration-method percentile what is far outside saturates",
             sure=data.middle < NARROW,
         )
 

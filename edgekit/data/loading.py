@@ -10,11 +10,13 @@ from edgekit.data.dataset import Dataset, build
 from edgekit.data.raw import Raw
 from edgekit.data.spec import PathSpec, function_spec, path_spec
 from edgekit.errors import InputError
+from edgekit.mixups import mixed_up
 from edgekit.opening import check_readable, kind, plain
 from edgekit.progress import SILENT, Progress
 
 _TABLES = (".csv", ".tsv")
 _SUFFIXES = (*_TABLES, ".npz", ".npy")
+_NO_DATA = (".json", ".toml", ".keras", ".tflite", ".onnx", ".h")
 _SHOWN = 200
 """Characters of what was typed that a message repeats."""
 
@@ -52,6 +54,8 @@ def check_spec(spec: str) -> None:
         return
     path = path_spec(spec).path
     check_readable(path)
+    if (path.suffix in _NO_DATA or kind(path) == "a folder") and (other := mixed_up(path, "data set")) is not None:
+        raise other
     if not kind(path):
         raise InputError(f"{path}: no such file") if path.suffix in _SUFFIXES else _unknown(spec)
 

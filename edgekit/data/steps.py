@@ -48,7 +48,8 @@ class Steps:
         if not self.step:
             return np.zeros(values.shape, np.int64)
         zero = np.round(-self.low / self.step)
-        found: npt.NDArray[np.int64] = np.clip(np.round(values / self.step) + zero, 0, self.levels - 1).astype(np.int64)
+        steps = np.nan_to_num(np.round(values / self.step)) + zero
+        found: npt.NDArray[np.int64] = np.clip(steps, 0, self.levels - 1).astype(np.int64)
         return found
 
     def rounded(self, values: Array) -> npt.NDArray[Any]:
@@ -70,7 +71,7 @@ def rounding(columns: Array, std: Array, steps: Steps) -> tuple[tuple[int, ...],
         Channels that are mostly rounded away; the share of the range in which the middle of the values lies; the share
         of the values that differ and become the same step, the one that most become.
     """
-    if not steps.step or not columns.size:
+    if not steps.step or not np.isfinite(steps.step) or not columns.size:
         return (), 1.0, 0.0
     indices = steps.indices(columns)
     error = columns - steps.rounded(columns)

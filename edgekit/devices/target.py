@@ -40,6 +40,7 @@ from edgekit.devices.trust import check_trust, place_of, untrusted
 from edgekit.document import read_text
 from edgekit.errors import InputError, OutputError
 from edgekit.files import atomic_file
+from edgekit.mixups import recognised
 from edgekit.opening import expanded, inside
 from edgekit.printable import name_fault, told, visible
 from edgekit.toml import Table, document, nearest_or_file, to_toml
@@ -161,7 +162,8 @@ def read_target(name: str, folder: Path = Path("targets")) -> Target:
         return _read(expanded(name))
     known = dict(_known(folder))
     if name not in known:
-        raise InputError(f"unknown target `{name}`", nearest_or_file(name, known))
+        with recognised(name, "target"):
+            raise InputError(f"unknown target `{name}`", nearest_or_file(name, known))
     return _read(known[name])
 
 
@@ -350,5 +352,6 @@ def _package() -> Path:
 
 
 def _read(path: Path) -> Target:
-    found = parse(read_text(path, "target", 1 << 20), path.name.removesuffix(".toml"), str(path))
+    with recognised(path, "target"):
+        found = parse(read_text(path, "target", 1 << 20), path.name.removesuffix(".toml"), str(path))
     return replace(found, place=place_of(path, _package(), user_folder()))

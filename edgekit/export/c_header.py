@@ -5,22 +5,33 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from edgekit.inspect.microcontrollers import SOURCE, lacking
 from edgekit.printable import visible
+from edgekit.progress import Progress
 
 ALIGNMENT = 16  # TensorFlow Lite Micro reads the flatbuffer in place and needs this alignment
 _COLUMNS = 16
 
 
-def write_header(path: Path, model: Path, name: str) -> None:
-    """Write `model_data.h`: an aligned, constant byte array and its length, valid C11 and C++11.
+def write_header(path: Path, model: Path, name: str, progress: Progress) -> None:
+    """Write `model_data.h`: an aligned, constant byte array and its length, valid C99, C11 and C++11.
 
     Args:
         path: the header to write.
         model: the file to embed.
         name: what the model is called, in the comment and (as an identifier) in the names.
+        progress: warned of operators that TensorFlow Lite Micro does not run; the comment names them, too.
     """
     data = model.read_bytes()
-    told = visible(model.name).replace("*/", "* /").replace("\\", "/")
+    file = visible(model.name).replace("*/", "* /").replace("\\", "/")
+    missing = ", ".join(visible(operator).replace("*/", "* /").replace("\\", "/") for operator in lacking(data))
+    note = ""
+    if missing:
+        note = f"\n   TensorFlow Lite Micro does not run it: no kernel for {missing}\n   ({SOURCE})."
+        progress.warn(
+            f"{path.name}: TensorFlow Lite Micro does not run this model: no kernel for {missing} ({SOURCE}); replace "
+            'the layers that need them, or leave the header out: formats = ["tflite", "onnx"] under [export]'
+        )
     identifier = re.sub(r"\W", "_", name, flags=re.ASCII).lower()
     guard = f"EDGEKIT_{identifier.upper()}_MODEL_DATA_H"
     symbol = f"{identifier}_model_data"
@@ -28,14 +39,20 @@ def write_header(path: Path, model: Path, name: str) -> None:
     rows = [data[i : i + _COLUMNS] for i in range(0, len(data), _COLUMNS)]
     body = ",\n".join("  " + ", ".join(f"0x{byte:02x}" for byte in row) for row in rows)
     path.write_text(
-        f"""/* {told} ({len(data)} bytes) as an array, made by edgekit. Include it in one source file. */
+        f"""/* {file} ({len(data)} bytes) as an array, made by edgekit. Include it in one source file.{note} */
 #ifndef {guard}
 #define {guard}
 
-#ifdef __cplusplus
+#if defined(__cplusplus) && __cplusplus >= 201103L
 alignas({ALIGNMENT})
-#else
+#elif defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
 _Alignas({ALIGNMENT})
+#elif defined(__GNUC__) || defined(__ARMCC_VERSION)
+__attribute__((aligned({ALIGNMENT})))
+#elif defined(_MSC_VER)
+__declspec(align({ALIGNMENT}))
+#else
+#error "this array must be aligned to {ALIGNMENT} bytes: compile as C11 or C++11"
 #endif
 static const unsigned char {symbol}[] = {{
 {body}

@@ -70,7 +70,7 @@ def export(
             progress.say(f"before quantization: {in_words(workshop.rewrites)}")
         with progress.task("exporting", len(wanted)) as task:
             for format_, scheme in wanted:
-                made.append(workshop.make(format_, scheme, folder))
+                made.append(workshop.make(format_, scheme, folder, progress))
                 task.advance(made[-1].path.name)
     return made
 
@@ -123,7 +123,7 @@ class _Workshop:
         self._trained = float_model is not None
         self._flatbuffers: dict[str, Path] = {}
 
-    def make(self, format_: str, scheme: str, folder: Path) -> Exported:
+    def make(self, format_: str, scheme: str, folder: Path, progress: Progress) -> Exported:
         if format_ == "tflite":
             path = folder / f"{self._name}-{scheme}.tflite"
             path.write_bytes(self._tflite(scheme).read_bytes())
@@ -134,7 +134,7 @@ class _Workshop:
             return Exported(path, format_, scheme, how + narrowed, self._used(scheme))
         if format_ == "c":
             path = folder / HEADER
-            c_header.write_header(path, self._tflite(scheme), self._name)
+            c_header.write_header(path, self._tflite(scheme), self._name, progress)
             return Exported(path, format_, scheme, f"the bytes of {self._name}-{scheme}.tflite", self._used(scheme))
         path = folder / f"{self._name}-{scheme}.onnx"
         if scheme == "float32":

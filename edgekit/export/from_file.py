@@ -79,6 +79,6 @@ def export_file(
         exported = from_onnx.requantize(model.path, schemes, calibration, folder, name, progress)
     if ("c", "int8") in wanted:
         source = next(item.path for item in exported if item.scheme == "int8")
-        c_header.write_header(folder / HEADER, source, name)
+        c_header.write_header(folder / HEADER, source, name, progress)
         exported.append(Exported(folder / HEADER, "c", "int8", f"the bytes of {source.name}"))
     return exported

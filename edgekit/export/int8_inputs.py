@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from edgekit.calibration import MINMAX, Ranging
 from edgekit.columns import Array
 from edgekit.config import Recipe, named_recipes
 from edgekit.data.finding import Finding
@@ -20,7 +22,7 @@ from edgekit.data.lint_int8 import INT8
 from edgekit.data.steps import FINE_LEVELS, LEVELS, Steps
 from edgekit.errors import InputError
 from edgekit.export.check import answers
-from edgekit.metrics import decisions
+from edgekit.metrics import decisions, picks
 from edgekit.preprocessing import Preprocessing
 from edgekit.task import VALUES, Head, Task
 from edgekit.techniques.outside import check_outside, normalize_outside
@@ -30,10 +32,11 @@ SPOILED = "int8-inputs"
 WORTHLESS, GRAVE, HARMLESS = 0.5, 0.9, 0.98
 """Of what the outputs tell: below the first nothing is exported, below the second it is said again at the end, from the
 third on nothing is said."""
-PERCENTILE = 99.9
-"""Of the values that `[calibration] method = "percentile"` keeps, in percent; half of the rest lies at either end."""
-_COUNTED = 4_000_000
-"""Values of which percentiles are taken."""
+
+
+_APART = 16
+"""Values of an output that are compared one by one."""
+_FALLBACK = "no option of edgekit mends that: standardise the values that the model is trained on and fed with"
 
 
 @dataclass(frozen=True)
@@ -70,16 +73,16 @@ class Subject:
     calibration: Any
     task: Task
 
-    def effect(self, percentile: float = 100.0, levels: int = LEVELS) -> Effect:
+    def effect(self, ranging: Ranging = MINMAX, levels: int = LEVELS) -> Effect:
         """Measure what rounding the inputs to the steps of an integer does to the outputs.
 
         Args:
-            percentile: of the calibration samples' values, that the steps span.
+            ranging: how calibration chooses what the steps span.
             levels: of the integer.
         """
         inputs, calibration = (_arrays(self.preprocessing.apply(x)) for x in (self.samples, self.calibration))
         rounded = [
-            _steps(seen, percentile, levels).rounded(array) if _is_float(tensor) else array
+            _steps(seen, ranging, levels).rounded(array) if _is_float(tensor) else array
             for array, seen, tensor in zip(inputs, calibration, self.model.inputs, strict=True)
         ]
         before, after = (answers(self.model, tuple(x) if len(x) > 1 else x[0]) for x in (inputs, rounded))
@@ -115,11 +118,12 @@ def judge(findings: Sequence[Finding], subject: Subject, recipe: Recipe, *, anyw
     own = [finding for finding in findings if finding.code in INT8]
     if not own:
         return []
-    effect = subject.effect(_percentile(recipe))
+    effect = subject.effect(Ranging.of(recipe))
     if effect.kept >= HARMLESS:
         return []
     sentence = f"{'; '.join(finding.sentence for finding in own)}. With inputs rounded like that {effect.text}"
-    hint = _remedy(subject, recipe, effect) or own[0].hint
+    own_hint = next((finding.hint for finding in own if finding.code == "token-steps"), _FALLBACK)
+    hint = _remedy(subject, recipe, effect) or own_hint
     if effect.kept < WORTHLESS and not anyway:
         raise InputError(
             f"an int8 file of this model would be worthless: {sentence}",
@@ -133,29 +137,30 @@ def _remedy(subject: Subject, recipe: Recipe, effect: Effect) -> str:
     goal = max(GRAVE, 1 - (1 - effect.kept) / 2)
     for text, measure in _remedies(subject, recipe):
         found = measure()
-        if found is not None and found.kept >= goal:
+        if found.kept >= goal:
             return f"{text}: then {found.text} (measured)"
     return ""
 
 
-def _remedies(subject: Subject, recipe: Recipe) -> Iterator[tuple[str, Callable[[], Effect | None]]]:
+def _remedies(subject: Subject, recipe: Recipe) -> Iterator[tuple[str, Callable[[], Effect]]]:
+    moved = subject.outside() if not recipe.normalize_outside and _may_move(recipe, subject.task) else None
+    used = Ranging.of(recipe)
+    if moved is not None:
+        yield "add --normalize-outside", partial(moved.effect, used)
+    for method in ("percentile", "mse"):
+        if method != used.method:
+            other = replace(used, method=method)
+            yield f"add --calibration-method {method}", partial(subject.effect, other)
+            if moved is not None:
+                yield f"add --normalize-outside --calibration-method {method}", partial(moved.effect, other)
     name = recipe.name.partition("+")[0]
     edit, use = "in your recipe", ""
     if name in named_recipes():
         edit, use = f"edgekit recipes {name} > mine.toml; in mine.toml", ", and give it as --recipe mine.toml"
-    moved = subject.outside() if not recipe.normalize_outside and _may_move(recipe, subject.task) else None
-    used = _percentile(recipe)
-    if moved is not None:
-        yield "add --normalize-outside", lambda: moved.effect(used)
-    if used == 100:
-        clipped = f'{edit}, under [calibration], write method = "percentile"{use}'
-        yield clipped, lambda: subject.effect(PERCENTILE)
-        if moved is not None:
-            yield f"add --normalize-outside, and {clipped}", lambda: moved.effect(PERCENTILE)
     yield (
         "train on standardised values, or with a Normalization layer first and --normalize-outside; or, of this model, "
         f'{edit}, under [export], write schemes = ["int16x8"]{use}: its inputs have {FINE_LEVELS:,} steps',
-        lambda: subject.effect(levels=FINE_LEVELS),
+        partial(subject.effect, levels=FINE_LEVELS),
     )
 
 
@@ -167,10 +172,6 @@ def _may_move(recipe: Recipe, task: Task) -> bool:
     return True
 
 
-def _percentile(recipe: Recipe) -> float:
-    return PERCENTILE if getattr(recipe, "calibration_method", "minmax") == "percentile" else 100.0
-
-
 def _arrays(inputs: Any) -> list[Array]:
     return list(inputs) if isinstance(inputs, tuple) else [inputs]
 
@@ -179,33 +180,32 @@ def _is_float(tensor: Any) -> bool:
     return str(getattr(tensor.dtype, "name", tensor.dtype)).startswith(("float", "bfloat"))
 
 
-def _steps(values: Array, percentile: float, levels: int) -> Steps:
-    if percentile == 100:
-        return Steps.of(float(values.min()), float(values.max()), levels)
-    some = values.ravel()
-    if some.size > _COUNTED:
-        some = some[np.random.default_rng(0).integers(0, some.size, _COUNTED)]
-    rest = (100 - percentile) / 2
-    low, high = np.percentile(some, (rest, 100 - rest))
-    return Steps.of(float(low), float(high), levels)
+def _steps(values: Array, ranging: Ranging, levels: int) -> Steps:
+    observer = ranging.observer()
+    observer.update(values)
+    low, high = observer.range(levels) or (0.0, 0.0)
+    return Steps.of(low, high, levels)
 
 
 def _effect(before: Array, after: Array, head: Head) -> Effect:
     count = len(before)
-    values = head.kind in VALUES or (head.kind == "unlabelled" and before.shape[-1] < 2)
-    if values:
-        spread, error = float(before.std()), float(np.sqrt(np.mean((after - before) ** 2)))
-        if not spread:
-            return Effect(1.0 if not error else 0.0, f"the outputs of {count} validation samples change")
-        text = f"the outputs of {count} validation samples are off by {error / spread:.1%} of their spread"
-        return Effect(1 - (error / spread) ** 2, text)
-    classes = [
-        outputs.argmax(axis=-1) if head.kind == "unlabelled" else decisions(outputs, head)
-        for outputs in (before, after)
-    ]
-    same = float((classes[0] == classes[1]).mean())
-    chance = np.unique(classes[0], return_counts=True)[1].max() / classes[0].size
-    kept = (same - chance) / (1 - chance) if chance < 1 else same
-    if classes[0].size == count:
-        return Effect(float(kept), f"{same:.1%} of {count} validation samples keep their class")
-    return Effect(float(kept), f"{same:.1%} of the decisions on {count} validation samples stay as they are")
+    if head.kind in VALUES or (head.kind == "unlabelled" and head.metric != "agreement"):
+        # Values side by side have ranges of their own; many of them are one thing, such as an image.
+        apart = before.ndim == 2 and before.shape[1] <= _APART
+        pairs = list(zip(before.T, after.T, strict=True)) if apart else [(before, after)]
+        worst = max(_error(*pair) for pair in pairs)
+        return Effect(1 - worst**2, f"outputs of {count} validation samples are off by {worst:.1%} of their spread")
+    of = picks if head.kind == "unlabelled" else decisions
+    classes, rounded = of(before, head), of(after, head)
+    same = float((classes == rounded).mean())
+    chance = np.unique(classes, return_counts=True)[1].max() / classes.size
+    kept = float((same - chance) / (1 - chance) if chance < 1 else same)
+    if classes.size == count:
+        return Effect(kept, f"{same:.1%} of {count} validation samples keep their class")
+    return Effect(kept, f"{same:.1%} of the decisions on {count} validation samples stay as they are")
+
+
+def _error(before: Array, after: Array) -> float:
+    """Return the root mean square of a difference, as a share of the spread."""
+    spread, error = float(before.std()), float(np.sqrt(np.mean((after - before) ** 2)))
+    return error / spread if spread else float(error > 0)

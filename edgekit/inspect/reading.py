@@ -11,6 +11,7 @@ from edgekit.errors import InputError, MissingExtraError, RunnerError
 from edgekit.inspect.info import FileInfo
 from edgekit.inspect.source import check_file, damaged
 from edgekit.inspect.tflite_graph import IDENTIFIER
+from edgekit.mixups import mixed_up
 from edgekit.opening import brief
 
 _SUFFIXES = {"tflite": (".tflite", ".lite"), "onnx": (".onnx",)}
@@ -146,6 +147,8 @@ def _foreign(head: bytes) -> tuple[str, str] | None:
 
 
 def _refusal(path: Path, head: bytes) -> InputError:
+    if (other := mixed_up(path, "model file")) is not None:
+        return other
     foreign = _foreign(head)
     if foreign:
         return InputError(f"{path}: is {foreign[0]}, neither TFLite nor ONNX", foreign[1].replace("FILE", str(path)))

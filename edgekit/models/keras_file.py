@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from edgekit.errors import InputError, MissingExtraError
+from edgekit.mixups import recognised
 from edgekit.models.gate.archive import Bomb, check_archive
 from edgekit.models.gate.configuration import class_names
 from edgekit.models.gate.hdf5 import Untrusted, check_hdf5
@@ -60,7 +61,8 @@ def read_keras_file(path: Path) -> KerasFile:
         InputError: it is not a whole Keras 2 or Keras 3 model; the message says what it is instead.
         MissingExtraError: it is HDF5, and h5py is not installed.
     """
-    container = _container(path)
+    with recognised(path, "model to compress"):
+        container = _container(path)
     version, config = _read_zip(path) if container == "zip" else _read_hdf5(path)
     if not isinstance(config, dict) or not isinstance(config.get("class_name"), str) or "config" not in config:
         raise InputError(f"{path}: its configuration does not describe a Keras model", SAVE_WHOLE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,16 +17,24 @@ from edgekit.report.text import (
     ratio_with_interval,
     table,
 )
-from edgekit.stats import between_processes, efficiency, paired_ratio, percentile
+from edgekit.stats import between_processes, efficiency, paired_ratio, percentile, unpaired_ratio
 
 
 @dataclass(frozen=True)
 class Row:
-    """What a column may use: a measurement, its file, and the first file's measurement with as many threads."""
+    """What a column may use: a measurement, its file, and the first file's measurement with as many threads.
+
+    Attributes:
+        record: of the measurement.
+        measurement: itself.
+        first: what it is compared with.
+        first_record: of that one, where it is another.
+    """
 
     record: Record
     measurement: Measurement
     first: Measurement
+    first_record: Record | None = None
 
     @property
     def subject(self) -> Subject:
@@ -36,7 +44,7 @@ class Row:
     @property
     def baseline(self) -> Subject:
         """The first file."""
-        return self.record.subjects[self.first.subject]
+        return (self.first_record or self.record).subjects[self.first.subject]
 
     def samples_ns(self) -> list[float]:
         """Every timed sample of every process, ns per inference; none of an emulated CPU."""
@@ -60,12 +68,20 @@ def _percentile(q: float) -> Callable[[Row], str]:
 
 
 def _ratio(row: Row) -> str:
-    """Latency against the first file, round by round; where a round is missing the rounds do not pair."""
+    """Latency against the first file, round by round; where a round is missing the rounds do not pair.
+
+    Rounds of two records do not pair either: there it is the ratio of their medians.
+    """
     own, other = row.measurement.latency, row.first.latency
-    if not own or len(own) != len(other) or _emulated(row.record):
+    emulated = _emulated(row.record) or _emulated(row.first_record or row.record)
+    if not own or not other or emulated or row.measurement.threads != row.first.threads:
         return "-"
     mine, baseline = ([process_median_ns(run) for run in runs] for runs in (own, other))
-    return ratio_with_interval(paired_ratio(mine, baseline)) if all(baseline) else "-"
+    if not all(baseline):
+        return "-"
+    if row.first_record is not None:
+        return ratio_with_interval(unpaired_ratio(mine, baseline))
+    return ratio_with_interval(paired_ratio(mine, baseline)) if len(own) == len(other) else "-"
 
 
 def _median_of(key: str) -> Callable[[Row], str]:
@@ -139,20 +155,27 @@ COLUMNS: dict[str, Callable[[Row], str]] = {
 def bench_table(*records: Record) -> str:
     """Return the table, the reasons of the verdicts, and the conditions; of several devices, one table."""
     rows = [row for record in records for row in _rows(record)]
-    columns: dict[str, Callable[[Row], str]] = {"target": lambda row: row.record.target} if len(records) > 1 else {}
-    columns |= COLUMNS
+    where: Callable[[Row], str] = lambda row: row.record.target  # noqa: E731
+    several = len(records) > 1
+    parts = [rows_table(rows, {"target": where} if several else {}), reasons(rows, where if several else None)]
+    return "\n\n".join([*filter(None, parts), *map(conditions, records)])
+
+
+def rows_table(rows: Sequence[Row], before: Mapping[str, Callable[[Row], str]]) -> str:
+    """Return the table of some rows, with further columns before the others."""
+    columns = {**before, **COLUMNS}
     if all(row.measurement.agreement is None for row in rows):
         del columns["vs host"]
     titles = [_score_title(rows) if name == SCORE else name for name in columns]
-    parts = [table(titles, [[column(row) for column in columns.values()] for row in rows])]
-    reasons = [line for row in rows if (line := _reasons(row, len(records) > 1))]
-    if reasons:
-        parts.append(lines_of(reasons))
-    parts += [conditions(record) for record in records]
-    return "\n\n".join(parts)
+    return table(titles, [[column(row) for column in columns.values()] for row in rows])
 
 
-def _score_title(rows: list[Row]) -> str:
+def reasons(rows: Sequence[Row], where: Callable[[Row], str] | None) -> str:
+    """Return why verdicts are not `valid`, a line a row; `where` names its device or record, if there are several."""
+    return lines_of(line for row in rows if (line := _reasons(row, where(row) if where else "")))
+
+
+def _score_title(rows: Sequence[Row]) -> str:
     """Name the column by the metric, where all rows have one."""
     metrics = {score.metric for row in rows if (score := _score(row.measurement))}
     return title(metrics.pop()) if len(metrics) == 1 else SCORE
@@ -172,15 +195,15 @@ def failed(record: Record) -> bool:
     return any(m.failures for m in record.measurements)
 
 
-def _reasons(row: Row, several: bool) -> str:
+def _reasons(row: Row, place: str) -> str:
     verdict = judge(row.measurement, row.record)
-    reasons = list(verdict.reasons)
+    found = list(verdict.reasons)
     if row.measurement.agreement and "unavailable" in row.measurement.agreement:
-        reasons.append(f"not compared with this machine: {row.measurement.agreement['unavailable']}")
-    if not reasons:
+        found.append(f"not compared with this machine: {row.measurement.agreement['unavailable']}")
+    if not found:
         return ""
-    where = f"{row.record.target}: " if several else ""
-    return f"{where}{row.subject.name}, {row.measurement.threads} thr: {verdict.word}: {'; '.join(reasons)}"
+    where = f"{place}: " if place else ""
+    return f"{where}{row.subject.name}, {row.measurement.threads} thr: {verdict.word}: {'; '.join(found)}"
 
 
 def conditions(record: Record) -> str:

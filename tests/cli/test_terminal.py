@@ -24,6 +24,7 @@ from edgekit.cli.terminal import Guard, guarded
 from edgekit.errors import InputError
 from edgekit.export.c_header import write_header
 from edgekit.printable import lines, name_fault, plain_name, shown, visible
+from edgekit.progress import SILENT
 from edgekit.records import Record, read_record
 from edgekit.report.text import table
 from edgekit.toml import to_toml
@@ -191,7 +192,7 @@ def test_a_name_cannot_leave_a_comment_or_a_string(tmp_path: Path) -> None:
 
     model = tmp_path / "a\n#define X \\"
     model.write_bytes(b"12")
-    write_header(tmp_path / "h", model, "a*/\nint x;")
+    write_header(tmp_path / "h", model, "a*/\nint x;", SILENT)
     text = (tmp_path / "h").read_text()
     assert (
         text.splitlines()[0]

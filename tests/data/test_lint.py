@@ -237,6 +237,20 @@ def test_constant_features() -> None:
     assert looked(table(1, 1, 1, 1), preprocessing=RAW, model=DENSE) == []
 
 
+def test_borders_of_images_without_a_channel_axis_are_no_channels() -> None:
+    x, _ = images()
+    x[:, :, 0] = 0
+    flat = x[..., 0]
+    model = ModelFacts((ModelInput(shape=(8, 8), first_layers=("Flatten",)),))
+    assert looked(flat, model=model) == []
+
+
+def test_values_that_are_no_numbers_are_somebody_elses() -> None:
+    x = table(1, 1, 1, 1)
+    x[3, 2] = np.nan
+    assert "feature-scales" not in codes(looked(x, preprocessing=RAW, model=DENSE))
+
+
 NORMALIZING = ModelFacts((ModelInput(shape=(4,), first_layers=("Normalization",), normalizes=True),))
 
 

@@ -110,10 +110,9 @@ def test_a_few_readings_that_widen_the_range() -> None:
     assert "use 0.7% of its range, 2 of 256 steps" in found.sentence
     with pytest.raises(InputError) as stopped:
         judge([found], subject(x, model), RECIPE, anyway=False)
-    assert stopped.value.hint.startswith(
-        'edgekit recipes int8 > mine.toml; in mine.toml, under [calibration], write method = "percentile", and give it '
-        "as --recipe mine.toml: then "
-    )
+    assert stopped.value.hint.startswith("add --calibration-method percentile: then ")
+    method = replace(RECIPE, calibration_method="percentile")
+    assert judge([found], subject(x, model), method, anyway=False) == []
 
 
 def test_values_far_from_zero() -> None:
@@ -123,6 +122,13 @@ def test_values_far_from_zero() -> None:
     assert found.code == "int8-range"
     with pytest.raises(InputError, match=r"are off by .* of their spread"):
         judge([found], subject(x, model, Head(kind="regression")), RECIPE, anyway=False)
+
+
+def test_one_of_several_values_that_is_lost() -> None:
+    x = windows(0.5, 300)
+    both = Model(lambda x: np.stack([x[:, :, 1].mean(axis=1), x[:, :, 0].mean(axis=1)], axis=1))
+    with pytest.raises(InputError, match="worthless"):
+        judge(findings(x), subject(x, both, Head(kind="regression")), RECIPE, anyway=False)
 
 
 def test_heavy_tails() -> None:
@@ -157,8 +163,9 @@ def test_tokens_that_are_declared_as_floats() -> None:
         assert len(found) == expected
     kinds = rng.normal(size=2000)
     model = Model(lambda x: classes_of(kinds[x.astype(int)].mean(axis=1)))
-    with pytest.raises(InputError, match="numbers of tokens, which are rounded"):
+    with pytest.raises(InputError, match="numbers of tokens, which are rounded") as stopped:
         judge(findings(x, ModelFacts((ModelInput(vocabulary=2000),))), subject(x, model), RECIPE, anyway=False)
+    assert stopped.value.hint.startswith('declare the input as integers: keras.Input(..., dtype="int32")')
     assert judge([], subject(x, model), RECIPE, anyway=False) == []
 
 
