@@ -24,7 +24,7 @@ Builder = Callable[[Any, Any], Any]
 
 
 def model_of(build: Builder, shape: tuple[int, ...] = (8, 8, 3)) -> Any:
-    """A model with weights as after training: scales of both signs, some of them zero, unlike from channel to channel."""
+    """A model with weights as after training: scales of both signs, some zero, unlike from channel to channel."""
     keras = tf_keras()
     seed_everything(0)
     x = keras.Input(shape)

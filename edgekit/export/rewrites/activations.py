@@ -26,24 +26,24 @@ PARTS = ("layer", "forward_layer", "backward_layer", "cell", "cells")
 
 
 def bounded_softplus(x: Any) -> Any:
-    """log(1 + exp(x)) = relu(x) - log(sigmoid(|x|))."""
+    """Return log(1 + exp(x)) = relu(x) - log(sigmoid(|x|))."""
     tf = tensorflow()
     return tf.nn.relu(x) - tf.math.log(tf.sigmoid(tf.abs(x)))
 
 
 def bounded_log_sigmoid(x: Any) -> Any:
-    """-softplus(-x) = min(x, 0) + log(sigmoid(|x|))."""
+    """Return -softplus(-x) = min(x, 0) + log(sigmoid(|x|))."""
     tf = tensorflow()
     return (x - tf.nn.relu(x)) + tf.math.log(tf.sigmoid(tf.abs(x)))
 
 
 def bounded_mish(x: Any) -> Any:
-    """x * tanh(softplus(x))."""
+    """Return x * tanh(softplus(x))."""
     return x * tensorflow().tanh(bounded_softplus(x))
 
 
 def bounded_elu(x: Any, alpha: float = 1.0) -> Any:
-    """relu(x) - alpha * (1 - exp(min(x, 0)))."""
+    """Return relu(x) - alpha * (1 - exp(min(x, 0)))."""
     tf = tensorflow()
     positive = tf.nn.relu(x)
     below = 1.0 - tf.exp(x - positive)
@@ -51,7 +51,7 @@ def bounded_elu(x: Any, alpha: float = 1.0) -> Any:
 
 
 def bounded_selu(x: Any) -> Any:
-    """A scaled ELU."""
+    """Return a scaled ELU."""
     return SELU_SCALE * bounded_elu(x, SELU_ALPHA)
 
 
@@ -139,7 +139,7 @@ def _bounded_layer() -> Any:
     """Return the class of layers that compute a bounded form."""
     keras = tf_keras()
 
-    @keras.utils.register_keras_serializable("edgekit")  # type: ignore[untyped-decorator]
+    @keras.utils.register_keras_serializable("edgekit")
     class Bounded(keras.layers.Layer):  # type: ignore[misc,name-defined]
         """A key of `FORMS`, with an alpha for `elu`."""
 

@@ -89,7 +89,8 @@ def changes_behind(view: View, tensor: Any, factor: Array, shift: Array) -> list
     Args:
         view: of the model.
         tensor: that only one call reads, and that is no output.
-        factor, shift: one value each a channel.
+        factor: one value a channel.
+        shift: the same.
     """
     node = view.maker(tensor)
     if node is None or view.reader(tensor) is None or not view.called_once(node.layer):

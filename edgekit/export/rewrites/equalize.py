@@ -1,8 +1,8 @@
 """Channels of unlike ranges made alike before a depthwise convolution.
 
-An int8 tensor has one step for all channels, as large as the widest channel needs. A scale per channel moves freely from
-a layer through an activation into a depthwise convolution, whose weights have a step for each channel: s * relu(z) =
-relu(s * z). Between other layers it would cost steps of weights (Nagel et al. 2019, arXiv 1906.04721, section 4.1).
+An int8 tensor has one step for all channels, as large as the widest channel needs. A scale per channel moves freely
+from a layer through an activation into a depthwise convolution, whose weights have a step for each channel:
+s * relu(z) = relu(s * z). Between other layers it costs steps of weights (Nagel et al. 2019, arXiv 1906.04721, 4.1).
 """
 
 from __future__ import annotations

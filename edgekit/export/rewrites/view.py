@@ -10,7 +10,6 @@ from edgekit.columns import Array
 from edgekit.techniques.channels.graph import calls, flat
 from edgekit.techniques.rebuild import RANDOM_LAYERS, Part, clone, rebuild
 
-
 BATCH = 32
 
 
@@ -118,7 +117,7 @@ def is_linear(layer: Any) -> bool:
 
 
 def is_homogeneous(layer: Any) -> bool:
-    """Return whether a layer's own activation, or an activation layer, is one with f(s * x) = s * f(x) for every s > 0."""
+    """Return whether f(s * x) = s * f(x) for every s > 0, for an activation layer or the activation of a layer."""
     nn = tensorflow().nn
     if is_a(layer, "ReLU"):
         return layer.max_value is None and not layer.threshold
