@@ -139,8 +139,8 @@ OPERATIONS |= {
     "truediv": OPERATIONS["divide"],
     "negative": lambda c, zero, first: (zero - 1, zero),
 }
-"""By the last part of an operation's name in TensorFlow: from the constant, zeros like it, and whether the tensor is the
-first operand, to factor and shift."""
+"""By the last part of an operation's name: from the constant, zeros like it, and whether the tensor is the first
+operand, to factor and shift."""
 
 
 def _operation(view: View, node: Any) -> Numbers:
