@@ -63,7 +63,8 @@ def export(
     """
     with temporary_folder("export") as scratch:
         wanted, made = plan(recipe), list[Exported]()
-        calibrated = any(scheme in tflite.CALIBRATED or of_int8(scheme) for _, scheme in wanted)
+        # Fake quantization is trained into the int8 file: what it was trained on stays.
+        calibrated = any(s == "int16x8" or (of_int8(s) and float_model is None) for _, s in wanted)
         samples = _Samples(calibration, Ranging.of(recipe))
         workshop = _Workshop(model, float_model, samples, scratch, name, rewrite=calibrated)
         if workshop.rewrites:
@@ -113,14 +114,13 @@ class _Workshop:
     ) -> None:
         self._calibration, self._ranging = samples.calibration, samples.ranging
         self._scratch, self._name = scratch, name
-        plain = float_model or model
+        plain, self._trained = float_model or model, float_model is not None
         # What is calibrated is rewritten. Files that keep floats are made from the model as it is: their users compare.
         found = rewritten(plain, samples.calibration) if rewrite else Rewritten(plain)
         self.rewrites = found.rewrites
         self._int16 = without_loops(found.model, scratch / "int16")
-        self._int8 = self._int16 if float_model is None else without_loops(model, scratch / "int8")
+        self._int8 = without_loops(model, scratch / "int8") if self._trained else self._int16
         self._float = self._int16 if self._int16.model is plain else Saved(plain, scratch / "float")
-        self._trained = float_model is not None
         self._flatbuffers: dict[str, Path] = {}
 
     def make(self, format_: str, scheme: str, folder: Path, progress: Progress) -> Exported:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 
+from edgekit.export.rewrites.apply import in_words
 from edgekit.manifest import EVAL, MANIFEST, Artifact, Manifest, TensorSpec
 from edgekit.preprocessing import Preprocessing
 from edgekit.printable import visible
@@ -32,6 +33,7 @@ def readme(manifest: Manifest, operators: Collection[str] = ()) -> str:
         parts += [_kotlin(chosen, source, target, manifest.preprocessing), _cpp(chosen, source, target)]
     if KEEP_STATE.intersection(operators):
         parts.append(_state())
+    parts += _rewrites(manifest)
     parts.append(_meaning(manifest))
     parts.append(f"All numbers, digests and the lineage: {MANIFEST}")
     return "\n\n".join(parts) + "\n"
@@ -59,6 +61,16 @@ def _meaning(manifest: Manifest) -> str:
         return "Outputs: " + "; ".join(heads)
     classes = ", ".join(f"{i} {visible(name)}" for i, name in enumerate(manifest.class_names[:20]))
     return f"Classes: {classes}{', ...' * (len(manifest.class_names) > 20)}"
+
+
+def _rewrites(manifest: Manifest) -> list[str]:
+    """Say what was rewritten in the model before quantization, and in which files; nothing if nothing was."""
+    files = [artifact for artifact in manifest.artifacts if artifact.rewrites]
+    if not files:
+        return []
+    names = ", ".join(visible(artifact.file) for artifact in files)
+    head = f"Rewritten before quantization, the outputs in float unchanged ({names}):"
+    return ["\n".join([head, *(f"  {line}" for line in in_words(files[0].rewrites).split("; "))])]
 
 
 def _files(manifest: Manifest) -> str:

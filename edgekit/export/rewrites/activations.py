@@ -1,13 +1,14 @@
 """Activations in forms of bounded parts.
 
 TensorFlow computes softplus as log(1 + exp(x)): with x up to 12 one int8 step of exp(x) is 640, and what lies below is
-lost. Here no part is larger than the input, each is an operator with an int8 form, and none needs the range of another:
-int8 has no NEG, and MINIMUM forces its range upon its input.
+lost. Here no part is larger than the input, each is an operator with an int8 form, and none forces its range upon
+another: int8 has no NEG and no ELU, and MINIMUM gives its range to its input.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from edgekit.backend import tensorflow, tf_keras
@@ -15,67 +16,53 @@ from edgekit.export.rewrites.view import View, is_a
 from edgekit.techniques.channels.graph import flat
 from edgekit.techniques.rebuild import Part, clone
 
+Form = Callable[[Any], Any]
 SELU_SCALE, SELU_ALPHA = 1.05070098735548049342, 1.67326324235437728482
 """Klambauer et al. 2017, arXiv 1706.02515."""
-Form = Callable[[Any], Any]
 INSIDE = ("activation", "recurrent_activation")
 """Attributes that hold the activation of a layer."""
 PARTS = ("layer", "forward_layer", "backward_layer", "cell", "cells")
-"""Attributes that hold a layer inside of another."""
+"""Attributes that hold layers inside of another."""
 
 
-def softplus(x: Any) -> Any:
-    """log(1 + exp(x)) = relu(x) - log(sigmoid(|x|))."""
+def bounded_softplus(x: Any) -> Any:
+    """Return log(1 + exp(x)) = relu(x) - log(sigmoid(|x|))."""
     tf = tensorflow()
     return tf.nn.relu(x) - tf.math.log(tf.sigmoid(tf.abs(x)))
 
 
-def log_sigmoid(x: Any) -> Any:
-    """-softplus(-x) = min(x, 0) + log(sigmoid(|x|))."""
+def bounded_log_sigmoid(x: Any) -> Any:
+    """Return -softplus(-x) = min(x, 0) + log(sigmoid(|x|))."""
     tf = tensorflow()
     return (x - tf.nn.relu(x)) + tf.math.log(tf.sigmoid(tf.abs(x)))
 
 
-def mish(x: Any) -> Any:
-    """x * tanh(softplus(x))."""
-    return x * tensorflow().tanh(softplus(x))
+def bounded_mish(x: Any) -> Any:
+    """Return x * tanh(softplus(x))."""
+    return x * tensorflow().tanh(bounded_softplus(x))
 
 
-def elu(x: Any, alpha: float = 1.0) -> Any:
-    """relu(x) - alpha * (1 - exp(min(x, 0)))."""
+def bounded_elu(x: Any, alpha: float = 1.0) -> Any:
+    """Return relu(x) - alpha * (1 - exp(min(x, 0)))."""
     tf = tensorflow()
     positive = tf.nn.relu(x)
     below = 1.0 - tf.exp(x - positive)
     return positive - (below if alpha == 1 else alpha * below)
 
 
-def selu(x: Any) -> Any:
-    """A scaled `elu`."""
-    return SELU_SCALE * elu(x, SELU_ALPHA)
+def bounded_selu(x: Any) -> Any:
+    """Return a scaled ELU."""
+    return SELU_SCALE * bounded_elu(x, SELU_ALPHA)
 
 
-OPERATIONS: dict[str, Form] = {
-    "math.softplus": softplus,
-    "math.log_sigmoid": log_sigmoid,
-    "nn.elu": elu,
-    "nn.selu": selu,
+FORMS: dict[str, Form] = {
+    "softplus": bounded_softplus,
+    "log_sigmoid": bounded_log_sigmoid,
+    "mish": bounded_mish,
+    "elu": bounded_elu,
+    "selu": bounded_selu,
 }
-"""By TensorFlow's name of an operation of one tensor."""
-
-
-def bounded(function: Any) -> Form | None:
-    """Return the bounded form of an activation; None if it needs none."""
-    if function is None:
-        return None
-    nn, activations = tensorflow().nn, tf_keras().activations
-    known = {
-        softplus: (activations.softplus, nn.softplus),
-        log_sigmoid: (tensorflow().math.log_sigmoid,),
-        mish: (activations.mish,),
-        elu: (activations.elu, nn.elu),
-        selu: (activations.selu, nn.selu),
-    }
-    return next((form for form, names in known.items() if function in names), None)
+"""By the name in TensorFlow and Keras."""
 
 
 def bound_activations(view: View) -> int:
@@ -90,13 +77,11 @@ def bound_activations(view: View) -> int:
 
 
 def _chain(view: View, layer: Any) -> list[Part] | None:
-    keras = tf_keras()
     if is_a(layer, "ELU"):
-        alpha = float(layer.alpha)
-        return [Part(keras.layers.Activation(lambda x: elu(x, alpha), name=layer.name))]
+        return [Part(_bounded_layer()("elu", float(layer.alpha), name=layer.name))]
     if type(layer).__name__ == "TFOpLambda":
-        form = OPERATIONS.get(layer.symbol) if _of_one_tensor(view, layer) else None
-        return None if form is None else [Part(_operation(form, layer.name))]
+        name = str(layer.symbol).rpartition(".")[2]
+        return [Part(_bounded_layer()(name, name=layer.name))] if name in FORMS and _is_plain(view, layer) else None
     if not _held(layer):
         return None
     copy = clone(layer)
@@ -107,25 +92,12 @@ def _chain(view: View, layer: Any) -> list[Part] | None:
 
 def _held(layer: Any) -> list[tuple[Any, str, Form]]:
     """Return the holders of activations that need another form: layer, attribute, form."""
-    return [
-        (part, key, form)
-        for part in _inside(layer)
-        for key in INSIDE
-        if key in vars(part) and (form := bounded(getattr(part, key))) is not None
-    ]
-
-
-def _operation(form: Form, name: str) -> Any:
-    kind = tf_keras().src.layers.core.tf_op_layer.TFOpLambda
-    return kind(lambda x=None, features=None: form(features if x is None else x), name=name)
-
-
-def _of_one_tensor(view: View, layer: Any) -> bool:
-    return all(
-        len(flat((node.call_args, {k: v for k, v in node.call_kwargs.items() if k != "name"}))) == 1
-        for node in view.nodes
-        if node.layer is layer
-    )
+    found = []
+    for part in _inside(layer):
+        for key in INSIDE:
+            if key in vars(part) and (form := _functions().get(id(getattr(part, key)))) is not None:
+                found.append((part, key, form))
+    return found
 
 
 def _inside(layer: Any) -> list[Any]:
@@ -136,3 +108,49 @@ def _inside(layer: Any) -> list[Any]:
     for key in PARTS:
         found += [inner for part in flat(getattr(layer, key, ())) for inner in _inside(part)]
     return found
+
+
+def _is_plain(view: View, layer: Any) -> bool:
+    """Return whether an operation is called with a tensor first, and nothing else but a name."""
+    nodes = [node for node in view.nodes if node.layer is layer]
+    return all(
+        len(node.call_args) == len(node.keras_inputs) == 1 and not {*node.call_kwargs} - {"name"} for node in nodes
+    )
+
+
+@cache
+def _functions() -> dict[int, Form]:
+    """Return the bounded forms by the identity of the function that Keras holds; they are known to Keras from then on.
+
+    A layer that is cloned finds its activation again by the name.
+    """
+    keras, tf = tf_keras(), tensorflow()
+    found = {}
+    for name, form in FORMS.items():
+        keras.utils.register_keras_serializable("edgekit")(form)
+        for place in (keras.activations, tf.nn, tf.math):
+            if hasattr(place, name):
+                found[id(getattr(place, name))] = form
+    return found
+
+
+@cache
+def _bounded_layer() -> Any:
+    """Return the class of layers that compute a bounded form."""
+    keras = tf_keras()
+
+    @keras.utils.register_keras_serializable("edgekit")
+    class Bounded(keras.layers.Layer):  # type: ignore[misc,name-defined]
+        """A key of `FORMS`, with an alpha for `elu`."""
+
+        def __init__(self, form: str, alpha: float = 1.0, **options: Any) -> None:
+            super().__init__(**options)
+            self.form, self.alpha = form, alpha
+
+        def call(self, x: Any, name: str | None = None) -> Any:
+            return bounded_elu(x, self.alpha) if self.form == "elu" else FORMS[self.form](x)
+
+        def get_config(self) -> dict[str, Any]:
+            return {**super().get_config(), "form": self.form, "alpha": self.alpha}
+
+    return Bounded

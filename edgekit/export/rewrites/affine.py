@@ -139,12 +139,12 @@ OPERATIONS |= {
     "truediv": OPERATIONS["divide"],
     "negative": lambda c, zero, first: (zero - 1, zero),
 }
-"""By the last part of TensorFlow's name of an operation: from the constant (zeros like it, and whether the tensor is the
-first operand) to factor and shift."""
+"""By the last part of an operation's name: from the constant, zeros like it, and whether the tensor is the first
+operand, to factor and shift."""
 
 
 def _operation(view: View, node: Any) -> Numbers:
-    """An operation of a tensor and a constant, in the tensor's dtype."""
+    """Read an operation of a tensor and a constant."""
     rule = OPERATIONS.get(str(node.layer.symbol).rpartition(".")[2])
     arguments = [*node.call_args, *(value for key, value in node.call_kwargs.items() if key in ("x", "y"))]
     if rule is None or not 1 <= len(arguments) <= 2:

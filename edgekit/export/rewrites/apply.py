@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.backend import quiet
-from edgekit.columns import Array, part
+from edgekit.columns import Array
 from edgekit.export.rewrites.registry import REWRITES, Rewrite
 from edgekit.export.rewrites.view import View
 from edgekit.techniques.channels.graph import flat, is_graph
@@ -43,12 +43,13 @@ def rewritten(model: Any, samples: Any, rewrites: Sequence[Rewrite] = REWRITES) 
     """
     if not is_graph(model):
         return Rewritten(model)
-    some = part(samples, slice(PROOF_SAMPLES))
+    arrays = _in_dtypes(model, samples)
+    some = [array[:PROOF_SAMPLES] for array in arrays]
     current, reference, used = model, None, dict[str, int]()
     for rewrite in rewrites:
         try:
             with quiet():
-                view = View(_flat(current))
+                view = View(_flat(current), arrays)
                 places = rewrite.function(view)
                 if not places:
                     continue
@@ -73,9 +74,12 @@ def _flat(model: Any) -> Any:
     return rebuild(model) if any(map(is_graph, model.layers)) else model
 
 
-def _outputs(model: Any, samples: Any) -> list[Array]:
+def _in_dtypes(model: Any, samples: Any) -> list[Array]:
     arrays = samples if isinstance(samples, tuple) else (samples,)
-    inputs = [a.astype(i.dtype.as_numpy_dtype, copy=False) for a, i in zip(arrays, model.inputs, strict=True)]
+    return [a.astype(i.dtype.as_numpy_dtype, copy=False) for a, i in zip(arrays, model.inputs, strict=True)]
+
+
+def _outputs(model: Any, inputs: list[Array]) -> list[Array]:
     found = flat(model(inputs if len(inputs) > 1 else inputs[0], training=False))
     return [np.asarray(output, np.float64) for output in found]
 

@@ -37,14 +37,14 @@ def fold_behind(view: View) -> int:
         if folded_by_converter(view, chain):
             continue
         factor, shift = chain.factor, chain.shift
-        changes = _changes(view, chain.input, factor, shift)
+        changes = changes_behind(view, chain.input, factor, shift)
         rest = np.ones_like(factor), np.zeros_like(shift)
         if changes is None:
             usable = np.abs(factor) > TINY
             scale = np.where(usable, np.abs(factor), 1.0)
             if np.allclose(scale, 1.0, rtol=1e-6, atol=0):
                 continue
-            changes = _changes(view, chain.input, scale, 0 * shift)
+            changes = changes_behind(view, chain.input, scale, 0 * shift)
             rest = np.where(usable, np.sign(factor), 0.0), shift
         if changes is None:
             continue
@@ -83,8 +83,15 @@ def passes(layer: Any, factor: Array, shift: Array) -> bool:
     return (is_a(layer, "Activation") and is_linear(layer)) or (bool((factor > 0).all()) and not shift.any())
 
 
-def _changes(view: View, tensor: Any, factor: Array, shift: Array) -> list[Change] | None:
-    """Return the changes that make a tensor factor * x + shift; None if that cannot be."""
+def changes_behind(view: View, tensor: Any, factor: Array, shift: Array) -> list[Change] | None:
+    """Return the changes that make a tensor factor * x + shift; None if that cannot be.
+
+    Args:
+        view: of the model.
+        tensor: that only one call reads, and that is no output.
+        factor: one value a channel.
+        shift: the same.
+    """
     node = view.maker(tensor)
     if node is None or view.reader(tensor) is None or not view.called_once(node.layer):
         return None
@@ -92,13 +99,13 @@ def _changes(view: View, tensor: Any, factor: Array, shift: Array) -> list[Chang
     if can_give(view, layer, factor, shift):
         return [(layer, factor, shift)]
     if len(sources) == 1:
-        return _changes(view, sources[0], factor, shift) if passes(layer, factor, shift) else None
+        return changes_behind(view, sources[0], factor, shift) if passes(layer, factor, shift) else None
     if is_a(layer, "Concatenate") and layer.axis in (-1, tensor.shape.rank - 1):
         ends = np.cumsum([source.shape[-1] for source in sources])[:-1]
         parts = zip(sources, np.split(factor, ends), np.split(shift, ends), strict=True)
-        found = [_changes(view, source, *part) for source, *part in parts]
+        found = [changes_behind(view, source, *part) for source, *part in parts]
     elif is_a(layer, "Add") and all(source.shape == tensor.shape for source in sources):
-        found = [_changes(view, s, factor, 0 * shift if i else shift) for i, s in enumerate(sources)]
+        found = [changes_behind(view, s, factor, 0 * shift if i else shift) for i, s in enumerate(sources)]
     else:
         return None
     return [change for changes in found for change in changes or ()] if all(found) else None

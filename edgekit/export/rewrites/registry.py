@@ -9,6 +9,7 @@ from edgekit.export.rewrites.activations import bound_activations
 from edgekit.export.rewrites.ahead import fold_ahead
 from edgekit.export.rewrites.behind import fold_behind
 from edgekit.export.rewrites.depthwise import to_depthwise
+from edgekit.export.rewrites.equalize import equalize
 from edgekit.export.rewrites.view import View
 
 
@@ -32,4 +33,5 @@ REWRITES = (
     Rewrite("fold-behind", "scales taken into the layers before them, through activations and pooling", fold_behind),
     Rewrite("fold-ahead", "scales and shifts taken into the layers that read them", fold_ahead),
     Rewrite("depthwise-affine", "scales and shifts computed by a 1x1 depthwise convolution", to_depthwise),
+    Rewrite("equalize", "channels made alike in range before depthwise convolutions", equalize),
 )

@@ -22,7 +22,8 @@ def can_give(view: View, layer: Any, factor: Array, shift: Array) -> bool:
     Args:
         view: of the model.
         layer: any.
-        factor, shift: one value each a channel of the layer's output.
+        factor: one value a channel of the layer's output.
+        shift: the same.
     """
     if not view.called_once(layer) or view.is_replaced(layer):
         return False

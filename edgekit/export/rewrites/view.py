@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from edgekit.backend import tensorflow, tf_keras
 from edgekit.columns import Array
 from edgekit.techniques.channels.graph import calls, flat
 from edgekit.techniques.rebuild import RANDOM_LAYERS, Part, clone, rebuild
+
+BATCH = 32
 
 
 class View:
@@ -20,10 +22,15 @@ class View:
     Attributes:
         model: a functional or Sequential tf_keras model without nested ones.
         nodes: its calls, in the order in which they can be computed.
+
+    Args:
+        model: the model.
+        samples: inputs of it, one array each, in its dtypes.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, samples: Sequence[Array] = ()) -> None:
         self.model = model
+        self._samples = samples
         self.nodes = calls(model)
         self._made_by = {id(tensor): node for node in self.nodes for tensor in flat(node.outputs)}
         self._calls: dict[int, int] = {}
@@ -36,6 +43,12 @@ class View:
         self._weights: dict[str, list[Array]] = {}
         self._configs: dict[str, dict[str, Any]] = {}
         self._chains: dict[str, list[Part]] = {}
+
+    def batches(self) -> Iterator[Any]:
+        """Yield the samples in batches, as the model takes them."""
+        for first in range(0, len(self._samples[0]), BATCH):
+            some = [array[first : first + BATCH] for array in self._samples]
+            yield some if len(some) > 1 else some[0]
 
     def maker(self, tensor: Any) -> Any:
         """Return the call that computes a tensor; None for an input of the model."""
@@ -104,7 +117,7 @@ def is_linear(layer: Any) -> bool:
 
 
 def is_homogeneous(layer: Any) -> bool:
-    """Return whether a layer's own activation, or an activation layer, is one with f(s * x) = s * f(x) for every s > 0."""
+    """Return whether f(s * x) = s * f(x) for every s > 0, for an activation layer or the activation of a layer."""
     nn = tensorflow().nn
     if is_a(layer, "ReLU"):
         return layer.max_value is None and not layer.threshold
