@@ -78,7 +78,8 @@ class Artifact:
     made_by: str
     """How the file came to be, e.g. `TFLiteConverter`, `tf2onnx from the int8 TFLite`."""
     validation: ScoreForm | None = None
-    """How good this file's answers to validation samples are (`edgekit.metrics.Score`); None for `c`."""
+    """How good this file's answers to the samples of `data.check` are (`edgekit.metrics.Score`), to validation samples
+    in bundles of older edgekits, which name none; None for `c`."""
     rewrites: dict[str, Count] = field(default_factory=dict)
     """What was rewritten in the model before quantization (`edgekit.export.rewrites`): name to the number of places."""
 
@@ -90,7 +91,7 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far two realisations of the model differ on the same validation samples.
+    """How far two realisations of the model differ on the same samples (`data.check`).
 
     Attributes:
         reference, other: a file of the bundle, or the Keras model in memory: `float model`, or `fake-quant model` for
@@ -119,14 +120,28 @@ class Part(TypedDict):
     split: NotRequired[str]
 
 
+class TestPart(Part):
+    """The test part, with the scores of the files and of the source model on it."""
+
+    scores: dict[str, ScoreForm]
+
+
 class Data(TypedDict):
-    """The data that a bundle was made with."""
+    """The data that a bundle was made with.
+
+    `check` are the samples that the artifacts' scores (`Artifact.validation`) and the agreement are on: of the test
+    part where no stage trained, else of the validation part; `test` the files on the test part after training stages;
+    `held_out` says that the test part was cut from the only samples there were.
+    """
 
     name: NotRequired[str]
     sha256: NotRequired[str]
     calibration: NotRequired[Part]
     validation: NotRequired[Part]
     eval: NotRequired[Part]
+    check: NotRequired[Part]
+    test: NotRequired[TestPart]
+    held_out: NotRequired[bool]
 
 
 class Listed(TypedDict):
@@ -202,10 +217,21 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle on disk."""
+    """A bundle on disk.
+
+    Attributes:
+        path: the folder.
+        manifest: of it.
+        lost: of a fresh bundle what its files clearly lost against the model they come from, a sentence a file.
+        advice: what to try next then, as it is typed.
+        large: whether so much is lost that a file is none to use.
+    """
 
     path: Path
     manifest: Manifest
+    lost: tuple[str, ...] = ()
+    advice: str = ""
+    large: bool = False
 
     def file(self, artifact: Artifact) -> Path:
         """Return the path of an artifact."""
