@@ -46,7 +46,9 @@ def conclude(
         return {}
     worst = losses[0]
     by_export = of_export[worst.file].share if worst.file in of_export else 0.0
-    if worst.file in of_all and by_export < worst.share / 2:
+    if worst.advice:
+        advice = worst.advice
+    elif worst.file in of_all and by_export < worst.share / 2:
         advice = after_stages(specs, stages, ledger)
     else:
         trained = any(spec.use == "quantize" for spec in specs)

@@ -90,6 +90,28 @@ class Artifact:
 
 
 @dataclass(frozen=True)
+class LostChannel:
+    """A part of an output that a file flattens or erases, however well the whole agrees.
+
+    Attributes:
+        output: its name.
+        channel: along the last axis; None for the output as a whole.
+        low, high: what the float model answers, in real units.
+        share: of the output's range, 0 to 1.
+        flat: whether the file gives one value for all samples.
+        sqnr_db: of its own variation; None where it is flat.
+    """
+
+    output: str
+    channel: Count | None
+    low: AnyFloat
+    high: AnyFloat
+    share: Annotated[float, Range(0, 1)]
+    flat: bool
+    sqnr_db: float | None
+
+
+@dataclass(frozen=True)
 class Agreement:
     """How far two realisations of the model differ on the same samples (`data.check`).
 
@@ -100,7 +122,8 @@ class Agreement:
         top1: share of samples with the same largest output, 0 to 1; None where an output is a single value.
         max_abs: largest difference of any output, in real units.
         max_steps: the same in steps of the output's scale; None where neither output is quantized.
-        sqnr_db: signal-to-quantization-noise ratio in dB; None where the two are equal.
+        sqnr_db: signal-to-quantization-noise ratio in dB; None where the two are equal, or are class numbers.
+        lost: channels that `other` flattens or erases; left out of the JSON form where there are none.
     """
 
     reference: str
@@ -110,6 +133,12 @@ class Agreement:
     max_abs: AnyFloat
     max_steps: AnyFloat | None
     sqnr_db: float | None
+    lost: tuple[LostChannel, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        found = dataclasses.asdict(self)
+        return found if self.lost else {key: value for key, value in found.items() if key != "lost"}
 
 
 class Part(TypedDict):
@@ -182,7 +211,7 @@ class Manifest:
             "class_names": list(self.class_names),
             "task": self.task.to_dict(),
             "artifacts": [dataclasses.asdict(a) for a in self.artifacts],
-            "agreement": [dataclasses.asdict(a) for a in self.agreement],
+            "agreement": [a.to_dict() for a in self.agreement],
         }
 
     @classmethod

@@ -8,7 +8,7 @@ stages train and choose their epochs by validation samples. No choice looks at t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,6 +21,7 @@ from edgekit.data.dataset import Dataset
 from edgekit.data.split import Splits, sample
 from edgekit.data.stored import write_samples
 from edgekit.devices.device import Device
+from edgekit.export.channels import MOST_OF_LIKE, SPLIT, channels_of
 from edgekit.export.check import Outputs, answers, run_file
 from edgekit.manifest import Artifact
 from edgekit.metrics import decisions, picks
@@ -38,6 +39,8 @@ CLEAR_ERROR, LARGE_ERROR = 0.02, 0.25
 """The same of values, as a share of the error that their mean would make as a guess."""
 CLEAR_NOISE, LARGE_NOISE = 10 ** (-10 / 20), 10 ** (-3 / 20)
 """The same of values without labels, as noise to signal: 10 and 3 dB."""
+VARIES = 0.01
+"""A channel whose own variation is less than this share of its largest value may be one that is not used."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +66,14 @@ class Loss:
         sentence: both numbers, without the name.
         share: of what there was to lose.
         large: whether the file is none to use.
+        advice: what helps, where that is known already.
     """
 
     file: str
     sentence: str
     share: float
     large: bool
+    advice: str = ""
 
 
 @dataclass(frozen=True)
@@ -174,14 +179,19 @@ def _loss(part: str, reference: Outputs, file: Outputs, truth: Sequence[Array], 
     found = []
     for index, head in enumerate(task.heads):
         before, after, y = reference.real[index], file.real[index], truth[index]
-        drop, clear, large = _drop(before, after.reshape(before.shape), y, head)
-        certain = math.isnan(drop.low) or drop.low > 0
-        if certain and drop.value >= clear:
-            severe = drop.value >= large and not drop.low < large / 2
-            found.append((severe, drop.value, index))
+        for channel, (a, b, t) in _parts(before, after.reshape(before.shape), y, head):
+            drop, clear, large = _drop(a, b, t, head)
+            certain = math.isnan(drop.low) or drop.low > 0
+            if certain and drop.value >= clear and (channel < 0 or drop.value >= large):
+                severe = drop.value >= large and not drop.low < large / 2
+                found.append((severe, drop.value, index, channel))
     if not found:
         return None
-    severe, share, index = max(found)
+    severe, share, index, channel = max(found)
+    if channel >= 0 and not any(part < 0 for *_, part in found):
+        lost = f"channel {channel} of output {task.heads[index].name}"
+        return Loss(file.name, f"{lost} is hardly better than a constant on {len(truth[index])} {part} samples", share,
+                    severe, SPLIT)  # fmt: skip
     head = task.heads[index]
     of = f" of output {head.name}" if len(task.heads) > 1 else ""
     first, last = (score(o.real[index], truth[index], head) for o in (reference, file))
@@ -189,6 +199,18 @@ def _loss(part: str, reference: Outputs, file: Outputs, truth: Sequence[Array], 
     if head.kind != "unlabelled":
         sentence += f", of the {name} {score_text(first)}"
     return Loss(file.name, sentence, share, severe)
+
+
+def _parts(before: Array, after: Array, y: Array, head: Head) -> Iterator[tuple[int, tuple[Array, Array, Array]]]:
+    """Yield an output as a whole, called -1, and where its last axis holds kinds of values, each by itself."""
+    yield -1, (before, after, y)
+    if head.kind in ("regression", "unlabelled") and before.shape == y.shape:
+        columns = channels_of(before, head)
+        for channel in range(columns.shape[1]) if columns is not None and columns.shape[1] <= MOST_OF_LIKE else ():
+            one = before[..., channel]
+            mean, spread = float(one.mean()), float(one.std())
+            if spread >= VARIES * max(0.1, float(np.abs(one).max())):
+                yield channel, (one - mean, after[..., channel] - mean, y[..., channel] - mean)
 
 
 def _drop(before: Array, after: Array, y: Array, head: Head) -> tuple[Interval, float, float]:

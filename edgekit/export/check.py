@@ -14,6 +14,7 @@ import numpy.typing as npt
 from edgekit.devices.device import Device
 from edgekit.devices.jobs import RUNTIMES, Job, run_job
 from edgekit.errors import InputError
+from edgekit.export.channels import lost_channels
 from edgekit.feeding import SCALES, feed_names, output_order, read_outputs, unscaled
 from edgekit.manifest import Agreement, TensorSpec
 from edgekit.metrics import decisions, picks
@@ -128,6 +129,7 @@ def compare(reference: Outputs, other: Outputs, task: Task) -> Agreement:
         max_abs=max(found[0] for found in each),
         max_steps=max(steps) if steps else None,
         sqnr_db=ratio if math.isfinite(ratio) else None,
+        lost=lost_channels(reference.real, other.real, task.heads),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from edgekit.export.channels import SPLIT, lost_text
 from edgekit.manifest import Agreement, Artifact, Bundle, Manifest
 from edgekit.metrics import Score
 from edgekit.printable import lines
@@ -37,6 +38,9 @@ def bundle_table(bundle: Bundle) -> str:
     tested = {name: score_text(Score.from_dict(found)) for name, found in test.get("scores", {}).items()}
     rows = [_row(a, against_float.get(a.file), tested.get(a.file, ""), first) for a in manifest.artifacts]
     pairs = [_pair(a) for a in manifest.agreement if not a.reference.endswith("model")]
+    pairs += [lost_text(a.other, lost) for a in against_float.values() for lost in a.lost]
+    if any(a.lost for a in against_float.values()):
+        pairs.append(f"to keep such values: {SPLIT}")
     samples = next((a.samples for a in manifest.agreement), 0)
     main = manifest.task.main
     same = "top-1" if main.kind in ("classification", "unlabelled") else "decisions"
