@@ -79,7 +79,8 @@ def _lost(
     varies = before.std(axis=0) > CONSTANT * np.maximum(np.abs(low), np.abs(high))
     flat = varies & (after.max(axis=0) == after.min(axis=0))
     ratios = _ratios(before, after)
-    erased = varies & (ratios < ERASED_DB) & (ratio_db - ratios >= BELOW_DB)
+    with np.errstate(invalid="ignore"):  # equal in one channel and as a whole
+        erased = varies & (ratios < ERASED_DB) & (ratio_db - ratios >= BELOW_DB)
     full = float(whole.max() - whole.min())
     several = before.shape[1] > 1
     lost = [
