@@ -36,7 +36,7 @@ class Bundle(edgekit.manifest.Bundle):
     """A bundle on disk that shows its table."""
 
     def table(self) -> str:
-        """Return sizes, scores on validation samples and agreement of every file."""
+        """Return sizes, scores on test or validation samples and agreement of every file."""
         from edgekit.report.bundle_table import bundle_table
 
         return bundle_table(self)
@@ -102,7 +102,8 @@ def compress(
         seed: governs everything random; by default the recipe's.
         custom: classes and functions that the model needs, each `module:NAME` or `file.py:NAME`.
         allow_unsafe: load Lambda layers, which run code from the model file.
-        anyway: go on where edgekit finds the files worthless.
+        anyway: go on, and accept the bundle, where edgekit finds the files worthless; else that is an error, and a
+            bundle that is there already is kept.
         force: replace the bundle at `out`.
         verbose: show progress on stderr.
 
@@ -229,12 +230,13 @@ def _model_file(model: Any, folder: Path) -> Path:
 def _data_spec(data: Any, folder: Path) -> str:
     if isinstance(data, (str, Path)):
         return str(data)
-    from edgekit.data.function import raw_of
+    from edgekit.data.function import loose_of
 
-    raw = raw_of(data, "data")
-    arrays: dict[str, Any] = {}
-    for key in ("x_train", "y_train", "x_test", "y_test"):
-        part = getattr(raw, key)
+    loose = loose_of(data, "data")
+    whole = loose.x_test is None  # a test part is held out where the data are read, which is said there
+    arrays: dict[str, Any] = {} if not loose.class_names else {"class_names": np.array(loose.class_names)}
+    parts = {"x" if whole else "x_train": loose.x, "y" if whole else "y_train": loose.y}
+    for key, part in (parts | {"x_test": loose.x_test, "y_test": loose.y_test}).items():
         if isinstance(part, Mapping):
             arrays |= {f"{key}/{name}": array for name, array in part.items()}
         elif part is not None:

@@ -79,7 +79,8 @@ class Artifact:
     made_by: str
     """How the file came to be, e.g. `TFLiteConverter`, `tf2onnx from the int8 TFLite`."""
     validation: ScoreForm | None = None
-    """How good this file's answers to validation samples are (`edgekit.metrics.Score`); None for `c`."""
+    """How good this file's answers to the samples of `data.check` are (`edgekit.metrics.Score`), to validation samples
+    in bundles of older edgekits, which name none; None for `c`."""
     rewrites: dict[str, Count] = field(default_factory=dict)
     """What was rewritten in the model before quantization (`edgekit.export.rewrites`): name to the number of places."""
 
@@ -90,8 +91,30 @@ class Artifact:
 
 
 @dataclass(frozen=True)
+class LostChannel:
+    """A part of an output that a file flattens or erases, however well the whole agrees.
+
+    Attributes:
+        output: its name.
+        channel: along the last axis; None for the output as a whole.
+        low, high: what the float model answers, in real units.
+        share: of the output's range, 0 to 1.
+        flat: whether the file gives one value for all samples.
+        sqnr_db: of its own variation; None where it is flat.
+    """
+
+    output: str
+    channel: Count | None
+    low: AnyFloat
+    high: AnyFloat
+    share: Annotated[float, Range(0, 1)]
+    flat: bool
+    sqnr_db: float | None
+
+
+@dataclass(frozen=True)
 class Agreement:
-    """How far two realisations of the model differ on the same validation samples.
+    """How far two realisations of the model differ on the same samples (`data.check`).
 
     Attributes:
         reference, other: a file of the bundle, or the Keras model in memory: `float model`, or `fake-quant model` for
@@ -100,7 +123,8 @@ class Agreement:
         top1: share of samples with the same largest output, 0 to 1; None where an output is a single value.
         max_abs: largest difference of any output, in real units.
         max_steps: the same in steps of the output's scale; None where neither output is quantized.
-        sqnr_db: signal-to-quantization-noise ratio in dB; None where the two are equal.
+        sqnr_db: signal-to-quantization-noise ratio in dB; None where the two are equal, or are class numbers.
+        lost: channels that `other` flattens or erases; left out of the JSON form where there are none.
     """
 
     reference: str
@@ -110,6 +134,12 @@ class Agreement:
     max_abs: AnyFloat
     max_steps: AnyFloat | None
     sqnr_db: float | None
+    lost: tuple[LostChannel, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        found = dataclasses.asdict(self)
+        return found if self.lost else {key: value for key, value in found.items() if key != "lost"}
 
 
 class Part(TypedDict):
@@ -120,14 +150,28 @@ class Part(TypedDict):
     split: NotRequired[str]
 
 
+class TestPart(Part):
+    """The test part, with the scores of the files and of the source model on it."""
+
+    scores: dict[str, ScoreForm]
+
+
 class Data(TypedDict):
-    """The data that a bundle was made with."""
+    """The data that a bundle was made with.
+
+    `check` are the samples that the artifacts' scores (`Artifact.validation`) and the agreement are on: of the test
+    part where no stage trained, else of the validation part; `test` the files on the test part after training stages;
+    `held_out` says that the test part was cut from the only samples there were.
+    """
 
     name: NotRequired[str]
     sha256: NotRequired[str]
     calibration: NotRequired[Part]
     validation: NotRequired[Part]
     eval: NotRequired[Part]
+    check: NotRequired[Part]
+    test: NotRequired[TestPart]
+    held_out: NotRequired[bool]
 
 
 class Listed(TypedDict):
@@ -168,7 +212,7 @@ class Manifest:
             "class_names": list(self.class_names),
             "task": self.task.to_dict(),
             "artifacts": [dataclasses.asdict(a) for a in self.artifacts],
-            "agreement": [dataclasses.asdict(a) for a in self.agreement],
+            "agreement": [a.to_dict() for a in self.agreement],
         }
 
     @classmethod
@@ -203,10 +247,21 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle on disk."""
+    """A bundle on disk.
+
+    Attributes:
+        path: the folder.
+        manifest: of it.
+        lost: of a fresh bundle what its files clearly lost against the model they come from, a sentence a file.
+        advice: what to try next then, as it is typed.
+        large: whether so much is lost that a file is none to use.
+    """
 
     path: Path
     manifest: Manifest
+    lost: tuple[str, ...] = ()
+    advice: str = ""
+    large: bool = False
 
     def file(self, artifact: Artifact) -> Path:
         """Return the path of an artifact."""

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from edgekit import __version__
+from edgekit.advice import conclude
 from edgekit.columns import Columns, columns_of
 from edgekit.config import Recipe
 from edgekit.data.dataset import Dataset
@@ -57,6 +58,7 @@ from edgekit.models.saving import card_path, save_keras3, save_model
 from edgekit.outputs import prove_bundle
 from edgekit.preprocessing import Preprocessing
 from edgekit.progress import SILENT, Progress
+from edgekit.quality import Judged, described, judge, judge_on_test, part_to_check
 from edgekit.scoring import scores, with_metric
 from edgekit.source import Source, check_plan, load_source, with_normalization_outside
 from edgekit.stages import Outcome, check_order, run_stages, work_folder
@@ -145,14 +147,16 @@ def compress(
         with atomic_folder(out, force=force, marker=MANIFEST, keep=True, strangers=strangers) as folder:
             calibration = source.card.preprocessing.apply(splits.x_calibration)
             exported = _export(job, outcome, calibration, folder)
-            artifacts, agreement = _check(job, outcome, exported)
+            artifacts, agreement, checked = _check(job, outcome, exported)
+            tested = judge_on_test(job, artifacts, folder) if stages else None
             kept = _keep_model(source, outcome, folder, progress) if stages else ()
             manifest = _manifest(job, outcome, artifacts, agreement, folder, kept)
+            manifest = replace(manifest, data=manifest.data | described(checked, tested, dataset))
             write_manifest(folder, manifest)
     grave = [f"{finding.sentence}; {finding.hint}" for finding in (*findings, *rounded) if finding.code in GRAVE]
     for sentence in filter(None, [*grave, chance]):
         progress.warn(f"once more, because the bundle may be worthless: {sentence}")
-    return Bundle(out, manifest)
+    return Bundle(out, manifest, **conclude(checked, tested, recipe.stages, stages, outcome.ledger, source))
 
 
 @dataclass(frozen=True)
@@ -248,10 +252,10 @@ def _run_stages(job: _Job, stages: list[Stage], work: Path, allow_unsafe: bool) 
         )
 
 
-def _check(job: _Job, outcome: Outcome, exported: list[Exported]) -> tuple[list[Artifact], list[Agreement]]:
-    """Run every file over the same validation samples; compare each with its Keras model, and ONNX with TFLite."""
-    rows = sample(job.splits.y_validation, len(job.splits.x_validation), job.recipe.check_samples)
-    x, y = job.splits.x_validation[rows], None if job.splits.y_validation is None else job.splits.y_validation[rows]
+def _check(job: _Job, outcome: Outcome, exported: list[Exported]) -> tuple[list[Artifact], list[Agreement], Judged]:
+    """Run every file over the same samples; compare each with its Keras model, and ONNX with TFLite."""
+    part = part_to_check(job.splits, job.dataset, job.recipe.check_samples, trains=bool(outcome.ledger))
+    x, y = part.x, part.y
     inputs = job.preprocessing.apply(x)
     reference = _outputs(FLOAT_MODEL, outcome.float_model or outcome.model, inputs)
     trained = _outputs(FAKE_QUANT_MODEL, outcome.model, inputs) if outcome.float_model else reference
@@ -261,7 +265,7 @@ def _check(job: _Job, outcome: Outcome, exported: list[Exported]) -> tuple[list[
         temporary_folder("check") as scratch,
         job.progress.task("checking", len(exported)) as progress,
     ):
-        samples = scratch / "validation.npz"
+        samples = scratch / f"{part.name}.npz"
         write_samples(samples, x)
         for item in exported:
             if item.format == "c":
@@ -277,9 +281,9 @@ def _check(job: _Job, outcome: Outcome, exported: list[Exported]) -> tuple[list[
     for (format_, scheme), result in outputs.items():
         if format_ == "onnx" and ("tflite", scheme) in outputs:
             agreement.append(compare(outputs["tflite", scheme], result, job.task))
-    for found in filter(None, map(doubts, agreement)):
+    for found in filter(None, (doubts(a, part.name) for a in agreement)):
         job.progress.warn(found)
-    return artifacts, agreement
+    return artifacts, agreement, judge(part, reference, outputs.values(), truth, job.task, FLOAT_MODEL)
 
 
 def _outputs(name: str, model: Any, inputs: Any) -> Outputs:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from edgekit.cli.options import DATA_HELP, METRIC_HELP, TASK_HELP, preprocessing
-from edgekit.cli.terminal import show
+from edgekit.cli.terminal import message, show
 from edgekit.printable import lines
 
 NAME = "compress"
@@ -17,7 +17,8 @@ HELP = """Compress a Keras model into a bundle of TFLite and ONNX files.
 
 MODEL is a .keras or .h5 file of Keras 2 or Keras 3, or a SavedModel folder; without it the demo model is trained and
 compressed. A float .tflite or .onnx file is taken, too: it gets post-training schemes, in its own format. Every file is
-run and compared with the model it was made of, on validation samples, before the bundle appears.
+run and compared with the model it was made of, before the bundle appears: on test samples, or on validation samples
+where stages train. A bundle that lost much of the model's quality is kept, and ends with exit code 3.
 Stages train first: distill, prune, cluster, quantize, finetune. What an interrupted run has done is not done again."""
 EPILOG = """Examples: edgekit compress --data digits -o demo ·
 edgekit compress resnet8.keras --data cifar10 --recipe all-schemes -o resnet8-ptq ·
@@ -91,7 +92,9 @@ def command(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start over, in place of going on where an interrupted run stopped.")
     ] = False,
-    anyway: Annotated[bool, typer.Option("--anyway", help="Go on where edgekit finds the files worthless.")] = False,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Go on, and end with exit code 0, where edgekit finds the files worthless.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the bundle at --out.")] = False,
 ) -> None:
     """Compress a model."""
@@ -144,4 +147,13 @@ def command(
     if bundle.manifest.ledger:
         show(ledger_table([Entry.from_dict(e) for e in bundle.manifest.ledger]) + "\n")
     show(bundle_table(bundle))
+    stopped = bundle.large and not anyway
+    for sentence in bundle.lost[1:] if stopped else bundle.lost:
+        console.warn(sentence)
+    if bundle.advice and not stopped:
+        console.warn(f"for less loss {bundle.advice}")
     show("\n" + lines([f"bundle: {bundle.path}", f"next:   edgekit bench {shlex.quote(str(bundle.path))}"]))
+    if stopped:
+        message(f"edgekit: {bundle.path}: the bundle is kept, and lost too much to be used: {bundle.lost[0]}")
+        message(f"  hint: {bundle.advice}; --anyway accepts it")
+        raise typer.Exit(3)

@@ -15,20 +15,27 @@ HELP = """Show what .tflite and .onnx files hold: inputs, outputs, operators, pa
 For every weight tensor: shape, type, bytes, share of zeros, distinct values and quantization. Size is given as it is
 and after gzip -9. Needs no TensorFlow."""
 EPILOG = """Examples: edgekit inspect model.tflite ·
-edgekit inspect a.tflite b.onnx --json > facts.json"""
+edgekit inspect a.tflite b.onnx --json > facts.json ·
+edgekit inspect detector.onnx --input-shape images=1,3,640,640"""
 
 
 def command(
     files: Annotated[list[Path], typer.Argument(metavar="FILE", help="One or more .tflite or .onnx files.")],
+    input_shape: Annotated[
+        list[str] | None,
+        typer.Option("--input-shape", help="NAME=1,3,224,224: count MACs for these sizes of an ONNX file's input."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list, one object a file.")] = False,
 ) -> None:
     """Show what model files hold."""
     import json
 
+    from edgekit.cli.options import shapes
     from edgekit.inspect.reading import inspect_file
     from edgekit.inspect.render import render
 
-    infos = [inspect_file(path) for path in files]
+    given = shapes(input_shape or ())
+    infos = [inspect_file(path, given) for path in files]
     if as_json:
         show(json.dumps([info.to_dict() for info in infos], indent=2))
     else:

@@ -36,6 +36,7 @@ class Dataset:
         class_names: one name a class; empty where labels are no classes.
         preprocessing: how these samples are usually fed; a model's own description goes before it.
         feature_names: of a table, one a column of x; or empty.
+        held_out: whether edgekit cut the test part from samples that a model may have been trained on.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Dataset:
     class_names: tuple[str, ...]
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     feature_names: tuple[str, ...] = ()
+    held_out: bool = False
 
     @property
     def sample_shape(self) -> tuple[int, ...]:

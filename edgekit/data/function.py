@@ -59,7 +59,21 @@ def raw_of(given: Any, source: str, sample_shape: tuple[int | None, ...] | None 
     Raises:
         InputError: they have another form.
     """
-    return complete(_understood(given, source, sample_shape), source)
+    return complete(loose_of(given, source, sample_shape), source)
+
+
+def loose_of(given: Any, source: str, sample_shape: tuple[int | None, ...] | None = None) -> Loose:
+    """Return the same without a test part that was not given.
+
+    Args:
+        given: the data.
+        source: where they are from, for messages.
+        sample_shape: as for `read_raw`.
+
+    Raises:
+        InputError: they have another form.
+    """
+    return _understood(given, source, sample_shape)
 
 
 class _Relay(io.TextIOBase):

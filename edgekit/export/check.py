@@ -14,6 +14,7 @@ import numpy.typing as npt
 from edgekit.devices.device import Device
 from edgekit.devices.jobs import RUNTIMES, Job, run_job
 from edgekit.errors import InputError
+from edgekit.export.channels import lost_channels
 from edgekit.feeding import SCALES, feed_names, output_order, read_outputs, unscaled
 from edgekit.manifest import Agreement, TensorSpec
 from edgekit.metrics import decisions, picks
@@ -29,7 +30,7 @@ FAR_DB = 10.0
 
 @dataclass(frozen=True)
 class Outputs:
-    """What a file (or the float model) answered to the validation samples.
+    """What a file (or the float model) answered to the samples that files are compared on.
 
     Attributes:
         name: of the file, or `float model`.
@@ -128,6 +129,7 @@ def compare(reference: Outputs, other: Outputs, task: Task) -> Agreement:
         max_abs=max(found[0] for found in each),
         max_steps=max(steps) if steps else None,
         sqnr_db=ratio if math.isfinite(ratio) else None,
+        lost=lost_channels(reference.real, other.real, task.heads),
     )
 
 
@@ -155,8 +157,13 @@ def _same(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], head: Head) ->
     return float((decisions(a, head) == decisions(b.reshape(a.shape), head)).mean())
 
 
-def doubts(agreement: Agreement) -> str:
-    """Return a warning about an agreement that is worse than quantization explains, or an empty string."""
+def doubts(agreement: Agreement, part: str = "validation") -> str:
+    """Return a warning about an agreement that is worse than quantization explains, or an empty string.
+
+    Args:
+        agreement: of a file.
+        part: of the data that its samples are of.
+    """
     lossless = agreement.max_steps is None and "float32" in agreement.other
     ties = agreement.sqnr_db is None and (agreement.top1 or 0) >= 0.99  # class numbers: a tie may end either way
     if lossless and not agreement.max_abs <= 1e-3 and not ties:
@@ -164,11 +171,11 @@ def doubts(agreement: Agreement) -> str:
     if agreement.top1 is not None and agreement.top1 < 0.95:
         return (
             f"{agreement.other} agrees with the {agreement.reference} on only {agreement.top1:.1%} of "
-            f"{agreement.samples} validation samples"
+            f"{agreement.samples} {part} samples"
         )
     if agreement.top1 is None and agreement.sqnr_db is not None and agreement.sqnr_db < FAR_DB:
         return (
             f"{agreement.other} is far from the {agreement.reference}: its SQNR is {agreement.sqnr_db:.1f} dB on "
-            f"{agreement.samples} validation samples"
+            f"{agreement.samples} {part} samples"
         )
     return ""

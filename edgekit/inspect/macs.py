@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 Shape = Sequence[int]
+LARGEST = 1 << 62
+"""Where counting ends: the loops of a hostile file may run each other without end."""
 
 
 def elements(shape: Shape) -> int:
@@ -51,6 +53,16 @@ def matmul(output: Shape, depth: int) -> int:
     return elements(output) * elements([depth])
 
 
+def recurrent(inputs: Shape, weights: Sequence[Shape]) -> int:
+    """Return the MACs of a recurrent layer: every step of every sample uses each weight of its matrices once.
+
+    Args:
+        inputs: the whole input shape, its features last.
+        weights: shapes of the matrices, for inputs, for the state and for projections, of all gates and directions.
+    """
+    return elements(inputs[:-1]) * sum(map(elements, weights))
+
+
 def batch_size(inputs: Sequence[Shape], outputs: Sequence[Shape]) -> int:
     """Return the fixed batch size of a model: the first size that all its inputs and outputs share, else 1."""
     first = {shape[0] if len(shape) > 1 else 1 for shape in (*inputs, *outputs)}
@@ -84,6 +96,12 @@ class Tally:
     def miss(self, operator: str, why: str = "", times: int = 1) -> None:
         """Leave out an operator, for instance `miss("Conv", "unknown shape")`."""
         self.missed[f"{operator} ({why})" if why else operator] += times
+
+    def include(self, other: Tally, times: int) -> None:
+        """Count what another tally has, as often as its operators run."""
+        self.total = min(self.total + times * other.total, LARGEST)
+        self.counted += other.counted
+        self.missed.update(other.missed)
 
     def result(self, batch: int = 1, *, dynamic: bool = False) -> tuple[int | None, str]:
         """Return MACs of one sample and the note for `FileInfo.macs_note`.

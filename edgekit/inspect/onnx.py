@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,20 +54,21 @@ LIMIT = 1 << 31
 """Bytes at which protobuf messages end."""
 
 
-def read_onnx(path: Path) -> FileInfo:
+def read_onnx(path: Path, shapes: Mapping[str, Sequence[int]] | None = None) -> FileInfo:
     """Read what a .onnx file holds.
 
     Args:
         path: the file; it may be damaged or hostile.
+        shapes: sizes of inputs, by name, for which MACs are counted.
 
     Raises:
         InputError: it cannot be read, is not an ONNX model, its parts do not fit together, or it wants external data
-            that is missing or lies outside its folder.
+            that is missing or lies outside its folder; or the shapes do not fit its inputs.
         MissingExtraError: the `onnx` package is not installed.
     """
     model = parse(path)
     try:
-        return _describe(path, path.stat().st_size, model)
+        return _describe(path, path.stat().st_size, model, shapes or {})
     except BadModel as error:
         raise damaged(path, "ONNX", str(error)) from error
 
@@ -114,7 +116,7 @@ def whole(path: Path) -> Any:
     return model
 
 
-def _describe(path: Path, size: int, model: Any) -> FileInfo:
+def _describe(path: Path, size: int, model: Any, shapes: Mapping[str, Sequence[int]]) -> FileInfo:
     graph = index(model)
     store = Store(path)
     store.check(model)
@@ -125,7 +127,7 @@ def _describe(path: Path, size: int, model: Any) -> FileInfo:
     inputs = tuple(_end(value, ports, "inputs") for value in fed)
     outputs = tuple(_end(value, ports, "outputs") for value in model.graph.output)
     weights = tuple(_weight(c, scales, store) for c in graph.constants if _is_weight(c, graph))
-    macs, note, batch = count_macs(model, graph)
+    macs, note, batch = count_macs(model, graph, _given(path, inputs, shapes))
     return FileInfo(
         path=path,
         format="onnx",
@@ -140,6 +142,24 @@ def _describe(path: Path, size: int, model: Any) -> FileInfo:
         weights=weights,
         description=_description(model, store, batch),
     )
+
+
+def _given(path: Path, inputs: Sequence[TensorInfo], shapes: Mapping[str, Sequence[int]]) -> dict[str, tuple[int, ...]]:
+    """Return the shapes that the user gives; raise `InputError` where an input is another."""
+    known = {tensor.name: tensor.shape for tensor in inputs}
+    for name, sizes_ in shapes.items():
+        if name not in known:
+            raise InputError(
+                f"--input-shape {name}: {brief(path)} has no input of this name",
+                f"its inputs are: {', '.join(known) or 'none'}",
+            )
+        own = known[name]
+        if len(own) != len(sizes_) or any(a < 1 or b not in (-1, a) for a, b in zip(sizes_, own, strict=True)):
+            shown = "×".join("?" if size == -1 else str(size) for size in own) or "scalar"
+            raise InputError(
+                f"--input-shape {name}: the input has the shape {shown}", "give a size above 0 for every ?"
+            )
+    return {name: tuple(sizes_) for name, sizes_ in shapes.items()}
 
 
 def _end(value: Any, ports: Ports | None, side: str) -> TensorInfo:

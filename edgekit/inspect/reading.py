@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -34,23 +35,28 @@ _GRAPH_FIELD = 7
 _MAX_FIELDS = 100_000
 
 
-def inspect_file(path: Path) -> FileInfo:
+def inspect_file(path: Path, shapes: Mapping[str, Sequence[int]] | None = None) -> FileInfo:
     """Read a .tflite or .onnx file, chosen by its content.
 
     Args:
         path: the file; any suffix, but not one that says something else.
+        shapes: sizes of inputs of an ONNX file, by name, for which its MACs are counted.
 
     Raises:
-        InputError: it cannot be read, is neither of the two, is damaged, or is named as what it is not.
+        InputError: it cannot be read, is neither of the two, is damaged, or is named as what it is not; or the shapes
+            do not fit.
         MissingExtraError: it is an ONNX file and the `onnx` package is not installed.
     """
     kind = format_of(path)
     if kind == "onnx":
         need_onnx()
-    return FileInfo.of_parts(path, at_arms_length("describe", path, kind=kind))
+    elif shapes:
+        raise InputError(f"--input-shape: {path} is a .tflite file, which has its shapes in it", "leave the option out")
+    given = {name: list(sizes) for name, sizes in (shapes or {}).items()}
+    return FileInfo.of_parts(path, at_arms_length("describe", path, kind=kind, shapes=given))
 
 
-def describe(path: str, kind: str) -> tuple[dict[str, Any], list[Any]]:
+def describe(path: str, kind: str, shapes: dict[str, list[int]]) -> tuple[dict[str, Any], list[Any]]:
     """Do what `inspect_file` asks for, in its child."""
     if kind == "tflite":
         from edgekit.inspect.tflite import read_tflite
@@ -58,7 +64,7 @@ def describe(path: str, kind: str) -> tuple[dict[str, Any], list[Any]]:
         return read_tflite(Path(path)).parts(), []
     from edgekit.inspect.onnx import read_onnx
 
-    return read_onnx(Path(path)).parts(), []
+    return read_onnx(Path(path), shapes).parts(), []
 
 
 def at_arms_length(name: str, path: Path, module: str = __name__, **arguments: Any) -> Any:

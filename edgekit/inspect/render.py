@@ -71,7 +71,8 @@ def _weight(weight: WeightInfo) -> tuple[str, ...]:
 
 
 def _macs(info: FileInfo) -> str:
-    total = "unknown" if info.macs is None else f"{info.macs:,}"
+    least = "at least " if "not counted" in info.macs_note else ""
+    total = "unknown" if info.macs is None else f"{least}{info.macs:,}"
     return f"{total} ({visible(info.macs_note)})" if info.macs_note else total
 
 

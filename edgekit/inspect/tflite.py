@@ -49,7 +49,7 @@ def _describe(path: Path, data: bytes | mmap, model: Model, walk: Walker) -> Fil
     signature = next((s for s in model.signatures if s.graph == 0), None)
     operators = Counter(op.name for graph in model.graphs for op in graph.operators)
     weights = _weights(data, model, walk)
-    macs, note, batch = count_macs(model, walk)
+    macs, note, batch = count_macs(model, walk, data)
     return FileInfo(
         path=path,
         format="tflite",

@@ -26,6 +26,7 @@ FLOORS = {
     "edgekit.columns": 0, "edgekit.own_code": 0, "edgekit.calibration": 1, "edgekit.task": 1,
     "edgekit.metrics": 1, "edgekit.scoring": 1,
     "edgekit.labels": 1, "edgekit.nature": 1, "edgekit.heads": 1, "edgekit.matching": 6,
+    "edgekit.quality": 7, "edgekit.advice": 7,
     "edgekit.ledger": 1, "edgekit.answers": 1, "edgekit.toml": 0, "edgekit.feeding": 2, "edgekit.source": 6,
     "edgekit.recipes": 1, "edgekit.ondevice": 1, "edgekit.starter": 1, "edgekit.api": 9,
     "edgekit.backend": 2, "edgekit.transports": 2, "edgekit.inspect": 2,

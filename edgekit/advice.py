@@ -1,0 +1,139 @@
+"""What to try next after a large loss, as the user would type it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from edgekit.config import StageSpec
+from edgekit.ledger import Entry
+from edgekit.printable import visible
+from edgekit.quality import Judged, Loss
+from edgekit.report.scores import score_text
+from edgekit.source import Source
+from edgekit.toml import to_toml
+
+LOWER_IS_BETTER = ("mae", "mse")
+CALIBRATION = (
+    'with `[calibration] method = "percentile"` in a recipe (edgekit recipes int8 > mine.toml), or with more samples '
+    "(--calibration-samples 2000)"
+)
+
+
+def conclude(
+    checked: Judged,
+    tested: Judged | None,
+    specs: Sequence[StageSpec],
+    stages: Sequence[Any],
+    ledger: Sequence[Entry],
+    source: Source,
+) -> dict[str, Any]:
+    """Return what a bundle says at its end: fields `lost`, `advice` and `large` of `edgekit.manifest.Bundle`.
+
+    Args:
+        checked: the files against the float model that they were made of.
+        tested: after stages, the files against the source, on the test part.
+        specs: the stages as written.
+        stages: the same, resolved.
+        ledger: the source's entry, and one a stage.
+        source: the model.
+    """
+    of_export = {loss.file: loss for loss in checked.losses}
+    of_all: dict[str, Loss] = {loss.file: loss for loss in (tested.losses if tested else ())}
+    losses = [*of_all.values(), *(loss for name, loss in of_export.items() if name not in of_all)]
+    if not losses:
+        return {}
+    worst = losses[0]
+    by_export = of_export[worst.file].share if worst.file in of_export else 0.0
+    if worst.advice:
+        advice = worst.advice
+    elif worst.file in of_all and by_export < worst.share / 2:
+        advice = after_stages(specs, stages, ledger)
+    else:
+        trained = any(spec.use == "quantize" for spec in specs)
+        advice = after_export(keras=hasattr(source.model, "layers"), trained=trained)
+    files: dict[str, list[str]] = {}
+    for loss in losses:
+        files.setdefault(loss.sentence, []).append(loss.file)
+    sentences = tuple(f"{', '.join(names)}: {sentence}" for sentence, names in files.items())
+    return {"lost": sentences, "advice": advice, "large": any(loss.large for loss in losses)}
+
+
+def milder(use: str, stage: Any) -> dict[str, Any]:
+    """Return options of a stage that lose less.
+
+    Args:
+        use: its name.
+        stage: resolved, with all its options.
+    """
+    found: dict[str, Any] = {"epochs": 2 * stage.epochs} if getattr(stage, "epochs", 0) else {}
+    more: dict[str, Callable[[], dict[str, Any]]] = {
+        "prune": lambda: {"amount": round(stage.amount / 2, 3)},
+        "cluster": lambda: {"clusters": 2 * stage.clusters},
+        "distill": lambda: {"width": min(1.0, 1.5 * stage.width)} if stage.student == "scaled" else {},
+        "finetune": lambda: {"learning_rate": stage.learning_rate / 10},
+        "quantize": lambda: {"learning_rate": stage.learning_rate / 10},
+    }
+    return {**more.get(use, dict)(), **found}
+
+
+def worst_stage(ledger: Sequence[Entry]) -> int | None:
+    """Return the index of the stage after which the score fell most, from 0; None if it never fell.
+
+    Args:
+        ledger: the source's entry, and one a stage.
+    """
+    if len(ledger) < 2:
+        return None
+    sign = -1.0 if ledger[0].score.metric in LOWER_IS_BETTER else 1.0
+    falls = [
+        sign * (before.score.interval.value - after.score.interval.value)
+        for before, after in itertools.pairwise(ledger)
+    ]
+    worst = max(range(len(falls)), key=lambda i: falls[i])
+    return worst if falls[worst] > 0 else None
+
+
+def after_stages(specs: Sequence[StageSpec], stages: Sequence[Any], ledger: Sequence[Entry]) -> str:
+    """Return what to try where stages lost quality: the stages again, that which lost most in a milder form.
+
+    Args:
+        specs: as written.
+        stages: the same, resolved.
+        ledger: the source's entry, and one a stage.
+    """
+    index = worst_stage(ledger)
+    if index is None:
+        return f"try --recipe int8, which trains nothing, {CALIBRATION}"
+    spec, before, after = specs[index], ledger[index].score, ledger[index + 1].score
+    options = {**spec.options, **milder(spec.use, stages[index])}
+    typed = [_typed(one.use, options if number == index else one.options) for number, one in enumerate(specs)]
+    lost = f"most is lost by `{spec.use}`, {score_text(before)} to {score_text(after)} on validation samples"
+    other = "; or --recipe qat, which keeps every weight" if spec.use in ("prune", "cluster", "distill") else ""
+    return f"try --recipe int8 {' '.join(typed)}{other} ({lost})"
+
+
+def after_export(*, keras: bool, trained: bool) -> str:
+    """Return what to try where the int8 file lost quality against the float model that it is made of.
+
+    Args:
+        keras: whether the model is one that could be trained.
+        trained: whether it was trained for int8.
+    """
+    if trained:
+        return "try more epochs of `quantize` (--stage quantize:epochs=10), or --recipe int16x8"
+    if keras:
+        return f"try --recipe qat, which trains for int8; or int8 {CALIBRATION}; or --recipe int16x8"
+    return f"try int8 {CALIBRATION}; or --recipe all-schemes, whose other files lose less"
+
+
+def _typed(use: str, options: Any) -> str:
+    given = ",".join(f"{key}={_value(value)}" for key, value in options.items())
+    return visible(f"--stage {use}:{given}" if given else f"--stage {use}")
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    return value if isinstance(value, str) else str(to_toml(value))
