@@ -50,6 +50,16 @@ class Outcome:
     ledger: list[Entry]
 
 
+def untrained(model: Any, quantized: Any) -> Outcome:
+    """Return what no stage makes of a model: itself; for int8, the form it was trained in with fake quantization.
+
+    Args:
+        model: the source model.
+        quantized: the same with TFMOT's wrappers, or None.
+    """
+    return Outcome(model, None, [], []) if quantized is None else Outcome(for_converter(quantized), model, [], [])
+
+
 @contextmanager
 def work_folder(recipe: Recipe, inputs: Sequence[str], *, fresh: bool) -> Iterator[Path]:
     """Lend the folder of a job; it goes when the job is done, and stays when it is interrupted.
