@@ -125,10 +125,12 @@ def load_source(
 
 def _usual(preprocessing: Preprocessing, model: Any) -> Preprocessing:
     """Return how samples usually are fed to a model: as they are stored, where it scales large values by itself."""
-    if not hasattr(model, "layers"):
-        return preprocessing
     names = [port.name for port in _ports(model)[0]]
-    scaling = [name for name, facts in zip(names, model_facts(model).inputs, strict=True) if facts.takes_raw]
+    if hasattr(model, "layers"):
+        scaling = [name for name, facts in zip(names, model_facts(model).inputs, strict=True) if facts.takes_raw]
+    else:
+        types = [str(getattr(tensor.dtype, "name", tensor.dtype)) for tensor in model.inputs]
+        scaling = [name for name, kind in zip(names, types, strict=True) if kind.startswith(("int", "uint"))]
     inputs = tuple((name, replace(how, scale=1.0) if name in scaling else how) for name, how in preprocessing.inputs)
     return replace(preprocessing, scale=1.0 if scaling and not inputs else preprocessing.scale, inputs=inputs)
 
