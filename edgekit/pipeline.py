@@ -61,7 +61,7 @@ from edgekit.progress import SILENT, Progress
 from edgekit.quality import Judged, described, judge, judge_on_test, part_to_check
 from edgekit.scoring import scores, with_metric
 from edgekit.source import Source, check_plan, load_source, with_normalization_outside
-from edgekit.stages import Outcome, check_order, run_stages, work_folder
+from edgekit.stages import Outcome, check_order, run_stages, untrained, work_folder
 from edgekit.stats import wilson
 from edgekit.task import Task, with_scale
 from edgekit.techniques.outside import check_outside
@@ -235,7 +235,7 @@ def _subject(source: Source, splits: Splits, task: Task) -> int8_inputs.Subject:
 def _run_stages(job: _Job, stages: list[Stage], work: Path, allow_unsafe: bool) -> Outcome:
     model = job.source.model
     if not stages:
-        return Outcome(model, None, [], [])
+        return untrained(model, job.source.quantized)
     with temporary_folder("effect") as folder:
         meter = EffectMeter(job.device, model, job.recipe, job.splits, job.preprocessing, job.task, folder)
         return run_stages(

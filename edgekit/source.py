@@ -18,10 +18,10 @@ from edgekit.errors import InputError
 from edgekit.export.exporter import plan
 from edgekit.export.from_file import plan_file
 from edgekit.export.signature import identifiers
-from edgekit.files import sha256
 from edgekit.inspect.reading import format_of
-from edgekit.models.file_model import SUFFIXES, FileModel
-from edgekit.models.saving import ModelCard, read_card
+from edgekit.model_source import is_file_model, open_model
+from edgekit.models.file_model import FileModel
+from edgekit.models.saving import ModelCard
 from edgekit.preprocessing import Preprocessing
 from edgekit.progress import Progress
 from edgekit.techniques.outside import normalize_outside
@@ -38,12 +38,14 @@ class Source:
         model: a tf_keras model, or a `FileModel`.
         card: preprocessing, class names and lineage.
         key: the same for the same model: the file's SHA-256, or the name of the demo model.
+        quantized: the model with fake quantization, if it came trained with it: `model` is then its float form.
     """
 
     name: str
     model: Any
     card: ModelCard
     key: str
+    quantized: Any = None
 
     @property
     def inputs(self) -> list[Port]:
@@ -69,7 +71,7 @@ class Source:
 
 def check_plan(model: Path | None, recipe: Recipe) -> None:
     """Raise if nothing can be made of such a model with this recipe."""
-    if model is not None and _is_file_model(model):
+    if model is not None and is_file_model(model):
         plan_file(format_of(model), recipe)
     else:
         plan(recipe)
@@ -109,39 +111,26 @@ def load_source(
                 "give a MODEL, or leave the option out",
             )
         return _demo(dataset, recipe, progress), dataset
-    if _is_file_model(path):
-        model, card = FileModel(path), None
-        model.try_out()
-        progress.say(f"It becomes .{model.format} again; the other format needs the Keras model")
-        origin = {"step": "load", "file": path.name, "sha256": sha256(path), "format": model.format}
-    else:
-        from edgekit.models.loader import load_model
-
-        card = read_card(path) if path.is_file() else None
-        loaded = load_model(path, allow_unsafe=allow_unsafe, custom=custom, progress=progress)
-        if recipe.stages and not loaded.trainable:
-            raise InputError(
-                f"{path}: recipe {recipe.name} trains, which this model cannot: {loaded.untrainable}",
-                "choose a recipe without stages, such as int8 or all-schemes",
-            )
-        model, origin = loaded.model, loaded.source
+    opened = open_model(path, recipe, allow_unsafe=allow_unsafe, custom=custom, progress=progress)
+    model, card, origin = opened.model, opened.card, opened.origin
     shape = tuple(model.inputs[0].shape[1:]) if len(model.inputs) == 1 else None
     dataset = named_as(load_data(data, shape, progress), *([port.name for port in side] for side in _ports(model)))
     usual = card.preprocessing if card else _usual(dataset.preprocessing, model)
     used = usual.changed(recipe.preprocessing)
     progress.say(f"{path.name}: {model.count_params():,} parameters; inputs are {used}")
     lineage = [*(card.lineage if card else []), origin]
-    return Source(
-        _file_name(path.stem), model, ModelCard(used, dataset.class_names, lineage), origin["sha256"]
-    ), dataset
+    card = ModelCard(used, dataset.class_names, lineage)
+    return Source(_file_name(path.stem), model, card, origin["sha256"], opened.quantized), dataset
 
 
 def _usual(preprocessing: Preprocessing, model: Any) -> Preprocessing:
     """Return how samples usually are fed to a model: as they are stored, where it scales large values by itself."""
-    if not hasattr(model, "layers"):
-        return preprocessing
     names = [port.name for port in _ports(model)[0]]
-    scaling = [name for name, facts in zip(names, model_facts(model).inputs, strict=True) if facts.takes_raw]
+    if hasattr(model, "layers"):
+        scaling = [name for name, facts in zip(names, model_facts(model).inputs, strict=True) if facts.takes_raw]
+    else:
+        types = [str(getattr(tensor.dtype, "name", tensor.dtype)) for tensor in model.inputs]
+        scaling = [name for name, kind in zip(names, types, strict=True) if kind.startswith(("int", "uint"))]
     inputs = tuple((name, replace(how, scale=1.0) if name in scaling else how) for name, how in preprocessing.inputs)
     return replace(preprocessing, scale=1.0 if scaling and not inputs else preprocessing.scale, inputs=inputs)
 
@@ -154,6 +143,11 @@ def with_normalization_outside(source: Source, progress: Progress) -> Source:
     """
     if not hasattr(source.model, "layers"):
         raise InputError(f"--normalize-outside: {source.name} has no layers to take out", "leave the option out")
+    if source.quantized is not None:
+        raise InputError(
+            f"--normalize-outside: {source.name} was trained with fake quantization, with these layers inside",
+            "leave the option out",
+        )
     outside = normalize_outside(source.model, source.card.preprocessing, [port.name for port in source.inputs])
     progress.say(f"Done before the model from now on: {', '.join(outside.layers)}; inputs are {outside.preprocessing}")
     *earlier, loaded = source.card.lineage
@@ -165,10 +159,6 @@ def with_normalization_outside(source: Source, progress: Progress) -> Source:
 def _ports(model: Any) -> tuple[list[Port], list[Port]]:
     name = list if isinstance(model, FileModel) else identifiers
     return ports(name(model.input_names), model.inputs), ports(name(model.output_names), model.outputs)
-
-
-def _is_file_model(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES
 
 
 def _demo(dataset: Dataset, recipe: Recipe, progress: Progress) -> Source:

@@ -50,7 +50,9 @@ class ModelInput:
 
     @property
     def takes_raw(self) -> bool:
-        """Whether its first layers bring large values, such as bytes, to about 1."""
+        """Whether it takes integers, or its first layers bring large values, such as bytes, to about 1."""
+        if self.dtype.startswith(("int", "uint")):
+            return True
         if self.rescales is not None:
             return self.rescales <= RESCALES_BYTES
         largest = max((abs(mean) + std for mean, std in zip(self.mean, self.std, strict=True)), default=0.0)

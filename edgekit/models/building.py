@@ -20,6 +20,7 @@ from edgekit.models.gate.archive import extract
 from edgekit.models.gate.budget import budget, check_inputs, reason_of
 from edgekit.models.gate.configuration import plain_values
 from edgekit.models.gate.hdf5 import Untrusted, check_hdf5
+from edgekit.models.gate.precision import FLOAT32, HALF, in_float32
 from edgekit.models.keras_file import WEIGHTS, KerasFile, open_hdf5
 from edgekit.temporary import temporary_folder
 
@@ -144,3 +145,15 @@ def check_size(model: Any, path: Path) -> None:
     """
     with _within(path, 0):
         check_inputs(model)
+
+
+def remade(model: Any) -> Any:
+    """Make a model that Keras loaded by itself again, so that it computes in float32; weights stay.
+
+    Raises:
+        Exception: Keras cannot make it; it raises what it likes.
+    """
+    config, _ = in_float32(model.get_config())
+    again = type(model).from_config(config)
+    again.set_weights([value.astype(FLOAT32) if str(value.dtype) in HALF else value for value in model.get_weights()])
+    return again

@@ -15,19 +15,23 @@ from edgekit.errors import ConversionError, InputError
 from edgekit.files import sha256
 from edgekit.models.bridge import bridge
 from edgekit.models.bridge_graph import reason
-from edgekit.models.building import build, check_size
+from edgekit.models.building import build, check_size, remade
 from edgekit.models.custom import register, register_packaged
 from edgekit.models.gate.configuration import Malformed, admit, class_names
 from edgekit.models.gate.functions import canonical_name
+from edgekit.models.gate.precision import in_float32
 from edgekit.models.keras_file import SUFFIXES, KerasFile, read_keras_file
 from edgekit.models.own_loss import compiled_loss
 from edgekit.models.plain import PlainModel, plain_of_keras
 from edgekit.models.saved_model import digest, is_saved_model, load_keras, load_plain, read_saved_model
+from edgekit.models.structure import flattened
+from edgekit.models.widened import half_types
+from edgekit.models.wrappers import unwrapped, wrapper_scope
 from edgekit.progress import Progress
 from edgekit.temporary import temporary_folder
 
 GRAPH_MODELS = ("Sequential", "Functional", "Model")
-TFMOT = ("tensorflow_model_optimization", "PruneLowMagnitude", "ClusterWeights", "QuantizeWrapper", "QuantizeLayer")
+TFMOT = ("tensorflow_model_optimization", "Quantize", "Default8Bit", "DefaultNBit", "ClusterPreserve", "PrunePreserve")
 REWRITE = "give its class with --custom module:NAME, or rewrite it with Sequential or the functional API"
 REPLACE = "give them with --custom module:NAME, or replace them by what Keras has"
 SAVE_AGAIN = "save it again where it was trained"
@@ -76,10 +80,12 @@ def load_model(
     if is_saved_model(path):
         return _load_folder(path, allow_unsafe, progress)
     file = read_keras_file(path)
-    config = _admitted(file, allow_unsafe)
+    config, half = in_float32(_admitted(file, allow_unsafe))
     source = _source(path, sha256(path), file.generation, file.keras_version) | {"loss": compiled_loss(file.config)}
-    with _told_warnings(progress):
-        model = _load(file, config, allow_unsafe)
+    with _told_warnings(progress), wrapper_scope(config) as ready:
+        model = _load(file, ready, allow_unsafe)
+        model = remade(model) if half and allow_unsafe else model
+    source["notes"] += _float32_note("Layers with the dtype policy", half, progress)
     if not _is_graph(model):
         why = f"a subclassed model ({type(model).__name__}) gets post-training schemes only"
         return _plain(plain_of_keras(model, path.name), source, why, progress)
@@ -89,14 +95,31 @@ def load_model(
         raise InputError(f"{path}: the model has no {'weights' if model.layers else 'layers'}: nothing to compress")
     check_size(model, path)
     if file.generation == 2:
-        return LoadedModel(model, source)
+        return _ready(model, source, progress)
     progress.say(f"{path.name} is a Keras {file.keras_version} model; rebuilding it in Keras 2")
     try:
         with _told_warnings(progress):
             bridged = bridge(model, progress)
     except ConversionError as error:
         return _plain(plain_of_keras(model, path.name), source, error.message, progress)
-    return LoadedModel(bridged.model, source | {"bridge": asdict(bridged.proof), "notes": bridged.notes})
+    notes = [*source["notes"], *bridged.notes]
+    return _ready(bridged.model, source | {"bridge": asdict(bridged.proof), "notes": notes}, progress)
+
+
+def _ready(model: Any, source: dict[str, Any], progress: Progress) -> LoadedModel:
+    """Return a tf_keras model as the rest of edgekit wants it: without wrappers, its inputs and outputs in a list."""
+    model, stripped = unwrapped(model)
+    model, named = flattened(model)
+    for note in (*stripped, *named):
+        progress.say(note)
+    return LoadedModel(model, source | {"notes": [*source["notes"], *stripped, *named]})
+
+
+def _float32_note(what: str, half: Sequence[str], progress: Progress) -> list[str]:
+    notes = [f"{what} {', '.join(half)} compute in float32 now"] if half else []
+    for note in notes:
+        progress.say(note)
+    return notes
 
 
 def _load_folder(path: Path, allow_unsafe: bool, progress: Progress) -> LoadedModel:
@@ -106,18 +129,23 @@ def _load_folder(path: Path, allow_unsafe: bool, progress: Progress) -> LoadedMo
     why = NO_DESCRIPTION
     if saved.keras is not None:
         try:
-            config = _admitted(saved.keras, allow_unsafe)
-            with _told_warnings(progress):
-                model = load_keras(saved.keras, config)
-            return LoadedModel(model, source | {"generation": 2, "keras_version": saved.keras.keras_version})
+            written = _admitted(saved.keras, allow_unsafe)
+            config, half = in_float32(written)
+            with _told_warnings(progress), wrapper_scope(config) as ready:
+                model = load_keras(saved.keras, ready, written if half else None)
+            source |= {"generation": 2, "keras_version": saved.keras.keras_version}
+            source["notes"] += _float32_note("Layers with the dtype policy", half, progress)
+            return _ready(model, source, progress)
         except InputError as error:
             why = f"{NO_DESCRIPTION}; what Keras wrote cannot be used: {error.message}"
-    return _plain(load_plain(saved, allow_unsafe=allow_unsafe), source, why, progress)
+    model = load_plain(saved, allow_unsafe=allow_unsafe)
+    source["notes"] = _float32_note("Operations in", sorted(half_types(saved.meta_graph)), progress)
+    return _plain(model, source, why, progress)
 
 
 def _plain(model: PlainModel, source: dict[str, Any], why: str, progress: Progress) -> LoadedModel:
     progress.say(f"post-training schemes only: {why}")
-    return LoadedModel(model, source | {"notes": [why]}, why)
+    return LoadedModel(model, source | {"notes": [*source["notes"], why]}, why)
 
 
 def _source(path: Path, digest: str, generation: int | None, keras_version: str) -> dict[str, Any]:
@@ -245,8 +273,8 @@ def _explained(file: KerasFile, error: Exception) -> InputError:
 
 def _wrapped(file: KerasFile) -> InputError:
     return InputError(
-        f"{file.path}: is still wrapped for pruning, clustering or quantization-aware training",
-        "strip it first (tfmot.sparsity.keras.strip_pruning and the like), or give the model from before",
+        f"{file.path}: has TFMOT wrappers of a quantization scheme other than the default 8-bit one",
+        "give the model from before quantize_apply; recipe qat trains it for int8",
     )
 
 

@@ -22,6 +22,7 @@ from edgekit.columns import Array
 from edgekit.errors import EdgekitError, InputError
 from edgekit.isolated.child import memory_for, too_much
 from edgekit.models.bridge_graph import reason
+from edgekit.models.structure import names_of
 
 BATCH = 32
 FIRST_SECONDS, BATCH_SECONDS = 120.0, 1800.0
@@ -113,7 +114,9 @@ def plain_of_keras(model: Any, name: str) -> PlainModel:
 
     variables = [variable.value if isinstance(variable, keras.Variable) else variable for variable in model.variables]
     output_names = list(getattr(model, "output_names", None) or [])
-    return plain(name, specs, [spec.name for spec in specs], output_names, variables, call)
+    outputs = getattr(model, "_outputs_struct", None)
+    output_names = output_names if outputs is None else names_of(outputs, output_names)
+    return plain(name, specs, names_of(structure, [spec.name for spec in specs]), output_names, variables, call)
 
 
 def _inputs_of(model: Any, name: str) -> tuple[Any, list[Any]]:

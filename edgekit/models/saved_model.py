@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -13,7 +14,7 @@ from edgekit.backend import quiet, tensorflow, tf_keras
 from edgekit.errors import InputError
 from edgekit.files import sha256
 from edgekit.models.bridge_graph import reason
-from edgekit.models.building import made_of
+from edgekit.models.building import made_of, remade
 from edgekit.models.gate.folder import Leaves, check_folder
 from edgekit.models.gate.graph_operations import (
     CONSTANT_FACTOR,
@@ -26,6 +27,7 @@ from edgekit.models.gate.graph_operations import (
 )
 from edgekit.models.keras_file import KerasFile
 from edgekit.models.plain import PlainModel, plain
+from edgekit.models.widened import half_types, in_float32
 
 GRAPH, METADATA, WEIGHTS = "saved_model.pb", "keras_metadata.pb", Path("variables", "variables")
 SIGNATURE = "serving_default"
@@ -97,12 +99,14 @@ def digest(path: Path) -> str:
     return total.hexdigest()
 
 
-def load_keras(file: KerasFile, config: dict[str, Any]) -> Any:
+def load_keras(file: KerasFile, config: dict[str, Any], written: dict[str, Any] | None = None) -> Any:
     """Build the tf_keras model that a SavedModel describes, and read its weights; nothing of the graph is run.
 
     Args:
         file: what Keras wrote beside the graph.
         config: its configuration, as it passed the gate.
+        written: the same with the types that the weights were written in, where these are others: a checkpoint is read
+            into variables of its own types only.
 
     Raises:
         InputError: Keras cannot build it, or a weight is missing.
@@ -110,10 +114,11 @@ def load_keras(file: KerasFile, config: dict[str, Any]) -> Any:
     stored = sum(part.stat().st_size for part in (file.path / WEIGHTS.parent).iterdir() if part.is_file())
     try:
         with quiet():
-            model = made_of(config, stored, file.path)
+            model = made_of(written or config, stored, file.path)
             status = model.load_weights(str(file.path / WEIGHTS))
             status.expect_partial()
             status.assert_existing_objects_matched()
+            model = remade(model) if written else model
     except InputError:
         raise
     except Exception as error:  # Keras and TensorFlow raise what they like
@@ -143,11 +148,7 @@ def load_plain(saved: SavedModel, *, allow_unsafe: bool) -> PlainModel:
             f"{path}: holds operations that reach files, devices or Python, or that are unknown: {', '.join(unsafe)}",
             "if you trust its origin, add --allow-unsafe; better, save only the part that computes",
         )
-    try:
-        with quiet():
-            loaded = tensorflow().saved_model.load(str(path))
-    except Exception as error:  # TensorFlow raises what it likes
-        raise InputError(f"{path}: TensorFlow cannot load it: {reason(error)}", SAVE_AGAIN) from error
+    loaded = _loaded(saved)
     signatures = dict(loaded.signatures)
     function = signatures.get(SIGNATURE) or (next(iter(signatures.values())) if len(signatures) == 1 else None)
     if function is None:
@@ -170,6 +171,22 @@ def load_plain(saved: SavedModel, *, allow_unsafe: bool) -> PlainModel:
     if not specs:
         raise InputError(f"{path}: its signature takes no inputs")
     return plain(path.name, list(specs.values()), list(specs), outputs, list(function.variables), call, loaded)
+
+
+def _loaded(saved: SavedModel) -> Any:
+    """Return what TensorFlow makes of a SavedModel; what computes in 16 bits computes in float32."""
+    half = half_types(saved.meta_graph)
+    try:
+        with quiet(), in_float32(saved.path, saved.meta_graph) if half else nullcontext(saved.path) as path:
+            return tensorflow().saved_model.load(str(path))
+    except Exception as error:  # TensorFlow raises what it likes
+        if half:
+            raise InputError(
+                f"{saved.path}: computes in {' and '.join(sorted(half))}, and cannot be made to compute in float32: "
+                f"{reason(error)}",
+                "save it where it was trained, with the dtype policy float32",
+            ) from error
+        raise InputError(f"{saved.path}: TensorFlow cannot load it: {reason(error)}", SAVE_AGAIN) from error
 
 
 def _counted(name: str) -> str:

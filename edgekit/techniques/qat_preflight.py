@@ -12,6 +12,7 @@ from edgekit.backend import quiet, tf_keras, tfmot
 from edgekit.columns import Array
 from edgekit.errors import ConversionError, InputError
 from edgekit.techniques.channels.graph import calls, is_graph
+from edgekit.techniques.integer_inputs import with_float_inputs
 from edgekit.techniques.qat_scheme import Handling
 from edgekit.techniques.rebuild import Part, clone, rebuild
 
@@ -88,7 +89,11 @@ def prepare(model: Any, x: Array) -> Prepared:
         return None
 
     with quiet():
-        flat = rebuild(model, replace)
+        numbers, changed = with_float_inputs(model)
+        flat = rebuild(numbers, replace)
+    findings += [
+        Finding(name, "Input", "takes float32 now: the same numbers, and int8 in the file") for name in changed
+    ]
     _prove(model, flat, x)
     handling = handle(flat)
     if Handling.TRAINED not in handling.values():

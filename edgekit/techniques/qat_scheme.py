@@ -8,6 +8,7 @@ What TFMOT 0.8.1 does not do by itself, and is done here:
 * It chooses the collaborative form (sparsity preserving, cluster preserving, both) for the whole model, with one shared
   quantizer that forgets the zeros of all layers when one layer has none. Here every layer gets its own.
 * Depthwise kernels get one scale for all channels. Here every channel has its own, as TFLite has it.
+* It quantizes the numbers of an Embedding's tokens like other inputs, and fails for integers.
 * A convolution or dense layer directly before a ReLU layer loses the quantization of its weights too, not only that of
   its output, and one before a Concatenate its collaborative form.
 """
@@ -193,7 +194,8 @@ def _scheme(kept: Mapping[str, Form]) -> Any:
         """The default layout transform, then every kernel's configuration set right."""
 
         def apply(self, model: Any, configs: dict[str, dict[str, Any]]) -> tuple[Any, dict[str, dict[str, Any]]]:
-            model, configs = _named(*default.Default8BitQuantizeLayoutTransform().apply(model, configs))
+            with _float_inputs_alone():
+                model, configs = _named(*default.Default8BitQuantizeLayoutTransform().apply(model, configs))
             for layer in model.layers:
                 if layer.name in configs and type(layer).__name__ in ("Conv2D", "DepthwiseConv2D", "Dense"):
                     config = configs[layer.name].get("quantize_config")
@@ -205,6 +207,24 @@ def _scheme(kept: Mapping[str, Form]) -> Any:
             return Layout()
 
     return Scheme()
+
+
+@contextlib.contextmanager
+def _float_inputs_alone() -> Iterator[None]:
+    """Let TFMOT quantize floating-point inputs; it would quantize indices, too."""
+    from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
+        default_8bit_transforms as transforms,
+    )
+    from tensorflow_model_optimization.python.core.quantization.keras.graph_transformations.transforms import (
+        LayerPattern,
+    )
+
+    before = transforms.InputLayerQuantize.pattern
+    transforms.InputLayerQuantize.pattern = lambda _: LayerPattern("InputLayer", {"dtype": "float.*"})
+    try:
+        yield
+    finally:
+        transforms.InputLayerQuantize.pattern = before
 
 
 def _named(model: Any, configs: dict[str, dict[str, Any]]) -> tuple[Any, dict[str, dict[str, Any]]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +30,7 @@ Replace = Callable[[Any], list[Part] | None]
 """Takes a layer and returns the chain of layers in its place ([] for nothing at all), or None to clone it."""
 
 
-def rebuild(model: Any, replace: Replace = lambda layer: None) -> Any:
+def rebuild(model: Any, replace: Replace = lambda layer: None, *, input_dtypes: Mapping[str, str] | None = None) -> Any:
     """Build a functional model that computes what `model` does, and leave `model` as it is.
 
     Nested models are flattened: their layers stand in the new model by their own names, with the nested model's name
@@ -40,6 +40,7 @@ def rebuild(model: Any, replace: Replace = lambda layer: None) -> Any:
     Args:
         model: a Sequential or functional tf_keras model with weights.
         replace: asked once for every layer.
+        input_dtypes: by name, of inputs that are to take another type.
 
     Returns:
         A tf_keras functional model with the same inputs, outputs and names, not compiled.
@@ -49,7 +50,7 @@ def rebuild(model: Any, replace: Replace = lambda layer: None) -> Any:
         ConversionError: a layer cannot be made again from its configuration.
     """
     check_model(model)
-    return _Rebuild(replace).model(model)
+    return _Rebuild(replace, input_dtypes or {}).model(model)
 
 
 def clone(layer: Any, **changes: Any) -> Any:
@@ -95,8 +96,8 @@ def transfer(source: Any, target: Any) -> None:
 class _Rebuild:
     """One rebuilding."""
 
-    def __init__(self, replace: Replace) -> None:
-        self._replace = replace
+    def __init__(self, replace: Replace, input_dtypes: Mapping[str, str]) -> None:
+        self._replace, self._input_dtypes = replace, input_dtypes
         self._made: dict[tuple[int, bool], list[Part]] = {}
         self._names: set[str] = set()
 
@@ -104,7 +105,9 @@ class _Rebuild:
         keras, nest = tf_keras(), tensorflow().nest
         inputs = [t._keras_history.layer for t in flat(source._nested_inputs)]
         self._names |= {layer.name for layer in inputs}
-        tensors = [keras.layers.InputLayer.from_config(layer.get_config()).output for layer in inputs]
+        types = [{"dtype": self._input_dtypes[n]} if n in self._input_dtypes else {} for n in source.input_names]
+        configs = [layer.get_config() | changed for layer, changed in zip(inputs, types, strict=True)]
+        tensors = [keras.layers.InputLayer.from_config(config).output for config in configs]
         outputs = replay(source, tensors, self._call("", False))
         model = keras.Model(nest.pack_sequence_as(source._nested_inputs, tensors), outputs, name=source.name)
         for parts in self._made.values():

@@ -28,7 +28,7 @@ FLOORS = {
     "edgekit.labels": 1, "edgekit.nature": 1, "edgekit.heads": 1, "edgekit.matching": 6,
     "edgekit.quality": 7, "edgekit.advice": 7,
     "edgekit.ledger": 1, "edgekit.answers": 1, "edgekit.toml": 0, "edgekit.feeding": 2, "edgekit.source": 6,
-    "edgekit.recipes": 1, "edgekit.ondevice": 1, "edgekit.starter": 1, "edgekit.api": 9,
+    "edgekit.model_source": 6, "edgekit.recipes": 1, "edgekit.ondevice": 1, "edgekit.starter": 1, "edgekit.api": 9,
     "edgekit.backend": 2, "edgekit.transports": 2, "edgekit.inspect": 2,
     "edgekit.devices": 3, "edgekit.data": 3,
     "edgekit.models": 4, "edgekit.mixups": 0,

@@ -273,16 +273,6 @@ def test_damaged_weights(generation: int, suffix: str, tmp_path: Path) -> None:
         assert "its model.weights.h5 is damaged" in refusal(path).message
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
-def test_models_under_pruning_are_sent_back(suffix: str, tmp_path: Path) -> None:
-    import tensorflow_model_optimization as tfmot
-
-    model = tfmot.sparsity.keras.prune_low_magnitude(chain(tf_keras(), tf_keras().layers.Dense(2)))
-    error = refusal(saved(model, tmp_path / f"m{suffix}"))
-    assert "still wrapped for pruning" in error.message
-    assert "strip" in error.hint
-
-
 def test_what_keras_2_does_not_have_gets_post_training_schemes_only(tmp_path: Path) -> None:
     keras = keras3()
     source = chain(keras, keras.layers.Dense(4), keras.layers.RMSNormalization(name="rms"))

@@ -113,7 +113,7 @@ class _Walk:
         self.found = Admission()
         self.own = False  # inside an object of the user's, whose code reads its text
         self.layers = symbols.LAYERS_2 if generation == 2 else symbols.LAYERS_3
-        self.others = symbols.OTHERS_2 if generation == 2 else symbols.OTHERS_3
+        self.others = {**symbols.OTHERS_2, **symbols.WRAPPERS_2} if generation == 2 else symbols.OTHERS_3
 
     def value(self, value: Any, key: str, layer: str, depth: int, models: int) -> tuple[Any, int]:
         """Return a value as Keras may have it, and how many calls of layers it stands for.
@@ -179,6 +179,10 @@ class _Walk:
             return value, 0
         if kind in OPERATION_LAYERS:
             self.operation(inner, label)
+        for key, names in symbols.WRAPPED_ATTRIBUTES.items():
+            given = inner.get(key) if isinstance(inner, dict) and not own else None
+            if given is not None and not (isinstance(given, list) and all(name in names for name in map(str, given))):
+                raise Malformed(f"`{key}` of layer `{label}` ({kind}) names what no layer has")
         if kind in SPECTROGRAMS and _largest(inner) > MAX_SPECTROGRAM:
             raise Malformed(f"a size of layer `{label}` ({kind}) is above {MAX_SPECTROGRAM:,}")
         models += isinstance(inner, dict) and "layers" in inner
@@ -267,7 +271,7 @@ class _Walk:
             return False
         module = value["module"]
         parts = module.split(".") if isinstance(module, str) else []
-        if parts[:1] not in (["keras"], ["tf_keras"]):
+        if parts[:1] not in (["keras"], ["tf_keras"]) and module not in self.others:
             self.unknown(value, kind, module)
             return False
         home = self.home(kind, module, parts)

@@ -86,7 +86,9 @@ def _dataset(name: str, item: Any, size: int) -> tuple[int, int]:
 
     kind, plist = item.dtype.kind, item.id.get_create_plist()
     if kind not in KINDS:
-        raise Untrusted(f"dataset `{name}` holds {item.dtype}, not numbers")
+        bfloat16 = " (bfloat16? save it again with the dtype policy float32 or mixed_bfloat16)"
+        what = f"{item.dtype}{bfloat16 if item.dtype == 'V2' else ''}"
+        raise Untrusted(f"dataset `{name}` holds {what}, not numbers")
     if plist.get_external_count() or plist.get_layout() == h5py.h5d.VIRTUAL:
         raise Untrusted(f"the bytes of dataset `{name}` are in other files")
     for index in range(plist.get_nfilters()):

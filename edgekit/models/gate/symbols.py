@@ -57,6 +57,32 @@ OTHERS_3 = {
 }
 """Layers of `keras.applications` without a public name: module to classes."""
 
+_TFMOT = "tensorflow_model_optimization.python.core"
+WRAPPERS_2 = {
+    f"{_TFMOT}.sparsity.keras.pruning_wrapper": _words("PruneLowMagnitude"),
+    f"{_TFMOT}.sparsity.keras.pruning_schedule": _words("ConstantSparsity PolynomialDecay"),
+    f"{_TFMOT}.clustering.keras.cluster_wrapper": _words("ClusterWeights ClusterWeightsRNN ClusterWeightsMHA"),
+    f"{_TFMOT}.quantization.keras.quantize_wrapper": _words("QuantizeWrapper QuantizeWrapperV2"),
+    f"{_TFMOT}.quantization.keras.quantize_layer": _words("QuantizeLayer"),
+    f"{_TFMOT}.quantization.keras.quantize_aware_activation": _words("QuantizeAwareActivation NoOpActivation"),
+    f"{_TFMOT}.quantization.keras.quantize_config": _words("OutputOnlyConfig"),
+    f"{_TFMOT}.quantization.keras.quantizers": _words("LastValueQuantizer MovingAverageQuantizer AllValuesQuantizer")
+    | _words("FixedQuantizer NoQuantizer"),
+    f"{_TFMOT}.quantization.keras.default_8bit.default_8bit_quantize_registry": (
+        _words("Default8BitQuantizeConfig Default8BitQuantizeConfigRNN Default8BitActivationQuantizeConfig")
+        | _words("Default8BitConvQuantizeConfig Default8BitConvTransposeQuantizeConfig")
+    ),
+    f"{_TFMOT}.quantization.keras.default_8bit.default_8bit_quantize_configs": (
+        _words("Default8BitOutputQuantizeConfig NoOpQuantizeConfig")
+    ),
+}
+"""What TensorFlow Model Optimization wraps layers of Keras 2 in: module to classes."""
+WRAPPED_ATTRIBUTES = {
+    "weight_attrs": _words("kernel depthwise_kernel pointwise_kernel recurrent_kernel embeddings"),
+    "activation_attrs": _words("activation recurrent_activation"),
+}
+"""Attributes of a layer that a quantize configuration may name: it reads and sets them."""
+
 INITIALIZERS = (
     _words("Constant GlorotNormal GlorotUniform HeNormal HeUniform Identity IdentityInitializer LecunNormal")
     | _words("LecunUniform Ones Orthogonal OrthogonalInitializer RandomNormal RandomUniform TruncatedNormal")

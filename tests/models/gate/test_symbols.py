@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from edgekit.backend import keras3, tf_keras
+from edgekit.backend import keras3, tf_keras, tfmot
 from edgekit.models.gate import symbols
 from edgekit.models.gate.functions import canonical_name
 from edgekit.models.gate.graph_operations import ALLOWED, KEEPING
@@ -221,6 +221,17 @@ def test_listed_classes_live_where_the_gate_says(generation: int) -> None:
     for module, names in (symbols.OTHERS_2 if generation == 2 else symbols.OTHERS_3).items():
         items = vars(importlib.import_module(module))
         assert names <= set(items), module
+
+
+def test_wrappers_of_tfmot_live_where_the_gate_says_and_those_of_the_default_scheme_are_listed() -> None:
+    tfmot()
+    for module, names in symbols.WRAPPERS_2.items():
+        items = vars(importlib.import_module(module))
+        assert all(inspect.isclass(items[name]) and items[name].__module__ == module for name in names), module
+    place = next(module for module in symbols.WRAPPERS_2 if module.endswith("default_8bit_quantize_registry"))
+    listed = frozenset[str]().union(*symbols.WRAPPERS_2.values())
+    assert set(importlib.import_module(place)._types_dict()) <= listed
+    assert set(importlib.import_module(place.rpartition(".default_8bit.")[0] + ".quantizers")._types_dict()) <= listed
 
 
 def test_operations_of_graphs_are_registered_and_keep_their_state_inside() -> None:
