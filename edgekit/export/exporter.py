@@ -169,5 +169,6 @@ class _Workshop:
             self._tflite("int8"),
             float_onnx,
             self._calibration,
+            self._ranging,
             unrolled=self._int8.unrolled,
         )

@@ -72,11 +72,8 @@ def export_file(
     """
     wanted = plan_file(model.format, recipe)
     schemes = [scheme for format_, scheme in wanted if format_ == model.format]
-    if model.format == "tflite":
-        ranging = Ranging.of(recipe)
-        exported = from_tflite.requantize(model.path, schemes, calibration, folder, name, progress, ranging)
-    else:
-        exported = from_onnx.requantize(model.path, schemes, calibration, folder, name, progress)
+    requantize = from_tflite.requantize if model.format == "tflite" else from_onnx.requantize
+    exported = requantize(model.path, schemes, calibration, folder, name, progress, Ranging.of(recipe))
     if ("c", "int8") in wanted:
         source = next(item.path for item in exported if item.scheme == "int8")
         c_header.write_header(folder / HEADER, source, name, progress)

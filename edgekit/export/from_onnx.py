@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy.typing as npt
 
+from edgekit.calibration import MINMAX, Ranging
 from edgekit.export.exporter import Exported
 from edgekit.export.onnx_child import fixed_float32, static_int8
 from edgekit.inspect.reading import inspect_file
@@ -21,7 +22,13 @@ STATIC = "onnxruntime static calibration of {}"
 
 
 def requantize(
-    path: Path, schemes: Sequence[str], calibration: Arrays, folder: Path, name: str, progress: Progress
+    path: Path,
+    schemes: Sequence[str],
+    calibration: Arrays,
+    folder: Path,
+    name: str,
+    progress: Progress,
+    ranging: Ranging = MINMAX,
 ) -> list[Exported]:
     """Write a float .onnx file in other schemes.
 
@@ -32,6 +39,7 @@ def requantize(
         folder: where to write.
         name: the files are called `NAME-SCHEME.onnx`; they hold their weights, wherever the source has them.
         progress: told of every file.
+        ranging: how the ranges of activations are chosen.
 
     Raises:
         ConversionError: the file cannot be expressed in a scheme.
@@ -47,7 +55,7 @@ def requantize(
             else:
                 names = [tensor.name for tensor in inspect_file(path).inputs]
                 feed = dict(zip(names, calibration, strict=True))
-                how = STATIC.format(path.name) + static_int8(path, target, feed)
+                how = STATIC.format(path.name) + static_int8(path, target, feed, ranging=ranging)
             exported.append(Exported(target, FORMAT, scheme, how))
             task.advance(target.name)
     return exported

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from edgekit.calibration import MINMAX, Ranging
 from edgekit.errors import ConversionError
 from edgekit.export.onnx_child import ALONE, static_int8
 from edgekit.export.onnx_ports import note_scales, twin_scales
@@ -68,6 +69,7 @@ def write_int8(
     tflite: Path,
     float_onnx: Path,
     calibration: Calibration,
+    ranging: Ranging = MINMAX,
     *,
     unrolled: bool = False,
 ) -> str:
@@ -82,6 +84,7 @@ def write_int8(
         tflite: the int8 TFLite of the same model, for the scales of inputs and outputs in either way.
         float_onnx: the float ONNX of the same model, for the second way.
         calibration: preprocessed samples, for the second way.
+        ranging: how that chooses the ranges of activations.
         unrolled: whether recurrent layers are unrolled in the TFLite.
 
     Raises:
@@ -96,7 +99,7 @@ def write_int8(
     def static() -> str:
         arrays = calibration if isinstance(calibration, tuple) else (calibration,)
         feed = dict(zip((spec.name for spec in signature.inputs), arrays, strict=True))
-        return STATIC + static_int8(float_onnx, path, feed, twin)
+        return STATIC + static_int8(float_onnx, path, feed, twin, ranging)
 
     recurrent = unrolled or any(name.endswith(RECURRENT) for name in twin.operators)
     first, second = (static, from_tflite) if recurrent else (from_tflite, static)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgekit.calibration import MINMAX, Ranging
 from edgekit.errors import ConversionError, RunnerError
 from edgekit.export.fixed_batch import fixed_onnx
 from edgekit.export.onnx_ports import twin_scales
@@ -31,7 +32,7 @@ ALONE = (
 )
 
 
-def static_int8(source: Path, target: Path, feed: Feed, twin: FileInfo | None = None) -> str:
+def static_int8(source: Path, target: Path, feed: Feed, twin: FileInfo | None = None, ranging: Ranging = MINMAX) -> str:
     """Write a float ONNX file in int8 and return what a user should know of how, to stand behind another text.
 
     Args:
@@ -39,12 +40,13 @@ def static_int8(source: Path, target: Path, feed: Feed, twin: FileInfo | None = 
         target: the file to write.
         feed: for calibration, in any order.
         twin: the int8 TFLite of the same model, whose scales the inputs and outputs get.
+        ranging: how the ranges of activations are chosen.
 
     Raises:
         ConversionError: it cannot be quantized.
         MissingExtraError: onnx or onnxruntime is not installed.
     """
-    return _call("int8", source, target, feed, twin)
+    return _call("int8", source, target, feed, twin, ranging)
 
 
 def fixed_float32(source: Path, target: Path) -> None:
@@ -54,10 +56,10 @@ def fixed_float32(source: Path, target: Path) -> None:
         ConversionError: it cannot be rewritten.
         MissingExtraError: onnx is not installed.
     """
-    _call("float32", source, target, {}, None)
+    _call("float32", source, target, {}, None, MINMAX)
 
 
-def _call(scheme: str, source: Path, target: Path, feed: Feed, twin: FileInfo | None) -> str:
+def _call(scheme: str, source: Path, target: Path, feed: Feed, twin: FileInfo | None, ranging: Ranging) -> str:
     arrays = {name: np.asarray(array) for name, array in feed.items()}
     memory = memory_for(source, *gate(source, "onnx").companions.values()) + 4 * sum(a.nbytes for a in arrays.values())
     with temporary_folder("onnx") as scratch:
@@ -73,6 +75,8 @@ def _call(scheme: str, source: Path, target: Path, feed: Feed, twin: FileInfo | 
                 target=str(target),
                 names=list(arrays),
                 twin=None if twin is None else str(twin.path),
+                method=ranging.method,
+                percentile=ranging.percentile,
                 scratch=str(scratch),
             )
         except RunnerError as error:
@@ -87,6 +91,8 @@ def make(
     target: str,
     names: list[str],
     twin: str | None,
+    method: str,
+    percentile: float,
     scratch: str,
 ) -> tuple[str, list[Any]]:
     """Do what the functions above ask for, in their child."""
@@ -97,18 +103,18 @@ def make(
                 Path(target).write_bytes(fixed_onnx(Path(source)).SerializeToString())
             return "", []
         feed = dict(zip(names, arrays, strict=True))
-        return _int8(Path(source), Path(target), feed, twin, Path(scratch)), []
+        return _int8(Path(source), Path(target), feed, twin, Ranging(method, percentile), Path(scratch)), []
     finally:
         tempfile.tempdir = usual
 
 
-def _int8(source: Path, target: Path, feed: Feed, twin: str | None, scratch: Path) -> str:
+def _int8(source: Path, target: Path, feed: Feed, twin: str | None, ranging: Ranging, scratch: Path) -> str:
     with explained("int8 by static calibration"), silenced():
         import onnxruntime
 
         model = fixed_onnx(source)
         ports = None if twin is None else twin_scales(model, read_tflite(Path(twin)))
-        made, notes = quantized(model, _samples(model, feed), scratch, ports)
+        made, notes = quantized(model, _samples(model, feed), scratch, ports, ranging)
         target.write_bytes(made.SerializeToString())
         onnxruntime.InferenceSession(str(target), providers=["CPUExecutionProvider"])
     return notes

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from edgekit.calibration import MINMAX, Ranging
 from edgekit.errors import ConversionError
 from edgekit.export.onnx_fold import fold
 from edgekit.export.onnx_ports import Scale, make_integer, note_scales
-from edgekit.export.onnx_ranges import Ranges, measured
+from edgekit.export.onnx_ranges import Ranges, Samples, measured
 from edgekit.export.onnx_tidy import OPSET, tidy
 from edgekit.export.onnx_weights import narrow_weights
 
@@ -24,7 +24,7 @@ Ports = Mapping[str, Mapping[str, Scale]]
 
 
 def quantized(
-    model: Any, samples: Iterable[Mapping[str, npt.NDArray[Any]]], scratch: Path, ports: Ports | None = None
+    model: Any, samples: Samples, scratch: Path, ports: Ports | None = None, ranging: Ranging = MINMAX
 ) -> tuple[Any, str]:
     """Return a float model in int8, and what a user should know of how it was made.
 
@@ -34,6 +34,7 @@ def quantized(
         scratch: a folder for temporary files.
         ports: the scales that inputs and outputs are to have, where they are known: by name, under `inputs` and
             `outputs`.
+        ranging: how the ranges of activations are chosen.
 
     Raises:
         ConversionError: nothing in it can be quantized, or a tensor is not finite on the samples.
@@ -47,7 +48,7 @@ def quantized(
         notes.append(f"upgraded from opset {opset} to {OPSET}")
     kept = [(entry.key, entry.value) for entry in model.metadata_props]
     prepared = _prepared(model, scratch / "prepared.onnx")
-    ranges = measured(prepared, samples)
+    ranges = measured(prepared, samples, ranging)
     wanted = {name: scale for side in (ports or {}).values() for name, scale in side.items() if name in ranges}
     made = _with_qdq(prepared, ranges, wanted)
     scales = make_integer(made, ranges)

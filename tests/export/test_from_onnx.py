@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgekit.calibration import Ranging
 from edgekit.errors import ConversionError
 from edgekit.export import from_onnx
 from edgekit.feeding import specs
@@ -155,3 +156,19 @@ def test_what_onnxruntime_lacks_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(ConversionError, match="ONNX int8 by static calibration failed: ") as caught:
         requantized(path, tmp_path, "int8")
     assert "\n" not in caught.value.message
+
+
+def test_an_outlier_costs_less_where_it_may_saturate(tmp_path: Path) -> None:
+    path = network(tmp_path / "net.onnx")
+    model = FileModel(path)
+    calibration = samples(model, 40, 1)
+    calibration[0].flat[7] = 500.0
+    fresh = samples(model, 20, 2)
+    exact = run_file(path, fresh)
+    ratio = {}
+    for method in ("minmax", "percentile", "mse"):
+        folder = tmp_path / method
+        folder.mkdir()
+        [made] = from_onnx.requantize(path, ["int8"], calibration, folder, "made", SILENT, Ranging(method))
+        ratio[method] = min(sqnr_db(a, b) for a, b in zip(exact, run_file(made.path, fresh), strict=True))
+    assert ratio["percentile"] > ratio["minmax"] + 10
