@@ -73,6 +73,8 @@ def compress(
     scale: float | None = None,
     mean: Sequence[float] | float | None = None,
     std: Sequence[float] | float | None = None,
+    layout: str | None = None,
+    channels: str | None = None,
     normalize_outside: bool = False,
     metric: str | None = None,
     task: str | None = None,
@@ -93,17 +95,20 @@ def compress(
         recipe: a recipe's name, a `.toml` file, or a `Recipe`.
         out: the folder to create; by default MODEL-RECIPE in the current folder.
         scale: inputs are `(x * scale - mean) / std`; by default as the model was trained, else 1/255 for bytes,
-            or 1 if the model begins with a Rescaling or Normalization of its own.
+            or 1 if the model begins with a Rescaling or Normalization of its own, or what a trial on labelled samples
+            finds to be clearly better.
         mean: one number, or one a channel.
         std: as `mean`.
+        layout: `NHWC` or `NCHW`, what the model expects.
+        channels: `RGB` or `BGR`, what the model expects of samples stored as RGB.
         normalize_outside: move Rescaling and (Batch)Normalization of the model's start into the preprocessing.
         metric: as `--metric`.
         task: as `--task`, such as `regression`, where labels and outputs do not show it.
         seed: governs everything random; by default the recipe's.
         custom: classes and functions that the model needs, each `module:NAME` or `file.py:NAME`.
         allow_unsafe: load Lambda layers, which run code from the model file.
-        anyway: go on, and accept the bundle, where edgekit finds the files worthless; else that is an error, and a
-            bundle that is there already is kept.
+        anyway: go on, and accept the bundle, where edgekit finds the model or the files worthless; else that is an
+            error, and a bundle that is there already is kept.
         force: replace the bundle at `out`.
         verbose: show progress on stderr.
 
@@ -126,8 +131,8 @@ def compress(
         argv += ["--recipe", _recipe_spec(recipe, folder)]
         for option, value in (("--scale", scale), ("--mean", mean), ("--std", std)):
             argv += [option, _numbers(value)] if value is not None else []
-        argv += ["--metric", metric] if metric else []
-        argv += ["--task", task] if task else []
+        words = {"--layout": layout, "--channels": channels, "--metric": metric, "--task": task}
+        argv += [part for option, word in words.items() if word for part in (option, word)]
         argv += ["--seed", str(seed)] if seed is not None else []
         argv += [part for item in custom for part in ("--custom", item)]
         flags = {"--normalize-outside": normalize_outside, "--allow-unsafe": allow_unsafe}

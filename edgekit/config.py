@@ -17,6 +17,7 @@ scale = "1/255"                           # inputs are (x * scale - mean) / std
 mean = [0.49, 0.48, 0.45]                 # one number, or one a channel
 std = 0.25
 layout = "NHWC"
+channels = "RGB"                          # "BGR": reversed, after mean and std
 normalize_outside = false                 # Rescaling and Normalization of the model are done before the file
 inputs.NAME.scale = 1.0                   # of several inputs
 
@@ -54,7 +55,7 @@ FORMATS = ("tflite", "onnx", "c")
 CALIBRATION_METHODS = ("minmax", "percentile", "mse")
 LARGEST_FILE = 1 << 20
 MOST_SAMPLES = 2**31 - 1
-FEEDING = ("scale", "mean", "std", "layout")
+FEEDING = ("scale", "mean", "std", "layout", "channels")
 
 
 @dataclass(frozen=True)
@@ -277,6 +278,7 @@ def _feeding(table: Table, source: str) -> dict[str, Any]:
         "mean": table.get("mean", object, None, _are_numbers, several),
         "std": table.get("std", object, None, _are_numbers, several),
         "layout": table.get("layout", str, None),
+        "channels": table.get("channels", str, None),
     }
     fields = {key: _read(key, value) for key, value in found.items() if value is not None}
     if fields:
@@ -299,7 +301,7 @@ def _inputs(table: Table, source: str) -> dict[str, Any]:
 
 
 def _read(key: str, value: Any) -> Any:
-    if key == "layout":
+    if key in ("layout", "channels"):
         return value.upper()
     if key == "scale":
         return number(value)

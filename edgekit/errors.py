@@ -2,6 +2,7 @@
 
     EdgekitError               anything explained to the user: what happened, and what to do next
     ├── InputError             a file, data set, recipe or option that cannot be used as given
+    ├── ChanceError            a model is no better than a constant guess on the data, however it is fed
     ├── MissingExtraError      a command needs an optional part of edgekit that is not installed
     ├── OutputError            a result could not be written (exists already, disk full, no permission)
     ├── ConversionError        an exporter or a bridge could not express the model
@@ -37,6 +38,10 @@ class EdgekitError(Exception):
 
 class InputError(EdgekitError):
     """A file, data set, recipe or option cannot be used as given."""
+
+
+class ChanceError(EdgekitError):
+    """A model is no better than a constant guess on the samples that it is to be compressed with."""
 
 
 class MissingExtraError(EdgekitError):

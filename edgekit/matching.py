@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from edgekit.data.dataset import Dataset
-from edgekit.data.fitting import fit
+from edgekit.data.fitting import fit, reshaped
 from edgekit.errors import InputError
 from edgekit.heads import chosen_kinds
 from edgekit.models.natures import natures_of
@@ -32,8 +32,9 @@ def match(
         InputError: the data do not fit the model, or a stage would train what gives class numbers.
     """
     how, outputs = source.card.preprocessing, source.outputs
+    stored = dataset
     dataset, task = fit(
-        dataset,
+        stored,
         how,
         source.inputs,
         outputs,
@@ -41,6 +42,8 @@ def match(
         look=natures_of(source.model, how),
         kinds=chosen_kinds(asked, [port.name for port in outputs]),
     )
+    for note in reshaped(stored, dataset):
+        progress.say(note)
     for head in task.heads:
         if head.note:
             progress.say(f"{source.name}: {head.note}")

@@ -18,7 +18,7 @@ import numpy as np
 
 from edgekit import __version__
 from edgekit.advice import conclude
-from edgekit.columns import Columns, columns_of
+from edgekit.columns import Columns
 from edgekit.config import Recipe
 from edgekit.data.dataset import Dataset
 from edgekit.data.doubts import data_doubts
@@ -26,7 +26,7 @@ from edgekit.data.lint_int8 import INT8
 from edgekit.data.split import Splits, sample, split
 from edgekit.data.stored import write_samples
 from edgekit.devices.device import Device, open_device
-from edgekit.errors import ConversionError, EdgekitError, InputError
+from edgekit.errors import ConversionError
 from edgekit.export import int8_inputs
 from edgekit.export.check import Outputs, answers, compare, doubts, reference_labels, run_file
 from edgekit.export.effect import EffectMeter
@@ -52,7 +52,6 @@ from edgekit.manifest import (
     write_manifest,
 )
 from edgekit.matching import match
-from edgekit.metrics import decisions
 from edgekit.models.file_model import FileModel
 from edgekit.models.saving import card_path, save_keras3, save_model
 from edgekit.outputs import prove_bundle
@@ -60,19 +59,17 @@ from edgekit.preprocessing import Preprocessing
 from edgekit.progress import SILENT, Progress
 from edgekit.quality import Judged, described, judge, judge_on_test, part_to_check
 from edgekit.scoring import scores, with_metric
-from edgekit.source import Source, check_plan, load_source, with_normalization_outside
+from edgekit.source import Source, check_plan, load_source, tried_out, with_normalization_outside
 from edgekit.stages import Outcome, check_order, run_stages, untrained, work_folder
-from edgekit.stats import wilson
-from edgekit.task import Task, with_scale
+from edgekit.task import Task
 from edgekit.techniques.outside import check_outside
 from edgekit.techniques.registry import resolve
 from edgekit.techniques.stage import Stage
 from edgekit.temporary import temporary_folder
+from edgekit.trial.look import LOOK
 
 GRAVE = ("normalised-twice", "not-normalised", "channel-order", "token-range", "not-integers", int8_inputs.SPOILED)
 """Findings about the data that are said again at the end: they spoil every number."""
-LOOK = 500
-"""Validation samples that the source model answers before any work."""
 FLOAT_MODEL = "float model"
 FAKE_QUANT_MODEL = "fake-quant model"
 PACKAGES = ("tensorflow", "tf_keras", "keras", "tf2onnx", "onnx", "onnxruntime", "ai-edge-litert", "numpy")
@@ -103,17 +100,18 @@ def compress(
         recipe: what to do.
         out: the folder to create.
         preprocessing: how the model is fed: fields of `Preprocessing` in place of the recipe's and the card's, or,
-            without either, in place of what is usual for the data.
+            without either, in place of what is usual for the data, or what a trial finds.
         allow_unsafe: load Lambda layers, which run code from the model file.
         metric: a key of `edgekit.metrics.METRICS` or `module:function`, in place of the task's usual one.
         kinds: what `--task` takes (`edgekit.heads.chosen_kinds`), in place of what labels and outputs show.
         custom: the user's own layers and functions, `package.module:NAME` or `file.py:NAME`.
         force: replace an existing bundle at `out`.
         fresh: start over, in place of going on where an interrupted run of the same job stopped.
-        anyway: go on where the files would be worthless.
+        anyway: go on where the model or the files would be worthless.
         progress: told of every step.
 
     Raises:
+        ChanceError: the model is no better than a constant guess on the data, however it is fed.
         InputError: the model, the data or the recipe cannot be used, or the files would be worthless.
         ConversionError: an artifact cannot be made.
         OutputError: `out` exists, or cannot be written.
@@ -127,18 +125,17 @@ def compress(
     dataset, task = match(source, dataset, stages, kinds, progress, allow_unsafe=allow_unsafe)
     if recipe.normalize_outside:
         check_outside(recipe, task)
-        source = with_normalization_outside(source, progress)
     splits = split(dataset, min(recipe.calibration_samples, len(dataset.x_train) // 2))
+    source, task, again = tried_out(source, splits, task, model or Path(source.name), anyway=anyway, progress=progress)
+    if recipe.normalize_outside:
+        source = with_normalization_outside(source, progress)
     int8 = any(map(of_int8, recipe.schemes))
     findings = data_doubts(dataset, source.card.preprocessing, source.model, len(splits.x_calibration), int8=int8)
     for finding in (finding for finding in findings if finding.code not in INT8):
         progress.warn(f"{finding.sentence}; {finding.hint}")
-    task, chance = _look(source, splits, task)
     rounded = int8_inputs.judge(findings, _subject(source, splits, task), recipe, anyway=anyway)
     for finding in rounded:
         progress.warn(f"{finding.sentence}; {finding.hint}")
-    if chance:
-        progress.warn(chance)
     task = with_metric(task, metric).with_loss(source.loss)
     lent = work_folder(recipe, _key(source, dataset), fresh=fresh) if stages else nullcontext(Path())
     with open_device() as desktop, lent as work:
@@ -154,7 +151,7 @@ def compress(
             manifest = replace(manifest, data=manifest.data | described(checked, tested, dataset))
             write_manifest(folder, manifest)
     grave = [f"{finding.sentence}; {finding.hint}" for finding in (*findings, *rounded) if finding.code in GRAVE]
-    for sentence in filter(None, [*grave, chance]):
+    for sentence in [*grave, *again]:
         progress.warn(f"once more, because the bundle may be worthless: {sentence}")
     return Bundle(out, manifest, **conclude(checked, tested, recipe.stages, stages, outcome.ledger, source))
 
@@ -188,41 +185,6 @@ def _export(job: _Job, outcome: Outcome, calibration: Any, folder: Path) -> list
 def _key(source: Source, dataset: Dataset) -> tuple[str, ...]:
     """Return what stages depend on besides the recipe."""
     return source.key, dataset.fingerprint(), json.dumps(source.card.preprocessing.to_dict())
-
-
-def _look(source: Source, splits: Splits, task: Task) -> tuple[Task, str]:
-    """Look at what the model answers before any work is put into it; return the task with what the outputs are.
-
-    Behind it a warning if a classifier is no better than chance: the inputs are usually scaled wrongly then.
-
-    Raises:
-        InputError: the model cannot answer at all.
-    """
-    rows = sample(splits.y_validation, len(splits.x_validation), LOOK)
-    inputs = source.card.preprocessing.apply(splits.x_validation[rows])
-    try:
-        found = answers(source.model, inputs)
-    except EdgekitError:
-        raise
-    except Exception as error:  # TensorFlow raises what it likes, such as for tokens that an Embedding does not have
-        lines = [line.strip() for line in str(error).splitlines() if line.strip() and "[[" not in line]
-        why = lines[-1][:300] if lines else type(error).__name__
-        raise InputError(
-            f"{source.name}: the model fails on the samples of --data: {why}", "feed it what it was trained on"
-        ) from error
-    task = Task(tuple(with_scale(head, outputs) for head, outputs in zip(task.heads, found, strict=True)))
-    warning = ""
-    if task.main.kind == "classification":
-        y = columns_of(splits.y_validation[rows])[0]
-        chance = np.bincount(y).max() / len(y)
-        right = wilson(int((decisions(found[0], task.main).reshape(y.shape) == y).sum()), len(y))
-        if right.low <= 1.5 * chance:
-            warning = (
-                f"the float model is right on only {right.value:.1%} of {len(y)} validation samples (chance "
-                f"{chance:.1%}) with inputs {source.card.preprocessing}: is that how it was trained? See --scale, "
-                "--mean, --std"
-            )
-    return task, warning
 
 
 def _subject(source: Source, splits: Splits, task: Task) -> int8_inputs.Subject:

@@ -22,17 +22,19 @@ from edgekit.rules import Sized, Through, one_of
 from edgekit.schema import read
 
 LAYOUTS = ("NHWC", "NCHW")
+CHANNELS = ("RGB", "BGR")
 SMALLEST, LARGEST = 1e-30, 1e30
 """Of the numbers: arithmetic in float32 stays within its range."""
 
 
 class InputForm(TypedDict):
-    """How one input is fed, as JSON."""
+    """How one input is fed, as JSON; `channels` is there where they are reversed."""
 
     scale: float
     mean: Annotated[list[float], Sized(1)]
     std: Annotated[list[float], Sized(1)]
     layout: Annotated[str, one_of(*LAYOUTS)]
+    channels: NotRequired[Annotated[str, one_of(*CHANNELS)]]
 
 
 class PreprocessingForm(InputForm):
@@ -43,13 +45,15 @@ class PreprocessingForm(InputForm):
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """`(x * scale - mean) / std`, then a change of layout.
+    """`(x * scale - mean) / std`, then the channels' order, then a change of layout.
 
     Attributes:
         scale: factor on the stored values; 1/255 turns bytes into [0, 1].
         mean: subtracted after scaling; one value, or one per channel (the last axis of the stored samples).
         std: divided by after the mean; one value, or one per channel.
         layout: what the model expects; samples are stored channels-last (`NHWC`), `NCHW` transposes 4-D batches.
+        channels: what the model expects; samples are stored as red, green, blue (`RGB`), `BGR` reverses the last axis.
+            Mean and std stay in the order of the stored samples.
     """
 
     scale: float = 1.0
@@ -58,6 +62,7 @@ class Preprocessing:
     layout: str = "NHWC"
     inputs: tuple[tuple[str, Preprocessing], ...] = ()
     """For a model with several inputs: by name how each is fed, in place of all of the above."""
+    channels: str = "RGB"
 
     def __post_init__(self) -> None:
         values = (self.scale, *self.mean, *self.std)
@@ -74,6 +79,8 @@ class Preprocessing:
             raise InputError("preprocessing needs at least one value for mean and for std")
         if self.layout not in LAYOUTS:
             raise InputError(f"unknown layout `{self.layout}`", f"one of: {', '.join(LAYOUTS)}")
+        if self.channels not in CHANNELS:
+            raise InputError(f"unknown order of channels `{self.channels}`", f"one of: {', '.join(CHANNELS)}")
 
     def of(self, name: str) -> Preprocessing:
         """Return how the input `name` is fed."""
@@ -103,7 +110,7 @@ class Preprocessing:
             x: a batch of stored samples, any real dtype, shape (n, ...), channels last.
 
         Raises:
-            InputError: mean or std do not fit the number of channels.
+            InputError: mean or std do not fit the number of channels, or not three of them are to be reversed.
         """
         if isinstance(x, Columns):
             return tuple(self.of(name)._one(np.asarray(c)) for name, c in zip(x.names, x.arrays, strict=True))
@@ -114,9 +121,15 @@ class Preprocessing:
         for name, values in (("mean", self.mean), ("std", self.std)):
             if len(values) not in (1, channels):
                 raise InputError(f"preprocessing has {len(values)} values for {name}, the data has {channels} channels")
+        if self.channels == "BGR" and (channels != 3 or x.ndim < 3):
+            raise InputError(
+                f"preprocessing reverses three channels to BGR, the data has {channels}", "leave --channels out"
+            )
         out = x.astype(np.float32) * np.float32(self.scale)
         out -= np.asarray(self.mean, np.float32)
         out /= np.asarray(self.std, np.float32)
+        if self.channels == "BGR":
+            out = np.ascontiguousarray(out[..., ::-1])
         if self.layout == "NCHW" and out.ndim == 4:
             out = np.ascontiguousarray(out.transpose(0, 3, 1, 2))
         return out
@@ -124,7 +137,9 @@ class Preprocessing:
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
         named = {"inputs": {name: how.to_dict() for name, how in self.inputs}} if self.inputs else {}
-        return {"scale": self.scale, "mean": list(self.mean), "std": list(self.std), "layout": self.layout, **named}
+        reversed_ = {"channels": self.channels} if self.channels != "RGB" else {}  # an older edgekit knows no such key
+        numbers = {"scale": self.scale, "mean": list(self.mean), "std": list(self.std)}
+        return {**numbers, "layout": self.layout, **reversed_, **named}
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any], source: str = "preprocessing") -> Preprocessing:
@@ -147,15 +162,23 @@ class Preprocessing:
         reciprocal = 1 / self.scale
         if self.scale == 1:
             text = "x"
-        elif abs(reciprocal - round(reciprocal)) < 1e-6 * abs(reciprocal):
-            text = f"x / {round(reciprocal)}"
+        elif abs(reciprocal) > 1 and abs(2 * reciprocal - round(2 * reciprocal)) < 1e-6 * abs(reciprocal):
+            text = f"x / {round(2 * reciprocal) / 2:g}"
         else:
             text = f"x * {self.scale:g}"
         if any(self.mean):
-            text = f"{text} - {_numbers(self.mean)}"
+            plus = len(self.mean) == 1 and self.mean[0] < 0
+            text = f"{text} + {-self.mean[0]:g}" if plus else f"{text} - {_numbers(self.mean)}"
         if any(v != 1 for v in self.std):
             text = f"({text}) / {_numbers(self.std)}" if " " in text else f"{text} / {_numbers(self.std)}"
+        text = text if self.channels == "RGB" else f"{text}, reversed to {self.channels}"
         return text if self.layout == "NHWC" else f"{text}, transposed to {self.layout}"
+
+
+def says_scale(given: Mapping[str, Any]) -> bool:
+    """Whether fields of `Preprocessing` say how values are scaled; a layout alone does not."""
+    fields = {"scale", "mean", "std"}
+    return bool(fields & set(given)) or any(fields & set(own) for own in given.get("inputs", {}).values())
 
 
 def _numbers(values: tuple[float, ...]) -> str:
@@ -163,7 +186,7 @@ def _numbers(values: tuple[float, ...]) -> str:
 
 
 def _of_form(form: Mapping[str, Any]) -> Preprocessing:
-    unknown = set(form) - {"scale", "mean", "std", "layout", "inputs"}
+    unknown = set(form) - {"scale", "mean", "std", "layout", "channels", "inputs"}
     if unknown:
         raise InputError(f"preprocessing has unknown keys: {', '.join(map(shown, sorted(unknown)))}")
     return Preprocessing(
@@ -171,5 +194,6 @@ def _of_form(form: Mapping[str, Any]) -> Preprocessing:
         mean=tuple(map(float, form["mean"])),
         std=tuple(map(float, form["std"])),
         layout=form["layout"],
+        channels=form.get("channels", "RGB"),
         inputs=tuple((name, _of_form(how)) for name, how in form.get("inputs", {}).items()),
     )

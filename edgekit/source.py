@@ -12,19 +12,23 @@ from edgekit.config import Recipe
 from edgekit.data.dataset import Dataset
 from edgekit.data.fitting import Port, named_as, ports
 from edgekit.data.loading import check_spec, load_data
-from edgekit.data.model_facts import model_facts
-from edgekit.data.split import split
+from edgekit.data.model_facts import input_facts
+from edgekit.data.split import Splits, split
 from edgekit.errors import InputError
 from edgekit.export.exporter import plan
 from edgekit.export.from_file import plan_file
 from edgekit.export.signature import identifiers
 from edgekit.inspect.reading import format_of
 from edgekit.model_source import is_file_model, open_model
+from edgekit.models.asking import asking
 from edgekit.models.file_model import FileModel
 from edgekit.models.saving import ModelCard
-from edgekit.preprocessing import Preprocessing
+from edgekit.preprocessing import Preprocessing, says_scale
 from edgekit.progress import Progress
+from edgekit.task import Task
 from edgekit.techniques.outside import normalize_outside
+from edgekit.trial.cost import about_macs
+from edgekit.trial.look import look
 
 DEMO_MODEL = "digits-cnn"
 
@@ -39,6 +43,7 @@ class Source:
         card: preprocessing, class names and lineage.
         key: the same for the same model: the file's SHA-256, or the name of the demo model.
         quantized: the model with fake quantization, if it came trained with it: `model` is then its float form.
+        given: see there.
     """
 
     name: str
@@ -46,6 +51,8 @@ class Source:
     card: ModelCard
     key: str
     quantized: Any = None
+    given: bool = True
+    """Whether somebody said how it is fed: the user, or its card."""
 
     @property
     def inputs(self) -> list[Port]:
@@ -117,22 +124,42 @@ def load_source(
     dataset = named_as(load_data(data, shape, progress), *([port.name for port in side] for side in _ports(model)))
     usual = card.preprocessing if card else _usual(dataset.preprocessing, model)
     used = usual.changed(recipe.preprocessing)
-    progress.say(f"{path.name}: {model.count_params():,} parameters; inputs are {used}")
+    progress.say(f"{path.name}: {model.count_params():,} parameters")
+    given = card is not None or says_scale(recipe.preprocessing)
     lineage = [*(card.lineage if card else []), origin]
     card = ModelCard(used, dataset.class_names, lineage)
-    return Source(_file_name(path.stem), model, card, origin["sha256"], opened.quantized), dataset
+    return Source(_file_name(path.stem), model, card, origin["sha256"], opened.quantized, given), dataset
 
 
 def _usual(preprocessing: Preprocessing, model: Any) -> Preprocessing:
-    """Return how samples usually are fed to a model: as they are stored, where it scales large values by itself."""
+    """Return how samples usually are fed: as they are stored, where the model scales them itself, or takes integers."""
     names = [port.name for port in _ports(model)[0]]
-    if hasattr(model, "layers"):
-        scaling = [name for name, facts in zip(names, model_facts(model).inputs, strict=True) if facts.takes_raw]
-    else:
-        types = [str(getattr(tensor.dtype, "name", tensor.dtype)) for tensor in model.inputs]
-        scaling = [name for name, kind in zip(names, types, strict=True) if kind.startswith(("int", "uint"))]
+    known = zip(names, input_facts(model), strict=True)
+    scaling = [name for name, facts in known if facts and (facts.takes_raw or facts.takes_integers)]
     inputs = tuple((name, replace(how, scale=1.0) if name in scaling else how) for name, how in preprocessing.inputs)
     return replace(preprocessing, scale=1.0 if scaling and not inputs else preprocessing.scale, inputs=inputs)
+
+
+def tried_out(
+    source: Source, splits: Splits, task: Task, path: Path, *, anyway: bool, progress: Progress
+) -> tuple[Source, Task, tuple[str, ...]]:
+    """Return the source fed as a trial on labelled samples says, the task, and doubts to be repeated at the end.
+
+    Raises:
+        ChanceError, InputError: as `edgekit.trial.look.look`.
+    """
+    facts = input_facts(source.model)
+    looked = look(
+        path.name, asking(source.model), about_macs(source.model), facts, splits, task,
+        source.card.preprocessing, given=source.given, anyway=anyway,
+    )  # fmt: skip
+    progress.say(looked.said)
+    for warning in looked.warnings:
+        progress.warn(warning)
+    *earlier, loaded = source.card.lineage
+    lineage = [*earlier, {**loaded, "fed": looked.record}] if looked.record else source.card.lineage
+    card = replace(source.card, preprocessing=looked.preprocessing, lineage=lineage)
+    return replace(source, card=card), looked.task, looked.warnings
 
 
 def with_normalization_outside(source: Source, progress: Progress) -> Source:

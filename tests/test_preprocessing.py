@@ -12,6 +12,8 @@ CASES = [
     Preprocessing(1 / 255),
     Preprocessing(1 / 255, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     Preprocessing(2 / 255, (1.0,), (1.0,), "NCHW"),
+    Preprocessing(1.0, (123.68, 116.779, 103.939), channels="BGR"),
+    Preprocessing(1 / 255, (0.4, 0.5, 0.6), (0.25,), "NCHW", channels="BGR"),
 ]
 
 
@@ -39,7 +41,9 @@ def test_reads_as_a_person_would_write_it() -> None:
         "x",
         "x / 255",
         "(x / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]",
-        "x * 0.00784314 - 1, transposed to NCHW",
+        "x / 127.5 - 1, transposed to NCHW",
+        "x - [123.68, 116.779, 103.939], reversed to BGR",
+        "(x / 255 - [0.4, 0.5, 0.6]) / 0.25, reversed to BGR, transposed to NCHW",
     ]
 
 
@@ -51,6 +55,7 @@ def test_reads_as_a_person_would_write_it() -> None:
         ({"scale": float("nan")}, "finite"),
         ({"mean": ()}, "at least one"),
         ({"layout": "CHWN"}, "layout"),
+        ({"channels": "GRB"}, "order of channels"),
     ],
 )
 def test_refuses_nonsense(fields: dict[str, object], message: str) -> None:
@@ -61,6 +66,18 @@ def test_refuses_nonsense(fields: dict[str, object], message: str) -> None:
 def test_refuses_the_wrong_number_of_channels() -> None:
     with pytest.raises(InputError, match="3 values for mean, the data has 1 channels"):
         Preprocessing(mean=(0.0, 0.0, 0.0)).apply(np.zeros((2, 4, 4, 1), np.uint8))
+
+
+def test_channels_are_reversed_after_the_mean() -> None:
+    out = Preprocessing(mean=(1.0, 2.0, 3.0), channels="BGR").apply(np.array([[[[10, 20, 30]]]], np.uint8))
+    np.testing.assert_array_equal(out, [[[[27, 18, 9]]]])
+    with pytest.raises(InputError, match="reverses three channels to BGR, the data has 1"):
+        Preprocessing(channels="BGR").apply(np.zeros((2, 4, 4, 1), np.uint8))
+
+
+def test_an_older_edgekit_reads_what_is_not_reversed() -> None:
+    assert "channels" not in Preprocessing(1 / 255).to_dict()
+    assert Preprocessing(channels="BGR").to_dict()["channels"] == "BGR"
 
 
 @pytest.mark.parametrize("value", [{}, {"scale": 1}, {"scale": "x", "mean": [0], "std": [1], "layout": "NHWC"}, 3])

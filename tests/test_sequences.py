@@ -38,7 +38,7 @@ RECIPE = Recipe("s", schemes=("int8",), formats=("tflite",), calibration_samples
 
 
 def run(model: Path, data: Path, out: Path, *stages: str, recipe: Recipe = RECIPE) -> Bundle:
-    return compress(model, str(data), replace(recipe, stages=tuple(map(parse_stage, stages))), out)
+    return compress(model, str(data), replace(recipe, stages=tuple(map(parse_stage, stages))), out, anyway=True)
 
 
 def kernels(bundle: Bundle) -> dict[int, tuple[float, int]]:

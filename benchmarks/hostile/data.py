@@ -80,7 +80,7 @@ def _case(given: Given, command: str) -> Case:
 
 def _argv(command: str, data: str) -> Sequence[str]:
     if command == "compress":
-        return ["compress", "model.tflite", "--data", data, "--recipe", "dynamic", "-o", "out"]
+        return ["compress", "model.tflite", "--data", data, "--recipe", "dynamic", "--anyway", "-o", "out"]
     return ["bench", "model.tflite", "--data", data, "--no-latency", "--no-memory", "--out", "records"]
 
 

@@ -55,7 +55,7 @@ def cases(seed: int, count: int) -> Iterator[Case]:
 
 def command(model: str, *options: str) -> list[str]:
     """Return what a user types."""
-    return ["compress", model, "--data", data(), "--recipe", "float32", *options, "-o", "out"]
+    return ["compress", model, "--data", data(), "--recipe", "float32", "--anyway", *options, "-o", "out"]
 
 
 def _case(group: str, name: str, container: str, config: Callable[[Canary], Any], **options: Any) -> Case:
@@ -539,7 +539,7 @@ def _saved() -> Iterator[Case]:
         import os
 
         os.mkfifo("model.keras")
-        return ["compress", "model.keras", "--data", data(), "-o", "out"]
+        return ["compress", "model.keras", "--data", data(), "--anyway", "-o", "out"]
 
     yield Case("links in SavedModels", "a pipe as a model", fifo, may_work=False)
 

@@ -83,7 +83,7 @@ def results(seed: int, count: int, scratch: Path, jobs: int) -> Iterator[Result]
     """Run the cases, `jobs` at a time, and yield results as they come, in order."""
     model = scratch / "digits.keras"
     _run(["train", "digits-cnn", "--data", "digits", "--epochs", "3", "-o", str(model)], scratch / "training").check()
-    compress = ("compress", str(model), "--data", "digits")
+    compress = ("compress", str(model), "--data", "digits", "--anyway")
     stages = ("--stage", "finetune:epochs=3", "--stage", "quantize:epochs=2")
     settings = ("--processes", "2", "--min-seconds", "0.3", "--threads", "1")
     kinds = [

@@ -33,7 +33,7 @@ def commands(name: str) -> dict[str, Callable[[], Sequence[str]]]:
     return {
         "inspect": lambda: ["inspect", name],
         "bench": lambda: ["bench", name, *fast],
-        "compress": lambda: ["compress", name, "--data", data(), "--recipe", "int8", "-o", "out"],
+        "compress": lambda: ["compress", name, "--data", data(), "--recipe", "int8", "--anyway", "-o", "out"],
         "push": lambda: ["push", name, "--target", "desktop", "--dest", "d"],
     }
 

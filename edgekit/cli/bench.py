@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from edgekit.cli.options import (
+    CHANNELS_HELP,
     DATA_HELP,
     HOST_HELP,
     IDENTITY_HELP,
@@ -56,6 +57,7 @@ def command(
     mean: Annotated[str | None, typer.Option(help="One number, or one per channel.")] = None,
     std: Annotated[str | None, typer.Option(help="As --mean.")] = None,
     layout: Annotated[str | None, typer.Option(help="NHWC or NCHW, what the model expects.")] = None,
+    channels: Annotated[str | None, typer.Option(help=CHANNELS_HELP)] = None,
     metric: Annotated[str | None, typer.Option("--metric", help=METRIC_HELP)] = None,
     task: Annotated[str, typer.Option("--task", help=TASK_HELP)] = "",
     input_shape: Annotated[
@@ -110,7 +112,7 @@ def command(
         cool_timeout=seconds(cool_timeout, "--cool-timeout"),
         input_shapes=shapes(input_shape or ()),
     )
-    how = preprocessing(scale, mean, std, layout)
+    how = preprocessing(scale, mean, std, layout, channels)
     console = Console()
     chosen = read_targets(target, host, identity, console, trust=trust_target)
     from edgekit.manifest import MANIFEST

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from edgekit.cli.options import DATA_HELP, METRIC_HELP, TASK_HELP, preprocessing
+from edgekit.cli.options import CHANNELS_HELP, DATA_HELP, METRIC_HELP, TASK_HELP, preprocessing
 from edgekit.cli.terminal import message, show
 from edgekit.printable import lines
 
@@ -55,6 +55,7 @@ def command(
     mean: Annotated[str | None, typer.Option(help="One number, or one per channel: 0.49,0.48,0.45.")] = None,
     std: Annotated[str | None, typer.Option(help="As --mean.")] = None,
     layout: Annotated[str | None, typer.Option(help="NHWC or NCHW, what the model expects.")] = None,
+    channels: Annotated[str | None, typer.Option(help=CHANNELS_HELP)] = None,
     outside: Annotated[
         bool,
         typer.Option(
@@ -93,7 +94,10 @@ def command(
         bool, typer.Option("--fresh", help="Start over, in place of going on where an interrupted run stopped.")
     ] = False,
     anyway: Annotated[
-        bool, typer.Option("--anyway", help="Go on, and end with exit code 0, where edgekit finds the files worthless.")
+        bool,
+        typer.Option(
+            "--anyway", help="Go on, and end with exit code 0, where edgekit finds the model or the files worthless."
+        ),
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the bundle at --out.")] = False,
 ) -> None:
@@ -116,7 +120,7 @@ def command(
         calibration_method=known_method(calibration_method or chosen.calibration_method),
         normalize_outside=outside or chosen.normalize_outside,
     )
-    how = preprocessing(scale, mean, std, layout)
+    how = preprocessing(scale, mean, std, layout, channels)
     folder = out or Path(f"{model.stem if model else 'digits-cnn'}-{chosen.name}")
     prove_bundle(folder, model, data, recipe, force=force, marker=MANIFEST, strangers=strangers)
     claim()

@@ -19,6 +19,9 @@ TARGET_HELP = "Where: desktop, rpi4, ... (see `edgekit targets list`), or a .tom
 HOST_HELP = "Address of the board: user@address or user@address:port; of a phone: its adb serial."
 IDENTITY_HELP = "Private key file for ssh."
 TRUST_HELP = "Use the target's file whatever it says: ssh options run programs. Files of your own folder need no flag."
+CHANNELS_HELP = (
+    "RGB or BGR, what the model expects of samples stored as RGB; mean and std stay in the stored order. [default: RGB]"
+)
 METRIC_HELP = (
     "accuracy, top5, auc, mae, mse, miou, agreement, sqnr, or your own module:function(y_true, y_pred). "
     "[default: as the labels and outputs suggest]"
@@ -33,8 +36,10 @@ DATA_HELP = (
 )
 
 
-def preprocessing(scale: str | None, mean: str | None, std: str | None, layout: str | None) -> dict[str, Any]:
-    """Read `--scale 1/255 --mean 0.5,0.5,0.5 --std 0.25 --layout NHWC`; return the fields of `Preprocessing` given.
+def preprocessing(
+    scale: str | None, mean: str | None, std: str | None, layout: str | None, channels: str | None = None
+) -> dict[str, Any]:
+    """Read `--scale 1/255 --mean 0.5,0.5,0.5 --std 0.25 --layout NHWC --channels BGR`: fields of `Preprocessing`.
 
     With several inputs `--scale "image=1/255;table=1"` is for each its own, and stands under `inputs`.
 
@@ -49,6 +54,7 @@ def preprocessing(scale: str | None, mean: str | None, std: str | None, layout: 
         ("mean", mean, _numbers),
         ("std", std, _numbers),
         ("layout", layout, lambda value, _: value.upper()),
+        ("channels", channels, lambda value, _: value.upper()),
     ):
         for part in text.split(";") if text is not None else ():
             key, equals, value = part.rpartition("=")

@@ -9,7 +9,7 @@ from edgekit.data.dataset import Dataset, is_classes
 from edgekit.data.facts import data_facts
 from edgekit.data.finding import Finding
 from edgekit.data.lint import lint
-from edgekit.data.model_facts import ModelFacts, model_facts
+from edgekit.data.model_facts import model_facts
 from edgekit.preprocessing import Preprocessing
 
 
@@ -21,11 +21,11 @@ def data_doubts(
     Args:
         dataset: as the model takes it (`edgekit.data.fitting.fit`).
         preprocessing: from stored samples to model inputs.
-        model: a Keras model; of others only the data are looked at.
+        model: of any kind.
         calibration_samples: how many will set the quantization ranges; None if nothing is calibrated.
         int8: whether the inputs of a file will be int8.
     """
-    known = model_facts(model) if hasattr(model, "layers") else ModelFacts((), False)
+    known = model_facts(model)
     classes = is_classes(dataset.y_train) and dataset.classes > 0
     several = isinstance(dataset.x_train, Columns)
     facts = data_facts(

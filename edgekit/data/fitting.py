@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -96,9 +97,10 @@ def fit(
 ) -> tuple[Dataset, Task]:
     """Return the data as a model takes them, and what its outputs are for.
 
-    Arrays of several inputs or outputs are put in the model's order, by their names. A last axis of one is added or
-    dropped: (64, 1) and (64,) may be the same signal, (28, 28) and (28, 28, 1) the same image. Labels become the
-    classes 0, 1, ... where they are classes.
+    Arrays of several inputs or outputs are put in the model's order, by their names. Axes of one are added or dropped,
+    and samples are flattened or unfolded row by row: (64, 1) and (64,) may be the same signal, (28, 28), (28, 28, 1)
+    and (784,) the same image. `reshaped` says what was done. Labels become the classes 0, 1, ...
+    where they are classes.
 
     Args:
         dataset: as stored.
@@ -115,8 +117,7 @@ def fit(
     fitted = dataset
     for key in ("x_train", "x_test"):
         fitted = replace(fitted, **{key: _ordered(getattr(dataset, key), inputs, "input", name, dataset.name)})
-    for key in ("x_train", "x_test"):
-        fitted = replace(fitted, **{key: _axes(getattr(fitted, key), inputs)})
+    fitted = with_axes(fitted, preprocessing, inputs)
     for port, array in zip(inputs, columns_of(fitted.x_train), strict=True):
         _check_shape(port, array, preprocessing.of(port.name), name, dataset.name)
     natures = _natures(look(fitted.x_train), outputs)
@@ -176,18 +177,60 @@ def _list(names: Sequence[str]) -> str:
     return ", ".join(names[:_LISTED]) + ", ..." * (len(names) > _LISTED)
 
 
-def _axes(part: Any, inputs: Sequence[Port]) -> Any:
-    fitted = [_with_axes(array, len(port.shape)) for array, port in zip(columns_of(part), inputs, strict=True)]
+def with_axes(dataset: Dataset, preprocessing: Preprocessing, inputs: Sequence[Port]) -> Dataset:
+    """Return the data with the axes of the inputs, which are in the order of its arrays, as `fit` gives them."""
+    parts = {key: _axes(getattr(dataset, key), inputs, preprocessing) for key in ("x_train", "x_test")}
+    return replace(dataset, **parts)
+
+
+def reshaped(before: Dataset, after: Dataset) -> list[str]:
+    """Return a sentence for every input whose samples were flattened or unfolded."""
+    found = []
+    names = after.x_train.names if isinstance(after.x_train, Columns) else ("",)
+    stored = (
+        before.x_train.in_order(names) if isinstance(before.x_train, Columns) and names != ("",) else before.x_train
+    )
+    for name, old, new in zip(names, columns_of(stored), columns_of(after.x_train), strict=False):
+        a, b = tuple(old.shape[1:]), tuple(new.shape[1:])
+        if sorted(n for n in a if n != 1) != sorted(n for n in b if n != 1):
+            of = f" of {name}" if name else ""
+            found.append(f"{before.name}: samples{of} of shape {a} are taken as {b}, row by row as they are stored")
+    return found
+
+
+def _axes(part: Any, inputs: Sequence[Port], preprocessing: Preprocessing) -> Any:
+    fitted = [
+        _with_axes(array, port.shape, preprocessing.of(port.name))
+        for array, port in zip(columns_of(part), inputs, strict=True)
+    ]
     return Columns(dict(zip(part.names, fitted, strict=True))) if isinstance(part, Columns) else fitted[0]
 
 
-def _with_axes(array: Any, count: int) -> Any:
-    axes = array.ndim - 1
-    if count == axes + 1:
+def _with_axes(array: Any, wanted: Shape, how: Preprocessing) -> Any:
+    """Return samples with the axes of an input: with one more or less of size one, flattened, or unfolded."""
+    given = tuple(array.shape[1:])
+    if how.layout == "NCHW" and len(wanted) == 3:
+        wanted = (wanted[1], wanted[2], wanted[0])  # as samples are stored
+    if _fits(given, wanted):
+        return array
+    if _fits((*given, 1), wanted):
         return array[..., np.newaxis]
-    if count == axes - 1 and array.shape[-1] == 1:
+    if given and given[-1] == 1 and _fits(given[:-1], wanted):
         return array[..., 0]
+    shape = tuple(n for n in wanted if n is not None)
+    if len(shape) == len(wanted) and math.prod(shape) == math.prod(given) and _alike(given, shape):
+        return array.reshape(len(array), *shape)
     return array
+
+
+def _fits(given: Sequence[int], wanted: Shape) -> bool:
+    return len(given) == len(wanted) and all(b in (None, a) for a, b in zip(given, wanted, strict=True))
+
+
+def _alike(given: Sequence[int], shape: Sequence[int]) -> bool:
+    """Whether two shapes are the same but for axes of one, or one of them is a single row."""
+    a, b = ([n for n in sizes if n != 1] for sizes in (given, shape))
+    return a == b or len(a) <= 1 or len(b) <= 1
 
 
 def _check_shape(port: Port, array: Any, how: Preprocessing, model: str, data: str) -> None:

@@ -120,11 +120,22 @@ def _wanted(sample_shape: tuple[int | None, ...] | None, source: str) -> tuple[i
         return sample_shape
     if len(sample_shape) == 3 and sample_shape[0] in (1, 3):
         return sample_shape[1], sample_shape[2], sample_shape[0]
+    if len(sample_shape) == 1 and (flat := _square(sample_shape[0])) is not None:
+        return flat
     text = ", ".join("any" if n is None else str(n) for n in sample_shape)
     raise InputError(
         f"{source}: holds images, and the model takes samples of shape ({text})",
         "images are (height, width, 1) or (height, width, 3)",
     )
+
+
+def _square(values: int | None) -> Shape | None:
+    """Return the square image, grey or coloured, that has so many values in a row."""
+    for channels in (1, 3):
+        side = math.isqrt((values or 0) // channels)
+        if side > 1 and side * side * channels == values:
+            return side, side, channels
+    return None
 
 
 def _decoded(folder: Path, images: Sequence[ImageFile], shape: Shape, progress: Progress) -> Array:

@@ -78,13 +78,20 @@ def _range(data: InputFacts, model: ModelInput, batch_norm: bool, fed: str) -> I
         if model.takes_raw and peak <= 1.5:
             yield Finding(
                 "normalised-twice",
-                f"{_name(data)} are fed as {span}, and the model multiplies them by {model.rescales:.4g} itself",
+                f"{_name(data)} are fed as {span}, and the model {_arithmetic(model)} itself",
                 "feed them as the model was trained, probably raw: --scale 1 and no --mean or --std",
             )
     elif model.mean and len(model.mean) == len(data.mean):
         yield from _moments(data, model, span)
     elif not model.normalizes:
         yield from _unscaled(data, batch_norm, span, peak)
+
+
+def _arithmetic(model: ModelInput) -> str:
+    """Return what the model does with its inputs first."""
+    if model.rescales is not None and abs(model.rescales - 1) < 0.01 and model.shift:
+        return f"{'subtracts' if model.shift < 0 else 'adds'} {abs(model.shift):.4g}"
+    return f"multiplies them by {model.rescales:.4g}"
 
 
 def _tokens(data: InputFacts, model: ModelInput, span: str) -> Iterator[Finding]:

@@ -1,19 +1,16 @@
-"""What a Keras model's first layers tell about the values it expects. Keras 2 and 3, without importing either."""
+"""What a model's first layers or operations tell about the values it expects."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-_NORMALIZING = ("Normalization", "BatchNormalization", "SyncBatchNormalization", "LayerNormalization")
-_NEUTRAL = (
-    "InputLayer", "Rescaling", "Reshape", "Flatten", "Permute", "Resizing", "CenterCrop", "Dropout", "GaussianNoise",
-    "GaussianDropout", "SpatialDropout1D", "SpatialDropout2D", "ZeroPadding1D", "ZeroPadding2D", "Cropping1D",
-    "Cropping2D", "Masking", "ActivityRegularization", "AveragePooling2D", "MaxPooling2D", "Cast", "Identity",
-)  # fmt: skip
+from edgekit.data.keras_steps import layer_step
+from edgekit.inspect.steps import Step
+
 _SHOWN = 8
 RESCALES_BYTES = 1 / 8
 """A Rescaling layer by this or less is meant for values that are much larger than 1."""
@@ -29,12 +26,13 @@ class ModelInput:
         name: of the input.
         shape: of a sample, None where open; None if unknown.
         dtype: that the model declares.
-        first_layers: class names.
-        rescales: factor of a Rescaling layer; None without one.
+        first_layers: class names of layers, or names of operations.
+        rescales: factor of a Rescaling layer, or of arithmetic with constants; None without.
         normalizes: a Normalization or BatchNormalization layer comes first.
         mean, std: that such a layer subtracts and divides by; empty if unknown.
         vocabulary: of an Embedding that comes first; None without one.
         computes: other layers compute something first, so that the expected range is not known.
+        shift: added behind `rescales`.
     """
 
     name: str = ""
@@ -47,6 +45,12 @@ class ModelInput:
     std: tuple[float, ...] = ()
     vocabulary: int | None = None
     computes: bool = False
+    shift: float = 0.0
+
+    @property
+    def takes_integers(self) -> bool:
+        """Whether values are tokens, or of an integer type: neither is scaled."""
+        return self.vocabulary is not None or not self.dtype.startswith(("float", "bfloat"))
 
     @property
     def takes_raw(self) -> bool:
@@ -54,7 +58,7 @@ class ModelInput:
         if self.dtype.startswith(("int", "uint")):
             return True
         if self.rescales is not None:
-            return self.rescales <= RESCALES_BYTES
+            return (1 + abs(self.shift)) * RESCALES_BYTES >= self.rescales
         largest = max((abs(mean) + std for mean, std in zip(self.mean, self.std, strict=True)), default=0.0)
         return "Normalization" in self.first_layers and largest > FAR_FROM_ONE
 
@@ -73,7 +77,12 @@ class ModelFacts:
 
 
 def model_facts(model: Any) -> ModelFacts:
-    """Look at a Keras model, of Keras 2 or 3, sequential, functional or nested."""
+    """Look at a model: a Keras model, of Keras 2 or 3, sequential, functional or nested, or what has a `leading`.
+
+    Of others nothing is known.
+    """
+    if not hasattr(model, "layers"):
+        return _of_file(model) if hasattr(model, "leading") else ModelFacts(())
     layers = list(_flat(model))
     inside = {id(layer) for layer in layers}
     names = list(getattr(model, "input_names", None) or [])
@@ -85,52 +94,61 @@ def model_facts(model: Any) -> ModelFacts:
         order = layers if len(tensors) == 1 else list(_after(start, inside))
         shape = tuple(None if n is None else int(n) for n in tuple(tensor.shape)[1:])
         found.append(
-            _one(name if len(tensors) > 1 else "", shape, str(getattr(tensor.dtype, "name", tensor.dtype)), order)
+            _one(
+                name if len(tensors) > 1 else "",
+                shape,
+                str(getattr(tensor.dtype, "name", tensor.dtype)),
+                (layer_step(layer) for layer in order if _kind(layer) != "InputLayer"),
+            )
         )
     return ModelFacts(tuple(found), any(_kind(layer).endswith("BatchNormalization") for layer in layers))
 
 
-def _one(name: str, shape: tuple[int | None, ...], dtype: str, layers: list[Any]) -> ModelInput:
+def input_facts(model: Any) -> list[ModelInput | None]:
+    """Return what is known of each input of a model, whatever it is."""
+    found = list(model_facts(model).inputs)
+    return [*found] if len(found) == len(model.inputs) else [None] * len(model.inputs)
+
+
+def _of_file(model: Any) -> ModelFacts:
+    """Look at a model that knows its first operations: a file, or a function of TensorFlow's."""
+    names = list(model.input_names) if len(model.inputs) > 1 else [""]
+    found = [
+        _one(name, tuple(tensor.shape)[1:], str(getattr(tensor.dtype, "name", tensor.dtype)), steps)
+        if steps
+        else ModelInput(name, tuple(tensor.shape)[1:], str(getattr(tensor.dtype, "name", tensor.dtype)), computes=True)
+        for name, tensor, steps in zip(names, model.inputs, model.leading(), strict=True)
+    ]
+    # Of a file nobody can tell whether a BatchNormalization became part of its weights.
+    return ModelFacts(tuple(found), batch_norm=True)
+
+
+def _one(name: str, shape: tuple[int | None, ...], dtype: str, steps: Iterable[Step]) -> ModelInput:
     rescales: float | None = None
-    normalizes, mean, std = False, (), ()
+    shift = 0.0
+    normalizes = False
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
     vocabulary, computes = None, False
     seen: list[str] = []
-    for layer in layers:
-        kind = _kind(layer)
-        if kind != "InputLayer":
-            seen.append(kind)
-        if kind == "Rescaling" and rescales is None and not normalizes:
-            scale = np.ravel(np.asarray(layer.scale, np.float64))
-            rescales = float(np.abs(scale).mean())
-        elif kind in _NORMALIZING:
+    for step in steps:
+        seen.append(step.name)
+        if step.kind == "affine" and not normalizes:
+            factor, offset = float(np.abs(step.factor).mean()), float(np.mean(step.offset))
+            rescales, shift = factor * (1.0 if rescales is None else rescales), shift * factor + offset
+        elif step.kind == "normalise":
             if not normalizes and rescales is None:
-                mean, std = _moments(layer)
+                mean, std = step.mean, step.std
             normalizes = True
-        elif kind == "Embedding":
-            vocabulary = int(layer.input_dim)
+        elif step.kind == "tokens":
+            vocabulary = step.vocabulary
             break
-        elif getattr(layer, "weights", None):
-            break
-        elif kind not in _NEUTRAL and not kind.startswith("Random"):
-            computes = True
+        elif step.kind in ("weights", "other"):
+            computes = step.kind == "other"
             break
     return ModelInput(
-        name, shape, dtype, tuple(seen[:_SHOWN]), rescales, normalizes, mean, std, vocabulary, computes
+        name, shape, dtype, tuple(seen[:_SHOWN]), rescales, normalizes, mean, std, vocabulary, computes, shift
     )  # fmt: skip
-
-
-def _moments(layer: Any) -> tuple[Any, Any]:
-    """Return the mean and standard deviation per channel that a layer normalizes with; empty if it has none."""
-    mean = getattr(layer, "moving_mean", None) if hasattr(layer, "moving_mean") else getattr(layer, "mean", None)
-    variance = (
-        getattr(layer, "moving_variance", None)
-        if hasattr(layer, "moving_variance")
-        else getattr(layer, "variance", None)
-    )
-    if mean is None or variance is None:
-        return (), ()
-    means, variances = np.ravel(np.asarray(mean, np.float64)), np.ravel(np.asarray(variance, np.float64))
-    return tuple(means.tolist()), tuple(np.sqrt(np.maximum(variances, 0)).tolist())
 
 
 def _flat(model: Any) -> Iterator[Any]:

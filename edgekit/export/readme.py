@@ -157,6 +157,8 @@ def _prepare(name: str, source: TensorSpec, key: str, how: Preprocessing) -> lis
     """Return the lines that turn the first stored sample into an input."""
     steps = [f"{name} = samples[{key!r}][:1].astype(np.float32)"]
     steps.append(f"{name} = ({name} * {how.scale!r} - np.float32({list(how.mean)!r})) / np.float32({list(how.std)!r})")
+    if how.channels == "BGR":
+        steps.append(f"{name} = {name}[..., ::-1]")
     if how.layout == "NCHW":
         steps.append(f"{name} = {name}.transpose(0, 3, 1, 2)")
     if source.scale is not None:
@@ -177,6 +179,7 @@ def _limits(dtype: str) -> tuple[int, int]:
 def _kotlin(artifact: Artifact, source: TensorSpec, target: TensorSpec, preprocessing: Preprocessing) -> str:
     count, classes = math.prod(source.shape), target.shape[-1]
     width = {"float32": 4, "int16": 2}.get(source.dtype, 1)
+    order = "(i / 3 * 3 + 2 - i % 3)" if preprocessing.channels == "BGR" else ""
     put = {"float32": "putFloat", "int16": "putShort"}.get(source.dtype, "put")
     out = {"float32": "FloatArray", "int16": "ShortArray"}.get(target.dtype, "ByteArray")
     convert = {"float32": "", "int16": ".toShort()"}.get(source.dtype, ".toByte()")
@@ -186,7 +189,7 @@ val std = floatArrayOf({_floats(preprocessing.std)})
 val input = ByteBuffer.allocateDirect({count * width}).order(ByteOrder.nativeOrder())
 sample.forEachIndexed {{ i, x ->          // {count} stored values, {list(source.shape[1:])}, last axis fastest
     val real = (x * {preprocessing.scale:.9g}f - mean[i % mean.size]) / std[i % std.size]
-    input.{put}({_kotlin_value(source)}{convert})
+    input.{put}({f"{order} * {width}, " if order else ""}{_kotlin_value(source)}{convert})
 }}
 val output = arrayOf({out}({classes}))
 Interpreter(FileUtil.loadMappedFile(context, {_quoted(artifact.file)})).run(input.rewind(), output)

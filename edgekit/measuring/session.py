@@ -27,6 +27,7 @@ from edgekit.feeding import SCALES, feed_names, output_order, read_outputs, unsc
 from edgekit.files import sha256
 from edgekit.heads import chosen_kinds, settled
 from edgekit.measuring.agreement import compare_with_host
+from edgekit.measuring.feeding import tried_out, with_axes_of
 from edgekit.measuring.inputs import fix_shapes
 from edgekit.measuring.plan import Plan
 from edgekit.measuring.prepare import Prepared, prepare
@@ -82,6 +83,9 @@ def bench(
     if data is not None:
         data = named_as(data, *_names(subjects[0]))
     fed = fix_shapes([_fed(c, data, preprocessing, metric, kinds) for c in subjects], plan.input_shapes)
+    data = with_axes_of(data, fed[0])
+    if plan.accuracy:
+        fed = [tried_out(c, f, data, preprocessing, kinds, progress) for c, f in zip(subjects, fed, strict=True)]
     for note in dict.fromkeys(c.note for c in fed if c.note):
         progress.warn(note)
     with temporary_folder("bench") as folder:

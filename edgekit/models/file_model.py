@@ -15,8 +15,10 @@ from edgekit.columns import Array
 from edgekit.errors import InputError
 from edgekit.inspect.companions import computing_only, runnable
 from edgekit.inspect.info import FileInfo, TensorInfo
+from edgekit.inspect.leading import leading
 from edgekit.inspect.reading import inspect_file
 from edgekit.inspect.source import MAX_END_BYTES
+from edgekit.inspect.steps import Step
 from edgekit.models.file_runtime import FileRunner, try_out
 
 SUFFIXES = (".tflite", ".lite", ".onnx")
@@ -64,6 +66,7 @@ class FileModel:
         name: the file's name without its suffix.
         inputs, outputs: in the order of the file.
         input_names, output_names: their names.
+        macs: multiplications of one sample; None where unknown.
 
     Raises:
         InputError: the file is damaged or quantized already, has operators that edgekit does not run, or its inputs or
@@ -84,8 +87,15 @@ class FileModel:
             raise InputError(f"{path}: the model has no {'outputs' if self.inputs else 'inputs'}: nothing to compress")
         self.input_names = [tensor.name for tensor in self.inputs]
         self.output_names = [tensor.name for tensor in self.outputs]
-        self._parameters = info.parameters
+        self._parameters, self.macs = info.parameters, info.macs
         self._runner = FileRunner(path, self.format)
+        self._steps: list[list[Step]] | None = None
+
+    def leading(self) -> list[list[Step]]:
+        """Return the first operations behind every input."""
+        if self._steps is None:
+            self._steps = leading(self.path)
+        return self._steps
 
     def count_params(self) -> int:
         """Return the number of parameters."""

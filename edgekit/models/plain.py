@@ -20,8 +20,10 @@ import numpy as np
 from edgekit.backend import keras3, quiet, tensorflow
 from edgekit.columns import Array
 from edgekit.errors import EdgekitError, InputError
+from edgekit.inspect.steps import Step
 from edgekit.isolated.child import memory_for, too_much
 from edgekit.models.bridge_graph import reason
+from edgekit.models.leading import leading
 from edgekit.models.structure import names_of
 
 BATCH = 32
@@ -52,11 +54,18 @@ class PlainModel:
     call: Callable[[list[Any]], list[Any]]
     kept: Any = None
     _compiled: list[Any] = field(default_factory=list, repr=False)
+    _steps: list[list[list[Step]]] = field(default_factory=list, repr=False)
 
     @property
     def weights(self) -> list[Any]:
         """The same as `variables`: there is no telling them apart."""
         return self.variables
+
+    def leading(self) -> list[list[Step]]:
+        """Return the first operations behind every input."""
+        if not self._steps:
+            self._steps.append(leading(self.call, self.inputs))
+        return self._steps[0]
 
     def count_params(self) -> int:
         """Return how many numbers the floating-point variables hold."""

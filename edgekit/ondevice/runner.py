@@ -14,7 +14,7 @@ JOB.json:
     threads         int
     samples         path of an .npz with the stored samples: x, or x/NAME for every input; or null: seeded random inputs
     feed            the NAMEs in the order of the file's inputs; empty: the file has one input, x
-    preprocessing   an input's {scale, mean, std, layout} from stored samples to model inputs; a list, or null
+    preprocessing   an input's {scale, mean, std, layout, channels} from stored samples to model inputs; a list, or null
     quantization    an integer input's {scale, zero_point} for ONNX files (a TFLite file knows its own); a list, or null
     shapes          sizes of every input, in the order of the file, where some are dynamic; or null: as in the file
     first_seconds   in which the file is loaded and run once, or the kernel ends this process; or absent
@@ -230,12 +230,14 @@ def onnx_details(argument: Any) -> Details:
 
 
 def preprocess(x: Array, how: dict[str, Any] | None) -> Array:
-    """Turn stored samples into model inputs: (x * scale - mean) / std, then the layout."""
+    """Turn stored samples into model inputs: (x * scale - mean) / std, then the order of channels, then the layout."""
     if how is None:
         return x
     out = x.astype(np.float32) * np.float32(how["scale"])
     out -= np.asarray(how["mean"], np.float32)
     out /= np.asarray(how["std"], np.float32)
+    if how.get("channels") == "BGR":
+        out = np.ascontiguousarray(out[..., ::-1])
     if how["layout"] == "NCHW" and out.ndim == 4:
         out = np.ascontiguousarray(out.transpose(0, 3, 1, 2))
     return out

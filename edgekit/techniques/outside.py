@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -212,7 +212,8 @@ def _moved(layer: Any, places: Array) -> Array:
 
 def _after(how: Preprocessing, factor: Array, offset: Array) -> Preprocessing:
     """Return `how`, then `y * factor + offset`: ((x * scale - mean) / std) * factor + offset."""
+    if how.channels == "BGR":  # the layer works on reversed channels, mean and std on stored ones
+        factor, offset = factor[::-1], offset[::-1]
     mean, std = np.asarray(how.mean), np.asarray(how.std)
-    return Preprocessing(
-        how.scale, tuple((mean - offset * std / factor).tolist()), tuple((std / factor).tolist()), how.layout
-    )
+    after = (mean - offset * std / factor, std / factor)
+    return replace(how, mean=tuple(after[0].tolist()), std=tuple(after[1].tolist()))

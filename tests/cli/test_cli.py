@@ -208,7 +208,7 @@ def test_an_interrupted_bench_leaves_nothing(edgekit: Edgekit, tmp_path: Path, n
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
 def test_an_interrupted_compress_leaves_no_bundle(edgekit: Edgekit, tmp_path: Path, number: int, code: int) -> None:
     model = small_model(tmp_path)
-    running = edgekit.start("compress", model, "--data", "digits", "-o", "out")
+    running = edgekit.start("compress", model, "--data", "digits", "--anyway", "-o", "out")
     wait_for(lambda: any(name.startswith(".out.tmp-") for name in files_below(tmp_path)))
     running.send_signal(number)
     _, stderr = running.communicate(timeout=60)
@@ -218,7 +218,7 @@ def test_an_interrupted_compress_leaves_no_bundle(edgekit: Edgekit, tmp_path: Pa
     if number != signal.SIGKILL:
         assert {p.name for p in tmp_path.iterdir()} == {model.name}
     else:  # nobody could clean up; the next run does
-        edgekit("compress", model, "--data", "digits", "-o", "out", "--recipe", "float32")
+        edgekit("compress", model, "--data", "digits", "--anyway", "-o", "out", "--recipe", "float32")
         assert {p.name for p in tmp_path.iterdir()} == {model.name, "out"}
 
 
@@ -233,7 +233,7 @@ def test_a_full_disk_during_compress(edgekit: Edgekit, tmp_path: Path) -> None:
     if mounted.returncode != 0:
         pytest.skip(f"mount is not permitted here: {mounted.stderr.decode()}")
     try:
-        done = edgekit("compress", model, "--data", "digits", "-o", "disk/out", check=1)
+        done = edgekit("compress", model, "--data", "digits", "--anyway", "-o", "disk/out", check=1)
         assert "no space left" in done.stderr
         assert "hint: free some space" in done.stderr
         assert list(disk.iterdir()) == []

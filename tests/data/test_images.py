@@ -80,6 +80,8 @@ def test_a_changed_image_is_seen(animals: Path) -> None:
         ((None, None, None), (6, 8, 3)),
         ((12, None, 3), (6, 8, 3)),
         ((12, 12, None), (12, 12, 3)),
+        ((144,), (12, 12, 1)),
+        ((432,), (12, 12, 3)),
     ],
 )
 def test_the_models_shape(animals: Path, shape: tuple[int | None, ...], stored: tuple[int, ...]) -> None:
@@ -88,7 +90,7 @@ def test_the_models_shape(animals: Path, shape: tuple[int | None, ...], stored: 
     assert raw.x_train[0, 0, 0, 0] in range(10, 20)
 
 
-@pytest.mark.parametrize("shape", [(784,), (8, 8, 4), (2, 8, 8, 3), ()])
+@pytest.mark.parametrize("shape", [(785,), (8, 8, 4), (2, 8, 8, 3), ()])
 def test_a_model_that_takes_no_images(animals: Path, shape: tuple[int, ...]) -> None:
     with pytest.raises(InputError, match="holds images, and the model takes samples of shape"):
         load_raw(str(animals), shape)

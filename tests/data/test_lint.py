@@ -349,4 +349,5 @@ class TestModelFacts:
         k = keras()
         x = k.layers.Input((8, 8, 1))
         [found] = model_facts(k.Model(x, k.layers.Conv2D(2, 3)(x / 127.5 - 1))).inputs
-        assert found.computes
+        assert (found.rescales, found.shift, found.computes) == (pytest.approx(1 / 127.5), -1.0, False)
+        assert found.takes_raw

@@ -31,7 +31,7 @@ FLOORS = {
     "edgekit.model_source": 6, "edgekit.recipes": 1, "edgekit.ondevice": 1, "edgekit.starter": 1, "edgekit.api": 9,
     "edgekit.backend": 2, "edgekit.transports": 2, "edgekit.inspect": 2,
     "edgekit.devices": 3, "edgekit.data": 3,
-    "edgekit.models": 4, "edgekit.mixups": 0,
+    "edgekit.models": 4, "edgekit.mixups": 0, "edgekit.trial": 4,
     "edgekit.techniques": 5, "edgekit.export": 5,
     "edgekit.push": 6, "edgekit.measuring": 6, "edgekit.report": 7, "edgekit.stages": 7, "edgekit.pipeline": 7,
     "edgekit.cli": 8, "edgekit.__main__": 9,
