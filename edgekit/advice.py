@@ -15,10 +15,9 @@ from edgekit.source import Source
 from edgekit.toml import to_toml
 
 LOWER_IS_BETTER = ("mae", "mse")
-CALIBRATION = (
-    'with `[calibration] method = "percentile"` in a recipe (edgekit recipes int8 > mine.toml), or with more samples '
-    "(--calibration-samples 2000)"
-)
+CALIBRATION = "with --calibration-method percentile, or with more samples (--calibration-samples 2000)"
+RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "ConvLSTM2D")
+"""Layers whose state collects the rounding of every step, and that are not trained for int8."""
 
 
 def conclude(
@@ -52,7 +51,8 @@ def conclude(
         advice = after_stages(specs, stages, ledger)
     else:
         trained = any(spec.use == "quantize" for spec in specs)
-        advice = after_export(keras=hasattr(source.model, "layers"), trained=trained)
+        kinds = {type(layer).__name__ for layer in getattr(source.model, "layers", ())}
+        advice = after_export(keras=bool(kinds), trained=trained, recurrent=bool(kinds.intersection(RECURRENT)))
     files: dict[str, list[str]] = {}
     for loss in losses:
         files.setdefault(loss.sentence, []).append(loss.file)
@@ -114,13 +114,16 @@ def after_stages(specs: Sequence[StageSpec], stages: Sequence[Any], ledger: Sequ
     return f"try --recipe int8 {' '.join(typed)}{other} ({lost})"
 
 
-def after_export(*, keras: bool, trained: bool) -> str:
+def after_export(*, keras: bool, trained: bool, recurrent: bool) -> str:
     """Return what to try where the int8 file lost quality against the float model that it is made of.
 
     Args:
         keras: whether the model is one that could be trained.
         trained: whether it was trained for int8.
+        recurrent: whether it has recurrent layers.
     """
+    if recurrent:
+        return f"try --recipe dynamic (int8 weights, float activations) or --recipe int16x8; or int8 {CALIBRATION}"
     if trained:
         return "try more epochs of `quantize` (--stage quantize:epochs=10), or --recipe int16x8"
     if keras:

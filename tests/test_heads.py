@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edgekit.data.dataset import build
-from edgekit.data.fitting import Port, fit
+from edgekit.data.fitting import Port, fit, with_classes
 from edgekit.data.holdout import choose
 from edgekit.data.split import split
 from edgekit.errors import InputError
@@ -115,6 +115,25 @@ def test_labels_become_classes_that_keep_their_names_and_shares() -> None:
     assert np.bincount(rare[choose(200, rare, "d")].astype(int)).tolist() == [36, 2, 2]
     with pytest.raises(InputError, match="y_test holds labels that y_train does not: output y has 2 classes, -1 to 1"):
         fit(data(np.tile([-1, 1], 50), np.tile([0, 1], 50)), fitted.preprocessing, *ports, "m")
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        ([0.0, 1.0, 2.0], ("0", "1", "2")),
+        ([1, 2, 2], ("1", "2")),
+        ([1, 2, 3], ("1", "2", "3")),
+        ([-1.0, 1.0, 1.0], ("-1", "1")),
+        ([0, 1, 2], ("0", "1", "2")),
+        ([0.0, 1.0, 2.5], ()),
+        ([-3.0, 1.0, 2.0], ()),
+    ],
+)
+def test_classes_to_train_a_model_for(labels: Any, names: tuple[str, ...]) -> None:
+    found, note = with_classes(data(np.tile(labels, 20)))
+    assert found.class_names == names
+    assert not names or sorted(set(found.y_test)) == list(range(len(names)))
+    assert bool(note) == (bool(names) and names[0] != "0")
 
 
 def test_class_numbers_are_compared_not_measured() -> None:

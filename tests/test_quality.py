@@ -89,7 +89,7 @@ def test_what_to_try_is_typed_as_it_stands() -> None:
     part, task = Part("test", None, None), Task((Head("y", "classification"),))
     tested = judge(part, outputs("m", SCORES), [outputs("a", wrong(234)), outputs("b", wrong(234))], (Y,), task)
     checked = judge(part, outputs("m", wrong(234)), [outputs("a", wrong(234))], (Y,), task)
-    source: Any = SimpleNamespace(model=SimpleNamespace(layers=[]))
+    source: Any = SimpleNamespace(model=SimpleNamespace(layers=[1]))
     found = conclude(checked, tested, specs, stages, ledger, source)
     assert found["large"]
     assert len(found["lost"]) == 1
@@ -98,6 +98,8 @@ def test_what_to_try_is_typed_as_it_stands() -> None:
     of_export = conclude(tested, None, [], [], [], source)
     assert "--recipe qat" in of_export["advice"]
     assert "percentile" in of_export["advice"]
+    recurrent: Any = SimpleNamespace(model=SimpleNamespace(layers=[type("LSTM", (), {})()]))
+    assert conclude(tested, None, [], [], [], recurrent)["advice"].startswith("try --recipe dynamic")
     assert conclude(checked, None, [], [], [], source) == {}
     trained = conclude(tested, tested, specs, stages, ledger, source)
     assert "--stage quantize:epochs=10" in trained["advice"]  # the float file is as good as ever

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from edgekit.columns import Columns, columns_of
-from edgekit.data.dataset import Dataset
+from edgekit.data.dataset import Dataset, check_classes
 from edgekit.errors import InputError
 from edgekit.heads import find_head
-from edgekit.labels import PLAIN
+from edgekit.labels import PLAIN, Coding, of_two, values_of
 from edgekit.manifest import TensorSpec
 from edgekit.nature import INDICES, UNKNOWN, Nature
 from edgekit.preprocessing import Preprocessing
@@ -81,6 +81,8 @@ def _renamed(part: Any, names: Sequence[str]) -> Any:
 INTEGERS = ("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
 INDEX_TYPES = ("bool", "int32", "uint32", "int64", "uint64")
 """Of a file: narrower integers without a scale may be quantized values whose scale is not known."""
+MOST_TRAINED = 10_000
+"""Whole numbers above are values, not classes."""
 MOST_CLASSES = 1_000_000
 """More than any vocabulary has: a file that claims more is damaged."""
 
@@ -258,6 +260,30 @@ def coded(y: Any, task: Task, outputs: Sequence[Port]) -> Any:
     if len(columns_of(y)) != len(task.heads) or task.main.kind in ("reconstruction", "unlabelled"):
         return y
     return _for_heads(y, task.heads, outputs, "y_test")
+
+
+def with_classes(dataset: Dataset) -> tuple[Dataset, str]:
+    """Return data for a model that is yet to be made, a class for every label, and a note where labels are mapped.
+
+    Whole numbers in floating point are classes; -1 and 1, 0 and 255, and those from 1 on become 0, 1, ...
+
+    Raises:
+        InputError: the test part holds labels that the training part does not.
+    """
+    y = dataset.y_train
+    if not isinstance(y, np.ndarray) or y.ndim != 1 or not (values := values_of(y)).whole:
+        return dataset, ""
+    coding = of_two(values) or (Coding(1) if values.low == 1 else PLAIN)
+    count = (int(values.high) - coding.first) // coding.step + 1
+    if values.low < coding.first or not 2 <= count <= MOST_TRAINED or (coding == PLAIN and dataset.classes):
+        return dataset, ""
+    found: dict[str, Any] = {
+        key: coding.classes(getattr(dataset, key)).astype(np.int64) for key in ("y_train", "y_test")
+    }
+    names = tuple(coding.name(number) for number in range(count))
+    check_classes(found["y_train"], found["y_test"], count, dataset.name)
+    note = "" if coding == PLAIN else f"the labels {names[0]} to {names[-1]} are taken as the classes 0, 1, ..."
+    return replace(dataset, class_names=names, **found), note
 
 
 def _for_heads(y: Any, heads: Sequence[Head], outputs: Sequence[Port], key: str) -> Any:

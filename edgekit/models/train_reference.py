@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.data.dataset import Dataset
+from edgekit.data.fitting import with_classes
 from edgekit.data.loading import load_data
 from edgekit.data.split import Splits, split
 from edgekit.errors import InputError, OutputError
@@ -69,7 +70,9 @@ def train_reference(
         prove(path)
         check_free_file(path, force=force)
     config = _config(usual, overrides, seed)
-    dataset = load_data(data)
+    dataset, note = with_classes(load_data(data))
+    if note:
+        progress.say(f"{dataset.name}: {note}")
     if not dataset.classes:
         raise InputError(f"{data}: its labels are no classes, and reference models are classifiers")
     splits = split(dataset, calibration_samples=1)
