@@ -72,6 +72,8 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
 """Keys that a kind must have; the first kind of which all are there."""
 _OF_RECIPES = ("stage", "export", "preprocessing", "calibration", "check", "eval", "seed")
 _LOOKED_AT = 1000
+LARGEST_TOML = 1 << 20
+"""Bytes; a larger file would keep the parser busy for a while."""
 
 
 @contextmanager
@@ -126,7 +128,7 @@ def kind_of(path: Path) -> str | None:
             return None
         if path.suffix.lower() in _SUFFIXES:
             return _SUFFIXES[path.suffix.lower()]
-        text = read_text(path, "file", LARGE)
+        text = read_text(path, "file", LARGE if path.suffix.lower() == ".json" else LARGEST_TOML)
         json = text.lstrip().startswith("{")
         return _table(parse_json(text, "", "file") if json else parse_toml(text, ""))
     except (InputError, OSError, ValueError):

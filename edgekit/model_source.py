@@ -69,7 +69,7 @@ def open_model(
             "choose a recipe without stages, such as int8 or all-schemes",
         )
     if not loaded.trainable or not is_quantization_aware(loaded.model):
-        return OpenedModel(loaded.model, None, card, loaded.source)
+        return OpenedModel(_with_tokens(loaded.model, recipe, progress), None, card, loaded.source)
     from edgekit.techniques.qat_taken import taken
 
     quantized, model = taken(loaded.model)
@@ -79,3 +79,19 @@ def open_model(
     progress.say(note)
     origin = loaded.source | {"notes": [*loaded.source["notes"], note]}
     return OpenedModel(model, None if recipe.stages else quantized, card, origin)
+
+
+def _with_tokens(model: Any, recipe: Recipe, progress: Progress) -> Any:
+    """Return a model whose files take token numbers as integers, where an integer file would round them."""
+    from edgekit.techniques.token_inputs import with_integer_tokens
+
+    if not any(scheme.startswith("int") for scheme in recipe.schemes):
+        return model
+    made, names = with_integer_tokens(model)
+    if names:
+        one = len(names) == 1
+        progress.say(
+            f"Input{'' if one else 's'} {', '.join(names)}: numbers of tokens, which the files take as int32 (the "
+            "model declares float32, which int8 would round)"
+        )
+    return made

@@ -16,7 +16,7 @@ import numpy as np
 
 from edgekit.calibration import MINMAX, Ranging
 from edgekit.columns import Array
-from edgekit.config import Recipe, named_recipes
+from edgekit.config import Recipe
 from edgekit.data.finding import Finding
 from edgekit.data.lint_int8 import INT8
 from edgekit.data.steps import FINE_LEVELS, LEVELS, Steps
@@ -36,7 +36,6 @@ third on nothing is said."""
 
 _APART = 16
 """Values of an output that are compared one by one."""
-_FALLBACK = "no option of edgekit mends that: standardise the values that the model is trained on and fed with"
 
 
 @dataclass(frozen=True)
@@ -122,8 +121,8 @@ def judge(findings: Sequence[Finding], subject: Subject, recipe: Recipe, *, anyw
     if effect.kept >= HARMLESS:
         return []
     sentence = f"{'; '.join(finding.sentence for finding in own)}. With inputs rounded like that {effect.text}"
-    own_hint = next((finding.hint for finding in own if finding.code == "token-steps"), _FALLBACK)
-    hint = _remedy(subject, recipe, effect) or own_hint
+    own_hint = next((finding.hint for finding in own if finding.code == "token-steps"), "")
+    hint = _remedy(subject, recipe, effect) or own_hint or _advice(subject)
     if effect.kept < WORTHLESS and not anyway:
         raise InputError(
             f"an int8 file of this model would be worthless: {sentence}",
@@ -153,15 +152,20 @@ def _remedies(subject: Subject, recipe: Recipe) -> Iterator[tuple[str, Callable[
             yield f"add --calibration-method {method}", partial(subject.effect, other)
             if moved is not None:
                 yield f"add --normalize-outside --calibration-method {method}", partial(moved.effect, other)
-    name = recipe.name.partition("+")[0]
-    edit, use = "in your recipe", ""
-    if name in named_recipes():
-        edit, use = f"edgekit recipes {name} > mine.toml; in mine.toml", ", and give it as --recipe mine.toml"
-    yield (
-        "train on standardised values, or with a Normalization layer first and --normalize-outside; or, of this model, "
-        f'{edit}, under [export], write schemes = ["int16x8"]{use}: its inputs have {FINE_LEVELS:,} steps',
-        partial(subject.effect, levels=FINE_LEVELS),
-    )
+    if getattr(subject.model, "format", "") != "onnx":
+        yield (
+            f"{_advice(subject)}; or, of this model, choose --recipe int16x8, whose inputs have {FINE_LEVELS:,} steps",
+            partial(subject.effect, levels=FINE_LEVELS),
+        )
+
+
+def _advice(subject: Subject) -> str:
+    """Return what to change about a model that no option mends."""
+    if hasattr(subject.model, "format"):
+        return (
+            "give the Keras model that the file was made of, with --normalize-outside; or train on standardised values"
+        )
+    return "train on standardised values, or with a Normalization layer first and --normalize-outside"
 
 
 def _may_move(recipe: Recipe, task: Task) -> bool:

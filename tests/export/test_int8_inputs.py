@@ -74,7 +74,7 @@ def test_channels_that_one_scale_erases(make: Callable[..., np.ndarray]) -> None
         InputError, match=r"an int8 file of this model would be worthless: .* 2 of 3 channels"
     ) as stopped:
         judge([found], subject(x, model), RECIPE, anyway=False)
-    assert 'under [export], write schemes = ["int16x8"]' in stopped.value.hint
+    assert "choose --recipe int16x8" in stopped.value.hint
     assert "then 100.0% of 200 validation samples keep their class (measured)" in stopped.value.hint
     [grave] = judge([found], subject(x, model), RECIPE, anyway=True)
     assert grave.code == SPOILED
@@ -197,4 +197,5 @@ def test_a_leading_batch_normalization_is_moved_outside() -> None:
     taught = replace(RECIPE, name="mine", stages=(StageSpec("distill", {"teacher": "big.keras"}),))
     with pytest.raises(InputError) as stopped:  # whose teacher would get other inputs
         judge(found, subject(x, model), taught, anyway=False)
-    assert "in your recipe, under [export]" in stopped.value.hint
+    assert "--normalize-outside: then" not in stopped.value.hint
+    assert "choose --recipe int16x8" in stopped.value.hint
