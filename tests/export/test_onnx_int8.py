@@ -97,7 +97,7 @@ def test_batch_normalization_behind_an_activation_becomes_a_convolution(tmp_path
     x = random.random((40, 3, 8, 8), np.float32)
     np.testing.assert_allclose(run(model, x[:1])[0], run(path, x[:1])[0], rtol=1e-4, atol=1e-5)
     assert static_int8(path, tmp_path / "q.onnx", {"image": x[:20]}) == ""
-    assert quality(path, tmp_path / "q.onnx", x[20:]) > 30
+    assert quality(path, tmp_path / "q.onnx", x[20:]) > 25
 
 
 @pytest.mark.parametrize("across", [0, 1])
@@ -125,7 +125,7 @@ def test_biases_of_any_shape(bias: Any, tmp_path: Path) -> None:
     path = save(tmp_path / "a.onnx", nodes, [value("x", [1, 32])], [value("y", [1, 12])], constants)
     x = random.random((40, 32), np.float32)
     static_int8(path, tmp_path / "q.onnx", {"x": x[:20]})
-    assert quality(path, tmp_path / "q.onnx", x[20:]) > 30
+    assert quality(path, tmp_path / "q.onnx", x[20:]) > 25
     assert {w.dtype for w in inspect_file(tmp_path / "q.onnx").weights} == {"int8", "int32"}
 
 
