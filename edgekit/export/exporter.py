@@ -139,7 +139,7 @@ class _Workshop:
         path = folder / f"{self._name}-{scheme}.onnx"
         if scheme == "float32":
             return Exported(path, format_, scheme, onnx.write_float(path, self._float.signature))
-        return Exported(path, format_, scheme, self._int8_onnx(path), self._used(scheme))
+        return self._int8_onnx(path)
 
     def _tflite(self, scheme: str) -> Path:
         if scheme not in self._flatbuffers:
@@ -160,10 +160,12 @@ class _Workshop:
         """Return the rewrites behind a file of this scheme."""
         return self.rewrites if self._saved(scheme) is self._int16 else {}
 
-    def _int8_onnx(self, path: Path) -> str:
+    def _int8_onnx(self, path: Path) -> Exported:
+        # Where float ONNX is calibrated, that is what the TFLite was made of, but for layers unrolled for it alone.
+        source = self._float if self._trained or self._int8.unrolled else self._int8
         float_onnx = self._scratch / "float.onnx"
-        onnx.write_float(float_onnx, self._float.signature)
-        return onnx.write_int8(
+        onnx.write_float(float_onnx, source.signature)
+        how = onnx.write_int8(
             path,
             self._int8.signature,
             self._tflite("int8"),
@@ -172,3 +174,5 @@ class _Workshop:
             self._ranging,
             unrolled=self._int8.unrolled,
         )
+        plain = source is self._float and how.startswith(onnx.STATIC)
+        return Exported(path, "onnx", "int8", how, {} if plain else self._used("int8"))
