@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from edgekit.devices.interpreter import MODULES
 from edgekit.devices.target import DESKTOP, Target, host_variable
 from edgekit.devices.work import LocalWork, RemoteWork, Work
 from edgekit.errors import InputError
+from edgekit.isolated.python import folders_with
 from edgekit.opening import expanded
 from edgekit.transports.adb import AdbTransport
 from edgekit.transports.base import Transport
@@ -26,7 +28,7 @@ class Device:
         transport: how programs get there.
         work: how files get there.
         python: the interpreter on the device that has numpy and a runtime.
-        env: variables for it.
+        folders: where it finds these besides its own site-packages, and before them.
         prefix: a program, with arguments, that starts it.
     """
 
@@ -34,7 +36,7 @@ class Device:
     transport: Transport
     work: Work
     python: str
-    env: Mapping[str, str] = field(default_factory=dict)
+    folders: tuple[str, ...] = ()
     prefix: tuple[str, ...] = ()
 
     @property
@@ -74,7 +76,9 @@ def open_device(target: Target = DESKTOP, python: str | None = None) -> Iterator
         work: Work = LocalWork() if target.transport == "local" else RemoteWork(transport, target.work)
         usual = sys.executable if target.transport == "local" else target.python
         try:
-            yield Device(target, transport, work, python or usual)
+            ours = target.transport == "local" and python in (None, sys.executable)
+            folders = folders_with(("numpy", *MODULES.values())) if ours else ()
+            yield Device(target, transport, work, python or usual, folders)
         finally:
             work.close()
 

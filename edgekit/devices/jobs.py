@@ -18,6 +18,7 @@ from edgekit.devices.work import OUTPUTS_BYTES
 from edgekit.document import LARGE
 from edgekit.errors import InputError, RunnerCrashed, RunnerTimeout
 from edgekit.isolated.child import memory_for, too_much, wants_memory
+from edgekit.isolated.python import isolated
 from edgekit.preprocessing import Preprocessing
 from edgekit.schema import read_json
 from edgekit.temporary import temporary_folder
@@ -117,8 +118,8 @@ def run_job(
     with temporary_folder("job") as folder:
         job_path = folder / "job.json"
         job_path.write_text(json.dumps(sent), encoding="utf-8")
-        argv = [*device.prefix, device.python, work.push(RUNNER), work.send(job_path), answer_path]
-        env = {"PYTHONDONTWRITEBYTECODE": "1", "ORT_LOAD_CONFIG_FROM_MODEL": "0", **device.env}
+        runner = isolated(device.python, work.push(RUNNER), work.send(job_path), answer_path, *device.folders)
+        argv, env = [*device.prefix, *runner], {"ORT_LOAD_CONFIG_FROM_MODEL": "0"}
         try:
             done = device.transport.run(argv, timeout=timeout, env=env, on_line=on_line)
         except TimeoutError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from edgekit.devices.target import Target
 from edgekit.devices.wheels import OWN_NUMPY, NoWheels, WheelSet, wheel_set
 from edgekit.devices.work import RemoteWork
 from edgekit.errors import InputError, RunnerError, TargetError
+from edgekit.isolated.python import isolated
 from edgekit.progress import SILENT, Progress
 from edgekit.transports.base import Transport, retried
 
@@ -55,14 +56,14 @@ class Provision:
     Attributes:
         runtime: its name.
         source: `the device's own`, or `wheels from here`.
-        env: variables for the device's Python.
+        folders: where the device's Python finds it.
         wheels: name, version and SHA-256 of every wheel that was copied; empty for the device's own.
         fresh: whether it was unpacked just now.
     """
 
     runtime: str
     source: str
-    env: Mapping[str, str] = field(default_factory=dict)
+    folders: tuple[str, ...] = ()
     wheels: tuple[dict[str, str], ...] = ()
     fresh: bool = field(default=False, compare=False)
 
@@ -196,7 +197,8 @@ def install(
         if transport.run(["ls", "-d", folder], timeout=SMOKE_SECONDS).returncode == 0:
             return False
         work.renew()
-        done = transport.run([device.python, "-c", UNPACK, work.push(wheels.archive), folder], timeout=UNPACK_SECONDS)
+        argv = isolated(device.python, "-c", UNPACK, work.push(wheels.archive), folder)
+        done = transport.run(argv, timeout=UNPACK_SECONDS)
         work.forget(wheels.archive)
         if done.returncode != 0:
             said = " ".join(done.stderr.split())[-300:]
@@ -208,7 +210,7 @@ def install(
         size = wheels.archive.stat().st_size / 1e6
         progress.say(f"{device.name}: copying {wheels.runtime} there, {size:.0f} MB: {names}")
     fresh = retried(unpack)
-    return Provision(wheels.runtime, "wheels from here", {"PYTHONPATH": folder}, wheels.wheels, fresh)
+    return Provision(wheels.runtime, "wheels from here", (folder,), wheels.wheels, fresh)
 
 
 def smoke(device: Device, found: Provision) -> str:
@@ -224,13 +226,14 @@ def smoke(device: Device, found: Provision) -> str:
 
 
 def with_runtime(device: Device, found: Provision) -> Device:
-    """Return the device with the variables of a runtime."""
-    return dataclasses.replace(device, env={**device.env, **found.env})
+    """Return the device with the folders of a runtime."""
+    return dataclasses.replace(device, folders=found.folders)
 
 
 def _import(device: Device, found: Provision) -> str:
-    argv = [device.python, "-c", f"import {MODULES[found.runtime]}"]
-    done = retried(lambda: device.transport.run(argv, timeout=SMOKE_SECONDS, env={**device.env, **found.env}))
+    program = f"import sys; sys.path[:0] = sys.argv[1:]; import {MODULES[found.runtime]}"
+    argv = isolated(device.python, "-c", program, *found.folders)
+    done = retried(lambda: device.transport.run(argv, timeout=SMOKE_SECONDS))
     if done.returncode == 0:
         return ""
     return f"cannot be imported: {' '.join(done.stderr.split())[-200:] or f'exit code {done.returncode}'}"

@@ -1,6 +1,6 @@
 """Wheels for another machine: found by this machine's pip, unpacked here, packed into one file to copy there.
 
-The device needs no pip, no internet and no rights: the unpacked folder on PYTHONPATH is enough. pip resolves for a
+The device needs no pip, no internet and no rights: the unpacked folder on `sys.path` is enough. pip resolves for a
 foreign platform with `--platform`, `--python-version` and `--only-binary` (pip's documentation of `pip download`).
 """
 
@@ -26,6 +26,7 @@ from typing import TypedDict
 from edgekit.devices.interpreter import Interpreter
 from edgekit.errors import InputError, TargetError
 from edgekit.files import atomic_folder, sha256, work_base, write_json
+from edgekit.isolated.python import module_argv
 from edgekit.printable import told, visible
 from edgekit.schema import read, read_json
 from edgekit.temporary import temporary_folder
@@ -123,7 +124,7 @@ def platforms(machine: Interpreter) -> list[str]:
 
 def _download(runtime: str, machine: Interpreter, wheels: Path | None, into: Path) -> None:
     requirements = REQUIREMENTS[runtime]
-    argv = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--dest", str(into)]
+    argv = module_argv("pip", "download", "--quiet", "--disable-pip-version-check", "--dest", str(into))
     argv += ["--only-binary=:all:", "--implementation", "cp"]
     argv += ["--python-version", ".".join(map(str, machine.version[:2]))]
     for platform in platforms(machine):

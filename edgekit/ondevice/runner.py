@@ -1,6 +1,9 @@
 """Measure one model file in one fresh process, and write what was seen as JSON.
 
-    python runner.py JOB.json RESULT.json
+    python -I -B runner.py JOB.json RESULT.json [FOLDER ...]
+
+The folders hold modules that Python does not find by itself; they come before its site-packages and after its own
+modules, none of which they can replace.
 
 This file is self-contained: the standard library, numpy and one of ai_edge_litert, tflite_runtime, onnxruntime. The
 same file runs on the desktop, over SSH and over adb, on Python 3.7 and later. It decides nothing and computes no
@@ -34,7 +37,18 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+
+def use(folders: list[str]) -> None:
+    """Look for modules in these folders, before site-packages."""
+    places = [os.path.basename(place) in ("site-packages", "dist-packages") for place in sys.path]
+    at = places.index(True) if True in places else len(places)
+    sys.path[at:at] = folders
+
+
+if __name__ == "__main__":
+    use(sys.argv[3:])
+
+import numpy as np  # noqa: E402 - it may lie in one of the folders
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -558,7 +572,7 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
 
 def main(argv: list[str]) -> int:
     """Read the job, run it, and write the result whole or not at all."""
-    job_path, result_path = argv
+    job_path, result_path = argv[:2]
     with open(job_path) as stream:
         job = json.load(stream)
     if job["schema"] != SCHEMA:

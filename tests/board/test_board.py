@@ -251,7 +251,7 @@ OLD = (
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('case "$1" in *.py) kill -KILL $$;; esac; exec python3 "$@"', "SIGKILL"),  # as the kernel does without memory
+        ('case "$3" in *.py) kill -KILL $$;; esac; exec python3 "$@"', "SIGKILL"),  # as the kernel does without memory
         (OLD, r"Python 3\.5\.3.* is too old"),
         ("exit 127", "there is no"),
     ],

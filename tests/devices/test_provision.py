@@ -43,7 +43,7 @@ def test_the_smoke_model_is_made_by_code(tmp_path: Path) -> None:
 
 def test_the_board_s_own_runtime_comes_first(board: Device, machine: Interpreter) -> None:
     found = provision(board, machine, ("tflite-runtime", "ai-edge-litert"))
-    assert (found.runtime, found.source, found.env) == ("ai-edge-litert", "the device's own", {})
+    assert (found.runtime, found.source, found.folders) == ("ai-edge-litert", "the device's own", ())
     assert board.work.sent_bytes < 100_000
     assert provision(board, machine, ("onnxruntime",)).runtime == "onnxruntime"
 
@@ -82,7 +82,7 @@ def test_wheels_are_copied_once(board: Device, machine: Interpreter, tmp_path: P
 
 def test_what_crashes_is_not_used(board: Device, machine: Interpreter, home: Path) -> None:
     python = home / "python"
-    python.write_text(f'#!/bin/sh\ncase "$1" in *.py) kill -ILL $$;; esac\nexec {sys.executable} "$@"\n')
+    python.write_text(f'#!/bin/sh\ncase "$3" in *.py) kill -ILL $$;; esac\nexec {sys.executable} "$@"\n')
     python.chmod(0o755)
     broken = dataclasses.replace(board, python=str(python))
     said = smoke(broken, Provision("ai-edge-litert", ""))

@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 import socket
-import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Annotated
 from edgekit.devices.emulated.cpu import CPU, describe
 from edgekit.errors import TargetError
 from edgekit.files import atomic_folder, locked, work_base, write_json
+from edgekit.isolated.python import environment, module_argv
 from edgekit.progress import SILENT, Progress
 from edgekit.rules import Natural, Range
 from edgekit.schema import read, read_json
@@ -214,7 +214,7 @@ def _let_in(root: Path, public_key: str) -> None:
 
 def _start(root: Path, port: int) -> Running:
     log = folder() / "board.log"
-    pid = _spawn([sys.executable, "-m", "edgekit.devices.emulated.server", str(root), str(port)], log)
+    pid = _spawn(module_argv("edgekit.devices.emulated.server", str(root), str(port)), log)
     key = (root / "etc" / "ssh" / "ssh_host_ed25519_key.pub").read_text().split()
     (folder() / "ssh" / "known_hosts").write_text(f"[127.0.0.1]:{port} {key[0]} {key[1]}\n")
     deadline = time.monotonic() + STOP_SECONDS
@@ -237,7 +237,7 @@ def _spawn(argv: list[str], log: Path) -> int:
     return os.posix_spawn(
         argv[0],
         argv,
-        os.environ,
+        environment(),
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, str(log), writing, 0o600),
