@@ -21,6 +21,7 @@ from edgekit.isolated.child import memory_for, too_much, wants_memory
 from edgekit.isolated.python import isolated
 from edgekit.preprocessing import Preprocessing
 from edgekit.schema import read_json
+from edgekit.telemetry import confined
 from edgekit.temporary import temporary_folder
 from edgekit.transports.base import Completed, OnLine
 
@@ -119,7 +120,7 @@ def run_job(
         job_path = folder / "job.json"
         job_path.write_text(json.dumps(sent), encoding="utf-8")
         runner = isolated(device.python, work.push(RUNNER), work.send(job_path), answer_path, *device.folders)
-        argv, env = [*device.prefix, *runner], {"ORT_LOAD_CONFIG_FROM_MODEL": "0"}
+        argv, env = [*device.prefix, *runner], confined(work.folder)
         try:
             done = device.transport.run(argv, timeout=timeout, env=env, on_line=on_line)
         except TimeoutError as error:

@@ -21,6 +21,7 @@ from edgekit.devices.work import RemoteWork
 from edgekit.errors import InputError, RunnerError, TargetError
 from edgekit.isolated.python import isolated
 from edgekit.progress import SILENT, Progress
+from edgekit.telemetry import confined
 from edgekit.transports.base import Transport, retried
 
 SMOKE = Path(__file__).with_name("smoke.tflite")
@@ -233,7 +234,8 @@ def with_runtime(device: Device, found: Provision) -> Device:
 def _import(device: Device, found: Provision) -> str:
     program = f"import sys; sys.path[:0] = sys.argv[1:]; import {MODULES[found.runtime]}"
     argv = isolated(device.python, "-c", program, *found.folders)
-    done = retried(lambda: device.transport.run(argv, timeout=SMOKE_SECONDS))
+    env = confined(device.work.folder)
+    done = retried(lambda: device.transport.run(argv, timeout=SMOKE_SECONDS, env=env))
     if done.returncode == 0:
         return ""
     return f"cannot be imported: {' '.join(done.stderr.split())[-200:] or f'exit code {done.returncode}'}"
