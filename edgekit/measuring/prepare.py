@@ -11,6 +11,8 @@ from typing import Any
 from edgekit.devices import benchmark_model
 from edgekit.devices.device import Device
 from edgekit.devices.provision import probe_device, provision, with_runtime
+from edgekit.devices.target import differences
+from edgekit.devices.work import RemoteWork
 from edgekit.errors import InputError, TargetError
 from edgekit.files import sha256
 from edgekit.measuring.subjects import Candidate
@@ -90,6 +92,28 @@ def prepare(
     record = {"address": device.transport.address, "python": str(machine), "runtimes": brought}
     kind = {"architecture": machine.machine, "bits": machine.bits}
     return Prepared(renamed, devices, refusals, record, kind)
+
+
+def tell_differences(device: Device, facts: Mapping[str, Any], prepared: Prepared, progress: Progress) -> None:
+    """Warn where a device is not what its target says."""
+    found = {name: value for name, value in facts.items() if not isinstance(value, dict)}
+    known = {"cpu": found.get("cpu_core"), "cores": found.get("cores"), **prepared.machine}
+    for difference in differences(device.target.expect, known):
+        progress.warn(f"{device.name}: {difference}")
+
+
+def set_governor(device: Device, governor: str, progress: Progress) -> None:
+    """Set the governor of a device for the session, or warn why not."""
+    if not isinstance(device.work, RemoteWork):
+        progress.warn("--governor is for other devices; set it here with: sudo cpupower frequency-set -g performance")
+        return
+    answer = device.work.set_governor(governor, device.target.health.governor)
+    if answer == "none":
+        progress.warn(f"{device.name}: has no governor to set")
+    elif answer != "ok":
+        progress.warn(
+            f"{device.name}: may not set the governor (it takes root, or sudo without a password); left as it is"
+        )
 
 
 def _native(device: Device, subjects: Sequence[Candidate], program: Path) -> Prepared:

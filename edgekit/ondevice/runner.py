@@ -15,7 +15,8 @@ JOB.json:
     runtime         "ai-edge-litert" | "tflite-runtime" | "onnxruntime"
     model           path of the .tflite or .onnx
     threads         int
-    samples         path of an .npz with the stored samples: x, or x/NAME for every input; or null: seeded random inputs
+    samples         path of an .npz with the stored samples: x, or x/NAME for every input; or null: one sample of seeded
+                    random values, the same on every machine
     feed            the NAMEs in the order of the file's inputs; empty: the file has one input, x
     preprocessing   an input's {scale, mean, std, layout} from stored samples to model inputs; a list, or null
     quantization    an integer input's {scale, zero_point} for ONNX files (a TFLite file knows its own); a list, or null
@@ -522,7 +523,15 @@ def measure_memory(job: dict[str, Any], model: TFLite | Onnx, result: dict[str, 
 
 
 def measure_accuracy(job: dict[str, Any], model: TFLite | Onnx, result: dict[str, Any]) -> None:
-    """Run every sample once and write the raw outputs; what they are worth is judged elsewhere."""
+    """Run every sample once, or one of random values, and write the raw outputs; they are judged elsewhere."""
+    if job.get("samples") is None:
+        model.set(random_inputs(model.inputs))
+        model.invoke()
+        has_run()
+        result["samples"] = 1
+        once: dict[str, Any] = {str(index): model.get(index)[None] for index in range(len(model.outputs))}
+        np.savez(job["outputs"], **once)
+        return
     stored = read_samples(job, model)
     outputs: list[list[Array]] = [[] for _ in model.outputs]
     stage("evaluation")

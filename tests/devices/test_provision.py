@@ -17,6 +17,7 @@ from edgekit.devices.wheels import wheel_set
 from edgekit.errors import TargetError
 from edgekit.progress import Silent
 from tests.devices.test_wheels import wheel
+from tests.tiny_onnx import tiny_onnx
 from tests.tiny_tflite import tiny_tflite
 
 
@@ -38,7 +39,8 @@ def without(machine: Interpreter, **modules: str | None) -> Interpreter:
 
 
 def test_the_smoke_model_is_made_by_code(tmp_path: Path) -> None:
-    assert tiny_tflite(tmp_path / "smoke.tflite").read_bytes() == SMOKE.read_bytes()
+    assert tiny_tflite(tmp_path / "smoke.tflite").read_bytes() == SMOKE["tflite"].read_bytes()
+    assert tiny_onnx(tmp_path / "smoke.onnx").read_bytes() == SMOKE["onnx"].read_bytes()
 
 
 def test_the_board_s_own_runtime_comes_first(board: Device, machine: Interpreter) -> None:

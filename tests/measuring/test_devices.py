@@ -20,6 +20,7 @@ from edgekit.devices.target import DESKTOP, Target, parse
 from edgekit.errors import ConnectionFailed, InputError, TargetError
 from edgekit.measuring import session as session_module
 from edgekit.measuring.agreement import agreement
+from edgekit.measuring.disagreement import disagreement
 from edgekit.measuring.plan import Plan
 from edgekit.measuring.several import Named, Stopped, measure
 from edgekit.measuring.subjects import candidates
@@ -87,7 +88,7 @@ def test_a_session_on_a_board(board: Target, files: list[Path], settings: dict[s
     assert left == [".edgekit", "files", "runtimes"]
 
     (again,) = measure([board], candidates(files), QUICK, **settings).records
-    jobs = 2 * (1 + 2 + 1) + 1  # of every file, and the smoke test
+    jobs = 2 * (1 + 1 + 2 + 1) + 2  # of every file, and of the smoke tests
     assert again.device["sent_bytes"] < 700 * jobs
     (_,) = measure([board], candidates(files), QUICK, clean=True, **settings).records
     assert not (home / board.work).exists()
@@ -239,8 +240,10 @@ def test_agreement(here: list[Any], there: list[Any], expected: tuple[Any, ...])
 
 
 def test_outputs_that_do_not_compare() -> None:
-    assert "shape" in agreement(np.zeros((2, 3)), np.zeros((2, 4)))["unavailable"]
-    assert "unavailable" in agreement(np.zeros(2, np.int8), np.zeros(2, np.uint8))
+    for here, there in ((np.zeros((2, 3)), np.zeros((2, 4))), (np.zeros(2, np.int8), np.zeros(2, np.uint8))):
+        found = agreement(here, there)
+        assert "shape" in found["why"]
+        assert disagreement(found, True) == ("invalid", f"its outputs disagree with this machine's: {found['why']}")
 
 
 @pytest.mark.parametrize(
