@@ -82,6 +82,21 @@ def joined(argv: Sequence[str]) -> str:
     return shlex.join(argv)
 
 
+def for_any_shell(argv: Sequence[str]) -> str:
+    """Return argv as one line that any login shell hands to `sh` as it is: csh, tcsh and fish as well.
+
+    In csh quotes hold no newline and no `!`, in fish a backslash may be none. So what is not harmless everywhere goes
+    as octal digits, which `printf %b` of POSIX turns back.
+    """
+    encoded = "".join(f"\\0{byte:03o}" if byte not in _HARMLESS else chr(byte) for byte in joined(argv).encode())
+    return f"exec sh -c '{_DECODE}' sh '{encoded}'"
+
+
+_HARMLESS = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 _-+=:,./@")
+# The x keeps newlines at the end, which $( ) would take away.
+_DECODE = 'c=$(printf %bx "$1"); eval "exec ${c%x}"'
+
+
 def exit_code(stderr: str) -> tuple[int | None, str]:
     """Return how a program under `LIFELINE` ended, None if that was not told, and what it said itself.
 
