@@ -199,8 +199,7 @@ FAILURES: tuple[tuple[str, type[TargetError], str, str], ...] = (
         "is ssh switched on? sudo raspi-config nonint do_ssh 0; on another port? --host ADDRESS:PORT",
     ),
     (
-        "banner (exchange|line).*: (invalid format|line contains|.*too long)|Bad packet length|"
-        "Protocol major versions differ",
+        "banner line|during banner exchange|Bad packet length|Protocol major versions|invalid protocol identifier",
         TargetError,
         "what listens on that port is no ssh",
         "give ssh's port with --host ADDRESS:PORT",
