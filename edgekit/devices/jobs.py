@@ -24,6 +24,7 @@ from edgekit.schema import read_json
 from edgekit.telemetry import confined
 from edgekit.temporary import temporary_folder
 from edgekit.transports.base import Completed, OnLine
+from edgekit.transports.shell import FULL, refused
 
 RUNNER = Path(edgekit.ondevice.__file__).with_name("runner.py")
 JOB_SCHEMA = 2
@@ -164,6 +165,8 @@ def _read_answer(
             f"{sent['first_seconds']:g} s",
             "a loop without end? if not, a larger --timeout allows a tenth of it",
         )
+    if FULL.search(done.stderr):
+        raise refused(device.transport.address, remote, done.stderr[-2000:])
     if "memory_bytes" in sent and wants_memory(done.stderr[-2000:]):
         raise too_much(_running(job), sent["memory_bytes"])
     raise RunnerCrashed(_crash_sentence(job, done), "its last words: " + (_last_words(done) or "none"))

@@ -24,6 +24,7 @@ from edgekit.isolated.python import isolated
 from edgekit.progress import SILENT, Progress
 from edgekit.temporary import temporary_folder
 from edgekit.transports.base import Transport, retried
+from edgekit.transports.shell import FULL, refused
 
 SMOKE = {name: Path(__file__).with_name(f"smoke.{name}") for name in RUNTIMES}
 """A convolution and a dense layer in int8, by format; `tests/devices/test_provision.py` builds them."""
@@ -207,8 +208,12 @@ def install(
         done = transport.run(argv, timeout=UNPACK_SECONDS)
         work.forget(wheels.archive)
         if done.returncode != 0:
-            said = " ".join(done.stderr.split())[-300:]
-            raise TargetError(f"{transport.address}: the wheels cannot be unpacked: {said}", "is there space left?")
+            if FULL.search(done.stderr):
+                raise refused(transport.address, folder, done.stderr)
+            said = done.stderr.strip().rpartition("\n")[2][-300:] or f"exit code {done.returncode}"
+            raise TargetError(
+                f"{transport.address}: the wheels cannot be unpacked: {said}", "see: edgekit targets check"
+            )
         return True
 
     if retried(lambda: transport.run(["ls", "-d", folder], timeout=SMOKE_SECONDS)).returncode != 0:

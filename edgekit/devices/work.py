@@ -11,7 +11,7 @@
 
 A keeper (ondevice/keeper.sh) runs there as long as the session: a shell that waits for its stdin to end, whether we
 finish, are killed or lose the connection, and then removes what the session left, frees the device and puts the
-governors back. It also ends when it hears no beat for a minute or two: a network that is simply gone closes nothing.
+governors back. It also ends when it hears no beat for a minute: a network that is simply gone closes nothing.
 """
 
 from __future__ import annotations

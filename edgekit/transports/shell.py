@@ -42,6 +42,8 @@ SETTLE = (
 LINK, OTHER = 6, 7
 NO_DIGEST, DIFFERS = 8, 9
 LAST_SIGNAL = 64
+FULL = re.compile("No space left on device|Disk quota exceeded")
+"""Whoever says so, of a disk."""
 _EXIT = re.compile(r"edgekit-exit: (\d{1,3})\r?$", re.MULTILINE)
 
 
@@ -89,7 +91,7 @@ def for_any_shell(argv: Sequence[str]) -> str:
     as octal digits, which `printf %b` of POSIX turns back.
     """
     encoded = "".join(f"\\0{byte:03o}" if byte not in _HARMLESS else chr(byte) for byte in joined(argv).encode())
-    return f"exec sh -c '{_DECODE}' sh '{encoded}'"
+    return f"sh -c '{_DECODE}' sh '{encoded}'"
 
 
 _HARMLESS = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 _-+=:,./@")
@@ -130,7 +132,7 @@ def refused(address: str, remote: str, said: str) -> TargetError:
     for word, error in (("edgekit-link: ", a_link), ("edgekit-other: ", not_a_file)):
         if found := re.search(f"^{word}(.+)$", said, re.MULTILINE):
             return error(address, found[1].rstrip("\r"))
-    if "No space left" in text or "Disk quota" in text:
+    if FULL.search(text):
         return TargetError(f"{address}: no space left for {remote}", "free some space there, or see --clean")
     if "Read-only file system" in text:
         return TargetError(f"{address}: {remote} is on a read-only file system", "choose another folder there")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import math
 import os
 import shutil
@@ -113,7 +114,13 @@ def up(progress: Progress = SILENT, port: int | None = None) -> Running:
     with locked(folder() / "lock", "another edgekit is building or starting the emulated board"):
         running = status()
         if running is not None:
+            if port not in (None, running.port):
+                raise TargetError(
+                    f"--port {port}: the emulated board is up already, on port {running.port}",
+                    "stop it first: edgekit targets emulate down",
+                )
             return running
+        listener = _listen(port)
         _register()
         root = folder() / "root"
         if not (root / MARKER).exists():
@@ -122,7 +129,7 @@ def up(progress: Progress = SILENT, port: int | None = None) -> Running:
                 _build(temporary)
         _keys(root)
         describe(root)
-        running = _start(root, port or _free_port())
+        running = _start(root, listener)
         write_json(folder() / "running.json", asdict(running))
     return running
 
@@ -212,9 +219,10 @@ def _let_in(root: Path, public_key: str) -> None:
         os.chown(path, UID, UID)
 
 
-def _start(root: Path, port: int) -> Running:
-    log = folder() / "board.log"
-    pid = _spawn(module_argv("edgekit.devices.emulated.server", str(root), str(port)), log)
+def _start(root: Path, listener: socket.socket) -> Running:
+    log, port = folder() / "board.log", int(listener.getsockname()[1])
+    with listener:
+        pid = _spawn(module_argv("edgekit.devices.emulated.server", str(root)), log, listener)
     key = (root / "etc" / "ssh" / "ssh_host_ed25519_key.pub").read_text().split()
     (folder() / "ssh" / "known_hosts").write_text(f"[127.0.0.1]:{port} {key[0]} {key[1]}\n")
     deadline = time.monotonic() + STOP_SECONDS
@@ -231,7 +239,7 @@ def _start(root: Path, port: int) -> Running:
     raise TargetError(f"the emulated board did not start: {said or 'no reason was given'}", f"see {log}")
 
 
-def _spawn(argv: list[str], log: Path) -> int:
+def _spawn(argv: list[str], log: Path, stdin: socket.socket) -> int:
     """Start a process that outlives us, and return its number."""
     writing = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     return os.posix_spawn(
@@ -239,7 +247,7 @@ def _spawn(argv: list[str], log: Path) -> int:
         argv,
         environment(),
         file_actions=[
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_DUP2, stdin.fileno(), 0),
             (os.POSIX_SPAWN_OPEN, 1, str(log), writing, 0o600),
             (os.POSIX_SPAWN_DUP2, 1, 2),
         ],
@@ -247,10 +255,17 @@ def _spawn(argv: list[str], log: Path) -> int:
     )
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
+def _listen(port: int | None) -> socket.socket:
+    """Take a port of 127.0.0.1, by default a free one.
+
+    Raises:
+        TargetError: it is taken.
+    """
+    try:
+        return socket.create_server(("127.0.0.1", port or 0))
+    except OSError as error:
+        why = "is used by another program" if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror}"
+        raise TargetError(f"--port {port}: {why}", "leave --port out for a free one, or name another") from error
 
 
 def _start_time(pid: int) -> int | None:
