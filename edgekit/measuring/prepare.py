@@ -88,7 +88,7 @@ def prepare(
         brought.append(found.to_dict())
     renamed = [_under(c, chosen.get(c.subject.runtime, c.subject.runtime)) for c in subjects]
     if not devices:
-        raise TargetError(f"{device.name}: {'; '.join(refusals.values())}", "see: edgekit targets check")
+        raise TargetError(f"{device.name}: {'; '.join(dict.fromkeys(refusals.values()))}", "see: edgekit targets check")
     record = {"address": device.transport.address, "python": str(machine), "runtimes": brought}
     kind = {"architecture": machine.machine, "bits": machine.bits}
     return Prepared(renamed, devices, refusals, record, kind)

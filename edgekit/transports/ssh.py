@@ -12,10 +12,11 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from edgekit.errors import EdgekitError, InputError
+from edgekit.errors import ConnectionFailed, EdgekitError, InputError, TargetError
 from edgekit.opening import brief, is_file
 from edgekit.printable import whole
 from edgekit.temporary import Temporary
@@ -27,6 +28,8 @@ from edgekit.transports.ssh_failures import Way, lost, refusal, silent, talkativ
 CONNECT_SECONDS = 10
 ALIVE = ("-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3")
 CLOSE_SECONDS = 5.0
+RECONNECT_SECONDS = 45
+"""After a connection broke: until nothing is tried again."""
 CONNECTED = "edgekit-connected"
 MASTER = ("-o", "ControlMaster=yes", "-o", "LogLevel=VERBOSE")
 """It tells then when it has logged in."""
@@ -40,10 +43,16 @@ class SshTransport:
         port: None: as configured, else 22.
         identity: a private key file, in place of those configured.
         options: more `-o` options, as `Name=value`.
+        notice: told when the connection breaks and is made again, which may take a while.
     """
 
     def __init__(
-        self, destination: str, port: int | None = None, identity: Path | None = None, options: Sequence[str] = ()
+        self,
+        destination: str,
+        port: int | None = None,
+        identity: Path | None = None,
+        options: Sequence[str] = (),
+        notice: Callable[[str], None] = lambda message: None,
     ) -> None:
         if shutil.which("ssh") is None:
             raise InputError("`ssh` is not installed here", "install it: apt install openssh-client")
@@ -73,6 +82,7 @@ class SshTransport:
         by_hand = f"ssh {key}{f'-p {port} ' if port else ''}{destination}"
         self._way = Way(self.address, known, by_hand, user)
         self._master: ProcessChannel | None = None
+        self._notice, self._lost_since, self._given_up = notice, 0.0, False
         self._env = {**os.environ, "LC_ALL": "C"}  # so that ssh's own messages can be read
 
     def run(
@@ -164,6 +174,38 @@ class SshTransport:
         """Make the master connection, unless it stands."""
         if self._master is not None and self._master.alive:
             return
+        if self._master is not None:
+            self._reconnect()
+        else:
+            self._make()
+
+    def _reconnect(self) -> None:
+        """Make a connection again that broke; tell so at once, and give up after a while for good.
+
+        Several layers try again what may be done twice: without a common end their patience would multiply.
+        """
+        if not self._lost_since:
+            self._lost_since = time.monotonic()
+            self._notice(f"{self.address}: the connection broke; trying for {RECONNECT_SECONDS} s to connect again")
+        if self._given_up:
+            raise self._gone()
+        try:
+            self._make()
+        except ConnectionFailed as error:
+            if time.monotonic() - self._lost_since < RECONNECT_SECONDS:
+                raise
+            self._given_up = True
+            raise self._gone() from error
+        self._notice(f"{self.address}: connected again after {time.monotonic() - self._lost_since:.0f} s")
+        self._lost_since = 0.0
+
+    def _gone(self) -> TargetError:
+        return TargetError(
+            f"{self.address}: the connection broke and could not be made again within {RECONNECT_SECONDS} s",
+            "check power and network of the device, then run the command again",
+        )
+
+    def _make(self) -> None:
         (self._sockets.path / "m").unlink(missing_ok=True)  # of a master that was lost
         master = ProcessChannel(
             [*self._ssh, *MASTER, "--", self._destination, f"echo {CONNECTED}; exec cat >/dev/null"],

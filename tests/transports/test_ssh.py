@@ -247,6 +247,45 @@ def test_stable_troubles_are_not_tried_again_and_others_are(board: SshTransport,
     assert len(tries) == 1
 
 
+def test_a_connection_that_breaks_is_told_and_given_up_once_for_all(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgekit.transports.ssh.RECONNECT_SECONDS", 1)
+    told: list[str] = []
+    board = SshTransport("pi@board", notice=told.append)
+    unplugged = home.parent / "unplugged"
+
+    def breaks() -> None:
+        assert board._master is not None
+        board._master.close(0)
+
+    board.run(["true"], timeout=10)
+    assert told == []
+    breaks()
+    board.run(["true"], timeout=10)
+    assert "the connection broke; trying for 1 s to connect again" in told[0]
+    assert "connected again after" in told[1]
+    told.clear()
+    breaks()
+    unplugged.touch()
+    tries = 0
+
+    def attempt() -> None:
+        nonlocal tries
+        tries += 1
+        time.sleep(0.4)
+        board.run(["true"], timeout=10)
+
+    with pytest.raises(TargetError, match="could not be made again within 1 s") as caught:
+        retried(lambda: retried(lambda: retried(attempt)))
+    assert not caught.value.transient
+    assert tries <= 4
+    assert len(told) == 1
+    with pytest.raises(TargetError, match="could not be made again"):
+        board.run(["true"], timeout=10)
+    board.close()
+
+
 @pytest.mark.parametrize("host", ["", "-oProxyCommand=touch /tmp/x", "a b", "pi@\nboard"])
 def test_what_is_no_host(home: Path, host: str) -> None:
     with pytest.raises(InputError, match="is not a host"):
