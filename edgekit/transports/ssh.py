@@ -35,6 +35,11 @@ MASTER = ("-o", "ControlMaster=yes", "-o", "LogLevel=VERBOSE")
 """It tells then when it has logged in."""
 
 
+def known_name(host: str, port: int | None) -> str:
+    """Return how ssh's file of known hosts names a host; the usual port is left out there."""
+    return host if port in (None, 22) else f"[{host}]:{port}"
+
+
 class SshTransport:
     """Runs programs over ssh.
 
@@ -77,10 +82,9 @@ class SshTransport:
             self._ssh += ["-i", str(identity.absolute()), "-o", "IdentitiesOnly=yes"]
         self._destination = destination
         user, _, host = destination.rpartition("@")
-        known = f"[{host}]:{port}" if port not in (None, 22) else host
         key = f"-i {shlex.quote(str(identity))} " if identity else ""
         by_hand = f"ssh {key}{f'-p {port} ' if port else ''}{destination}"
-        self._way = Way(self.address, known, by_hand, user)
+        self._way = Way(self.address, known_name(host, port), by_hand, user)
         self._master: ProcessChannel | None = None
         self._notice, self._lost_since, self._given_up = notice, 0.0, False
         self._env = {**os.environ, "LC_ALL": "C"}  # so that ssh's own messages can be read

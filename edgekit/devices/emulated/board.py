@@ -22,6 +22,7 @@ from edgekit.progress import SILENT, Progress
 from edgekit.rules import Natural, Range
 from edgekit.schema import read, read_json
 from edgekit.transports.local import LocalTransport
+from edgekit.transports.ssh import known_name
 
 SUITE = "bookworm"
 """64-bit Raspberry Pi OS 12 is made from this release of Debian; its Python is 3.11."""
@@ -224,7 +225,7 @@ def _start(root: Path, listener: socket.socket) -> Running:
     with listener:
         pid = _spawn(module_argv("edgekit.devices.emulated.server", str(root)), log, listener)
     key = (root / "etc" / "ssh" / "ssh_host_ed25519_key.pub").read_text().split()
-    (folder() / "ssh" / "known_hosts").write_text(f"[127.0.0.1]:{port} {key[0]} {key[1]}\n")
+    (folder() / "ssh" / "known_hosts").write_text(f"{known_name('127.0.0.1', port)} {key[0]} {key[1]}\n")
     deadline = time.monotonic() + STOP_SECONDS
     while time.monotonic() < deadline and (started := _start_time(pid)) is not None:
         try:
