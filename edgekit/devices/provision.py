@@ -35,6 +35,8 @@ ROUNDING = 4
 NEWER_ARM = ("atomics", "asimddp", "asimdhp", "i8mm", "sve")
 NEWER_X86 = ("avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8")
 """Instruction sets that builds for newer CPUs use, as /proc/cpuinfo names them."""
+NEWEST_32_BIT = (3, 11)
+"""The newest Python that tflite-runtime has wheels for."""
 SMOKE_SECONDS = 120.0
 UNPACK_SECONDS = 600.0
 # The archive is ours and came whole; its folder appears whole, too.
@@ -134,7 +136,7 @@ def provision(
                 found = install(device, machine, chosen, progress, again=True)
                 trouble = smoke(device, found)
         except NoWheels as error:
-            reasons.append(error.message)
+            reasons.append(f"{runtime} from wheels: {error.why}")
             continue
         if not trouble:
             return found
@@ -259,8 +261,15 @@ def _digest(wheels: WheelSet) -> str:
 def _advice(machine: Interpreter, reasons: Sequence[str]) -> str:
     if any("SIGILL" in reason for reason in reasons):
         return "put an older version's wheels into a folder for --runtime-wheels, or try --runtime tflite-runtime"
-    if machine.machine == "armv7l":
-        return "on 32-bit ARM: Python 3.7 to 3.11 with `sudo apt install python3-numpy`, or a 64-bit system"
+    if machine.machine in OWN_NUMPY:
+        if machine.version[:2] > NEWEST_32_BIT:
+            newest = ".".join(map(str, NEWEST_32_BIT))
+            return (
+                f"for 32-bit ARM there are wheels up to Python {newest}: name one with --python, or use a 64-bit system"
+            )
+        if machine.modules.get("numpy") is None:
+            return "on the board: sudo apt install python3-numpy"
+        return "on 32-bit ARM: Python 3.7 to 3.11 with NumPy 1 (sudo apt install python3-numpy), or a 64-bit system"
     return (
         "wheels exist for CPython on 64-bit systems: ai-edge-litert for 3.10 to 3.14 with glibc 2.27, "
         "tflite-runtime up to 3.11, onnxruntime from 3.11"

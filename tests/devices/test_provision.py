@@ -122,4 +122,9 @@ def test_32_bit_boards_need_their_own_numpy(
     with pytest.raises(TargetError, match=why) as caught:
         provision(board, pi32, ("tflite-runtime",), wheels=shelf)
     assert "apt install python3-numpy" in caught.value.hint
+    assert "ERROR" not in caught.value.message
+    new = dataclasses.replace(pi32, version=(3, 13, 5))
+    with pytest.raises(TargetError, match="holds no wheel of tflite-runtime that fits") as caught:
+        provision(board, new, ("tflite-runtime",), wheels=shelf)
+    assert "up to Python 3.11" in caught.value.hint
     assert wheel_set("tflite-runtime", pi32, shelf).wheels
