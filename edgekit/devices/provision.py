@@ -22,6 +22,7 @@ from edgekit.errors import InputError, RunnerError, TargetError
 from edgekit.feeding import load_outputs
 from edgekit.isolated.python import isolated
 from edgekit.progress import SILENT, Progress
+from edgekit.telemetry import confined
 from edgekit.temporary import temporary_folder
 from edgekit.transports.base import Transport, retried
 from edgekit.transports.shell import FULL, refused
@@ -39,10 +40,26 @@ NEWEST_32_BIT = (3, 11)
 """The newest Python that tflite-runtime has wheels for."""
 SMOKE_SECONDS = 120.0
 UNPACK_SECONDS = 600.0
-# The archive is ours and came whole; its folder appears whole, too.
+IMPORTS = {
+    "ai-edge-litert": "ai_edge_litert.interpreter", "tflite-runtime": "tflite_runtime.interpreter",
+    "onnxruntime": "onnxruntime",
+}  # fmt: skip
+"""What a runner imports of each runtime, besides NumPy."""
+# The archive is ours and came whole; its folder appears whole, too. What a runner imports of it is compiled once: no
+# process may write bytecode later, and importing takes several times as long without. In a fork, since importing may
+# crash; and as bytecode that is not checked against its source (PEP 552), which does not change.
 UNPACK = """
-import os, shutil, sys, tarfile
-archive, folder = sys.argv[1:]
+import os, py_compile, shutil, sys, tarfile
+archive, folder = sys.argv[1:3]
+def compile_imported():
+    sys.path[:0] = [part]
+    for name in sys.argv[3:]:
+        __import__(name)
+    for module in list(sys.modules.values()):
+        path = getattr(module, "__file__", None) or ""
+        if path.startswith(part + "/") and path.endswith(".py"):
+            mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
+            py_compile.compile(path, dfile=folder + path[len(part):], doraise=True, invalidation_mode=mode)
 part = folder + ".part-%d" % os.getpid()
 try:
     os.mkdir(part)
@@ -51,10 +68,20 @@ try:
             if not member.isreg() or member.name.startswith("/") or ".." in member.name.split("/"):
                 raise SystemExit("the archive holds more than files: " + repr(member.name))
             tar.extract(member, part)
+    os.remove(archive)
+    child = os.fork()
+    if not child:
+        try:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+            compile_imported()
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
     os.rename(part, folder)
 finally:
     shutil.rmtree(part, ignore_errors=True)
-    os.remove(archive)
+    if os.path.exists(archive):
+        os.remove(archive)
 """
 
 
@@ -206,8 +233,9 @@ def install(
         if transport.run(["ls", "-d", folder], timeout=SMOKE_SECONDS).returncode == 0:
             return False
         work.renew()
-        argv = isolated(device.python, "-c", UNPACK, work.push(wheels.archive), folder)
-        done = transport.run(argv, timeout=UNPACK_SECONDS)
+        modules = ("numpy", "numpy.random", IMPORTS[wheels.runtime])
+        argv = isolated(device.python, "-c", UNPACK, work.push(wheels.archive), folder, *modules)
+        done = transport.run(argv, timeout=UNPACK_SECONDS, env=confined(work.folder))
         work.forget(wheels.archive)
         if done.returncode != 0:
             if FULL.search(done.stderr):

@@ -79,7 +79,13 @@ def test_wheels_are_copied_once(board: Device, machine: Interpreter, tmp_path: P
     assert again == found
     assert not said.lines
     assert board.work.sent_bytes - sent < 1000  # the job of the smoke test
-    assert not list((Path(board.work.base) / "files").glob("*.gz"))  # type: ignore[attr-defined]
+    base = Path(board.work.base)  # type: ignore[attr-defined]
+    assert not list((base / "files").glob("*.gz"))
+    (compiled,) = (base / "runtimes").rglob("*.pyc")
+    assert compiled.name == f"__init__.{sys.implementation.cache_tag}.pyc"
+    assert compiled.read_bytes()[4:8] == b"\1\0\0\0"  # not checked against its source
+    compiled.parent.parent.joinpath("__init__.py").write_text("1/0")  # so that it is seen to be used
+    assert smoke(board, again) == ""
 
 
 def test_what_crashes_is_not_used(board: Device, machine: Interpreter, home: Path) -> None:
