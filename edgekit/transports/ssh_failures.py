@@ -199,7 +199,7 @@ FAILURES: tuple[tuple[str, type[TargetError], str, str], ...] = (
         "is ssh switched on? sudo raspi-config nonint do_ssh 0; on another port? --host ADDRESS:PORT",
     ),
     (
-        "banner line|during banner exchange|Bad packet length|Protocol major versions|invalid protocol identifier",
+        "banner line|Bad packet length|Protocol major versions|invalid protocol identifier",
         TargetError,
         "what listens on that port is no ssh",
         "give ssh's port with --host ADDRESS:PORT",

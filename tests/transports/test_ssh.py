@@ -165,6 +165,7 @@ SAID = [
     ("Unable to negotiate with 10.0.0.1 port 22: no matching host key type found.", TargetError, "speaks no ssh"),
     ("ssh: connect to host board port 22: Connection refused", ConnectionFailed, "nothing listens on its port 22"),
     ("ssh: connect to host board port 22: Connection timed out", ConnectionFailed, "cannot be reached"),
+    ("Connection timed out during banner exchange", ConnectionFailed, "cannot be reached"),
     ("kex_exchange_identification: Connection closed by remote host", ConnectionFailed, "the connection broke"),
     ("kex_exchange_identification: banner line contains invalid characters", TargetError, "is no ssh"),
     ("Load key \"/k\": bad permissions\nPermissions 0644 for '/k' are too open.\npi@b: Permission denied (publickey).",
