@@ -13,19 +13,18 @@ from typing import Any
 
 from edgekit import __version__
 from edgekit.data.dataset import Dataset
-from edgekit.data.fitting import coded, fit, named_as, ports_of
-from edgekit.data.stored import read_samples, write_samples
+from edgekit.data.fitting import fit, named_as, ports_of
 from edgekit.devices import benchmark_model
 from edgekit.devices.device import Device
 from edgekit.devices.facts import read_facts
 from edgekit.devices.health import throttled, wait_cool
 from edgekit.devices.jobs import Job, run_job
 from edgekit.errors import EdgekitError, InputError, RunnerError, RunnerTimeout
-from edgekit.feeding import SCALES, feed_names, output_order, read_outputs, unscaled
-from edgekit.files import sha256
+from edgekit.feeding import SCALES, feed_names, read_outputs, unscaled
 from edgekit.heads import chosen_kinds, settled
 from edgekit.measuring.agreement import compare_with_host
-from edgekit.measuring.first_outputs import FEW, first_outputs
+from edgekit.measuring.evaluation import Evaluation, evaluation
+from edgekit.measuring.first_outputs import first_outputs
 from edgekit.measuring.inputs import fix_shapes
 from edgekit.measuring.plan import Plan
 from edgekit.measuring.prepare import Prepared, prepare, set_governor, tell_differences
@@ -84,7 +83,7 @@ def bench(
     for note in dict.fromkeys(c.note for c in fed if c.note):
         progress.warn(note)
     with temporary_folder("bench") as folder:
-        samples = _evaluation(fed, data, folder)
+        samples = evaluation(fed, data, folder)
         prepared = prepare(device, fed, forced=forced, wheels=wheels, native=native, progress=progress)
         if plan.governor:
             set_governor(device, plan.governor, progress)
@@ -140,26 +139,6 @@ class _Cell:
             modes.append(mode)
 
 
-@dataclass(frozen=True)
-class _Evaluation:
-    """The samples that every file answers.
-
-    Attributes:
-        path: an `.npz` with them.
-        first: another with the first of them, so that timed processes do not hold the whole set in memory.
-        few: another with a few, to look at before all else.
-        x, y: what it holds.
-        described: for the record.
-    """
-
-    path: Path
-    first: Path
-    few: Path
-    x: Any
-    y: Any
-    described: dict[str, Any]
-
-
 class _Session:
     """The passes of one session. Latency runs in rounds: round 1 of every file, then round 2 of every file, ...
 
@@ -168,7 +147,7 @@ class _Session:
     """
 
     def __init__(
-        self, prepared: Prepared, plan: Plan, device: Device, samples: _Evaluation | None, folder: Path
+        self, prepared: Prepared, plan: Plan, device: Device, samples: Evaluation | None, folder: Path
     ) -> None:
         self._prepared, self._plan, self._device, self._folder = prepared, plan, device, folder
         self._subjects = prepared.subjects
@@ -374,35 +353,3 @@ def _fed(
         task = task.with_metric(USUAL[task.main.kind])
     task = with_metric(task, metric) if task else task
     return dataclasses.replace(candidate, preprocessing=how, task=task, note=note)
-
-
-def _coded(y: Any, subjects: Sequence[Candidate]) -> Any:
-    """Return the labels of a data set as the first file whose task is known takes them."""
-    first = next((c for c in subjects if c.task is not None), None)
-    if first is None or first.task is None or y is None:
-        return y
-    ports = ports_of([first.outputs[i] for i in output_order(first.outputs, first.task)])
-    return coded(y, first.task, ports)
-
-
-def _evaluation(subjects: list[Candidate], data: Dataset | None, folder: Path) -> _Evaluation | None:
-    """Return the samples that every file is evaluated on: of the data, else of the bundles, else None."""
-    carried = {sha256(c.samples): c.samples for c in subjects if c.samples is not None and data is None}
-    if len(carried) > 1:
-        raise InputError(
-            "the bundles carry different evaluation samples, so their accuracies do not compare",
-            "give --data, bench them one by one, or switch accuracy off with --no-accuracy",
-        )
-    if data is not None:
-        path, source = folder / "test.npz", f"{data.name}, the whole test part"
-        x, y = data.x_test, _coded(data.y_test, subjects)
-        write_samples(path, x, y)
-    elif carried:
-        [path], source = carried.values(), "the bundle's evaluation samples"
-        x, y = read_samples(path)
-    else:
-        return None
-    first, few = folder / "first.npz", folder / "few.npz"
-    write_samples(first, x[:1])
-    write_samples(few, x[:FEW])
-    return _Evaluation(path, first, few, x, y, {"source": source, "samples": len(x), "sha256": sha256(path)})

@@ -210,8 +210,6 @@ def failed(record: Record) -> bool:
     return any(m.failures or judge(m, record).word == "invalid" for m in record.measurements)
 
 
-
-
 def conditions(record: Record) -> str:
     """Return under which conditions the numbers were taken, in a few lines."""
     host, plan = record.host, record.plan
