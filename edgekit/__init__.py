@@ -11,11 +11,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from edgekit.telemetry import switch_off
+
 if TYPE_CHECKING:
     from edgekit.api import bench, compress
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "bench", "compress"]
+
+switch_off()
 
 
 def __getattr__(name: str) -> Any:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import html
 import math
-import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -22,6 +21,7 @@ import edgekit.manifest
 import edgekit.records
 from edgekit.config import Recipe
 from edgekit.errors import EdgekitError, InputError
+from edgekit.isolated.python import environment, module_argv
 from edgekit.manifest import read_bundle
 from edgekit.outputs import check_apart, prove
 from edgekit.printable import visible
@@ -264,7 +264,6 @@ def _numbers(value: Sequence[float] | float) -> str:
 
 def _run(argv: Sequence[str], *, verbose: bool) -> None:
     """Run a command of edgekit, which ends with us, showing what it says, and raise what it explains."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     message, hint, last = "", "", ""
 
     def read(line: str) -> None:
@@ -277,8 +276,6 @@ def _run(argv: Sequence[str], *, verbose: bool) -> None:
             sys.stderr.write(line + "\n")
         last = line.strip() or last
 
-    done = LocalTransport().run(
-        [sys.executable, "-m", "edgekit", *argv], timeout=math.inf, env=environment, on_line=read
-    )
+    done = LocalTransport().run(module_argv("edgekit", *argv), timeout=math.inf, env=environment(), on_line=read)
     if done.returncode:
         raise EdgekitError(message or f"edgekit {argv[0]} ended with exit code {done.returncode}: {last}", hint)

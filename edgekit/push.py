@@ -89,7 +89,7 @@ def push(
     if dest is not None and (not dest or visible(dest) != dest):
         raise InputError(f"--dest {shown(dest)}: no folder's name", "give a path of characters that can be seen")
     folder = dest or "/".join(("models", *parts_below(name)))
-    with connected(target) as transport:
+    with connected(target, progress) as transport:
         if target.transport == "local":
             there = expanded(folder).absolute()
             check_apart(there, [source if is_folder(source) else None], "--dest", replaced=False)

@@ -116,6 +116,13 @@ class Agreed(TypedDict):
     equal: Count
     largest_difference: AnyFloat
     unit: str
+    other_class: NotRequired[Count]
+    far: NotRequired[Count]
+    rms: NotRequired[AnyFloat]
+    span: NotRequired[AnyFloat]
+    why: NotRequired[str]
+    host_runtime: NotRequired[str]
+    same_runtime: NotRequired[bool]
 
 
 @dataclass(frozen=True)

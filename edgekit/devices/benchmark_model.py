@@ -74,7 +74,7 @@ def run(
         f"--max_secs={max(1, int(timeout / 3))}",
     ]
     try:
-        done = device.transport.run(argv, timeout=timeout, env=device.env, on_line=on_line)
+        done = device.transport.run(argv, timeout=timeout, on_line=on_line)
     except TimeoutError as error:
         raise RunnerTimeout(f"{model.name}: benchmark_model was stopped after {timeout:g} s") from error
     log = f"{done.stdout}\n{done.stderr}"

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from edgekit.devices.interpreter import MODULES
 from edgekit.devices.target import DESKTOP, Target, host_variable
 from edgekit.devices.work import LocalWork, RemoteWork, Work
 from edgekit.errors import InputError
+from edgekit.isolated.python import folders_with
 from edgekit.opening import expanded
+from edgekit.progress import SILENT, Progress
 from edgekit.transports.adb import AdbTransport
 from edgekit.transports.base import Transport
 from edgekit.transports.local import LocalTransport
@@ -26,7 +29,7 @@ class Device:
         transport: how programs get there.
         work: how files get there.
         python: the interpreter on the device that has numpy and a runtime.
-        env: variables for it.
+        folders: where it finds these besides its own site-packages, and before them.
         prefix: a program, with arguments, that starts it.
     """
 
@@ -34,7 +37,7 @@ class Device:
     transport: Transport
     work: Work
     python: str
-    env: Mapping[str, str] = field(default_factory=dict)
+    folders: tuple[str, ...] = ()
     prefix: tuple[str, ...] = ()
 
     @property
@@ -44,14 +47,18 @@ class Device:
 
 
 @contextmanager
-def connected(target: Target) -> Iterator[Transport]:
+def connected(target: Target, progress: Progress = SILENT) -> Iterator[Transport]:
     """Reach a device and let go of it afterwards.
+
+    Args:
+        target: which.
+        progress: told when its connection breaks.
 
     Raises:
         InputError: the target has no address.
         TargetError: it cannot be reached.
     """
-    transport = _transport(target)
+    transport = _transport(target, progress)
     try:
         yield transport
     finally:
@@ -59,31 +66,34 @@ def connected(target: Target) -> Iterator[Transport]:
 
 
 @contextmanager
-def open_device(target: Target = DESKTOP, python: str | None = None) -> Iterator[Device]:
+def open_device(target: Target = DESKTOP, python: str | None = None, progress: Progress = SILENT) -> Iterator[Device]:
     """Open a target for one session and close it afterwards.
 
     Args:
         target: which.
         python: another interpreter on it.
+        progress: told when its connection breaks.
 
     Raises:
         InputError: the target has no address.
         TargetError: it cannot be reached, or another edgekit is measuring there.
     """
-    with connected(target) as transport:
+    with connected(target, progress) as transport:
         work: Work = LocalWork() if target.transport == "local" else RemoteWork(transport, target.work)
         usual = sys.executable if target.transport == "local" else target.python
         try:
-            yield Device(target, transport, work, python or usual)
+            ours = target.transport == "local" and python in (None, sys.executable)
+            folders = folders_with(("numpy", *MODULES.values())) if ours else ()
+            yield Device(target, transport, work, python or usual, folders)
         finally:
             work.close()
 
 
-def _transport(target: Target) -> Transport:
+def _transport(target: Target, progress: Progress) -> Transport:
     if target.transport == "local":
         return LocalTransport()
     if target.transport == "emulated":
-        return _emulated()
+        return _emulated(progress)
     if target.transport == "adb":
         return AdbTransport(target.serial)
     if target.host is None:
@@ -91,13 +101,13 @@ def _transport(target: Target) -> Transport:
             f"target `{target.name}` has no address", f"give --host user@address, or set {host_variable(target.name)}"
         )
     identity = expanded(target.identity) if target.identity else None
-    return SshTransport(target.host, target.port, identity, target.options)
+    return SshTransport(target.host, target.port, identity, target.options, progress.warn)
 
 
-def _emulated() -> Transport:
+def _emulated(progress: Progress) -> Transport:
     from edgekit.devices.emulated import board
 
     running = board.status()
     if running is None:
         raise InputError("the emulated board is not running", "start it with: edgekit targets emulate up")
-    return SshTransport(running.destination, running.port, running.identity, running.options)
+    return SshTransport(running.destination, running.port, running.identity, running.options, progress.warn)

@@ -61,7 +61,7 @@ def examine(
     """
     python = python or (sys.executable if target.transport == "local" else target.python)
     try:
-        with connected(target) as transport:
+        with connected(target, progress) as transport:
             started = time.monotonic()
             transport.run(["true"], timeout=TIMEOUT)
             seconds = time.monotonic() - started

@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypedDict
 
 from edgekit.document import parse_json
 from edgekit.errors import InputError, TargetError
+from edgekit.isolated.python import isolated
 from edgekit.printable import LONGEST, shown
 from edgekit.rules import Count, Natural, Sized
 from edgekit.schema import read
@@ -82,14 +83,14 @@ class _Answer(TypedDict):
     modules: dict[str, str | None]
 
 
-def probe(transport: Transport, python: str, env: Mapping[str, str] | None = None) -> Interpreter:
+def probe(transport: Transport, python: str) -> Interpreter:
     """Ask a device's Python what it is.
 
     Raises:
         TargetError: there is none, it is too old, or it does not answer.
     """
-    argv = [python, "-c", PROBE, "numpy", *MODULES]
-    done = retried(lambda: transport.run(argv, timeout=TIMEOUT, env=env))
+    argv = isolated(python, "-c", PROBE, "numpy", *MODULES)
+    done = retried(lambda: transport.run(argv, timeout=TIMEOUT))
     where = transport.address
     if done.returncode in (126, 127):
         raise TargetError(

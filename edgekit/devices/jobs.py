@@ -18,10 +18,13 @@ from edgekit.devices.work import OUTPUTS_BYTES
 from edgekit.document import LARGE
 from edgekit.errors import InputError, RunnerCrashed, RunnerTimeout
 from edgekit.isolated.child import memory_for, too_much, wants_memory
+from edgekit.isolated.python import isolated
 from edgekit.preprocessing import Preprocessing
 from edgekit.schema import read_json
+from edgekit.telemetry import confined
 from edgekit.temporary import temporary_folder
 from edgekit.transports.base import Completed, OnLine
+from edgekit.transports.shell import FULL, refused
 
 RUNNER = Path(edgekit.ondevice.__file__).with_name("runner.py")
 JOB_SCHEMA = 2
@@ -117,8 +120,8 @@ def run_job(
     with temporary_folder("job") as folder:
         job_path = folder / "job.json"
         job_path.write_text(json.dumps(sent), encoding="utf-8")
-        argv = [*device.prefix, device.python, work.push(RUNNER), work.send(job_path), answer_path]
-        env = {"PYTHONDONTWRITEBYTECODE": "1", "ORT_LOAD_CONFIG_FROM_MODEL": "0", **device.env}
+        runner = isolated(device.python, work.push(RUNNER), work.send(job_path), answer_path, *device.folders)
+        argv, env = [*device.prefix, *runner], confined(work.folder)
         try:
             done = device.transport.run(argv, timeout=timeout, env=env, on_line=on_line)
         except TimeoutError as error:
@@ -162,6 +165,8 @@ def _read_answer(
             f"{sent['first_seconds']:g} s",
             "a loop without end? if not, a larger --timeout allows a tenth of it",
         )
+    if FULL.search(done.stderr):
+        raise refused(device.transport.address, remote, done.stderr[-2000:])
     if "memory_bytes" in sent and wants_memory(done.stderr[-2000:]):
         raise too_much(_running(job), sent["memory_bytes"])
     raise RunnerCrashed(_crash_sentence(job, done), "its last words: " + (_last_words(done) or "none"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,26 +13,53 @@ from typing import Any
 from edgekit.devices import benchmark_model
 from edgekit.devices.device import Device
 from edgekit.devices.facts import read_facts
-from edgekit.devices.interpreter import MODULES, Interpreter, probe
-from edgekit.devices.jobs import Job, run_job
+from edgekit.devices.interpreter import Interpreter, probe
+from edgekit.devices.jobs import RUNTIMES, Job, run_job
 from edgekit.devices.target import Target
 from edgekit.devices.wheels import OWN_NUMPY, NoWheels, WheelSet, wheel_set
 from edgekit.devices.work import RemoteWork
 from edgekit.errors import InputError, RunnerError, TargetError
+from edgekit.feeding import load_outputs
+from edgekit.isolated.python import isolated
 from edgekit.progress import SILENT, Progress
+from edgekit.telemetry import confined
+from edgekit.temporary import temporary_folder
 from edgekit.transports.base import Transport, retried
+from edgekit.transports.shell import FULL, refused
 
-SMOKE = Path(__file__).with_name("smoke.tflite")
-"""A convolution and a dense layer in int8; `tests/devices/test_provision.py` builds it."""
+SMOKE = {name: Path(__file__).with_name(f"smoke.{name}") for name in RUNTIMES}
+"""A convolution and a dense layer in int8, by format; `tests/devices/test_provision.py` builds them."""
+KNOWN = {"tflite": (-128, 120, 27), "onnx": (30, 76, 26)}
+"""What they answer to a runner's seeded random values."""
+ROUNDING = 4
+"""Steps by which an answer may differ: tflite-runtime rounds the convolution otherwise than ai-edge-litert."""
 NEWER_ARM = ("atomics", "asimddp", "asimdhp", "i8mm", "sve")
 NEWER_X86 = ("avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8")
 """Instruction sets that builds for newer CPUs use, as /proc/cpuinfo names them."""
+NEWEST_32_BIT = (3, 11)
+"""The newest Python that tflite-runtime has wheels for."""
 SMOKE_SECONDS = 120.0
 UNPACK_SECONDS = 600.0
-# The archive is ours and came whole; its folder appears whole, too.
+IMPORTS = {
+    "ai-edge-litert": "ai_edge_litert.interpreter", "tflite-runtime": "tflite_runtime.interpreter",
+    "onnxruntime": "onnxruntime",
+}  # fmt: skip
+"""What a runner imports of each runtime, besides NumPy."""
+# The archive is ours and came whole; its folder appears whole, too. What a runner imports of it is compiled once: no
+# process may write bytecode later, and importing takes several times as long without. In a fork, since importing may
+# crash; and as bytecode that is not checked against its source (PEP 552), which does not change.
 UNPACK = """
-import os, shutil, sys, tarfile
-archive, folder = sys.argv[1:]
+import os, py_compile, shutil, sys, tarfile
+archive, folder = sys.argv[1:3]
+def compile_imported():
+    sys.path[:0] = [part]
+    for name in sys.argv[3:]:
+        __import__(name)
+    for module in list(sys.modules.values()):
+        path = getattr(module, "__file__", None) or ""
+        if path.startswith(part + "/") and path.endswith(".py"):
+            mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
+            py_compile.compile(path, dfile=folder + path[len(part):], doraise=True, invalidation_mode=mode)
 part = folder + ".part-%d" % os.getpid()
 try:
     os.mkdir(part)
@@ -41,10 +68,20 @@ try:
             if not member.isreg() or member.name.startswith("/") or ".." in member.name.split("/"):
                 raise SystemExit("the archive holds more than files: " + repr(member.name))
             tar.extract(member, part)
+    os.remove(archive)
+    child = os.fork()
+    if not child:
+        try:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+            compile_imported()
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
     os.rename(part, folder)
 finally:
     shutil.rmtree(part, ignore_errors=True)
-    os.remove(archive)
+    if os.path.exists(archive):
+        os.remove(archive)
 """
 
 
@@ -55,14 +92,14 @@ class Provision:
     Attributes:
         runtime: its name.
         source: `the device's own`, or `wheels from here`.
-        env: variables for the device's Python.
+        folders: where the device's Python finds it.
         wheels: name, version and SHA-256 of every wheel that was copied; empty for the device's own.
         fresh: whether it was unpacked just now.
     """
 
     runtime: str
     source: str
-    env: Mapping[str, str] = field(default_factory=dict)
+    folders: tuple[str, ...] = ()
     wheels: tuple[dict[str, str], ...] = ()
     fresh: bool = field(default=False, compare=False)
 
@@ -126,7 +163,7 @@ def provision(
                 found = install(device, machine, chosen, progress, again=True)
                 trouble = smoke(device, found)
         except NoWheels as error:
-            reasons.append(error.message)
+            reasons.append(f"{runtime} from wheels: {error.why}")
             continue
         if not trouble:
             return found
@@ -196,11 +233,17 @@ def install(
         if transport.run(["ls", "-d", folder], timeout=SMOKE_SECONDS).returncode == 0:
             return False
         work.renew()
-        done = transport.run([device.python, "-c", UNPACK, work.push(wheels.archive), folder], timeout=UNPACK_SECONDS)
+        modules = ("numpy", "numpy.random", IMPORTS[wheels.runtime])
+        argv = isolated(device.python, "-c", UNPACK, work.push(wheels.archive), folder, *modules)
+        done = transport.run(argv, timeout=UNPACK_SECONDS, env=confined(work.folder))
         work.forget(wheels.archive)
         if done.returncode != 0:
-            said = " ".join(done.stderr.split())[-300:]
-            raise TargetError(f"{transport.address}: the wheels cannot be unpacked: {said}", "is there space left?")
+            if FULL.search(done.stderr):
+                raise refused(transport.address, folder, done.stderr)
+            said = done.stderr.strip().rpartition("\n")[2][-300:] or f"exit code {done.returncode}"
+            raise TargetError(
+                f"{transport.address}: the wheels cannot be unpacked: {said}", "see: edgekit targets check"
+            )
         return True
 
     if retried(lambda: transport.run(["ls", "-d", folder], timeout=SMOKE_SECONDS)).returncode != 0:
@@ -208,32 +251,35 @@ def install(
         size = wheels.archive.stat().st_size / 1e6
         progress.say(f"{device.name}: copying {wheels.runtime} there, {size:.0f} MB: {names}")
     fresh = retried(unpack)
-    return Provision(wheels.runtime, "wheels from here", {"PYTHONPATH": folder}, wheels.wheels, fresh)
+    return Provision(wheels.runtime, "wheels from here", (folder,), wheels.wheels, fresh)
 
 
 def smoke(device: Device, found: Provision) -> str:
-    """Run a tiny model in a process of its own on the device; return what went wrong, or an empty string."""
-    if found.runtime == "onnxruntime":
-        return _import(device, found)
-    try:
-        job = Job("memory", found.runtime, SMOKE)
-        retried(lambda: run_job(with_runtime(device, found), job, timeout=SMOKE_SECONDS))
-    except RunnerError as error:
-        return f"{error.message} ({error.hint})" if error.hint else error.message
+    """Run a tiny model in a process of its own on the device; return what went wrong, or an empty string.
+
+    Its outputs are known: a runtime that computes something else is not used.
+    """
+    format_ = "onnx" if found.runtime == "onnxruntime" else "tflite"
+    job = Job("accuracy", found.runtime, SMOKE[format_])
+    with temporary_folder("smoke") as folder:
+        path = folder / "outputs.npz"
+        try:
+            retried(lambda: run_job(with_runtime(device, found), job, timeout=SMOKE_SECONDS, outputs=path))
+            outputs = load_outputs(path)["0"].reshape(-1)
+        except RunnerError as error:
+            return f"{error.message} ({error.hint})" if error.hint else error.message
+        except (InputError, KeyError):
+            return f"{job.model.name}: its outputs cannot be read"
+    known = KNOWN[format_]
+    if len(outputs) != len(known) or any(abs(int(a) - b) > ROUNDING for a, b in zip(outputs, known, strict=True)):
+        got = ", ".join(map(str, outputs[:8]))
+        return f"{job.model.name}: computes {got} where {', '.join(map(str, known))} is right"
     return ""
 
 
 def with_runtime(device: Device, found: Provision) -> Device:
-    """Return the device with the variables of a runtime."""
-    return dataclasses.replace(device, env={**device.env, **found.env})
-
-
-def _import(device: Device, found: Provision) -> str:
-    argv = [device.python, "-c", f"import {MODULES[found.runtime]}"]
-    done = retried(lambda: device.transport.run(argv, timeout=SMOKE_SECONDS, env={**device.env, **found.env}))
-    if done.returncode == 0:
-        return ""
-    return f"cannot be imported: {' '.join(done.stderr.split())[-200:] or f'exit code {done.returncode}'}"
+    """Return the device with the folders of a runtime."""
+    return dataclasses.replace(device, folders=found.folders)
 
 
 def _digest(wheels: WheelSet) -> str:
@@ -243,8 +289,15 @@ def _digest(wheels: WheelSet) -> str:
 def _advice(machine: Interpreter, reasons: Sequence[str]) -> str:
     if any("SIGILL" in reason for reason in reasons):
         return "put an older version's wheels into a folder for --runtime-wheels, or try --runtime tflite-runtime"
-    if machine.machine == "armv7l":
-        return "on 32-bit ARM: Python 3.7 to 3.11 with `sudo apt install python3-numpy`, or a 64-bit system"
+    if machine.machine in OWN_NUMPY:
+        if machine.version[:2] > NEWEST_32_BIT:
+            newest = ".".join(map(str, NEWEST_32_BIT))
+            return (
+                f"for 32-bit ARM there are wheels up to Python {newest}: name one with --python, or use a 64-bit system"
+            )
+        if machine.modules.get("numpy") is None:
+            return "on the board: sudo apt install python3-numpy"
+        return "on 32-bit ARM: Python 3.7 to 3.11 with NumPy 1 (sudo apt install python3-numpy), or a 64-bit system"
     return (
         "wheels exist for CPython on 64-bit systems: ai-edge-litert for 3.10 to 3.14 with glibc 2.27, "
         "tflite-runtime up to 3.11, onnxruntime from 3.11"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgekit.errors import RunnerError
+from edgekit.transports.shell import FULL
 
 CUSTOM = "the operator comes from the model's own toolchain; measure with a runtime that has it, or export without it"
 FLEX = (
@@ -60,6 +61,8 @@ def refusal(answer: Mapping[str, Any], runtime: str, name: str) -> RunnerError:
         if found:
             return RunnerError(f"{name}: {sentence.format(*found.groups(), runtime=runtime)}", hint)
     message = message[:500]
+    if answer["error"] == "OSError" and FULL.search(message):
+        return RunnerError(f"{name}: the device has no space left for its outputs", "free some space there")
     if answer["error"] == "JobError":
         return RunnerError(f"{name}: {message}")
     if answer["error"] in ("ModuleNotFoundError", "ImportError"):

@@ -1,6 +1,6 @@
 """Wheels for another machine: found by this machine's pip, unpacked here, packed into one file to copy there.
 
-The device needs no pip, no internet and no rights: the unpacked folder on PYTHONPATH is enough. pip resolves for a
+The device needs no pip, no internet and no rights: the unpacked folder on `sys.path` is enough. pip resolves for a
 foreign platform with `--platform`, `--python-version` and `--only-binary` (pip's documentation of `pip download`).
 """
 
@@ -24,12 +24,14 @@ from pathlib import Path
 from typing import TypedDict
 
 from edgekit.devices.interpreter import Interpreter
-from edgekit.errors import InputError, TargetError
+from edgekit.errors import InputError, OutputError, TargetError
 from edgekit.files import atomic_folder, sha256, work_base, write_json
+from edgekit.isolated.python import module_argv
 from edgekit.printable import told, visible
 from edgekit.schema import read, read_json
 from edgekit.temporary import temporary_folder
 from edgekit.transports.local import LocalTransport
+from edgekit.transports.shell import FULL
 
 REQUIREMENTS = {
     "ai-edge-litert": ("ai-edge-litert",),
@@ -107,9 +109,14 @@ def _make(folder: Path, runtime: str, machine: Interpreter, wheels: Path | None)
 
 
 class NoWheels(TargetError):
-    """No wheels of a runtime fit a machine."""
+    """No wheels of a runtime fit a machine.
+
+    Attributes:
+        why: they do not.
+    """
 
     def __init__(self, runtime: str, machine: Interpreter, why: str) -> None:
+        self.why = why
         super().__init__(f"{runtime} has no wheels for {machine}: {why}")
 
 
@@ -123,7 +130,7 @@ def platforms(machine: Interpreter) -> list[str]:
 
 def _download(runtime: str, machine: Interpreter, wheels: Path | None, into: Path) -> None:
     requirements = REQUIREMENTS[runtime]
-    argv = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--dest", str(into)]
+    argv = module_argv("pip", "download", "--quiet", "--disable-pip-version-check", "--dest", str(into))
     argv += ["--only-binary=:all:", "--implementation", "cp"]
     argv += ["--python-version", ".".join(map(str, machine.version[:2]))]
     for platform in platforms(machine):
@@ -139,16 +146,21 @@ def _download(runtime: str, machine: Interpreter, wheels: Path | None, into: Pat
         raise TargetError(f"the wheels of {runtime} did not come within {PIP_SECONDS} s", _OFFLINE) from error
     if done.returncode == 0:
         return
-    errors = [line.removeprefix("ERROR: ") for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
-    said = " ".join(errors)[-300:] or done.stderr[-300:]
     if "No module named pip" in done.stderr:
         raise InputError(
             f"this Python has no pip, which finds the wheels of {runtime}",
             f"{sys.executable} -m ensurepip; or put the wheels on the board yourself",
         )
     if re.search(r"connection|Name or service|name resolution|Max retries|timed out", done.stderr, re.IGNORECASE):
-        raise TargetError(f"the package index cannot be reached for the wheels of {runtime}: {said}", _OFFLINE)
-    raise NoWheels(runtime, machine, said)
+        raise TargetError(f"the package index cannot be reached for the wheels of {runtime}", _OFFLINE)
+    if FULL.search(done.stderr):
+        raise OutputError(f"no space left here for the wheels of {runtime}", "free some space, or set TMPDIR")
+    where = f"{wheels} holds" if wheels is not None else "the package index has"
+    if found := re.search(r"No matching distribution found for ([A-Za-z0-9_.-]+)", done.stderr):
+        raise NoWheels(runtime, machine, f"{where} no wheel of {found[1]} that fits")
+    if "ResolutionImpossible" in done.stderr:
+        raise NoWheels(runtime, machine, f"{where} no wheels of what it requires that fit each other")
+    raise NoWheels(runtime, machine, f"pip cannot get them (exit code {done.returncode})")
 
 
 _OFFLINE = "with internet once; or put the wheels into a folder and give it with --runtime-wheels"

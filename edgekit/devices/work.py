@@ -11,7 +11,7 @@
 
 A keeper (ondevice/keeper.sh) runs there as long as the session: a shell that waits for its stdin to end, whether we
 finish, are killed or lose the connection, and then removes what the session left, frees the device and puts the
-governors back. It also ends when it hears no beat for a minute or two: a network that is simply gone closes nothing.
+governors back. It also ends when it hears no beat for a minute: a network that is simply gone closes nothing.
 """
 
 from __future__ import annotations
@@ -71,6 +71,10 @@ class Work(Protocol):
 
     sent_bytes: int
 
+    @property
+    def folder(self) -> str:
+        """The session's folder on the device, where its programs may write; it goes with the session."""
+
     def renew(self) -> None:
         """Make sure that the session is open, before a job.
 
@@ -121,6 +125,11 @@ class LocalWork:
     def __init__(self) -> None:
         self.sent_bytes = 0
         self._folder = Temporary("work")
+
+    @property
+    def folder(self) -> str:
+        """The temporary folder (see `Work.folder`)."""
+        return str(self._folder.path)
 
     def renew(self) -> None:
         """Do nothing."""
@@ -175,6 +184,11 @@ class RemoteWork:
         self._keeper, self._session = self._open()
         self._done = threading.Event()
         threading.Thread(target=self._beat, daemon=True).start()
+
+    @property
+    def folder(self) -> str:
+        """The session's folder (see `Work.folder`)."""
+        return self._session
 
     def renew(self) -> None:
         """Open the session again if the connection broke meanwhile (see `Work.renew`)."""

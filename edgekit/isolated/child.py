@@ -17,6 +17,7 @@ from typing import IO, Any
 
 from edgekit import errors
 from edgekit.errors import EdgekitError, InputError, RunnerCrashed, RunnerError, RunnerTimeout
+from edgekit.isolated.python import environment
 from edgekit.isolated.wire import Array, receive, send
 
 MEMORY_VARIABLE = "EDGEKIT_MEMORY_GIB"
@@ -189,18 +190,13 @@ class Child:
         if self._process is not None and self._process.owner == os.getpid() and self._process.popen.poll() is None:
             return self._process
         self.close()
-        environment = {
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-            "ORT_LOAD_CONFIG_FROM_MODEL": "0",
-        }
         log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         popen = subprocess.Popen(
             [sys.executable, "-P", "-c", _START],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
-            env=environment,
+            env={**environment(), "ORT_LOAD_CONFIG_FROM_MODEL": "0"},
         )
         self._process = _Process(popen, log, os.getpid())
         weakref.finalize(self, self._process.end)

@@ -10,13 +10,17 @@ from typing import Any
 
 from edgekit.devices import benchmark_model
 from edgekit.devices.device import Device
+from edgekit.devices.interpreter import Interpreter
 from edgekit.devices.provision import probe_device, provision, with_runtime
+from edgekit.devices.target import differences
+from edgekit.devices.work import RemoteWork
 from edgekit.errors import InputError, TargetError
 from edgekit.files import sha256
 from edgekit.measuring.subjects import Candidate
 from edgekit.progress import SILENT, Progress
 
 TIMEOUT = 30.0
+ONNX = "onnxruntime"
 
 
 @dataclass(frozen=True)
@@ -66,10 +70,12 @@ def prepare(
     if device.target.transport == "local":
         return Prepared(list(subjects), dict.fromkeys(runtimes, device), {}, {})
     machine = probe_device(device.target, device.transport, device.python)
+    subjects = _possible(device, subjects, machine, progress)
+    runtimes = list(dict.fromkeys(c.subject.runtime for c in subjects))
     devices: dict[str, Device] = {}
     refusals: dict[str, str] = {}
     chosen: dict[str, str] = {}
-    brought = []
+    brought, errors = [], []
     for runtime in runtimes:
         tflite = runtime != "onnxruntime"
         wanted = device.target.runtimes if tflite and not forced else (runtime,)
@@ -78,18 +84,64 @@ def prepare(
         except TargetError as error:
             if error.transient or len(runtimes) == 1:
                 raise
-            progress.warn(error.message)
-            refusals[runtime] = error.message
+            refusals[runtime] = f"no {' or '.join(wanted)} works on {device.transport.address}"
+            errors.append(error)
             continue
         chosen[runtime] = found.runtime
         devices[found.runtime] = with_runtime(device, found)
         brought.append(found.to_dict())
     renamed = [_under(c, chosen.get(c.subject.runtime, c.subject.runtime)) for c in subjects]
     if not devices:
-        raise TargetError(f"{device.name}: {'; '.join(refusals.values())}", "see: edgekit targets check")
+        raise TargetError(
+            f"{device.name}: {'; '.join(error.message for error in errors)}",
+            next((error.hint for error in errors if error.hint), "see: edgekit targets check"),
+        )
+    for lacking in errors:
+        progress.warn(lacking.message + (f" ({lacking.hint})" if lacking.hint else ""))
     record = {"address": device.transport.address, "python": str(machine), "runtimes": brought}
     kind = {"architecture": machine.machine, "bits": machine.bits}
     return Prepared(renamed, devices, refusals, record, kind)
+
+
+def _possible(
+    device: Device, subjects: Sequence[Candidate], machine: Interpreter, progress: Progress
+) -> list[Candidate]:
+    """Leave out what no runtime is made for on this kind of machine, and say so once.
+
+    Raises:
+        TargetError: nothing is left.
+    """
+    own = machine.modules.get(ONNX) is not None
+    skipped = [c.subject.name for c in subjects if c.subject.runtime == ONNX and machine.bits == 32 and not own]
+    if not skipped:
+        return list(subjects)
+    why = f"{device.name}: {ONNX} is not made for 32-bit systems"
+    if len(skipped) == len(subjects):
+        raise TargetError(f"{why}: {', '.join(skipped)}", "measure a .tflite file, or use a 64-bit system")
+    progress.warn(f"{why}; skipped: {', '.join(skipped)}")
+    return [c for c in subjects if c.subject.name not in skipped]
+
+
+def tell_differences(device: Device, facts: Mapping[str, Any], prepared: Prepared, progress: Progress) -> None:
+    """Warn where a device is not what its target says."""
+    found = {name: value for name, value in facts.items() if not isinstance(value, dict)}
+    known = {"cpu": found.get("cpu_core"), "cores": found.get("cores"), **prepared.machine}
+    for difference in differences(device.target.expect, known):
+        progress.warn(f"{device.name}: {difference}")
+
+
+def set_governor(device: Device, governor: str, progress: Progress) -> None:
+    """Set the governor of a device for the session, or warn why not."""
+    if not isinstance(device.work, RemoteWork):
+        progress.warn("--governor is for other devices; set it here with: sudo cpupower frequency-set -g performance")
+        return
+    answer = device.work.set_governor(governor, device.target.health.governor)
+    if answer == "none":
+        progress.warn(f"{device.name}: has no governor to set")
+    elif answer != "ok":
+        progress.warn(
+            f"{device.name}: may not set the governor (it takes root, or sudo without a password); left as it is"
+        )
 
 
 def _native(device: Device, subjects: Sequence[Candidate], program: Path) -> Prepared:

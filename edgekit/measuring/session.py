@@ -13,24 +13,22 @@ from typing import Any
 
 from edgekit import __version__
 from edgekit.data.dataset import Dataset
-from edgekit.data.fitting import coded, fit, named_as, ports_of
-from edgekit.data.stored import read_samples, write_samples
+from edgekit.data.fitting import fit, named_as, ports_of
 from edgekit.devices import benchmark_model
-from edgekit.devices.device import Device, open_device
+from edgekit.devices.device import Device
 from edgekit.devices.facts import read_facts
 from edgekit.devices.health import throttled, wait_cool
-from edgekit.devices.jobs import RUNTIMES, Job, run_job
-from edgekit.devices.target import differences
-from edgekit.devices.work import RemoteWork
-from edgekit.errors import InputError, RunnerError, RunnerTimeout
-from edgekit.feeding import SCALES, feed_names, output_order, read_outputs, unscaled
-from edgekit.files import sha256
+from edgekit.devices.jobs import Job, run_job
+from edgekit.errors import EdgekitError, InputError, RunnerError, RunnerTimeout
+from edgekit.feeding import SCALES, feed_names, read_outputs, unscaled
 from edgekit.heads import chosen_kinds, settled
 from edgekit.measuring.agreement import compare_with_host
+from edgekit.measuring.evaluation import Evaluation, evaluation
 from edgekit.measuring.feeding import tried_out, with_axes_of
+from edgekit.measuring.first_outputs import first_outputs
 from edgekit.measuring.inputs import fix_shapes
 from edgekit.measuring.plan import Plan
-from edgekit.measuring.prepare import Prepared, prepare
+from edgekit.measuring.prepare import Prepared, prepare, set_governor, tell_differences
 from edgekit.measuring.subjects import Candidate
 from edgekit.preprocessing import Preprocessing
 from edgekit.progress import SILENT, Progress, Task
@@ -89,13 +87,13 @@ def bench(
     for note in dict.fromkeys(c.note for c in fed if c.note):
         progress.warn(note)
     with temporary_folder("bench") as folder:
-        samples = _evaluation(fed, data, folder)
+        samples = evaluation(fed, data, folder)
         prepared = prepare(device, fed, forced=forced, wheels=wheels, native=native, progress=progress)
         if plan.governor:
-            _set_governor(device, plan.governor, progress)
+            set_governor(device, plan.governor, progress)
         facts = read_facts(device.transport)
         plan = _settled(plan, device, facts)
-        _tell_differences(device, facts, prepared, progress)
+        tell_differences(device, facts, prepared, progress)
         seconds = round(time.monotonic() - started, 1)
         session = _Session(prepared, plan, device, samples, folder)
         with progress.task(f"measuring on {device.name}", len(session.passes())) as task:
@@ -121,6 +119,7 @@ def bench(
 
 
 PROCESSES, EMULATED_PROCESSES = 5, 1
+FIRST = "first outputs"
 LATENCY_SETTINGS = ("min_samples", "max_samples", "min_seconds", "warmup_seconds")
 
 
@@ -133,26 +132,15 @@ class _Cell:
     latency: list[dict[str, Any]] = field(default_factory=list)
     memory: dict[str, Any] | None = None
     accuracy: dict[str, Any] | None = None
-    failures: list[str] = field(default_factory=list)
+    failures: dict[str, list[str]] = field(default_factory=dict)
+    """By what went wrong: in which passes."""
     agreement: dict[str, Any] | None = None
 
-
-@dataclass(frozen=True)
-class _Evaluation:
-    """The samples that every file answers.
-
-    Attributes:
-        path: an `.npz` with them.
-        first: another with the first of them, so that timed processes do not hold the whole set in memory.
-        x, y: what it holds.
-        described: for the record.
-    """
-
-    path: Path
-    first: Path
-    x: Any
-    y: Any
-    described: dict[str, Any]
+    def fail(self, mode: str, error: EdgekitError) -> None:
+        """Note what went wrong, once for all passes."""
+        modes = self.failures.setdefault(error.message + (f" ({error.hint})" if error.hint else ""), [])
+        if mode not in modes:
+            modes.append(mode)
 
 
 class _Session:
@@ -163,14 +151,14 @@ class _Session:
     """
 
     def __init__(
-        self, prepared: Prepared, plan: Plan, device: Device, samples: _Evaluation | None, folder: Path
+        self, prepared: Prepared, plan: Plan, device: Device, samples: Evaluation | None, folder: Path
     ) -> None:
         self._prepared, self._plan, self._device, self._folder = prepared, plan, device, folder
         self._subjects = prepared.subjects
         self._samples = samples
         self._cells = [_Cell(index, threads) for threads in plan.threads for index in range(len(self._subjects))]
         self._given_up: set[int] = set()
-        """Files that did not end their memory pass in time: the other passes would not, either."""
+        """Files whose other passes would end alike, or be worth nothing."""
         self._remote = device.target.transport != "local"
         before = throttled(device.transport, device.target.health) if self._remote and plan.latency else None
         self.throttled: dict[str, Any] | None = None if before is None else {"before": before, "during": []}
@@ -178,6 +166,8 @@ class _Session:
     def passes(self) -> list[tuple[str, _Cell]]:
         """Return every runner process to start, in order."""
         order: list[tuple[str, _Cell]] = []
+        if self._remote:
+            order += [(FIRST, cell) for cell in self._cells[: len(self._subjects)] if self._can_look(cell)]
         if self._plan.memory:
             order += [("memory", cell) for cell in self._cells]
         if self._plan.latency:
@@ -192,7 +182,7 @@ class _Session:
         for mode, cell in self.passes():
             name = self._subjects[cell.subject].subject.name
             if cell.subject not in self._given_up:
-                self._measure(mode, cell, task)
+                (self._look if mode == FIRST else partial(self._measure, mode))(cell, task)
             task.advance(f"{mode} {name}")
             if mode == "latency" and self.throttled is not None:
                 bits = throttled(self._device.transport, self._device.target.health)
@@ -201,7 +191,7 @@ class _Session:
         agreement = [cell.agreement for cell in self._cells[: len(self._subjects)]]
         return [
             Measurement(
-                c.subject, c.threads, c.latency, c.memory, accuracy[c.subject], c.failures, agreement[c.subject]
+                c.subject, c.threads, c.latency, c.memory, accuracy[c.subject], _sentences(c), agreement[c.subject]
             )
             for c in self._cells
         ]
@@ -211,25 +201,44 @@ class _Session:
         known = candidate.preprocessing is not None and candidate.task is not None
         return known and candidate.subject.runtime != benchmark_model.RUNTIME
 
-    def _measure(self, mode: str, cell: _Cell, task: Task) -> None:
-        on_line = partial(_relay, self._subjects[cell.subject].subject.name, task)
-        job, timeout = self._job(mode, cell), self._plan.timeout
+    def _can_look(self, cell: _Cell) -> bool:
+        runtime = self._subjects[cell.subject].subject.runtime
+        return runtime != benchmark_model.RUNTIME and runtime in self._prepared.devices
+
+    def _look(self, cell: _Cell, task: Task) -> None:
+        """Compare a few outputs with this machine's, before anything is measured; a file that fails is given up."""
+        of_classes = (found := self._subjects[cell.subject].task) is not None and found.main.kind == "classification"
+        run = partial(self._run, cell=cell, task=task)
+        try:
+            wrong = first_outputs(self._job(FIRST, cell), run, self._folder, self._plan.timeout, of_classes=of_classes)
+        except RunnerTimeout as error:
+            wrong = error.message
+        if wrong:
+            self._given_up.add(cell.subject)
+            for other in self._cells:
+                if other.subject == cell.subject:
+                    other.fail(FIRST, RunnerError(wrong))
+
+    def _run(self, job: Job, outputs: Path | None, cell: _Cell, task: Task) -> dict[str, Any]:
         refusal = self._prepared.refusals.get(job.runtime)
+        if refusal:
+            raise RunnerError(refusal)
+        device = self._prepared.devices[job.runtime]
+        if self._plan.pin:
+            device = dataclasses.replace(device, prefix=("taskset", "-c", self._plan.pin))
+        on_line = partial(_relay, self._subjects[cell.subject].subject.name, task)
+        return retried(lambda: _answer(device, job, self._plan.timeout, outputs, on_line))
+
+    def _measure(self, mode: str, cell: _Cell, task: Task) -> None:
+        job, timeout = self._job(mode, cell), self._plan.timeout
         outputs = self._folder / "outputs.npz" if mode == "accuracy" else None
         try:
-            if refusal:
-                raise RunnerError(refusal)
             if mode == "accuracy" and (lacking := unscaled("input", self._subjects[cell.subject].inputs)):
                 raise RunnerError(lacking, SCALES)
-            device = self._prepared.devices[job.runtime]
-            if self._plan.pin:
-                device = dataclasses.replace(device, prefix=("taskset", "-c", self._plan.pin))
             cooled = self._cool(task) if mode == "latency" else None
-            answer = retried(lambda: _answer(device, job, timeout, outputs, on_line))
+            answer = self._run(job, outputs, cell, task)
         except RunnerError as error:
-            sentence = f"{mode}: {error.message}" + (f" ({error.hint})" if error.hint else "")
-            if sentence not in cell.failures:
-                cell.failures.append(sentence)
+            cell.fail(mode, error)
             if mode == "memory" and isinstance(error, RunnerTimeout):
                 self._given_up.add(cell.subject)
             return
@@ -242,11 +251,9 @@ class _Session:
             try:
                 cell.accuracy = {**answer, **self._score(self._subjects[cell.subject], outputs)}
             except InputError as error:
-                cell.failures.append(f"accuracy: {error.message}" + (f" ({error.hint})" if error.hint else ""))
+                cell.fail(mode, error)
             if self._remote:
-                host_job = dataclasses.replace(job, runtime=RUNTIMES[self._subjects[cell.subject].subject.format])
-                with open_device() as host:
-                    cell.agreement = compare_with_host(host, host_job, outputs, self._folder, timeout)
+                cell.agreement = compare_with_host(job, answer, outputs, self._folder, timeout)
 
     def _score(self, candidate: Candidate, outputs: Path) -> dict[str, Any]:
         """Judge what a file answered."""
@@ -271,11 +278,12 @@ class _Session:
         fed = mode != "memory" and known
         samples = None
         if self._samples is not None and fed:
-            samples = self._samples.path if mode == "accuracy" else self._samples.first
+            kept = {"accuracy": self._samples.path, FIRST: self._samples.few}
+            samples = kept.get(mode, self._samples.first)
         # benchmark_model takes the file's own sizes, which are 1 where they are dynamic.
         own_sizes = candidate.subject.runtime == benchmark_model.RUNTIME and not self._plan.input_shapes
         return Job(
-            mode,
+            "accuracy" if mode == FIRST else mode,
             candidate.subject.runtime,
             candidate.path,
             cell.threads,
@@ -287,6 +295,10 @@ class _Session:
             shapes=None if own_sizes else candidate.shapes,
             companions=candidate.companions,
         )
+
+
+def _sentences(cell: _Cell) -> list[str]:
+    return [f"{', '.join(modes)}: {cause}" for cause, modes in cell.failures.items()]
 
 
 def _plan(plan: Plan) -> dict[str, Any]:
@@ -312,32 +324,11 @@ def _answer(device: Device, job: Job, timeout: float, outputs: Path | None, on_l
     return run_job(device, job, timeout=timeout, outputs=outputs, on_line=on_line)
 
 
-def _tell_differences(device: Device, facts: Mapping[str, Any], prepared: Prepared, progress: Progress) -> None:
-    """Warn where a device is not what its target says."""
-    found = {name: value for name, value in facts.items() if not isinstance(value, dict)}
-    known = {"cpu": found.get("cpu_core"), "cores": found.get("cores"), **prepared.machine}
-    for difference in differences(device.target.expect, known):
-        progress.warn(f"{device.name}: {difference}")
-
-
 def _relay(name: str, task: Task, line: str) -> None:
     """Show what the runner is at."""
     marker = "edgekit-runner: "
     if line.startswith(marker):
         task.advance(f"{name}: {line.removeprefix(marker)}", units=0)
-
-
-def _set_governor(device: Device, governor: str, progress: Progress) -> None:
-    if not isinstance(device.work, RemoteWork):
-        progress.warn("--governor is for other devices; set it here with: sudo cpupower frequency-set -g performance")
-        return
-    answer = device.work.set_governor(governor, device.target.health.governor)
-    if answer == "none":
-        progress.warn(f"{device.name}: has no governor to set")
-    elif answer != "ok":
-        progress.warn(
-            f"{device.name}: may not set the governor (it takes root, or sudo without a password); left as it is"
-        )
 
 
 def _names(candidate: Candidate) -> tuple[list[str], list[str]]:
@@ -366,34 +357,3 @@ def _fed(
         task = task.with_metric(USUAL[task.main.kind])
     task = with_metric(task, metric) if task else task
     return dataclasses.replace(candidate, preprocessing=how, task=task, note=note)
-
-
-def _coded(y: Any, subjects: Sequence[Candidate]) -> Any:
-    """Return the labels of a data set as the first file whose task is known takes them."""
-    first = next((c for c in subjects if c.task is not None), None)
-    if first is None or first.task is None or y is None:
-        return y
-    ports = ports_of([first.outputs[i] for i in output_order(first.outputs, first.task)])
-    return coded(y, first.task, ports)
-
-
-def _evaluation(subjects: list[Candidate], data: Dataset | None, folder: Path) -> _Evaluation | None:
-    """Return the samples that every file is evaluated on: of the data, else of the bundles, else None."""
-    carried = {sha256(c.samples): c.samples for c in subjects if c.samples is not None and data is None}
-    if len(carried) > 1:
-        raise InputError(
-            "the bundles carry different evaluation samples, so their accuracies do not compare",
-            "give --data, bench them one by one, or switch accuracy off with --no-accuracy",
-        )
-    if data is not None:
-        path, source = folder / "test.npz", f"{data.name}, the whole test part"
-        x, y = data.x_test, _coded(data.y_test, subjects)
-        write_samples(path, x, y)
-    elif carried:
-        [path], source = carried.values(), "the bundle's evaluation samples"
-        x, y = read_samples(path)
-    else:
-        return None
-    first = folder / "first.npz"
-    write_samples(first, x[:1])
-    return _Evaluation(path, first, x, y, {"source": source, "samples": len(x), "sha256": sha256(path)})

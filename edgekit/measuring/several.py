@@ -62,7 +62,7 @@ def measure(
     kept = threading.Lock()
 
     def session(target: Target, told: Progress) -> Record:
-        with open_device(target, python) as device:
+        with open_device(target, python, told) as device:
             if clean:
                 device.work.clean()
             record = bench(subjects, plan, device, progress=told, **settings)

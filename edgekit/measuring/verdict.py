@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgekit.devices.health import appeared, unseen
+from edgekit.measuring.disagreement import disagreement
 from edgekit.records import CPUS, Measurement, Record
 from edgekit.stats import between_processes, percentile
 
@@ -32,16 +33,26 @@ def judge(measurement: Measurement, record: Record) -> Verdict:
     if invalid:
         return Verdict("invalid", tuple(invalid))
     emulated = record.host.get("emulated")
+    outputs = list(_outputs(measurement, "suspect"))
     if isinstance(emulated, str):
-        return Verdict("emulated", (f"{emulated}: its latency tells nothing about a board",))
-    suspect = list(_doubts(measurement, record))
+        return Verdict("emulated", (f"{emulated}: its latency tells nothing about a board", *outputs))
+    suspect = [*_doubts(measurement, record), *outputs]
     return Verdict("suspect", tuple(suspect)) if suspect else Verdict("valid")
 
 
 def _faults(measurement: Measurement, record: Record) -> Iterator[str]:
     yield from measurement.failures
+    yield from _outputs(measurement, "invalid")
     if record.plan["latency"] and not measurement.latency and not measurement.failures:
         yield "no latency was measured"
+
+
+def _outputs(measurement: Measurement, word: str) -> Iterator[str]:
+    """Give the reason why the outputs alone make a measurement `word`."""
+    if measurement.agreement is not None:
+        found, reason = disagreement(measurement.agreement, "correct" in (measurement.accuracy or {}))
+        if found == word:
+            yield reason
 
 
 def _doubts(measurement: Measurement, record: Record) -> Iterator[str]:

@@ -60,7 +60,8 @@ restore() {
 }
 leave() {
   trap "" HUP INT TERM PIPE
-  kill $watch 2>/dev/null
+  { kill -KILL $watch; wait $watch; } 2>/dev/null
+  { read -r pause <"$session/pause" && kill $pause; } 2>/dev/null
   restore
   # What still runs with this session's files, because its own connection is not known to be gone.
   for process in $(grep -lsF "$session/" /proc/[0-9]*/cmdline); do
@@ -82,18 +83,17 @@ trap leave EXIT
 trap 'exit 1' HUP INT TERM PIPE
 mkdir "$session" || exit 3
 
-# A network that is simply gone closes nothing: without a beat for a minute or two this ends by itself.
+# A network that is simply gone closes nothing: without a beat for a minute this ends by itself. The pauses are short, so
+# that none outlives a session by much that is killed.
 (
-  pause=
-  trap 'kill $pause 2>/dev/null; exit' TERM
-  while
-    old=$(cat "$session/beat" 2>/dev/null)
-    sleep 60 &
-    pause=$!
-    wait $pause
-    [ -d "$session" ]
-  do
-    [ "$(cat "$session/beat" 2>/dev/null)" != "$old" ] || kill -TERM $$
+  old=; silent=0
+  while sleep 10 & echo $! >"$session/pause"; wait $!; do
+    { [ -d "$session" ] && kill -0 $$; } 2>/dev/null || exit
+    new=; read -r new <"$session/beat"
+    silent=$((silent + 1))
+    [ "$new" = "$old" ] || silent=0
+    old=$new
+    [ $silent -lt 6 ] || kill -TERM $$
   done
 ) </dev/null >/dev/null 2>&1 &
 watch=$!

@@ -1,6 +1,9 @@
 """Measure one model file in one fresh process, and write what was seen as JSON.
 
-    python runner.py JOB.json RESULT.json
+    python -I -B runner.py JOB.json RESULT.json [FOLDER ...]
+
+The folders hold modules that Python does not find by itself; they come before its site-packages and after its own
+modules, none of which they can replace.
 
 This file is self-contained: the standard library, numpy and one of ai_edge_litert, tflite_runtime, onnxruntime. The
 same file runs on the desktop, over SSH and over adb, on Python 3.7 and later. It decides nothing and computes no
@@ -12,7 +15,8 @@ JOB.json:
     runtime         "ai-edge-litert" | "tflite-runtime" | "onnxruntime"
     model           path of the .tflite or .onnx
     threads         int
-    samples         path of an .npz with the stored samples: x, or x/NAME for every input; or null: seeded random inputs
+    samples         path of an .npz with the stored samples: x, or x/NAME for every input; or null: one sample of seeded
+                    random values, the same on every machine
     feed            the NAMEs in the order of the file's inputs; empty: the file has one input, x
     preprocessing   an input's {scale, mean, std, layout, channels} from stored samples to model inputs; a list, or null
     quantization    an integer input's {scale, zero_point} for ONNX files (a TFLite file knows its own); a list, or null
@@ -34,7 +38,18 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+
+def use(folders: list[str]) -> None:
+    """Look for modules in these folders, before site-packages."""
+    places = [os.path.basename(place) in ("site-packages", "dist-packages") for place in sys.path]
+    at = places.index(True) if True in places else len(places)
+    sys.path[at:at] = folders
+
+
+if __name__ == "__main__":
+    use(sys.argv[3:])
+
+import numpy as np  # noqa: E402 - it may lie in one of the folders
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -510,7 +525,15 @@ def measure_memory(job: dict[str, Any], model: TFLite | Onnx, result: dict[str, 
 
 
 def measure_accuracy(job: dict[str, Any], model: TFLite | Onnx, result: dict[str, Any]) -> None:
-    """Run every sample once and write the raw outputs; what they are worth is judged elsewhere."""
+    """Run every sample once, or one of random values, and write the raw outputs; they are judged elsewhere."""
+    if job.get("samples") is None:
+        model.set(random_inputs(model.inputs))
+        model.invoke()
+        has_run()
+        result["samples"] = 1
+        once: dict[str, Any] = {str(index): model.get(index)[None] for index in range(len(model.outputs))}
+        np.savez(job["outputs"], **once)
+        return
     stored = read_samples(job, model)
     outputs: list[list[Array]] = [[] for _ in model.outputs]
     stage("evaluation")
@@ -560,7 +583,7 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
 
 def main(argv: list[str]) -> int:
     """Read the job, run it, and write the result whole or not at all."""
-    job_path, result_path = argv
+    job_path, result_path = argv[:2]
     with open(job_path) as stream:
         job = json.load(stream)
     if job["schema"] != SCHEMA:

@@ -171,8 +171,23 @@ def rows_table(rows: Sequence[Row], before: Mapping[str, Callable[[Row], str]]) 
 
 
 def reasons(rows: Sequence[Row], where: Callable[[Row], str] | None) -> str:
-    """Return why verdicts are not `valid`, a line a row; `where` names its device or record, if there are several."""
-    return lines_of(line for row in rows if (line := _reasons(row, where(row) if where else "")))
+    """Return why verdicts are not `valid`, a line each; what holds for several thread counts of a file is said once.
+
+    Args:
+        rows: of the table.
+        where: names the device or record of a row, if there are several.
+    """
+    threads: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        verdict = judge(row.measurement, row.record)
+        found = list(verdict.reasons)
+        if row.measurement.agreement and "unavailable" in row.measurement.agreement:
+            found.append(f"not compared with this machine: {row.measurement.agreement['unavailable']}")
+        if found:
+            place = f"{where(row)}: " if where else ""
+            text = f"{verdict.word}: {'; '.join(found)}"
+            threads.setdefault((place + row.subject.name, text), []).append(str(row.measurement.threads))
+    return lines_of(f"{name}, {', '.join(found)} thr: {text}" for (name, text), found in threads.items())
 
 
 def _score_title(rows: Sequence[Row]) -> str:
@@ -191,19 +206,8 @@ def _emulated(record: Record) -> bool:
 
 
 def failed(record: Record) -> bool:
-    """Return whether any pass of any file failed."""
-    return any(m.failures for m in record.measurements)
-
-
-def _reasons(row: Row, place: str) -> str:
-    verdict = judge(row.measurement, row.record)
-    found = list(verdict.reasons)
-    if row.measurement.agreement and "unavailable" in row.measurement.agreement:
-        found.append(f"not compared with this machine: {row.measurement.agreement['unavailable']}")
-    if not found:
-        return ""
-    where = f"{place}: " if place else ""
-    return f"{where}{row.subject.name}, {row.measurement.threads} thr: {verdict.word}: {'; '.join(found)}"
+    """Return whether any pass of any file failed, or gave outputs that this machine disagrees with."""
+    return any(m.failures or judge(m, record).word == "invalid" for m in record.measurements)
 
 
 def conditions(record: Record) -> str:
@@ -231,11 +235,21 @@ def conditions(record: Record) -> str:
             f"{record.device['address']}, {record.device['python']}; {sources}; {record.device['sent_bytes']:,} bytes "
             f"copied, ready after {record.device['prepare_seconds']:g} s, done after {record.device['seconds']:g} s"
         )
+    lines += dict.fromkeys(text for m in record.measurements if (text := _compared(m)))
     if record.evaluation:
         metrics = {score.metric for m in record.measurements if (score := _score(m))}
         judged = ", ".join(sorted(metrics)) or "accuracy"
         lines.append(f"{judged}: {record.evaluation['samples']:,} samples, {record.evaluation['source']}")
     return lines_of(lines)
+
+
+def _compared(measurement: Measurement) -> str:
+    """Return which runtimes the column `vs host` compares, where they are two."""
+    found, there = measurement.agreement, (measurement.accuracy or {}).get("runtime")
+    if not found or not there or found.get("host_runtime", "") in ("", f"{there['name']} {there['version']}"):
+        return ""
+    how = "" if found.get("same_runtime", True) else ", which round differently"
+    return f"vs host: {there['name']} {there['version']} there, {found['host_runtime']} here{how}"
 
 
 def _runtimes(record: Record) -> list[dict[str, Any]]:

@@ -42,6 +42,8 @@ SETTLE = (
 LINK, OTHER = 6, 7
 NO_DIGEST, DIFFERS = 8, 9
 LAST_SIGNAL = 64
+FULL = re.compile("No space left on device|Disk quota exceeded")
+"""Whoever says so, of a disk."""
 _EXIT = re.compile(r"edgekit-exit: (\d{1,3})\r?$", re.MULTILINE)
 
 
@@ -82,6 +84,21 @@ def joined(argv: Sequence[str]) -> str:
     return shlex.join(argv)
 
 
+def for_any_shell(argv: Sequence[str]) -> str:
+    """Return argv as one line that any login shell hands to `sh` as it is: csh, tcsh and fish as well.
+
+    In csh quotes hold no newline and no `!`, in fish a backslash may be none. So what is not harmless everywhere goes
+    as octal digits, which `printf %b` of POSIX turns back.
+    """
+    encoded = "".join(f"\\0{byte:03o}" if byte not in _HARMLESS else chr(byte) for byte in joined(argv).encode())
+    return f"sh -c '{_DECODE}' sh '{encoded}'"
+
+
+_HARMLESS = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 _-+=:,./@")
+# The x keeps newlines at the end, which $( ) would take away.
+_DECODE = 'c=$(printf %bx "$1"); eval "exec ${c%x}"'
+
+
 def exit_code(stderr: str) -> tuple[int | None, str]:
     """Return how a program under `LIFELINE` ended, None if that was not told, and what it said itself.
 
@@ -115,7 +132,7 @@ def refused(address: str, remote: str, said: str) -> TargetError:
     for word, error in (("edgekit-link: ", a_link), ("edgekit-other: ", not_a_file)):
         if found := re.search(f"^{word}(.+)$", said, re.MULTILINE):
             return error(address, found[1].rstrip("\r"))
-    if "No space left" in text or "Disk quota" in text:
+    if FULL.search(text):
         return TargetError(f"{address}: no space left for {remote}", "free some space there, or see --clean")
     if "Read-only file system" in text:
         return TargetError(f"{address}: {remote} is on a read-only file system", "choose another folder there")

@@ -9,23 +9,35 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from edgekit.errors import ConnectionFailed, InputError, TargetError
+from edgekit.errors import ConnectionFailed, EdgekitError, InputError, TargetError
 from edgekit.opening import brief, is_file
 from edgekit.printable import whole
 from edgekit.temporary import Temporary
 from edgekit.transports import shell
 from edgekit.transports.base import ANSWER_BYTES, LOST, Channel, Completed, Deadline, OnLine
 from edgekit.transports.process import ProcessChannel, run_process
+from edgekit.transports.ssh_failures import Way, lost, refusal, silent, talkative
 
 CONNECT_SECONDS = 10
 ALIVE = ("-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3")
 CLOSE_SECONDS = 5.0
+RECONNECT_SECONDS = 45
+"""After a connection broke: until nothing is tried again."""
 CONNECTED = "edgekit-connected"
+MASTER = ("-o", "ControlMaster=yes", "-o", "LogLevel=VERBOSE")
+"""It tells then when it has logged in."""
+
+
+def known_name(host: str, port: int | None) -> str:
+    """Return how ssh's file of known hosts names a host; the usual port is left out there."""
+    return host if port in (None, 22) else f"[{host}]:{port}"
 
 
 class SshTransport:
@@ -36,10 +48,16 @@ class SshTransport:
         port: None: as configured, else 22.
         identity: a private key file, in place of those configured.
         options: more `-o` options, as `Name=value`.
+        notice: told when the connection breaks and is made again, which may take a while.
     """
 
     def __init__(
-        self, destination: str, port: int | None = None, identity: Path | None = None, options: Sequence[str] = ()
+        self,
+        destination: str,
+        port: int | None = None,
+        identity: Path | None = None,
+        options: Sequence[str] = (),
+        notice: Callable[[str], None] = lambda message: None,
     ) -> None:
         if shutil.which("ssh") is None:
             raise InputError("`ssh` is not installed here", "install it: apt install openssh-client")
@@ -62,9 +80,13 @@ class SshTransport:
             self._ssh += ["-p", str(port)]
         if identity:
             self._ssh += ["-i", str(identity.absolute()), "-o", "IdentitiesOnly=yes"]
-        self._destination, self._port = destination, port
-        self._by_hand = f"ssh {f'-p {port} ' if port else ''}{destination}"
+        self._destination = destination
+        user, _, host = destination.rpartition("@")
+        key = f"-i {shlex.quote(str(identity))} " if identity else ""
+        by_hand = f"ssh {key}{f'-p {port} ' if port else ''}{destination}"
+        self._way = Way(self.address, known_name(host, port), by_hand, user)
         self._master: ProcessChannel | None = None
+        self._notice, self._lost_since, self._given_up = notice, 0.0, False
         self._env = {**os.environ, "LC_ALL": "C"}  # so that ssh's own messages can be read
 
     def run(
@@ -87,7 +109,7 @@ class SshTransport:
         )
         status, said = shell.exit_code(err.decode("utf-8", "replace"))
         if status is None:
-            raise self._lost(code, said)
+            raise lost(self._way, code, said)
         return Completed(tuple(argv), status, out.decode("utf-8", "replace"), said)
 
     def start(self, argv: Sequence[str]) -> Channel:
@@ -117,7 +139,7 @@ class SshTransport:
                 stdin=stream,
             )
         if code == LOST:
-            raise self._lost(code, err.decode("utf-8", "replace"))
+            raise lost(self._way, code, err.decode("utf-8", "replace"))
         if code != 0:
             self.run(shell.below(shell.REMOVE, folder, name, digest), timeout=deadline.left())
             raise shell.refused(self.address, remote, err.decode("utf-8", "replace"))
@@ -139,7 +161,7 @@ class SshTransport:
                 )
             said = err.decode("utf-8", "replace")
             if code == LOST:
-                raise self._lost(code, said)
+                raise lost(self._way, code, said)
             if code != 0:
                 raise FileNotFoundError(f"{self.address}: {' '.join(said.split())}")
         except BaseException:
@@ -156,97 +178,65 @@ class SshTransport:
         """Make the master connection, unless it stands."""
         if self._master is not None and self._master.alive:
             return
+        if self._master is not None:
+            self._reconnect()
+        else:
+            self._make()
+
+    def _reconnect(self) -> None:
+        """Make a connection again that broke; tell so at once, and give up after a while for good.
+
+        Several layers try again what may be done twice: without a common end their patience would multiply.
+        """
+        if not self._lost_since:
+            self._lost_since = time.monotonic()
+            self._notice(f"{self.address}: the connection broke; trying for {RECONNECT_SECONDS} s to connect again")
+        if self._given_up:
+            raise self._gone()
+        try:
+            self._make()
+        except ConnectionFailed as error:
+            if time.monotonic() - self._lost_since < RECONNECT_SECONDS:
+                raise
+            self._given_up = True
+            raise self._gone() from error
+        self._notice(f"{self.address}: connected again after {time.monotonic() - self._lost_since:.0f} s")
+        self._lost_since = 0.0
+
+    def _gone(self) -> TargetError:
+        return TargetError(
+            f"{self.address}: the connection broke and could not be made again within {RECONNECT_SECONDS} s",
+            "check power and network of the device, then run the command again",
+        )
+
+    def _make(self) -> None:
         (self._sockets.path / "m").unlink(missing_ok=True)  # of a master that was lost
         master = ProcessChannel(
-            [*self._ssh, "-o", "ControlMaster=yes", "--", self._destination, f"echo {CONNECTED}; exec cat >/dev/null"],
+            [*self._ssh, *MASTER, "--", self._destination, f"echo {CONNECTED}; exec cat >/dev/null"],
             self._env,
         )
         try:
-            line = master.read_line(CONNECT_SECONDS + 5)
+            line = master.read_line(wait := CONNECT_SECONDS + 5)
         except TimeoutError as error:
             master.close(0)
-            raise ConnectionFailed(
-                f"{self.address}: no answer within {CONNECT_SECONDS} s", "check its power, its network and the address"
-            ) from error
+            raise silent(self._way, master.said(), wait) from error
         if line is None:
-            raise self._refusal(master.close(CLOSE_SECONDS), master.said())
+            raise refusal(self._way, master.close(CLOSE_SECONDS), master.said(), self._asked)
         if line != CONNECTED:
             master.close(CLOSE_SECONDS)
-            raise TargetError(
-                f"{self.address}: its login script prints {line[:60]!r}, where only answers may come",
-                "let .bashrc and the like print in interactive shells only",
-            )
+            raise talkative(self._way, line)
         if self._master is not None:
             self._master.close(0)
         self._master = master
 
     def _command(self, argv: Sequence[str]) -> list[str]:
-        return [*self._ssh, "--", self._destination, shell.joined(argv)]
+        return [*self._ssh, "--", self._destination, shell.for_any_shell(argv)]
 
-    def _lost(self, code: int, said: str) -> ConnectionFailed:
-        """Return the error for a connection that stood, and broke."""
-        text = " ".join(said.split())[-300:]
-        return ConnectionFailed(
-            f"{self.address}: the connection broke (ssh ended with {code}{': ' + text if text else ''})",
-            "check power and network of the device, then run the command again",
-        )
-
-    def _refusal(self, code: int, said: str) -> TargetError:
-        """Return what ssh said about a connection that was not made, with what to do."""
-        host = self._destination.rpartition("@")[2]
-        host = f"[{host}]:{self._port}" if self._port not in (None, 22) else host
-        for pattern, kind, what, hint in _FAILURES if code == LOST else ():
-            if re.search(pattern, said, re.IGNORECASE):
-                return kind(f"{self.address}: {what}", hint.format(host=host, command=self._by_hand))
-        if code != LOST:
-            text = " ".join(said.split())[-300:] or f"exit code {code}"
-            return TargetError(f"{self.address}: programs do not run there: {text}", f"look at: {self._by_hand}")
-        return self._lost(code, said)
-
-
-_FAILURES: tuple[tuple[str, type[TargetError], str, str], ...] = (
-    (
-        "REMOTE HOST IDENTIFICATION HAS CHANGED|Host key for .* has changed",
-        TargetError,
-        "its host key is not the one known here: another device has this address, or it was installed anew",
-        'if that is expected: ssh-keygen -R "{host}", then connect once with ssh and compare the fingerprint',
-    ),
-    (
-        "Host key verification failed|No .* host key is known",
-        TargetError,
-        "its host key is not known here",
-        "connect once by hand and compare the fingerprint: {command}",
-    ),
-    (
-        "Permission denied",
-        TargetError,
-        "it does not let this user in",
-        "copy your key there with ssh-copy-id, or name another user with --host or key with --identity",
-    ),
-    (
-        "Too many authentication failures",
-        TargetError,
-        "it was offered too many keys",
-        "name the right one with --identity",
-    ),
-    ("Unable to negotiate", TargetError, "it speaks no ssh that this machine accepts", "see: {command} -v"),
-    (
-        "Could not resolve hostname",
-        TargetError,
-        "there is no host of this name",
-        "check --host; the address can be read on the device with: hostname -I",
-    ),
-    ("Bad configuration option|Bad owner or permissions", TargetError, "ssh refuses its configuration", "see: ssh -v"),
-    (
-        "Connection refused",
-        ConnectionFailed,
-        "nothing listens there",
-        "is ssh switched on? sudo raspi-config nonint do_ssh 0",
-    ),
-    (
-        "timed out|No route to host|Network is unreachable",
-        ConnectionFailed,
-        "it cannot be reached",
-        "check its power, its network and the address",
-    ),
-)
+    def _asked(self) -> str:
+        """Return what ssh says with `-v` about a connection that it does not make."""
+        argv = [*self._ssh, "-v", "-o", "ControlMaster=no", "-o", "ControlPath=none", "--", self._destination, "true"]
+        try:
+            _, _, err = run_process(argv, timeout=CONNECT_SECONDS + 5, env=self._env)
+        except EdgekitError:
+            return ""
+        return err.decode("utf-8", "replace")

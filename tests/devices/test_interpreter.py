@@ -89,6 +89,6 @@ def test_other_systems() -> None:
 )
 def test_pythons_that_do_not_serve(done: Completed, message: str) -> None:
     transport = FakeTransport()
-    transport.answers[" ".join(["python3", "-c", PROBE, "numpy", *MODULES])] = done
+    transport.answers[" ".join(["python3", "-I", "-B", "-c", PROBE, "numpy", *MODULES])] = done
     with pytest.raises(TargetError, match=message):
         probe(transport, "python3")

@@ -192,7 +192,7 @@ def test_a_hanging_runner_is_stopped(desktop: Device, tmp_path: Path, model: Pat
 def test_no_answer_and_half_an_answer(desktop: Device, tmp_path: Path, model: Path) -> None:
     for script, what in (
         ("exit 7", "ended with exit code 7 and left no answer"),
-        ('printf "{" > "$3"; exit 0', "the runner's answer cannot be used: .*line 1, column 2"),
+        ('printf "{" > "$5"; exit 0', "the runner's answer cannot be used: .*line 1, column 2"),
     ):
         device = dataclasses.replace(desktop, python=pretend_python(tmp_path, script))
         with pytest.raises(RunnerCrashed, match=what):

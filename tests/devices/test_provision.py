@@ -17,6 +17,7 @@ from edgekit.devices.wheels import wheel_set
 from edgekit.errors import TargetError
 from edgekit.progress import Silent
 from tests.devices.test_wheels import wheel
+from tests.tiny_onnx import tiny_onnx
 from tests.tiny_tflite import tiny_tflite
 
 
@@ -38,12 +39,13 @@ def without(machine: Interpreter, **modules: str | None) -> Interpreter:
 
 
 def test_the_smoke_model_is_made_by_code(tmp_path: Path) -> None:
-    assert tiny_tflite(tmp_path / "smoke.tflite").read_bytes() == SMOKE.read_bytes()
+    assert tiny_tflite(tmp_path / "smoke.tflite").read_bytes() == SMOKE["tflite"].read_bytes()
+    assert tiny_onnx(tmp_path / "smoke.onnx").read_bytes() == SMOKE["onnx"].read_bytes()
 
 
 def test_the_board_s_own_runtime_comes_first(board: Device, machine: Interpreter) -> None:
     found = provision(board, machine, ("tflite-runtime", "ai-edge-litert"))
-    assert (found.runtime, found.source, found.env) == ("ai-edge-litert", "the device's own", {})
+    assert (found.runtime, found.source, found.folders) == ("ai-edge-litert", "the device's own", ())
     assert board.work.sent_bytes < 100_000
     assert provision(board, machine, ("onnxruntime",)).runtime == "onnxruntime"
 
@@ -77,12 +79,18 @@ def test_wheels_are_copied_once(board: Device, machine: Interpreter, tmp_path: P
     assert again == found
     assert not said.lines
     assert board.work.sent_bytes - sent < 1000  # the job of the smoke test
-    assert not list((Path(board.work.base) / "files").glob("*.gz"))  # type: ignore[attr-defined]
+    base = Path(board.work.base)  # type: ignore[attr-defined]
+    assert not list((base / "files").glob("*.gz"))
+    (compiled,) = (base / "runtimes").rglob("*.pyc")
+    assert compiled.name == f"__init__.{sys.implementation.cache_tag}.pyc"
+    assert compiled.read_bytes()[4:8] == b"\1\0\0\0"  # not checked against its source
+    compiled.parent.parent.joinpath("__init__.py").write_text("1/0")  # so that it is seen to be used
+    assert smoke(board, again) == ""
 
 
 def test_what_crashes_is_not_used(board: Device, machine: Interpreter, home: Path) -> None:
     python = home / "python"
-    python.write_text(f'#!/bin/sh\ncase "$1" in *.py) kill -ILL $$;; esac\nexec {sys.executable} "$@"\n')
+    python.write_text(f'#!/bin/sh\ncase "$3" in *.py) kill -ILL $$;; esac\nexec {sys.executable} "$@"\n')
     python.chmod(0o755)
     broken = dataclasses.replace(board, python=str(python))
     said = smoke(broken, Provision("ai-edge-litert", ""))
@@ -120,4 +128,9 @@ def test_32_bit_boards_need_their_own_numpy(
     with pytest.raises(TargetError, match=why) as caught:
         provision(board, pi32, ("tflite-runtime",), wheels=shelf)
     assert "apt install python3-numpy" in caught.value.hint
+    assert "ERROR" not in caught.value.message
+    new = dataclasses.replace(pi32, version=(3, 13, 5))
+    with pytest.raises(TargetError, match="holds no wheel of tflite-runtime that fits") as caught:
+        provision(board, new, ("tflite-runtime",), wheels=shelf)
+    assert "up to Python 3.11" in caught.value.hint
     assert wheel_set("tflite-runtime", pi32, shelf).wheels

@@ -94,7 +94,7 @@ def test_the_same_wheels_give_the_same_bytes_and_are_kept(shelf: Path, monkeypat
 def test_no_wheels(shelf: Path, tmp_path: Path) -> None:
     with pytest.raises(NoWheels, match=r"tflite-runtime has no wheels for Python 3\.11\.2, aarch64"):
         wheel_set("tflite-runtime", PI, shelf)
-    with pytest.raises(NoWheels, match="No matching distribution"):
+    with pytest.raises(NoWheels, match=r"my wheels holds no wheel of [a-z-]+ that fits$"):
         wheel_set("ai-edge-litert", Interpreter((3, 9, 2), "CPython", "aarch64", 64, (2, 31), {}), shelf)
     for other in (
         Interpreter((3, 11, 2), "PyPy", "aarch64", 64, (2, 36), {}),

@@ -134,10 +134,10 @@ def test_our_own_lost_session_is_taken_over(home: Path) -> None:
 
 def test_a_keeper_that_hears_nothing_ends(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     keeper = module.KEEPER
-    monkeypatch.setattr(module, "KEEPER", keeper.replace("sleep 60", "sleep 0.3"))
+    monkeypatch.setattr(module, "KEEPER", keeper.replace("sleep 10", "sleep 0.1"))
     with session():
         _until(lambda: names(home / BASE) == [])
-    monkeypatch.setattr(module, "KEEPER", keeper.replace("sleep 60", "sleep 2"))  # a busy machine beats late
+    monkeypatch.setattr(module, "KEEPER", keeper.replace("sleep 10", "sleep 0.5"))  # a busy machine beats late
     monkeypatch.setattr(module, "BEAT_SECONDS", 0.05)
     with session():
         time.sleep(4.5)
@@ -145,8 +145,8 @@ def test_a_keeper_that_hears_nothing_ends(home: Path, monkeypatch: pytest.Monkey
 
 
 def test_nothing_of_a_keeper_outlives_its_session(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seconds = f"60.{os.getpid()}"
-    monkeypatch.setattr(module, "KEEPER", module.KEEPER.replace("sleep 60", f"sleep {seconds}"))
+    seconds = f"10.{os.getpid()}"
+    monkeypatch.setattr(module, "KEEPER", module.KEEPER.replace("sleep 10", f"sleep {seconds}"))
 
     def sleeping() -> bool:
         for path in Path("/proc").glob("[0-9]*/cmdline"):
@@ -157,7 +157,11 @@ def test_nothing_of_a_keeper_outlives_its_session(home: Path, monkeypatch: pytes
 
     with session():
         _until(sleeping)
-    _until(lambda: not sleeping())
+    assert not sleeping()
+    for _ in range(3):
+        with session():
+            pass  # it ends before its watch has begun to wait
+    assert not sleeping()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give a folder away")

@@ -29,7 +29,7 @@ FLOORS = {
     "edgekit.quality": 7, "edgekit.advice": 7,
     "edgekit.ledger": 1, "edgekit.answers": 1, "edgekit.toml": 0, "edgekit.feeding": 2, "edgekit.source": 6,
     "edgekit.model_source": 6, "edgekit.recipes": 1, "edgekit.ondevice": 1, "edgekit.starter": 1, "edgekit.api": 9,
-    "edgekit.backend": 2, "edgekit.transports": 2, "edgekit.inspect": 2,
+    "edgekit.telemetry": 0, "edgekit.backend": 2, "edgekit.transports": 2, "edgekit.inspect": 2,
     "edgekit.devices": 3, "edgekit.data": 3,
     "edgekit.models": 4, "edgekit.mixups": 0, "edgekit.trial": 4,
     "edgekit.techniques": 5, "edgekit.export": 5,

@@ -16,11 +16,15 @@ import pytest
 
 from edgekit.data.dataset import build
 from edgekit.devices.device import open_device
+from edgekit.devices.interpreter import Interpreter
+from edgekit.devices.provision import Provision
 from edgekit.devices.target import DESKTOP, Target, parse
 from edgekit.errors import ConnectionFailed, InputError, TargetError
 from edgekit.measuring import session as session_module
 from edgekit.measuring.agreement import agreement
+from edgekit.measuring.disagreement import disagreement
 from edgekit.measuring.plan import Plan
+from edgekit.measuring.prepare import prepare
 from edgekit.measuring.several import Named, Stopped, measure
 from edgekit.measuring.subjects import candidates
 from edgekit.measuring.verdict import judge
@@ -87,7 +91,7 @@ def test_a_session_on_a_board(board: Target, files: list[Path], settings: dict[s
     assert left == [".edgekit", "files", "runtimes"]
 
     (again,) = measure([board], candidates(files), QUICK, **settings).records
-    jobs = 2 * (1 + 2 + 1) + 1  # of every file, and the smoke test
+    jobs = 2 * (1 + 1 + 2 + 1) + 2  # of every file, and of the smoke tests
     assert again.device["sent_bytes"] < 700 * jobs
     (_,) = measure([board], candidates(files), QUICK, clean=True, **settings).records
     assert not (home / board.work).exists()
@@ -144,6 +148,42 @@ def test_nothing_that_runs_there(
     monkeypatch.setattr("edgekit.measuring.prepare.provision", refuse)
     with pytest.raises(TargetError, match="no runtime works; no runtime works"):
         measure([board], candidates(files), QUICK, **settings)
+
+
+def test_a_32_bit_board_skips_onnx_files_in_one_sentence(
+    board: Target, files: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pi32 = Interpreter((3, 11, 2), "CPython", "armv7l", 32, (2, 36), {"numpy": "1.24.2"})
+    monkeypatch.setattr("edgekit.measuring.prepare.probe_device", lambda *_: pi32)
+    monkeypatch.setattr("edgekit.measuring.prepare.provision", lambda *_, **__: Provision("tflite-runtime", ""))
+    heard = Heard()
+    with open_device(board) as device:
+        found = prepare(device, candidates(files), progress=heard)
+        assert [c.subject.name for c in found.subjects] == ["a.tflite"]
+        assert found.refusals == {}
+        assert heard.warned == ["pi: onnxruntime is not made for 32-bit systems; skipped: b.onnx"]
+        with pytest.raises(TargetError, match=r"onnxruntime is not made for 32-bit systems: b\.onnx"):
+            prepare(device, candidates(files[1:]), progress=heard)
+
+
+def test_what_a_runtime_lacks_is_said_once_with_its_hint(
+    board: Target, files: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(device: Any, machine: Any, wanted: Any, **_: Any) -> Provision:
+        if "onnxruntime" in wanted:
+            return Provision("onnxruntime", "")
+        raise TargetError("no runtime works: NumPy is missing", "on the board: sudo apt install python3-numpy")
+
+    monkeypatch.setattr("edgekit.measuring.prepare.provision", refuse)
+    heard = Heard()
+    with open_device(board) as device:
+        found = prepare(device, candidates(files), progress=heard)
+        assert heard.warned == ["no runtime works: NumPy is missing (on the board: sudo apt install python3-numpy)"]
+        assert "NumPy" not in found.refusals["ai-edge-litert"]
+        monkeypatch.setattr("edgekit.measuring.prepare.provision", lambda *a, **k: refuse(a[0], a[1], ()))
+        with pytest.raises(TargetError, match="NumPy is missing") as caught:
+            prepare(device, candidates(files), progress=heard)
+    assert "python3-numpy" in caught.value.hint
 
 
 def test_emulated_latency_is_compared_with_nothing(
@@ -239,8 +279,10 @@ def test_agreement(here: list[Any], there: list[Any], expected: tuple[Any, ...])
 
 
 def test_outputs_that_do_not_compare() -> None:
-    assert "shape" in agreement(np.zeros((2, 3)), np.zeros((2, 4)))["unavailable"]
-    assert "unavailable" in agreement(np.zeros(2, np.int8), np.zeros(2, np.uint8))
+    for here, there in ((np.zeros((2, 3)), np.zeros((2, 4))), (np.zeros(2, np.int8), np.zeros(2, np.uint8))):
+        found = agreement(here, there)
+        assert "shape" in found["why"]
+        assert disagreement(found, True) == ("invalid", f"its outputs disagree with this machine's: {found['why']}")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -35,6 +36,18 @@ def test_arguments_arrive_as_they_are(board: SshTransport) -> None:
     assert done.stdout.split("\0")[:-1] == HOSTILE
     done = board.run(["sh", "-c", 'printf "%s" "$V"'], timeout=10, env={"V": "a 'b' $HOME"})
     assert done.stdout == "a 'b' $HOME"
+
+
+@pytest.mark.parametrize("name", ["sh", "bash", "dash", "tcsh", "csh", "fish", "zsh", "ksh", "mksh"])
+def test_any_login_shell(name: str) -> None:
+    """What csh and fish read otherwise than a POSIX shell never reaches them; those that this machine has are tried."""
+    wild = [*HOSTILE, "!x", "a!b", "\n", "end\n\n", "%s", "a\\nb", "\\0041", "~", "{a,b}", "#", "^a^b"]
+    line = shell.for_any_shell(["printf", "%s\\0", *wild])
+    assert not {"!", "\n", "$(", '"'} & set(line.replace(shell._DECODE, ""))
+    if (path := shutil.which(name)) is None:
+        return
+    done = subprocess.run([path, "-c", line], capture_output=True, check=True)
+    assert done.stdout.decode().split("\0")[:-1] == wild
 
 
 @pytest.mark.parametrize("script", ["exit 0", "exit 7", "exit 255", "kill -SEGV $$", "kill -KILL $$"])
@@ -150,9 +163,21 @@ SAID = [
     ("ssh: Could not resolve hostname board: Name or service not known", TargetError, "no host of this name"),
     ("Received disconnect from 10.0.0.1 port 22:2: Too many authentication failures", TargetError, "too many keys"),
     ("Unable to negotiate with 10.0.0.1 port 22: no matching host key type found.", TargetError, "speaks no ssh"),
-    ("ssh: connect to host board port 22: Connection refused", ConnectionFailed, "nothing listens there"),
+    ("ssh: connect to host board port 22: Connection refused", ConnectionFailed, "nothing listens on its port 22"),
     ("ssh: connect to host board port 22: Connection timed out", ConnectionFailed, "cannot be reached"),
+    ("Connection timed out during banner exchange", ConnectionFailed, "cannot be reached"),
     ("kex_exchange_identification: Connection closed by remote host", ConnectionFailed, "the connection broke"),
+    ("kex_exchange_identification: banner line contains invalid characters", TargetError, "is no ssh"),
+    ("Load key \"/k\": bad permissions\nPermissions 0644 for '/k' are too open.\npi@b: Permission denied (publickey).",
+     TargetError, "ssh ignores the key \"/k\": others may read it"),
+    ('Load key "/k 1": error in libcrypto\npi@b: Permission denied (publickey).', TargetError, "/k 1\" cannot be read"),
+    ("debug1: Server accepts key: /k 1 ED25519 SHA256:a explicit\npi@board: Permission denied (publickey).",
+     TargetError, "knows the key \"/k 1\", which cannot be used: it has a passphrase"),
+    ("debug1: Server accepts key: /k.pub RSA SHA256:a explicit\npi@board: Permission denied (publickey).",
+     TargetError, "is the public half of a key"),
+    ("debug1: Offering public key: /k RSA SHA256:a\npi@board: Permission denied (publickey).",
+     TargetError, "does not let this user in; it was offered \"/k\""),
+    ("pi@board: Permission denied (password,keyboard-interactive).", TargetError, "takes no keys"),
     ("", ConnectionFailed, "the connection broke"),
 ]  # fmt: skip
 
@@ -181,11 +206,16 @@ def test_what_a_program_said_is_not_taken_for_ssh_s_words(board: SshTransport, h
     ("script", "message"),
     [
         ("echo Welcome to pi; echo edgekit-connected; cat", "its login script prints 'Welcome to pi'"),
-        ("echo This account is currently not available.; exit 1", "prints 'This account"),
-        ("echo no shell here >&2; exit 1", "programs do not run there: no shell here"),
+        ("echo This account is currently not available.; exit 1", r"its login shell \(nologin\) runs no programs"),
+        ("exit 0", "programs do not run there: its login shell ended with exit code 0"),
+        ("echo Authenticated to board. >&2; sleep 20", "lets this user in, and no program ran within"),
+        ("echo no shell here >&2; exit 1", "its login shell ended with exit code 1: no shell here"),
     ],
 )
-def test_accounts_that_do_not_serve(home: Path, tmp_path: Path, script: str, message: str) -> None:
+def test_accounts_that_do_not_serve(
+    home: Path, tmp_path: Path, script: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgekit.transports.ssh.CONNECT_SECONDS", -4)
     pretend(tmp_path / "bin", "ssh", f"#!/bin/sh\n{script}\n")
     transport = SshTransport("pi@board")
     with pytest.raises(TargetError, match=message) as caught:
@@ -216,6 +246,45 @@ def test_stable_troubles_are_not_tried_again_and_others_are(board: SshTransport,
     with pytest.raises(TargetError, match="stable"):
         retried(refused)
     assert len(tries) == 1
+
+
+def test_a_connection_that_breaks_is_told_and_given_up_once_for_all(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgekit.transports.ssh.RECONNECT_SECONDS", 1)
+    told: list[str] = []
+    board = SshTransport("pi@board", notice=told.append)
+    unplugged = home.parent / "unplugged"
+
+    def breaks() -> None:
+        assert board._master is not None
+        board._master.close(0)
+
+    board.run(["true"], timeout=10)
+    assert told == []
+    breaks()
+    board.run(["true"], timeout=10)
+    assert "the connection broke; trying for 1 s to connect again" in told[0]
+    assert "connected again after" in told[1]
+    told.clear()
+    breaks()
+    unplugged.touch()
+    tries = 0
+
+    def attempt() -> None:
+        nonlocal tries
+        tries += 1
+        time.sleep(0.4)
+        board.run(["true"], timeout=10)
+
+    with pytest.raises(TargetError, match="could not be made again within 1 s") as caught:
+        retried(lambda: retried(lambda: retried(attempt)))
+    assert not caught.value.transient
+    assert tries <= 4
+    assert len(told) == 1
+    with pytest.raises(TargetError, match="could not be made again"):
+        board.run(["true"], timeout=10)
+    board.close()
 
 
 @pytest.mark.parametrize("host", ["", "-oProxyCommand=touch /tmp/x", "a b", "pi@\nboard"])

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import math
 import os
 import shutil
 import signal
 import socket
-import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,10 +17,12 @@ from typing import Annotated
 from edgekit.devices.emulated.cpu import CPU, describe
 from edgekit.errors import TargetError
 from edgekit.files import atomic_folder, locked, work_base, write_json
+from edgekit.isolated.python import environment, module_argv
 from edgekit.progress import SILENT, Progress
 from edgekit.rules import Natural, Range
 from edgekit.schema import read, read_json
 from edgekit.transports.local import LocalTransport
+from edgekit.transports.ssh import known_name
 
 SUITE = "bookworm"
 """64-bit Raspberry Pi OS 12 is made from this release of Debian; its Python is 3.11."""
@@ -113,7 +115,13 @@ def up(progress: Progress = SILENT, port: int | None = None) -> Running:
     with locked(folder() / "lock", "another edgekit is building or starting the emulated board"):
         running = status()
         if running is not None:
+            if port not in (None, running.port):
+                raise TargetError(
+                    f"--port {port}: the emulated board is up already, on port {running.port}",
+                    "stop it first: edgekit targets emulate down",
+                )
             return running
+        listener = _listen(port)
         _register()
         root = folder() / "root"
         if not (root / MARKER).exists():
@@ -122,7 +130,7 @@ def up(progress: Progress = SILENT, port: int | None = None) -> Running:
                 _build(temporary)
         _keys(root)
         describe(root)
-        running = _start(root, port or _free_port())
+        running = _start(root, listener)
         write_json(folder() / "running.json", asdict(running))
     return running
 
@@ -212,11 +220,12 @@ def _let_in(root: Path, public_key: str) -> None:
         os.chown(path, UID, UID)
 
 
-def _start(root: Path, port: int) -> Running:
-    log = folder() / "board.log"
-    pid = _spawn([sys.executable, "-m", "edgekit.devices.emulated.server", str(root), str(port)], log)
+def _start(root: Path, listener: socket.socket) -> Running:
+    log, port = folder() / "board.log", int(listener.getsockname()[1])
+    with listener:
+        pid = _spawn(module_argv("edgekit.devices.emulated.server", str(root)), log, listener)
     key = (root / "etc" / "ssh" / "ssh_host_ed25519_key.pub").read_text().split()
-    (folder() / "ssh" / "known_hosts").write_text(f"[127.0.0.1]:{port} {key[0]} {key[1]}\n")
+    (folder() / "ssh" / "known_hosts").write_text(f"{known_name('127.0.0.1', port)} {key[0]} {key[1]}\n")
     deadline = time.monotonic() + STOP_SECONDS
     while time.monotonic() < deadline and (started := _start_time(pid)) is not None:
         try:
@@ -231,15 +240,15 @@ def _start(root: Path, port: int) -> Running:
     raise TargetError(f"the emulated board did not start: {said or 'no reason was given'}", f"see {log}")
 
 
-def _spawn(argv: list[str], log: Path) -> int:
+def _spawn(argv: list[str], log: Path, stdin: socket.socket) -> int:
     """Start a process that outlives us, and return its number."""
     writing = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     return os.posix_spawn(
         argv[0],
         argv,
-        os.environ,
+        environment(),
         file_actions=[
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_DUP2, stdin.fileno(), 0),
             (os.POSIX_SPAWN_OPEN, 1, str(log), writing, 0o600),
             (os.POSIX_SPAWN_DUP2, 1, 2),
         ],
@@ -247,10 +256,17 @@ def _spawn(argv: list[str], log: Path) -> int:
     )
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
+def _listen(port: int | None) -> socket.socket:
+    """Take a port of 127.0.0.1, by default a free one.
+
+    Raises:
+        TargetError: it is taken.
+    """
+    try:
+        return socket.create_server(("127.0.0.1", port or 0))
+    except OSError as error:
+        why = "is used by another program" if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror}"
+        raise TargetError(f"--port {port}: {why}", "leave --port out for a free one, or name another") from error
 
 
 def _start_time(pid: int) -> int | None:

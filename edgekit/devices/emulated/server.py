@@ -1,9 +1,9 @@
 """The process that is the emulated board: it holds its namespaces, and hands every connection to the board's sshd.
 
-    python -m edgekit.devices.emulated.server ROOT PORT
+    python -m edgekit.devices.emulated.server ROOT
 
-The board has namespaces of its own: processes, mounts, and a network without any interface, so it has no internet. A
-connection to PORT of 127.0.0.1 becomes the stdin and stdout of an `sshd -i` in there. All of it ends with this process.
+The board has namespaces of its own: processes, mounts, and a network without any interface: it has no internet. Its
+stdin is a listening socket: a connection becomes stdin and stdout of an `sshd -i` in there. All ends with this process.
 """
 
 from __future__ import annotations
@@ -28,9 +28,8 @@ SETUP = (
 START_SECONDS = 10.0
 
 
-def serve(root: Path, port: int) -> None:
+def serve(root: Path, listener: socket.socket) -> None:
     """Hold the board until SIGTERM."""
-    listener = socket.create_server(("127.0.0.1", port))
     listener.settimeout(1.0)
     namespaces = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child"]
     holder = subprocess.Popen(
@@ -72,4 +71,4 @@ def _first_process(holder: subprocess.Popen[bytes]) -> int:
 
 
 if __name__ == "__main__":
-    serve(Path(sys.argv[1]), int(sys.argv[2]))
+    serve(Path(sys.argv[1]), socket.socket(fileno=0))

@@ -1,0 +1,43 @@
+"""Before a file is measured on a device, its first outputs there are compared with this machine's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from edgekit.devices.jobs import Job
+from edgekit.errors import RunnerError, RunnerTimeout
+from edgekit.measuring.agreement import compare_with_host
+from edgekit.measuring.disagreement import disagreement
+
+FEW = 8
+"""Samples; without any, one of seeded random values, which are the same on every machine."""
+
+
+def first_outputs(
+    job: Job, run: Callable[[Job, Path], dict[str, Any]], folder: Path, timeout: float, *, of_classes: bool
+) -> str:
+    """Return what is wrong with the first outputs of a file on a device, or an empty text.
+
+    What a runner cannot do at all is left to the passes that need it.
+
+    Args:
+        job: an accuracy job over a few samples, or over none.
+        run: does it on the device, with a path for the outputs.
+        folder: for outputs.
+        timeout: seconds, for this machine.
+        of_classes: whether the place of the largest output is the answer.
+
+    Raises:
+        RunnerTimeout: the device took too long.
+    """
+    outputs = folder / "first-outputs.npz"
+    try:
+        answer = run(job, outputs)
+    except RunnerTimeout:
+        raise
+    except RunnerError:
+        return ""
+    word, reason = disagreement(compare_with_host(job, answer, outputs, folder, timeout), of_classes)
+    return f"{reason}; it was not measured" if word == "invalid" else ""
