@@ -1,10 +1,10 @@
 """Models that break naive int8: the int8 file by TensorFlow alone and by edgekit, beside the float model.
 
     EDGEKIT_DATA=folder-with-mnist-and-cifar10 python benchmarks/hard_int8.py WORK [--only softplus,mish]
-        [--edgekit before=../main --edgekit after=.]
+        [--edgekit before=../main --edgekit "mse=. --calibration-method mse"]
 
 Every model is built and trained by the code below, in about 20 s or less, and saved in WORK; `--edgekit NAME=CHECKOUT`
-names the edgekits to compare, by default this one. TensorFlow alone is `TFLiteConverter` with edgekit's calibration
+names the edgekits to compare, with more options behind it, by default this one. TensorFlow alone is `TFLiteConverter` with edgekit's calibration
 samples. Accuracy (with its Wilson interval) and SQNR are of the files, on the test samples, by the loop in here.
 WORK/results.json is written after every file, and what is in it is not done again.
 """
@@ -32,6 +32,7 @@ from edgekit.export.signature import Signature
 from edgekit.stats import sqnr_db, wilson
 
 CHECKOUT = Path(__file__).parents[1]
+RECIPE = 'schema = 1\n[export]\nschemes = ["int8"]\nformats = ["tflite"]\n'
 Layers = Any
 Data = tuple[Array, Array, Array, Array]
 """x and y to train with, x and y to test with."""
@@ -276,11 +277,12 @@ def by_tensorflow(model: Any, folder: Path) -> Path:
     return path
 
 
-def by_edgekit(checkout: Path, name: str, folder: Path) -> tuple[Path, Any]:
+def by_edgekit(checkout: Path, options: Sequence[str], name: str, folder: Path) -> tuple[Path, Any]:
     """Make the int8 file with an edgekit; return it with the preprocessing that its bundle names."""
     out = folder / "bundle"
-    command = [sys.executable, "-m", "edgekit", "compress", "model.h5", "--data", "data.npz", "--recipe", "int8"]
-    command += ["--scale", "1", "--out", str(out), "--force", *HARD[name].options]
+    (folder / "tflite.toml").write_text(RECIPE)
+    command = [sys.executable, "-m", "edgekit", "compress", "model.h5", "--data", "data.npz", "--recipe", "tflite.toml"]
+    command += ["--scale", "1", "--out", "bundle", "--force", *HARD[name].options, *options]
     done = subprocess.run(
         command, cwd=folder, env={**os.environ, "PYTHONPATH": str(checkout)}, capture_output=True, text=True
     )
@@ -324,7 +326,7 @@ def accuracy(outputs: Array, y: Array) -> dict[str, Any]:
 def main(
     work: Path,
     only: Annotated[str, typer.Option(help="names, with commas between them")] = "",
-    edgekit: Annotated[list[str] | None, typer.Option(help="NAME=CHECKOUT")] = None,
+    edgekit: Annotated[list[str] | None, typer.Option(help="NAME=CHECKOUT [OPTIONS]")] = None,
 ) -> None:
     kits = dict(text.split("=", 1) for text in edgekit or [f"edgekit={CHECKOUT}"])
     work.mkdir(parents=True, exist_ok=True)
@@ -366,7 +368,8 @@ def _measured(
 ) -> dict[str, Any]:
     if label == "tensorflow":
         return measure(by_tensorflow(model, folder), names, x, y, reference)
-    path, how = by_edgekit(Path(kits[label]).resolve(), name, folder)
+    checkout, *options = kits[label].split()
+    path, how = by_edgekit(Path(checkout).resolve(), options, name, folder)
     fed = (x * np.float32(how["scale"]) - np.float32(how["mean"])) / np.float32(how["std"])
     return measure(path, names, fed, y, reference)
 
