@@ -31,6 +31,7 @@ from edgekit.data.split import split
 from edgekit.export.signature import Signature
 from edgekit.stats import sqnr_db, wilson
 
+BRIGHT = slice(300, 700, 100)
 CHECKOUT = Path(__file__).parents[1]
 RECIPE = 'schema = 1\n[export]\nschemes = ["int8"]\nformats = ["tflite"]\n'
 Layers = Any
@@ -94,13 +95,18 @@ def activated(name: str) -> Callable[[Layers, Any], Any]:
     return build
 
 
+def norm(L: Layers) -> Any:
+    """Statistics that settle within a few hundred steps."""
+    return L.BatchNormalization(momentum=0.9)
+
+
 def classes(L: Layers, x: Any, count: int = 10) -> Any:
     return L.Dense(count, activation="softmax", name="classes")(x)
 
 
 def relu_bn(L: Layers, x: Any) -> Any:
     for filters in (24, 32, 48):
-        x = L.BatchNormalization()(L.Conv2D(filters, 3, padding="same", activation="relu")(x))
+        x = norm(L)(L.Conv2D(filters, 3, padding="same", activation="relu")(x))
         x = L.MaxPooling2D()(x)
     return classes(L, L.GlobalAveragePooling2D()(x))
 
@@ -108,7 +114,7 @@ def relu_bn(L: Layers, x: Any) -> Any:
 def relu_bn_dense(L: Layers, x: Any) -> Any:
     x = L.Flatten()(x)
     for units in (64, 32):
-        x = L.BatchNormalization()(L.Dense(units, activation="relu")(x))
+        x = norm(L)(L.Dense(units, activation="relu")(x))
     return classes(L, x)
 
 
@@ -116,17 +122,17 @@ def pre_activation(L: Layers, x: Any) -> Any:
     """Residual blocks that begin with BatchNormalization: nothing to fold it into."""
     x = L.Conv2D(16, 3, strides=2, padding="same")(x)
     for _ in range(2):
-        y = L.Conv2D(16, 3, padding="same")(L.ReLU()(L.BatchNormalization()(x)))
-        x = L.Add()([x, L.Conv2D(16, 3, padding="same")(L.ReLU()(L.BatchNormalization()(y)))])
-    return classes(L, L.GlobalAveragePooling2D()(L.ReLU()(L.BatchNormalization()(x))))
+        y = L.Conv2D(16, 3, padding="same")(L.ReLU()(norm(L)(x)))
+        x = L.Add()([x, L.Conv2D(16, 3, padding="same")(L.ReLU()(norm(L)(y)))])
+    return classes(L, L.GlobalAveragePooling2D()(L.ReLU()(norm(L)(x))))
 
 
 def mobile(L: Layers, x: Any) -> Any:
-    x = L.ReLU()(L.BatchNormalization()(L.Conv2D(16, 3, strides=2, padding="same", use_bias=False)(x)))
+    x = L.ReLU()(norm(L)(L.Conv2D(16, 3, strides=2, padding="same", use_bias=False)(x)))
     for filters in (32, 48):
         x = L.DepthwiseConv2D(3, strides=2, padding="same", use_bias=False)(x)
-        x = L.ReLU()(L.BatchNormalization()(x))
-        x = L.ReLU()(L.BatchNormalization()(L.Conv2D(filters, 1, use_bias=False)(x)))
+        x = L.ReLU()(norm(L)(x))
+        x = L.ReLU()(norm(L)(L.Conv2D(filters, 1, use_bias=False)(x)))
     return classes(L, L.GlobalAveragePooling2D()(x))
 
 
@@ -154,15 +160,13 @@ def uneven_scales(model: Any) -> None:
         factor = np.exp(1.5 * rng.normal(size=layer.input.shape[-1])).astype(np.float32)
         before.set_weights([weight * factor for weight in before.get_weights()])
         gamma, beta, mean, variance = layer.get_weights()
-        spread = np.sqrt((variance + layer.epsilon) / variance)
-        layer.set_weights([gamma / spread, beta, mean * factor, variance * factor**2])
-        gamma_now = gamma * np.sqrt(variance * factor**2 + layer.epsilon) / np.sqrt(variance + layer.epsilon) / factor
-        layer.set_weights([gamma_now, beta, mean * factor, variance * factor**2])
+        wider = np.sqrt((variance * factor**2 + layer.epsilon) / (variance + layer.epsilon))
+        layer.set_weights([gamma * wider / factor, beta, mean * factor, variance * factor**2])
 
 
 def conv1d(normalization: bool) -> Callable[[Layers, Any], Any]:
     def build(L: Layers, x: Any) -> Any:
-        x = L.BatchNormalization()(x) if normalization else x
+        x = norm(L)(x) if normalization else x
         x = L.MaxPooling1D()(L.Conv1D(16, 7, padding="same", activation="relu")(x))
         return classes(L, L.GlobalAveragePooling1D()(L.Conv1D(16, 5, padding="same", activation="relu")(x)), 3)
 
@@ -189,8 +193,8 @@ def recurrent(kind: str) -> Callable[[Layers, Any], Any]:
 def preprocessed(L: Layers, x: Any) -> Any:
     """Raw bytes in, `preprocess_input` of Keras's MobileNet as operations."""
     x = tf_keras().applications.mobilenet_v2.preprocess_input(x)
-    x = L.ReLU()(L.BatchNormalization()(L.Conv2D(16, 3, strides=2, padding="same")(x)))
-    x = L.BatchNormalization()(L.Conv2D(24, 3, strides=2, activation="relu")(x))
+    x = L.ReLU()(norm(L)(L.Conv2D(16, 3, strides=2, padding="same")(x)))
+    x = norm(L)(L.Conv2D(24, 3, strides=2, activation="relu")(x))
     return classes(L, L.GlobalAveragePooling2D()(x))
 
 
@@ -204,10 +208,10 @@ def attention(L: Layers, x: Any) -> Any:
 
 
 def heads(L: Layers, x: Any) -> Any:
-    """Classes, and the same ten numbers before softmax, softly clipped."""
+    """Classes, and how bright four pixels are, in another range."""
     for filters in (12, 24):
-        x = L.BatchNormalization()(L.Conv2D(filters, 3, strides=2, activation="relu")(x))
-    x = L.GlobalAveragePooling2D()(x)
+        x = norm(L)(L.Conv2D(filters, 3, strides=2, activation="relu")(x))
+    x = L.Flatten()(x)
     return [classes(L, x), L.Dense(4, activation="softplus", name="amounts")(x)]
 
 
@@ -245,12 +249,12 @@ def trained(name: str, folder: Path) -> Any:
     model = keras.Model(inputs, hard.build(keras.layers, inputs), name=name.replace("-", "_"))
     several = len(model.outputs) > 1
     model.compile("adam", ["sparse_categorical_crossentropy", *["mse"] * (len(model.outputs) - 1)])
-    others = [x.reshape(len(x), -1)[:, 300:700:100] * (20 if several else 1)]
+    others = [x.reshape(len(x), -1)[:, BRIGHT] * np.float32(5)]
     model.fit(x, [y, *others] if several else y, epochs=hard.epochs, batch_size=64, verbose=0)
     hard.spoil(model)
     values = {"x_train": x, "x_test": xt}
     if several:
-        amounts = xt.reshape(len(xt), -1)[:, 300:700:100] * 20
+        amounts = xt.reshape(len(xt), -1)[:, BRIGHT] * np.float32(5)
         values |= {"y_train/classes": y, "y_test/classes": yt, "y_train/amounts": others[0], "y_test/amounts": amounts}
     else:
         values |= {"y_train": y, "y_test": yt}

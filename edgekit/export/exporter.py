@@ -11,6 +11,7 @@ from edgekit.config import Recipe
 from edgekit.errors import ConversionError
 from edgekit.export import c_header, int4, onnx, tflite
 from edgekit.export.rewrites.apply import Rewritten, in_words, rewritten
+from edgekit.export.rewrites.trained import rewritten_trained
 from edgekit.export.saved import Saved, without_loops
 from edgekit.export.tflite import Calibration
 from edgekit.progress import Progress
@@ -63,8 +64,7 @@ def export(
     """
     with temporary_folder("export") as scratch:
         wanted, made = plan(recipe), list[Exported]()
-        # Fake quantization is trained into the int8 file: what it was trained on stays.
-        calibrated = any(s == "int16x8" or (of_int8(s) and float_model is None) for _, s in wanted)
+        calibrated = any(s in tflite.CALIBRATED or of_int8(s) for _, s in wanted)
         samples = _Samples(calibration, Ranging.of(recipe))
         workshop = _Workshop(model, float_model, samples, scratch, name, rewrite=calibrated)
         if workshop.rewrites:
@@ -117,9 +117,10 @@ class _Workshop:
         plain, self._trained = float_model or model, float_model is not None
         # What is calibrated is rewritten. Files that keep floats are made from the model as it is: their users compare.
         found = rewritten(plain, samples.calibration) if rewrite else Rewritten(plain)
-        self.rewrites = found.rewrites
+        trained = rewritten_trained(model, plain, samples.calibration) if rewrite and self._trained else found
+        self.rewrites, self._int16_rewrites = trained.rewrites, found.rewrites
         self._int16 = without_loops(found.model, scratch / "int16")
-        self._int8 = without_loops(model, scratch / "int8") if self._trained else self._int16
+        self._int8 = without_loops(trained.model, scratch / "int8") if self._trained else self._int16
         self._float = self._int16 if self._int16.model is plain else Saved(plain, scratch / "float")
         self._flatbuffers: dict[str, Path] = {}
 
@@ -158,7 +159,8 @@ class _Workshop:
 
     def _used(self, scheme: str) -> dict[str, int]:
         """Return the rewrites behind a file of this scheme."""
-        return self.rewrites if self._saved(scheme) is self._int16 else {}
+        saved = self._saved(scheme)
+        return self._int16_rewrites if saved is self._int16 else self.rewrites if saved is self._int8 else {}
 
     def _int8_onnx(self, path: Path) -> Exported:
         # Where float ONNX is calibrated, that is what the TFLite was made of, but for layers unrolled for it alone.

@@ -16,6 +16,10 @@ from edgekit.export.rewrites.apply import Rewritten, rewritten
 from edgekit.export.rewrites.registry import Rewrite
 from edgekit.progress import SILENT
 from edgekit.stats import sqnr_db
+from edgekit.techniques.qat_finish import strip_quantization
+from edgekit.techniques.qat_preflight import prepare
+from edgekit.techniques.qat_ranges import calibrate
+from edgekit.techniques.qat_scheme import apply
 
 pytestmark = pytest.mark.tensorflow
 
@@ -254,11 +258,14 @@ def test_several_inputs_and_integers() -> None:
         assert np.abs(a - b).max() <= 1e-5 * np.abs(a).max()
 
 
-def sqnr(model: Any, recipe: Recipe, x: np.ndarray, folder: Path) -> tuple[float, list[str]]:
-    """Of the int8 file, with the operators in it."""
+def sqnr(
+    model: Any, scheme: str, x: np.ndarray, folder: Path, float_model: Any = None
+) -> tuple[float, list[str], dict[str, int]]:
+    """Of the file, with the operators in it and what was rewritten."""
     from ai_edge_litert.interpreter import Interpreter
 
-    [made] = export(model, recipe, x, folder, "m", SILENT)
+    recipe = Recipe("r", schemes=(scheme,), formats=("tflite",))
+    [made] = export(model, recipe, x, folder, "m", SILENT, float_model)
     interpreter = Interpreter(model_path=str(made.path))
     interpreter.allocate_tensors()
     [source], [target] = interpreter.get_input_details(), interpreter.get_output_details()
@@ -271,7 +278,8 @@ def sqnr(model: Any, recipe: Recipe, x: np.ndarray, folder: Path) -> tuple[float
         scale, zero = target["quantization"]
         outputs.append((interpreter.get_tensor(target["index"])[0].astype(np.float64) - zero) * scale)
     names = [operator["op_name"] for operator in interpreter._get_ops_details()]
-    return sqnr_db(model.predict(x, verbose=0).astype(np.float64), np.array(outputs)), names
+    reference = np.asarray((float_model or model)(x), np.float64)
+    return sqnr_db(reference, np.array(outputs)), names, made.rewrites
 
 
 def wide(activation: str) -> Builder:
@@ -305,6 +313,30 @@ def test_files_are_better(build: Builder, scheme: str, least: float, tmp_path: P
         convolution.set_weights([w * spreading for w in convolution.get_weights()])
         outputs = np.asarray(tf_keras().Model(model.inputs, convolution.output)(samples(model, 40)))
         together.set_weights([*together.get_weights()[:2], outputs.mean((0, 1, 2)), outputs.var((0, 1, 2))])
-    better, operators = sqnr(model, Recipe("r", schemes=(scheme,), formats=("tflite",)), samples(model, 40), tmp_path)
+    better, operators, _ = sqnr(model, scheme, samples(model, 40), tmp_path)
     assert better >= least
     assert "DEQUANTIZE" not in operators
+
+
+def test_unrolled_layers_keep_their_bounded_activations(tmp_path: Path) -> None:
+    def build(L: Any, x: Any) -> Any:
+        return L.Dense(3)(L.SimpleRNN(4, activation="softplus")(L.Reshape((4, 48))(x)))
+
+    model = model_of(build)
+    ratio, operators, rewrites = sqnr(model, "int8", samples(model, 40), tmp_path)
+    assert rewrites == {"bounded-activations": 1}
+    assert "EXP" not in operators
+    assert ratio >= 20
+
+
+def test_activations_of_models_trained_with_fake_quantization(tmp_path: Path) -> None:
+    """Without it the file has 0 dB."""
+    model = model_of(wide("softplus"))
+    x = samples(model, 40)
+    prepared = prepare(model, x)
+    quantized = apply(prepared.model, prepared.handling, {})
+    calibrate(quantized, prepared.model, x, 40)
+    ratio, operators, rewrites = sqnr(quantized, "int8", x, tmp_path, strip_quantization(quantized))
+    assert rewrites == {"bounded-activations": 1}
+    assert "EXP" not in operators
+    assert ratio >= 20

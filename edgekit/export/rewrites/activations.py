@@ -101,8 +101,11 @@ def _held(layer: Any) -> list[tuple[Any, str, Form]]:
 
 
 def _inside(layer: Any) -> list[Any]:
-    """Return a layer of Keras's own and those inside of it; nothing of others, whose code may do what it likes."""
-    if not str(type(layer).__module__).startswith("tf_keras."):
+    """Return a layer of Keras's own and those inside of it; nothing of others, whose code may do what it likes.
+
+    A layer that quantization-aware training wraps to simulate its output is inside its wrapper.
+    """
+    if not str(type(layer).__module__).startswith(("tf_keras.", "tensorflow_model_optimization.")):
         return []
     found = [layer]
     for key in PARTS:
