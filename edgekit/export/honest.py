@@ -12,7 +12,7 @@ from edgekit.inspect.shares import Share, weight_share
 from edgekit.progress import Progress
 
 LEAST = 0.9
-"""Share of the weights' bytes that an int8 file has in 8 bits at least; less than all is shown in the bundle's table."""
+"""Share of the weights' bytes that an int8 file has in 8 bits at least; what is missing shows in the table."""
 _SOME = 1e-9
 
 
