@@ -71,7 +71,7 @@ def work(
     from ai_edge_litert.interpreter import Interpreter
     from litert_quantizer import quantizer, recipe
 
-    named = _with_unique_names(data.tobytes())
+    named = _as_it_takes(data.tobytes())
     dtypes = [details["dtype"] for details in Interpreter(model_content=named).get_input_details()]
     samples = [a.astype(dtype, copy=False) for a, dtype in zip(calibration, dtypes, strict=True)]
     ranges = _ranges(with_ranges(named, samples, Ranging(method, percentile), scheme))
@@ -80,22 +80,29 @@ def work(
     return None, [np.frombuffer(bytes(made), np.uint8)]
 
 
-def _with_unique_names(data: bytes) -> bytes:
-    """Return the file with a name of its own for every tensor: ranges are found by names."""
+def _as_it_takes(data: bytes) -> bytes:
+    """Return the file with a name of its own for every tensor, by which ranges are found, and with a signature."""
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.ModelT.InitFromPackedBuf(data, 0)
     seen: set[bytes] = set()
-    changed = False
     for graph in model.subgraphs:
         for index, tensor in enumerate(graph.tensors):
             name = tensor.name or b"tensor"
             while name in seen:
                 name = b"%s_%d" % (tensor.name or b"tensor", index + len(seen))
-            changed |= name != tensor.name
             tensor.name = name
             seen.add(name)
-    return rebuilt(model) if changed else data
+    if not model.signatureDefs:
+        graph = model.subgraphs[0]
+        inputs, outputs = (
+            [schema.TensorMapT(name=graph.tensors[i].name, tensorIndex=int(i)) for i in ends]
+            for ends in (graph.inputs, graph.outputs)
+        )
+        model.signatureDefs = [
+            schema.SignatureDefT(inputs=inputs, outputs=outputs, signatureKey=b"serving_default", subgraphIndex=0)
+        ]
+    return rebuilt(model)
 
 
 def _ranges(data: bytes) -> dict[str, dict[str, npt.NDArray[np.float32]]]:

@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgekit.errors import ConversionError
 from edgekit.export.fixed_batch import builtin_code
 from edgekit.export.flatbuilder import rebuilt
+from edgekit.printable import visible
 
 Array = npt.NDArray[Any]
 
@@ -31,6 +33,9 @@ def normal_form(data: bytes) -> tuple[bytes, list[str]]:
 
     Args:
         data: a float .tflite file; its bytes come back where there is nothing to do.
+
+    Raises:
+        ConversionError: it computes in float16.
     """
     from ai_edge_litert import schema_py_generated as schema
 
@@ -48,7 +53,41 @@ def normal_form(data: bytes) -> tuple[bytes, list[str]]:
         changed |= _with_options(model, graph, schema)
     if widened:
         notes.append("float16 weights widened")
-    return (rebuilt(model) if changed or dropped else data), notes
+    for graph in model.subgraphs:
+        _check_wide(graph, schema)
+    if not changed and not dropped:
+        return data, []
+    _drop_unused(model)
+    return rebuilt(model), notes
+
+
+def _drop_unused(model: Any) -> None:
+    """Drop operator codes and constants that nothing uses: a runtime may lack the one, and the other takes bytes."""
+    operators = [operator for graph in model.subgraphs for operator in graph.operators]
+    used = sorted({operator.opcodeIndex for operator in operators})
+    for operator in operators:
+        operator.opcodeIndex = used.index(operator.opcodeIndex)
+    model.operatorCodes = [model.operatorCodes[index] for index in used]
+    held = {tensor.buffer for graph in model.subgraphs for tensor in graph.tensors}
+    held |= {entry.buffer for entry in model.metadata or []}
+    held |= set() if model.metadataBuffer is None else {int(index) for index in model.metadataBuffer}
+    for index, buffer in enumerate(model.buffers):
+        if index not in held:
+            buffer.data = None
+
+
+def _check_wide(graph: Any, schema: Any) -> None:
+    """Raise if a value that an operator reads or writes is still float16."""
+    ends = [int(i) for vector in (graph.inputs, graph.outputs) for i in vector]
+    inner = [int(i) for op in graph.operators for i in (*op.inputs, *op.outputs)]
+    for tensor in (graph.tensors[i] for i in (*ends, *inner) if i >= 0):
+        if tensor.type == schema.TensorType.FLOAT16:
+            name = visible((tensor.name or b"").decode("utf-8", "replace")[:100])
+            raise ConversionError(
+                f"`{name}` is float16, and no operator makes float32 of it: quantizers take files that compute in "
+                "float32, with weights of either type",
+                "export the model again in float32",
+            )
 
 
 def _without_metadata(model: Any) -> bool:
@@ -91,7 +130,17 @@ def _fold_constants(model: Any, graph: Any, schema: Any) -> set[str]:
         tensor.shapeSignature = None
         done.add(name)
     graph.operators = kept
+    if done:
+        _forget_unread(graph, ends)
     return done
+
+
+def _forget_unread(graph: Any, ends: set[int]) -> None:
+    """Let go of the constants that no operator reads any more; the tensors stay, since others are known by number."""
+    read = ends | {int(i) for operator in graph.operators for i in operator.inputs}
+    for index, tensor in enumerate(graph.tensors):
+        if index not in read and not tensor.isVariable:
+            tensor.buffer = 0
 
 
 def _folded(model: Any, graph: Any, operator: Any, fold: Callable[..., Array | None], schema: Any) -> Array | None:
