@@ -18,6 +18,7 @@ import numpy.typing as npt
 from edgekit.calibration import MINMAX, Ranging
 from edgekit.errors import ConversionError, RunnerError
 from edgekit.export import litert_quantizer, nearness, tflite_quantizer
+from edgekit.export.honest import LEAST, stored_as_named
 from edgekit.export.pack import pack
 from edgekit.inspect.reading import inspect_file
 from edgekit.inspect.shares import weight_share
@@ -26,7 +27,6 @@ from edgekit.isolated.child import memory_for, worker
 Arrays = Sequence[npt.NDArray[Any]]
 
 TENSORFLOW = "TensorFlow's quantizer"
-LEAST_SHARE = 0.9
 SAME_DB = 0.5
 """Files that are as near as this are told apart by their bytes."""
 SECONDS = 600.0
@@ -50,14 +50,17 @@ class Made:
 class _Candidate:
     by: str
     data: bytes
+    quantized: float
+    """Share of the weights' bytes that are, in 16 bits or fewer."""
     share: float
+    """The same, in 8 bits or fewer."""
     ends: bool
     db: float
     """SQNR against the float file; minus infinity for a file that does not run."""
 
     @property
     def whole(self) -> bool:
-        return self.share >= LEAST_SHARE and self.ends and self.db > -math.inf
+        return self.quantized >= LEAST and self.ends and self.db > -math.inf
 
 
 def quantize(
@@ -115,7 +118,12 @@ def _better(data: bytes, files: dict[str, bytes | ConversionError], samples: Arr
     if not made:
         first, *others = errors.values()
         raise ConversionError("; ".join([first.message, *(e.message for e in others)]), first.hint)
-    best = max(made, key=lambda one: (one.whole, one.share >= LEAST_SHARE, one.ends, _steps(one, made), -len(one.data)))
+
+    def rank(one: _Candidate) -> tuple[Any, ...]:
+        kinds = one.whole, one.quantized >= LEAST, one.ends, one.share >= LEAST
+        return *kinds, _as_near(one, made), -len(one.data)
+
+    best = max(made, key=rank)
     reasons = [_reason(one, best) for one in made if one is not best]
     reasons += [f"{by} failed" for by in errors]
     own = f"{best.db:.1f} dB" if math.isfinite(best.db) else ""
@@ -123,14 +131,16 @@ def _better(data: bytes, files: dict[str, bytes | ConversionError], samples: Arr
     return Made(best.data, f"{best.by} ({why})" if reasons and why else best.by)
 
 
-def _steps(one: _Candidate, made: Sequence[_Candidate]) -> bool:
+def _as_near(one: _Candidate, made: Sequence[_Candidate]) -> bool:
     """Return whether a file is as near as the nearest of them, or almost."""
     return one.db >= max(other.db for other in made) - SAME_DB
 
 
 def _reason(one: _Candidate, best: _Candidate) -> str:
     """Return what is to be said of a file that was not taken."""
-    if one.share < LEAST_SHARE <= best.share:
+    if one.quantized < LEAST <= best.quantized:
+        return f"{one.by} has {one.quantized:.0%} of the weights quantized"
+    if one.share < LEAST <= best.share:
         return f"{one.by} has {one.share:.0%} of the weights in 8 bits"
     if one.ends < best.ends:
         return f"{one.by} leaves inputs or outputs float"
@@ -145,7 +155,7 @@ def _candidate(by: str, source: bytes, data: bytes, samples: Arrays, path: Path)
     data = pack(data)
     path.write_bytes(data)
     info = inspect_file(path)
-    share = weight_share(info).value
+    share, quantized = weight_share(info).value, stored_as_named(info, "int8")
     ends = all("float" not in tensor.dtype for tensor in (*info.inputs, *info.outputs))
     try:
         value, _ = worker().call(
@@ -160,7 +170,8 @@ def _candidate(by: str, source: bytes, data: bytes, samples: Arrays, path: Path)
         db = -math.inf if value is None else float(value)
     except RunnerError:
         db = -math.inf
-    return _Candidate(by, data, 1.0 if share is None else share, ends, db)
+    whole = 1.0 if quantized is None or quantized.value is None else quantized.value
+    return _Candidate(by, data, whole, 1.0 if share is None else share, ends, db)
 
 
 def compare(

@@ -3,35 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgekit.errors import ConversionError
 from edgekit.export.exporter import Exported
+from edgekit.inspect.info import FileInfo
 from edgekit.inspect.reading import inspect_file
 from edgekit.inspect.shares import Share, weight_share
 from edgekit.progress import Progress
 
 LEAST = 0.9
-"""Share of the weights' bytes that an int8 file has in 8 bits at least; what is missing shows in the table."""
+"""Share of the weights' bytes that are quantized in a file called int8, at least; what is not in 8 bits is shown."""
 _SOME = 1e-9
 
 
 @dataclass(frozen=True)
 class _Promise:
-    """What the name of a scheme says of weights: this share of their bytes, at least, in so many bits or fewer."""
+    """What the name of a scheme says of weights.
+
+    Attributes:
+        bits, also: they are stored in so many bits or fewer, or in these types.
+        least: share of their bytes, at least.
+        words: the same, for a sentence.
+    """
 
     bits: int
+    also: tuple[str, ...]
     least: float
+    words: str
 
 
+# Kernels take some constants in int16 only: time weights of SVDF, and what stands beside int16 activations.
+_QUANTIZED = _Promise(8, ("int16",), LEAST, "quantized")
 _PROMISES = {
-    # Kernels take constants that are added to or looked up beside int16 activations in int16 only.
-    "int16x8": _Promise(16, LEAST),
-    **dict.fromkeys(("int8", "int4", "int4-dense"), _Promise(8, LEAST)),
+    **dict.fromkeys(("int8", "int16x8", "int4", "int4-dense"), _QUANTIZED),
     # These leave small weights float on purpose, but a file in which all are float is the float32 file.
-    "dynamic": _Promise(8, _SOME),
-    "float16": _Promise(16, _SOME),
+    "dynamic": replace(_QUANTIZED, least=_SOME),
+    "float16": _Promise(16, (), _SOME, "in 16 bits or fewer"),
 }
+
+
+def stored_as_named(info: FileInfo, scheme: str) -> Share | None:
+    """Return how much of a file's weights is stored as its scheme says; None where the name says nothing of them."""
+    promise = _PROMISES.get(scheme)
+    return promise and weight_share(info, promise.bits, promise.also)
 
 
 def kept_promises(exported: Sequence[Exported], progress: Progress) -> list[Exported]:
@@ -46,11 +61,9 @@ def kept_promises(exported: Sequence[Exported], progress: Progress) -> list[Expo
     """
     broken: dict[Exported, Share] = {}
     for item in exported:
-        promise = _PROMISES.get(item.scheme)
-        if promise and item.format != "c":
-            share = weight_share(inspect_file(item.path), promise.bits)
-            if share.value is not None and share.value < promise.least:
-                broken[item] = share
+        share = None if item.format == "c" else stored_as_named(inspect_file(item.path), item.scheme)
+        if share and share.value is not None and share.value < _PROMISES[item.scheme].least:
+            broken[item] = share
     if not broken:
         return list(exported)
     gone = {item.scheme for item in broken if item.format == "tflite"}
@@ -68,7 +81,7 @@ def kept_promises(exported: Sequence[Exported], progress: Progress) -> list[Expo
 
 def _sentence(item: Exported, share: Share) -> str:
     return (
-        f"{item.path.name}: only {share.value:.1%} of the bytes of its weights are in {share.bits} bits or fewer, "
+        f"{item.path.name}: only {share.value:.1%} of the bytes of its weights are {_PROMISES[item.scheme].words}, "
         f"expected {_least(item.scheme)} of a file called {item.scheme}; the largest others are {share.wide_names()}"
     )
 
@@ -83,7 +96,7 @@ def _hint(item: Exported) -> str:
         return f"leave {item.scheme} out of the schemes: its weights are too few or too small to be stored so"
     if item.format == "onnx":
         return (
-            'ONNX has no such operators with 8-bit weights; a .tflite file may have: formats = ["tflite"], or '
-            'schemes = ["float32"] for ONNX'
+            "onnxruntime has no such operators in int8: a .tflite file of the Keras model may hold these weights in 8 "
+            'bits, formats = ["tflite"]; for ONNX take schemes = ["float32"]'
         )
     return f"replace the layers that hold them, or take dynamic or float16 in place of {item.scheme} in the schemes"

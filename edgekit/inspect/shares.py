@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from edgekit.inspect.info import FileInfo, WeightInfo
@@ -39,14 +40,14 @@ class Share:
         return named + f" and {len(self.wide) - _NAMED} more" * (len(self.wide) > _NAMED)
 
 
-def weight_share(info: FileInfo, bits: int = 8) -> Share:
-    """Return how much of a file's weights is stored in `bits` or fewer.
+def weight_share(info: FileInfo, bits: int = 8, also: Collection[str] = ()) -> Share:
+    """Return how much of a file's weights is stored in `bits` or fewer, or in one of the types in `also`.
 
     Weights are the constants that a file's description lists, without biases (which are int32 or int64 in quantized
     files) and without single values (an epsilon, a limit). Bytes are counted, since they are what a file is made small
     for.
     """
     weights = [w for w in info.weights if not w.bias and w.elements > 1]
-    wide = [w for w in weights if BITS.get(w.dtype, 1 << 10) > bits]
+    wide = [w for w in weights if BITS.get(w.dtype, 1 << 10) > bits and w.dtype not in also]
     total = sum(w.bytes for w in weights)
     return Share(bits, total - sum(w.bytes for w in wide), total, tuple(sorted(wide, key=lambda w: -w.bytes)))

@@ -82,7 +82,7 @@ def test_float_weights_lose(choose: Any) -> None:
     made = choose(float_inside(source), int8)
     assert made.data == int8
     assert made.how.startswith("litert-quantizer (")
-    assert made.how.endswith("dB, TensorFlow's quantizer has 0% of the weights in 8 bits)")
+    assert made.how.endswith("dB, TensorFlow's quantizer has 0% of the weights quantized)")
     assert choose(int8, float_inside(source)).data == int8
 
 

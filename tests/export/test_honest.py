@@ -60,10 +60,10 @@ def test_honest_files_stay(tmp_path: Path) -> None:
     [
         (
             ("mixed", "tflite", "int8"),
-            r"only 33.3% of the bytes of its weights are in 8 bits or fewer, expected at least",
+            r"only 33.3% of the bytes of its weights are quantized, expected at least",
         ),
         (("mixed", "tflite", "int4"), r"expected at least 90% of a file called int4; the largest others are `wide`"),
-        (("float", "tflite", "int16x8"), r"only 0.0% of the bytes of its weights are in 16 bits or fewer"),
+        (("float", "tflite", "int16x8"), r"only 0.0% of the bytes of its weights are quantized"),
         (("float", "tflite", "dynamic"), r"expected some of a file called dynamic"),
         (("float", "tflite", "float16"), r"expected some of a file called float16"),
     ],
