@@ -46,7 +46,7 @@ _PROMISES = {
 def stored_as_named(info: FileInfo, scheme: str) -> Share | None:
     """Return how much of a file's weights is stored as its scheme says; None where the name says nothing of them."""
     promise = _PROMISES.get(scheme)
-    return promise and weight_share(info, promise.bits, promise.also)
+    return None if promise is None else weight_share(info, promise.bits, promise.also)
 
 
 def kept_promises(exported: Sequence[Exported], progress: Progress) -> list[Exported]:
@@ -59,24 +59,28 @@ def kept_promises(exported: Sequence[Exported], progress: Progress) -> list[Expo
     Raises:
         ConversionError: no file is left but float32 ones, where others were asked for.
     """
-    broken: dict[Exported, Share] = {}
+    broken: list[tuple[Exported, Share]] = []
     for item in exported:
         share = None if item.format == "c" else stored_as_named(inspect_file(item.path), item.scheme)
         if share and share.value is not None and share.value < _PROMISES[item.scheme].least:
-            broken[item] = share
+            broken.append((item, share))
     if not broken:
         return list(exported)
-    gone = {item.scheme for item in broken if item.format == "tflite"}
-    kept = [i for i in exported if i not in broken and not (i.format == "c" and i.scheme in gone)]
+    gone = {item.path for item, _ in broken}
+    gone |= {i.path for i in exported if i.format == "c" and any(_is_source(item, i) for item, _ in broken)}
+    kept = [item for item in exported if item.path not in gone]
     if all(item.scheme == "float32" for item in kept):
-        item, share = next(iter(broken.items()))
+        item, share = broken[0]
         raise ConversionError(_sentence(item, share), _hint(item))
-    for item in exported:
-        if item not in kept:
-            item.path.unlink()
-    for item, share in broken.items():
+    for path in gone:
+        path.unlink()
+    for item, share in broken:
         progress.warn(f"{_sentence(item, share)}: the file is left out; {_hint(item)}")
     return kept
+
+
+def _is_source(item: Exported, header: Exported) -> bool:
+    return item.format == "tflite" and item.scheme == header.scheme
 
 
 def _sentence(item: Exported, share: Share) -> str:
