@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -83,6 +84,16 @@ class Artifact:
     in bundles of older edgekits, which name none; None for `c`."""
     rewrites: dict[str, Count] = field(default_factory=dict)
     """What was rewritten in the model before quantization (`edgekit.export.rewrites`): name to the number of places."""
+    weights_in_8_bits: Annotated[float, Range(0, 1)] | None = None
+    """Share of the bytes of its weights that are stored in 8 bits or fewer; None for `c`, and where it has none."""
+
+    def wide_weights(self) -> str:
+        """Return a sentence about weights that a file of int8 or int4 weights has in more bits, or an empty string."""
+        share = self.weights_in_8_bits
+        if share is None or share >= 1 or self.scheme in ("float32", "float16"):
+            return ""
+        percent = math.floor(1000 * share) / 10  # what is not all is not called 100.0 %
+        return f"{self.file}: {percent:.1f} % of the bytes of its weights are in 8 bits or fewer"
 
     def check(self) -> None:
         """Raise `Wrong` for a file that is not called as its format is."""

@@ -32,10 +32,12 @@ from edgekit.export.check import Outputs, answers, compare, doubts, reference_la
 from edgekit.export.effect import EffectMeter
 from edgekit.export.exporter import Exported, export, of_int8
 from edgekit.export.from_file import export_file
+from edgekit.export.honest import kept_promises
 from edgekit.export.readme import readme
 from edgekit.feeding import specs
 from edgekit.files import atomic_folder
 from edgekit.inspect.reading import inspect_file
+from edgekit.inspect.shares import weight_share
 from edgekit.manifest import (
     EVAL,
     MANIFEST,
@@ -178,8 +180,9 @@ def _export(job: _Job, outcome: Outcome, calibration: Any, folder: Path) -> list
     name, recipe = job.source.name, job.recipe
     if isinstance(outcome.model, FileModel):
         arrays = list(calibration) if isinstance(calibration, tuple) else [calibration]
-        return export_file(outcome.model, recipe, arrays, folder, name, job.progress)
-    return export(outcome.model, recipe, calibration, folder, name, job.progress, outcome.float_model)
+        return kept_promises(export_file(outcome.model, recipe, arrays, folder, name, job.progress), job.progress)
+    made = export(outcome.model, recipe, calibration, folder, name, job.progress, outcome.float_model)
+    return kept_promises(made, job.progress)
 
 
 def _key(source: Source, dataset: Dataset) -> tuple[str, ...]:
@@ -238,7 +241,8 @@ def _check(job: _Job, outcome: Outcome, exported: list[Exported]) -> tuple[list[
                 result = run_file(job.device, item.path, ins, outs, samples, job.preprocessing, job.task, scratch)
                 outputs[item.format, item.scheme] = result
                 agreement.append(compare(trained if of_int8(item.scheme) else reference, result, job.task))
-                artifacts.append(_artifact(item, ins, outs, scores(result.real, truth, job.task)))
+                made = _artifact(item, ins, outs, scores(result.real, truth, job.task))
+                artifacts.append(replace(made, weights_in_8_bits=weight_share(info).value))
             progress.advance(item.path.name)
     for (format_, scheme), result in outputs.items():
         if format_ == "onnx" and ("tflite", scheme) in outputs:

@@ -12,8 +12,8 @@ from edgekit.cli.terminal import show
 NAME = "inspect"
 HELP = """Show what .tflite and .onnx files hold: inputs, outputs, operators, parameters, MACs, weights.
 
-For every weight tensor: shape, type, bytes, share of zeros, distinct values and quantization. Size is given as it is
-and after gzip -9. Needs no TensorFlow."""
+For every weight tensor: shape, type, bytes, share of zeros, distinct values and quantization; and how much of all
+weights is stored in 8 bits or fewer. Size is given as it is and after gzip -9. Needs no TensorFlow."""
 EPILOG = """Examples: edgekit inspect model.tflite ·
 edgekit inspect a.tflite b.onnx --json > facts.json ·
 edgekit inspect detector.onnx --input-shape images=1,3,640,640"""
@@ -33,10 +33,13 @@ def command(
     from edgekit.cli.options import shapes
     from edgekit.inspect.reading import inspect_file
     from edgekit.inspect.render import render
+    from edgekit.inspect.shares import weight_share
 
     given = shapes(input_shape or ())
     infos = [inspect_file(path, given) for path in files]
     if as_json:
-        show(json.dumps([info.to_dict() for info in infos], indent=2))
+        show(
+            json.dumps([{**info.to_dict(), "weights_in_8_bits": weight_share(info).value} for info in infos], indent=2)
+        )
     else:
         show("\n\n".join(render(info) for info in infos))

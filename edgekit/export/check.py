@@ -26,6 +26,8 @@ from edgekit.task import VALUES, Head, Task
 TIMEOUT = 1800.0
 FAR_DB = 10.0
 """Below this ratio of signal to noise the values of a regression are hardly those of the float model."""
+SAME_DB = 60.0
+"""Above this ratio float values are the same for all purposes; a source that computes in float16 is as far as that."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +168,8 @@ def doubts(agreement: Agreement, part: str = "validation") -> str:
     """
     lossless = agreement.max_steps is None and "float32" in agreement.other
     ties = agreement.sqnr_db is None and (agreement.top1 or 0) >= 0.99  # class numbers: a tie may end either way
-    if lossless and not agreement.max_abs <= 1e-3 and not ties:
+    near = agreement.max_abs <= 1e-3 or (agreement.sqnr_db is not None and agreement.sqnr_db >= SAME_DB)
+    if lossless and not near and not ties:
         return f"{agreement.other} differs from the {agreement.reference} by up to {agreement.max_abs:.2g}"
     if agreement.top1 is not None and agreement.top1 < 0.95:
         return (

@@ -10,6 +10,8 @@ from edgekit.calibration import Ranging
 from edgekit.config import Recipe
 from edgekit.errors import ConversionError
 from edgekit.export import c_header, int4, onnx, tflite
+from edgekit.export.dense_scales import one_scale
+from edgekit.export.ranges import input_names
 from edgekit.export.rewrites.apply import Rewritten, in_words, rewritten
 from edgekit.export.rewrites.trained import rewritten_trained
 from edgekit.export.saved import Saved, without_loops
@@ -123,6 +125,7 @@ class _Workshop:
         self._int8 = without_loops(trained.model, scratch / "int8") if self._trained else self._int16
         self._float = self._int16 if self._int16.model is plain else Saved(plain, scratch / "float")
         self._flatbuffers: dict[str, Path] = {}
+        self._int8_file: bytes | None = None
 
     def make(self, format_: str, scheme: str, folder: Path, progress: Progress) -> Exported:
         if format_ == "tflite":
@@ -146,13 +149,35 @@ class _Workshop:
         if scheme not in self._flatbuffers:
             path = self._scratch / f"{self._name}-{scheme}.tflite"
             if scheme in int4.SCHEMES:
-                path.write_bytes(int4.narrow(self._tflite("int8").read_bytes(), scheme, self._calibration))
+                path.write_bytes(int4.narrow(self._per_channel(), scheme, self._calibration))
+            elif scheme == "int8":
+                path.write_bytes(self._with_few_scales(self._per_channel()))
             else:
                 saved = self._saved(scheme)
                 made = tflite.convert(saved.folder(), saved.signature, scheme, self._calibration, self._ranging)
                 path.write_bytes(made)
             self._flatbuffers[scheme] = path
         return self._flatbuffers[scheme]
+
+    def _per_channel(self) -> bytes:
+        """Return the int8 file with a scale a channel in all layers; int4 weights, which have fewer steps, need it."""
+        if self._int8_file is None:
+            saved = self._saved("int8")
+            self._int8_file = tflite.convert(saved.folder(), saved.signature, "int8", self._calibration, self._ranging)
+        return self._int8_file
+
+    def _with_few_scales(self, flatbuffer: bytes) -> bytes:
+        names = input_names(flatbuffer)
+        arrays = self._calibration if isinstance(self._calibration, tuple) else (self._calibration,)
+        columns = dict(zip((spec.name for spec in self._int8.signature.inputs), arrays, strict=True))
+
+        def reference() -> bytes:
+            found = self._tflite("float32").read_bytes()
+            if len(names) > 1 and input_names(found) != names:
+                raise ValueError("its inputs are in another order")
+            return found
+
+        return one_scale(flatbuffer, reference, [columns[name] for name in names])
 
     def _saved(self, scheme: str) -> Saved:
         return self._int16 if scheme == "int16x8" else self._int8 if of_int8(scheme) else self._float

@@ -7,6 +7,7 @@ from typing import Any
 
 from edgekit.errors import ConversionError
 from edgekit.export.flatbuilder import rebuilt
+from edgekit.export.widened_onnx import widen
 from edgekit.inspect.onnx import whole
 from edgekit.inspect.source import load
 
@@ -51,7 +52,7 @@ def builtin_code(code: Any) -> int:
 
 
 def fixed_onnx(path: Path) -> Any:
-    """Return an onnx.ModelProto, external data included, whose inputs have a batch of one.
+    """Return an onnx.ModelProto, external data included, whose inputs have a batch of one; float16 becomes float32.
 
     Constants that are listed as inputs, as files before IR version 4 do, become constants only.
 
@@ -59,6 +60,7 @@ def fixed_onnx(path: Path) -> Any:
         path: a file that `inspect` reads, its external data checked.
     """
     model = whole(path)
+    widen(model)
     graph = model.graph
     constants = {tensor.name for tensor in graph.initializer}
     fed = [value for value in graph.input if value.name not in constants]

@@ -78,7 +78,8 @@ def _files(manifest: Manifest) -> str:
     count = manifest.data["eval"]["samples"]
     inputs = next(a.inputs for a in manifest.artifacts if a.format != "c")
     keys = "x, y" if len(inputs) == 1 else ", ".join(f"x/{visible(spec.name)}" for spec in inputs)
-    return "\n".join(["Files", *lines, f"  {EVAL:<28} {count:>9,} test samples ({keys}), as stored"])
+    wide = [f"  {visible(note)}" for note in map(Artifact.wide_weights, manifest.artifacts) if note]
+    return "\n".join(["Files", *lines, f"  {EVAL:<28} {count:>9,} test samples ({keys}), as stored", *wide])
 
 
 def pixel_formula(source: TensorSpec, preprocessing: Preprocessing) -> str:

@@ -53,6 +53,7 @@ class WeightInfo(TensorInfo):
         zeros: values that mean zero (equal to the zero point, channel by channel); None when it cannot be told.
         unique: distinct values among those stored; None for what is not numeric or not in this file.
         sparse: whether only a part of the values is stored.
+        bias: whether it is only added to what layers compute; integer biases have 32 bits or more in every scheme.
     """
 
     bytes: int
@@ -60,6 +61,7 @@ class WeightInfo(TensorInfo):
     zeros: int | None
     unique: int | None
     sparse: bool
+    bias: bool = False
 
 
 @dataclass(frozen=True)

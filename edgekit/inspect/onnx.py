@@ -49,6 +49,9 @@ _NOT_WEIGHTS: dict[str, set[int]] = {
 _INDEX_TYPES = ("int32", "int64", "uint32", "uint64", "bool", "string")
 """Constants of these types are shapes, axes, indices and the like, unless one of `_WEIGHTS` uses them."""
 _WEIGHTS = {("DequantizeLinear", 0), ("QLinearConv", 8), ("QGemm", 6)}
+_BIASES = {("Conv", 2), ("ConvTranspose", 2), ("Gemm", 2), ("QLinearConv", 8), ("QGemm", 6)}
+_BIASES |= {("LSTM", 3), ("GRU", 3), ("RNN", 3)}
+"""Where operators take a bias."""
 
 LIMIT = 1 << 31
 """Bytes at which protobuf messages end."""
@@ -126,7 +129,7 @@ def _describe(path: Path, size: int, model: Any, shapes: Mapping[str, Sequence[i
     ports = Ports(model, graph, scales) if any(map(_is_integer, (*fed, *model.graph.output))) else None
     inputs = tuple(_end(value, ports, "inputs") for value in fed)
     outputs = tuple(_end(value, ports, "outputs") for value in model.graph.output)
-    weights = tuple(_weight(c, scales, store) for c in graph.constants if _is_weight(c, graph))
+    weights = tuple(_weight(c, scales, store, graph) for c in graph.constants if _is_weight(c, graph))
     macs, note, batch = count_macs(model, graph, _given(path, inputs, shapes))
     return FileInfo(
         path=path,
@@ -189,7 +192,7 @@ def _is_weight(constant: Constant, graph: Index) -> bool:
     return not uses or any(place not in _NOT_WEIGHTS.get(operator, ()) for operator, place in uses)
 
 
-def _weight(constant: Constant, scales: Scales, store: Store) -> WeightInfo:
+def _weight(constant: Constant, scales: Scales, store: Store, graph: Index) -> WeightInfo:
     dtype, shape = _dtype(constant.tensor.data_type), constant.shape
     elements = math.prod(shape)
     raw = store.raw(constant)
@@ -204,7 +207,14 @@ def _weight(constant: Constant, scales: Scales, store: Store) -> WeightInfo:
             raise BadModel(f"the sparse constant `{text(constant.name)}` stores {stored_elements} of {elements} values")
         zeros += elements - stored_elements
     size = len(raw if raw is not None else constant.tensor.raw_data)
-    return WeightInfo(text(constant.name), shape, dtype, quantization, size, elements, zeros, unique, constant.sparse)
+    bias = dtype in _INDEX_TYPES or _is_bias(constant.name, graph)
+    name = text(constant.name)
+    return WeightInfo(name, shape, dtype, quantization, size, elements, zeros, unique, constant.sparse, bias)
+
+
+def _is_bias(name: str, graph: Index) -> bool:
+    uses = set(graph.consumers.get(name, {}))
+    return bool(uses) and uses <= _BIASES
 
 
 def _dtype(number: int) -> str:

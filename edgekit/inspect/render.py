@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgekit.inspect.info import FileInfo, Quantization, TensorInfo, WeightInfo
+from edgekit.inspect.shares import weight_share
 from edgekit.printable import lines, visible
 
 _NAME_WIDTH = 48
@@ -24,7 +25,8 @@ def render(info: FileInfo) -> str:
         parts.append([title, *_table(rows)])
     operators = [(str(count), visible(name)) for name, count in info.operators.items()]
     parts.append([f"operators ({sum(info.operators.values())})", *_table([("  ", *row) for row in operators], right=1)])
-    parts.append(_table([("parameters", f"{info.parameters:,}"), ("MACs", _macs(info))]))
+    counts = [("parameters", f"{info.parameters:,}"), ("MACs", _macs(info)), ("8-bit weights", _share(info))]
+    parts.append(_table(counts))
     header = ("  weights", "shape", "dtype", "bytes", "zeros", "unique", "quantization")
     rows = [(f"  {short(w.name)}", *_weight(w)) for w in info.weights]
     parts.append(_table([header, *rows], right=3, until=6) if rows else ["no weights"])
@@ -68,6 +70,14 @@ def _weight(weight: WeightInfo) -> tuple[str, ...]:
     unique = "" if weight.unique is None else f"{weight.unique:,}"
     phrase = " ".join(filter(None, ["sparse" if weight.sparse else "", quantization(weight.quantization)]))
     return _shape(weight), weight.dtype, f"{weight.bytes:,}", zeros, unique, phrase
+
+
+def _share(info: FileInfo) -> str:
+    share = weight_share(info)
+    if share.value is None:
+        return "none: no weights"
+    wide = f"; not {share.wide_names()}" if share.wide else ""
+    return f"{share.value:.1%} of {share.total:,} bytes, without biases{wide}"
 
 
 def _macs(info: FileInfo) -> str:

@@ -23,6 +23,15 @@ _NOT_WEIGHTS = ("int32", "int64", "uint32", "uint64", "bool", "string", "resourc
 _OPERANDS = {"CONV_2D": 1, "DEPTHWISE_CONV_2D": 1, "FULLY_CONNECTED": 1, "CONV_3D": 1, "EMBEDDING_LOOKUP": 1}
 """Operators whose constant inputs, from this place on, are weights whatever their type."""
 
+_BIASES = {
+    # Operator -> places of its inputs that are biases.
+    **dict.fromkeys(("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "CONV_3D"), (2,)),
+    **dict.fromkeys(("TRANSPOSE_CONV", "CONV_3D_TRANSPOSE", "SVDF", "RNN", "UNIDIRECTIONAL_SEQUENCE_RNN"), (3,)),
+    **dict.fromkeys(("LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM"), (12, 13, 14, 15, 17)),
+    "BIDIRECTIONAL_SEQUENCE_RNN": (3, 7),
+    "BIDIRECTIONAL_SEQUENCE_LSTM": (12, 13, 14, 15, 17, 29, 30, 31, 32, 34),
+}
+
 
 def read_tflite(path: Path) -> FileInfo:
     """Read what a .tflite file holds.
@@ -82,6 +91,7 @@ def _weights(data: bytes | mmap, model: Model, walk: Walker) -> tuple[WeightInfo
     counter = _Counter(data)
     for graph in model.graphs:
         aux = {i for tensor in graph.tensors for i in tensor.aux}
+        biases = _biases(graph)
         operands = {i for op in graph.operators if op.name in _OPERANDS for i in op.inputs[_OPERANDS[op.name] :]}
         for index, tensor in enumerate(graph.tensors):
             if tensor.span is None or index in aux:
@@ -91,8 +101,15 @@ def _weights(data: bytes | mmap, model: Model, walk: Walker) -> tuple[WeightInfo
                 continue
             key = (tensor.span, tensor.dtype, tensor.shape, scales)
             if key not in found:
-                found[key] = counter.weight(walk.text(tensor.table, "Name"), tensor, scales, walk)
+                found[key] = counter.weight(walk.text(tensor.table, "Name"), tensor, scales, walk, index in biases)
     return tuple(found.values())
+
+
+def _biases(graph: Graph) -> set[int]:
+    """Return the tensors that are used as biases only; int32 with a scale is nothing else."""
+    uses = [(i, place in _BIASES.get(op.name, ())) for op in graph.operators for place, i in enumerate(op.inputs)]
+    integers = {i for i, t in enumerate(graph.tensors) if t.dtype in ("int32", "int64")}
+    return ({i for i, bias in uses if bias} - {i for i, bias in uses if not bias}) | integers
 
 
 class _Counter:
@@ -102,7 +119,7 @@ class _Counter:
         self._data = memoryview(data)
         self._left = 4 * len(data)
 
-    def weight(self, name: str, tensor: Tensor, scales: Quantization | None, walk: Walker) -> WeightInfo:
+    def weight(self, name: str, tensor: Tensor, scales: Quantization | None, walk: Walker, bias: bool) -> WeightInfo:
         span, shape = tensor.span, tensor.shape
         assert span is not None
         if any(size < 0 for size in shape):
@@ -122,7 +139,7 @@ class _Counter:
                 if expected not in (None, span.length):
                     raise Damaged(f"the constant `{name}` has {span.length} bytes, its shape needs {expected}")
                 zeros, unique = values.count(raw, tensor.dtype, shape, scales)
-        return WeightInfo(name, shape, tensor.dtype, scales, span.length, elements, zeros, unique, sparse)
+        return WeightInfo(name, shape, tensor.dtype, scales, span.length, elements, zeros, unique, sparse, bias)
 
 
 def _count_sparse(

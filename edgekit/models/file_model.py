@@ -190,7 +190,7 @@ def _refuse_quantized(info: FileInfo) -> None:
 
 
 def quantized_as(info: FileInfo) -> str:
-    """Return what a file is quantized to, such as `int8`, or an empty string for a float file."""
+    """Return what a file is quantized to, such as `int8`; an empty string for a float file, also one in float16."""
     scaled = [t.dtype for t in (*info.inputs, *info.outputs, *info.weights) if t.quantization is not None]
     weights = {w.dtype for w in info.weights}
     named = any(name.removeprefix("CUSTOM:com.microsoft.").startswith(_QUANTIZED_OPERATORS) for name in info.operators)
@@ -204,4 +204,4 @@ def quantized_as(info: FileInfo) -> str:
             return kind
     if named or scaled or "QUANTIZE" in info.operators:
         return "int8"
-    return "float16" if weights & {"float16", "bfloat16"} else ""
+    return "bfloat16" if "bfloat16" in weights else ""

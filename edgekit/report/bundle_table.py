@@ -65,7 +65,8 @@ def bundle_table(bundle: Bundle) -> str:
         notes.append(
             "the test part was cut from the data given: a model that was trained on all of them has seen it, too"
         )
-    return table(columns, rows) + "\n\n" + lines([*pairs, *notes])
+    wide = [f"{note} (see edgekit inspect)" for note in map(Artifact.wide_weights, manifest.artifacts) if note]
+    return table(columns, rows) + "\n\n" + lines([*pairs, *wide, *notes])
 
 
 def _of_edgekit(manifest: Manifest) -> bool:

@@ -154,8 +154,9 @@ operators (3)
     1  RESHAPE
     1  FULLY_CONNECTED
 
-parameters  119
-MACs        384
+parameters     119
+MACs           384
+8-bit weights  100.0% of 114 bytes, without biases
 
   weights  shape    dtype  bytes  zeros  unique  quantization
   conv/w   2×3×3×1  int8      18   5.6%      18  per-channel axis 0 (2 scales 0.01..0.02)

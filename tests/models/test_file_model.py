@@ -103,7 +103,6 @@ def half(folder: Path) -> Path:
         (lambda p: written(p, tflite_files.integer_input("INT16")), "int16x8"),
         (lambda p: written(p, tflite_files.integer_input("UINT8")), "int8"),
         (dynamic_range, "int8"),
-        (half, "float16"),
         (lambda p: tiny_onnx(p / "v.onnx"), "int8"),
         (lambda p: onnx_files.qlinear(p / "v.onnx"), "int8"),
     ],
@@ -114,6 +113,11 @@ def test_quantized_files_are_refused(tmp_path: Path, write: Callable[[Path], Pat
         FileModel(path)
     assert caught.value.message == f"{path}: is {kind} already: nothing to compress"
     assert caught.value.hint == f"measure it with: edgekit bench {path}"
+
+
+def test_float16_weights_are_no_quantization(tmp_path: Path) -> None:
+    x = np.arange(4, dtype=np.float32)[None]
+    np.testing.assert_array_equal(FileModel(half(tmp_path)).predict(x), x + 1)
 
 
 @pytest.mark.parametrize(
