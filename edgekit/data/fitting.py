@@ -50,7 +50,11 @@ def ports(names: Sequence[str], tensors: Sequence[Any]) -> list[Port]:
 def ports_of(specs: Sequence[TensorSpec]) -> list[Port]:
     """Return the inputs or outputs of a file."""
     return [
-        Port(s.name, tuple(None if n < 0 else n for n in s.shape[1:]), s.scale is None and s.dtype in INDEX_TYPES)
+        Port(
+            s.name,
+            tuple(None if n < 0 else n for n in s.shape[1:]),
+            s.scale is None and not s.unscaled and s.dtype in INDEX_TYPES,
+        )
         for s in specs
     ]
 

@@ -73,7 +73,13 @@ def export(
             progress.say(f"before quantization: {in_words(workshop.rewrites)}")
         with progress.task("exporting", len(wanted)) as task:
             for format_, scheme in wanted:
-                made.append(workshop.make(format_, scheme, folder, progress))
+                try:
+                    made.append(workshop.make(format_, scheme, folder, progress))
+                except ConversionError as error:
+                    if format_ != "onnx" or "tflite" not in recipe.formats:
+                        raise
+                    others = f"{error.hint}; or " if error.hint else ""
+                    raise ConversionError(error.message, others + onnx.left_out(recipe)) from error
                 task.advance(made[-1].path.name)
     return made
 

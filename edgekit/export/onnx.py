@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.calibration import MINMAX, Ranging
+from edgekit.config import Recipe, named_recipes
 from edgekit.errors import ConversionError
-from edgekit.export.onnx_child import ALONE, static_int8
+from edgekit.export.onnx_child import static_int8
 from edgekit.export.onnx_ports import note_scales, twin_scales
 from edgekit.export.onnx_tidy import OPSET, tidy
 from edgekit.export.onnx_tools import explained, silenced
@@ -20,6 +21,15 @@ FROM_TFLITE = "tf2onnx from the int8 TFLite: the same scales and weights"
 STATIC = "onnxruntime static calibration of the float ONNX"
 RECURRENT = ("LSTM", "RNN")
 """How the names of TFLite's operators for a whole recurrent layer end."""
+
+
+def left_out(recipe: Recipe) -> str:
+    """Return how to compress with a recipe but without ONNX, as a user would type it."""
+    name = recipe.name.partition("+")[0]
+    known = name in named_recipes()
+    edit = f"edgekit recipes {name} > mine.toml; in mine.toml" if known else "in your recipe"
+    use = ", and give it as --recipe mine.toml" if known else ""
+    return f'TFLite alone works: {edit}, under [export], write formats = ["tflite"]{use}'
 
 
 def write_float(path: Path, signature: Signature) -> str:
@@ -109,7 +119,7 @@ def write_int8(
         try:
             return f"{second()} ({error.message})"
         except ConversionError as again:
-            raise ConversionError(f"{error.message}; {again.message}", ALONE) from again
+            raise ConversionError(f"{error.message}; {again.message}") from again
 
 
 def _from_tflite(path: Path, signature: Signature, tflite: Path, twin: FileInfo) -> None:

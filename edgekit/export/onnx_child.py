@@ -26,10 +26,6 @@ Feed = Mapping[str, npt.NDArray[Any]]
 """Preprocessed samples, (n, ...), by the name of the input."""
 SECONDS = 1800.0
 """In which a file is rewritten and calibrated."""
-ALONE = (
-    'leave ONNX out, TFLite alone works: edgekit recipes int8 > mine.toml, in it formats = ["tflite"], then '
-    "--recipe mine.toml"
-)
 
 
 def static_int8(source: Path, target: Path, feed: Feed, twin: FileInfo | None = None, ranging: Ranging = MINMAX) -> str:

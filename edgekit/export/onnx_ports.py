@@ -24,21 +24,25 @@ def int8_of(low: float, high: float) -> Scale:
     return float(scale), int(np.clip(np.round(-128 - low / float(scale)), -128, 127))
 
 
-def make_integer(model: Any, ranges: Mapping[str, tuple[float, float]]) -> dict[str, dict[str, Scale]]:
+def make_integer(
+    model: Any, ranges: Mapping[str, tuple[float, float]], wanted: Mapping[str, Scale] | None = None
+) -> dict[str, dict[str, Scale]]:
     """Let a QDQ graph take and give int8 where it took and gave float32: QuantizeLinear and DequantizeLinear go.
 
     Args:
         model: an onnx.ModelProto; changed.
         ranges: of tensors, lowest and highest value; used for inputs and outputs that the graph does not quantize.
+        wanted: scales that inputs and outputs are to have in place of those.
 
     Returns:
         The scales by name, under `inputs` and `outputs`. A port of another type stays as it is.
     """
     graph = _Graph(model.graph)
+    free = {name: int8_of(*ends) for name, ends in ranges.items()} | dict(wanted or {})
     fed = [value for value in model.graph.input if _is_float(value) and value.name in ranges]
     given = [value for value in model.graph.output if _is_float(value) and value.name in ranges]
-    inputs = {value.name: graph.take_int8(value, ranges) for value in fed}
-    outputs = {value.name: graph.give_int8(value, ranges) for value in given if graph.makes(value.name)}
+    inputs = {value.name: graph.take_int8(value, free) for value in fed}
+    outputs = {value.name: graph.give_int8(value, free) for value in given if graph.makes(value.name)}
     graph.write()
     return {"inputs": inputs, "outputs": outputs}
 
@@ -85,11 +89,11 @@ class _Graph:
         self._outputs = {value.name for value in graph.output}
         self._count = 0
 
-    def take_int8(self, value: Any, ranges: Mapping[str, tuple[float, float]]) -> Scale:
+    def take_int8(self, value: Any, free: Mapping[str, Scale]) -> Scale:
         """Make a float input int8."""
         name = value.name
         steps = [n for n in self._nodes if n.op_type == "QuantizeLinear" and n.input[0] == name and self._scale(n)]
-        scale = (self._scale(steps[0]) if steps else None) or int8_of(*ranges[name])
+        scale = (self._scale(steps[0]) if steps else None) or free[name]
         steps = [node for node in steps if self._scale(node) == scale]
         ended = {id(node) for node in steps}
         self._nodes = [node for node in self._nodes if id(node) not in ended]
@@ -102,7 +106,7 @@ class _Graph:
         self._become_int8(value)
         return scale
 
-    def give_int8(self, value: Any, ranges: Mapping[str, tuple[float, float]]) -> Scale:
+    def give_int8(self, value: Any, free: Mapping[str, Scale]) -> Scale:
         """Make a float output int8."""
         from onnx import helper
 
@@ -116,7 +120,7 @@ class _Graph:
             self._reconnect(first.output[0], name)
             first.output[0] = name
         else:
-            scale = scale or int8_of(*ranges[name])
+            scale = scale or free[name]
             self._nodes.append(helper.make_node("QuantizeLinear", [real, *self._stored(scale)], [name]))
         self._become_int8(value)
         assert scale is not None

@@ -51,7 +51,7 @@ def quantized(
     ranges = measured(prepared, samples, ranging)
     wanted = {name: scale for side in (ports or {}).values() for name, scale in side.items() if name in ranges}
     made = _with_qdq(prepared, ranges, wanted)
-    scales = make_integer(made, ranges)
+    scales = make_integer(made, ranges, wanted)
     in_float = narrow_weights(made)
     if not any(node.op_type == "DequantizeLinear" and node.input[0] in _constants(made) for node in made.graph.node):
         raise ConversionError(

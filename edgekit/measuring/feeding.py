@@ -13,7 +13,7 @@ from edgekit.data.dataset import Dataset
 from edgekit.data.fitting import fit, ports_of, with_axes
 from edgekit.data.split import split
 from edgekit.errors import EdgekitError
-from edgekit.feeding import output_order
+from edgekit.feeding import output_order, unscaled
 from edgekit.heads import chosen_kinds
 from edgekit.manifest import TensorSpec
 from edgekit.measuring.subjects import Candidate
@@ -54,6 +54,8 @@ def tried_out(
     """
     how, task = candidate.preprocessing, candidate.task
     if described.preprocessing is not None or data is None or data.y_train is None or how is None or task is None:
+        return candidate
+    if unscaled("input", candidate.inputs) or unscaled("output", candidate.outputs):
         return candidate
     name = candidate.subject.name
     try:

@@ -13,6 +13,7 @@ import numpy as np
 
 from edgekit.columns import Array
 from edgekit.errors import InputError
+from edgekit.feeding import SCALES, specs, unscaled
 from edgekit.inspect.companions import computing_only, runnable
 from edgekit.inspect.info import FileInfo, TensorInfo
 from edgekit.inspect.leading import leading
@@ -80,6 +81,8 @@ class FileModel:
         passed = runnable(path, info.format)
         self._companions = passed.companions
         _refuse_quantized(info)
+        if lacking := unscaled("input", specs(info.inputs)) or unscaled("output", specs(info.outputs)):
+            raise InputError(f"{path}: {lacking}", SCALES)
         computing_only(path, passed)
         self.inputs = [_input(path, tensor) for tensor in info.inputs]
         self.outputs = [_output(path, tensor) for tensor in info.outputs]

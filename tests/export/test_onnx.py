@@ -9,9 +9,13 @@ import numpy as np
 import pytest
 
 from edgekit.backend import tensorflow, tf_keras
+from edgekit.config import Recipe
 from edgekit.errors import ConversionError
+from edgekit.export.exporter import export
 from edgekit.export.onnx import write_float
 from edgekit.export.signature import Signature
+from edgekit.inspect.reading import inspect_file
+from edgekit.progress import SILENT
 
 pytestmark = pytest.mark.tensorflow
 
@@ -61,6 +65,55 @@ def test_an_operator_without_onnx_form_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConversionError, match="ONNX float32 failed: BesselI0e has no ONNX form"):
         write_float(tmp_path / "m.onnx", Signature(keras.Model(inputs, outputs)))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("name", "edit"), [("int8", "edgekit recipes int8 > mine.toml"), ("mine", "in your recipe")])
+def test_a_failing_onnx_says_that_tflite_works(
+    name: str, edit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ConversionError("ONNX float32 failed: BesselI0e has no ONNX form")
+
+    monkeypatch.setattr("edgekit.export.onnx.write_float", fail)
+    model = tf_keras().Sequential([tf_keras().layers.Input((4,)), tf_keras().layers.Dense(2)])
+    recipe = Recipe(name, schemes=("float32",))
+    with pytest.raises(ConversionError, match="BesselI0e has no ONNX form") as caught:
+        export(model, recipe, np.zeros((2, 4), np.float32), tmp_path, "m", SILENT)
+    assert caught.value.hint.startswith(f"TFLite alone works: {edit}")
+    assert 'under [export], write formats = ["tflite"]' in caught.value.hint
+
+
+def ports_of(kind: str) -> Any:
+    """A model whose first or last layer moves values."""
+    layers = tf_keras().layers
+    image, other = layers.Input((8, 8, 3), name="image"), layers.Input((8, 8, 2), name="other")
+    convolution = layers.Conv2D(4, 3, padding="same")
+    inputs, outputs = {
+        "cropped": lambda: (image, convolution(layers.Cropping2D(2)(image))),
+        "sliced": lambda: (image, convolution(image)[:, 2:-2]),
+        "joined inputs": lambda: ([image, other], convolution(layers.Concatenate()([image, other]))),
+        "two outputs": lambda: (image, [layers.MaxPooling2D()(convolution(image)), layers.Conv2D(2, 1)(image)]),
+        "LSTM": lambda: (image, layers.LSTM(8)(layers.Reshape((3, 64))(image))),
+        "GRU": lambda: (image, layers.GRU(8)(layers.Reshape((3, 64))(image))),
+    }[kind]()
+    return tf_keras().Model(inputs, outputs)
+
+
+@pytest.mark.parametrize("kind", ["cropped", "sliced", "joined inputs", "two outputs", "LSTM", "GRU"])
+def test_every_port_has_the_scale_of_its_tflite_twin(kind: str, tmp_path: Path) -> None:
+    model = ports_of(kind)
+    rng = np.random.default_rng(0)
+    arrays = tuple(rng.random((20, *tensor.shape[1:]), np.float32) for tensor in model.inputs)
+    samples = arrays if len(arrays) > 1 else arrays[0]
+    made = export(model, Recipe("r", schemes=("int8",), formats=("tflite", "onnx")), samples, tmp_path, "m", SILENT)
+    tflite, onnx_file = (inspect_file(item.path) for item in made)
+    for twin, own in ((tflite.inputs, onnx_file.inputs), (tflite.outputs, onnx_file.outputs)):
+        assert len(twin) == len(own)
+        known = {tensor.name: tensor for tensor in twin}
+        for place, tensor in enumerate(own):
+            other = known.get(tensor.name, twin[place])
+            assert tensor.dtype == other.dtype == "int8"
+            assert tensor.quantization == other.quantization and not tensor.unscaled
 
 
 @pytest.mark.parametrize("approximate", [True, False])

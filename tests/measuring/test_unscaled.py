@@ -19,6 +19,7 @@ from edgekit.manifest import TensorSpec
 from edgekit.measuring.plan import Plan
 from edgekit.measuring.session import bench
 from edgekit.measuring.subjects import candidates
+from edgekit.models.file_model import FileModel
 from edgekit.preprocessing import Preprocessing
 from edgekit.records import Measurement
 from edgekit.report.bench_table import bench_table
@@ -97,6 +98,15 @@ def test_compress_refuses_to_compare_them(write: Any, tmp_path: Path) -> None:
             task,
             tmp_path,
         )
+
+
+def test_a_source_with_such_an_input_is_refused(tmp_path: Path) -> None:
+    path = save(
+        tmp_path / "b.onnx", [node("BitShift", ["x", "x"], ["b"], direction="LEFT"), node("ReduceMean", ["b"], ["y"])],
+        [value("x", [1, 4], "UINT8")], [value("y", [1, 1], "UINT8")], check=False,
+    )  # fmt: skip
+    with pytest.raises(InputError, match="output `y` is uint8 without a scale: its values cannot be judged"):
+        FileModel(path)
 
 
 @pytest.mark.parametrize("q", [Quantization((0.5, 0.25), (0, 0), 1), Quantization((), (0,), None)])
