@@ -214,7 +214,7 @@ def shown_constant(losses: Losses, head: Head) -> str:
     guess = {"regression": "the median", "reconstruction": "the mean sample", "multilabel": "each label's larger side"}
     name = guess.get(head.kind, "the largest class")
     if head.kind == "reconstruction":
-        return f"{name} 0 %"
+        return f"{name} alone none of the variance"
     return f"{name} alone {shown(replace(losses, own=losses.constant), head)}"
 
 

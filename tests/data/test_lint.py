@@ -351,3 +351,10 @@ class TestModelFacts:
         [found] = model_facts(k.Model(x, k.layers.Conv2D(2, 3)(x / 127.5 - 1))).inputs
         assert (found.rescales, found.shift, found.computes) == (pytest.approx(1 / 127.5), -1.0, False)
         assert found.takes_raw
+
+
+def test_borders_of_flattened_images_are_no_features() -> None:
+    x = np.random.default_rng(0).integers(0, 256, (300, 64), np.uint8)
+    x[:, :9] = 0
+    assert "constant-features" not in codes(looked(x, model=ModelFacts((ModelInput(shape=(64,)),))))
+    assert "constant-features" in codes(looked(x.astype(np.float32), model=ModelFacts((ModelInput(shape=(64,)),))))
