@@ -330,7 +330,7 @@ def test_signals_stored_with_and_without_a_channel_axis(tmp_path: Path) -> None:
     keras.Model(inputs, dense(pooled)).save(tmp_path / "signal.keras")
     for name in ("flat", "channel"):
         made = compress(tmp_path / "signal.keras", str(tmp_path / f"{name}.npz"), SMALL, tmp_path / name)
-        assert all(a.validation == {"correct": 9, "samples": 9} for a in made.manifest.artifacts if a.validation)
+        assert all(a.validation == {"correct": 15, "samples": 15} for a in made.manifest.artifacts if a.validation)
         assert np.load(made.path / EVAL)["x"].shape == (30, 32, 1)
     subjects, data = candidates([tmp_path / "flat"], ("int8",)), load_data(str(tmp_path / "channel.npz"))
     with open_device() as desktop:

@@ -39,7 +39,7 @@ class Cell:
             Keras that saved the file answered; after training to the compressed Keras model.
         bridge: largest difference of an output between the Keras 3 model and its Keras 2 form; None without a bridge.
         sqnr_db: of the int8 file to the Keras model it was made of; None where they are equal.
-        float32, int8: scores of these files on validation samples, `edgekit.metrics.Score`.
+        float32, int8: scores of these files, on the samples of the manifest's `data.check`, `edgekit.metrics.Score`.
         int8_bytes: size of the int8 file.
     """
 

@@ -32,7 +32,7 @@ def show(cells: list[Cell]) -> str:
         "",
         f"{len(cells)} cells: " + ", ".join(f"{n} {outcome}" for outcome, n in count.items() if n),
         "differs: largest difference of an output, float32 file of recipe int8 to the model that was saved, test set",
-        "recipes: score of the int8 file on validation samples, SQNR of its outputs to the model it was made of,",
+        "recipes: score of the int8 file, SQNR of its outputs to the model it was made of,",
         "and the largest difference of an output between float32 file and that model",
         *(f"[{index + 1}] {why}" for index, why in enumerate(reasons)),
     ]
