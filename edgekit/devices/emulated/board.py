@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import socket
+import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Annotated
 from edgekit.devices.emulated.cpu import CPU, describe
 from edgekit.errors import TargetError
 from edgekit.files import atomic_folder, locked, work_base, write_json
-from edgekit.isolated.python import environment, module_argv
+from edgekit.isolated.python import environment, isolated, module_argv
 from edgekit.progress import SILENT, Progress
 from edgekit.rules import Natural, Range
 from edgekit.schema import read, read_json
@@ -128,6 +129,7 @@ def up(progress: Progress = SILENT, port: int | None = None) -> Running:
             progress.say(f"building an ARM64 userland from Debian {SUITE} (10 to 60 s, 210 MB)")
             with atomic_folder(root, force=True, marker=MARKER) as temporary:
                 _build(temporary)
+        _compile(root)
         _keys(root)
         describe(root)
         running = _start(root, listener)
@@ -199,6 +201,16 @@ def _build(root: Path) -> None:
     (root / "home" / USER).mkdir(mode=0o700)
     os.chown(root / "home" / USER, UID, UID)
     write_json(root / MARKER, {"suite": SUITE, "cpu": CPU})
+
+
+def _compile(root: Path) -> None:
+    """Compile the board's standard library, as apt does on a board, if this Python is of the same version."""
+    library = root / "usr" / "lib" / "python{}.{}".format(*sys.version_info)
+    if library.is_dir() and not (library / "__pycache__").exists():
+        # What does not compile (templates) is left as it is.
+        LocalTransport().run(
+            isolated(sys.executable, "-m", "compileall", "-q", "-s", str(root), str(library)), timeout=math.inf
+        )
 
 
 def _keys(root: Path) -> None:
