@@ -151,6 +151,7 @@ def _shapes(
     for spec in candidate.inputs:
         shape = _shape(subject.name, spec, given.get(spec.name), subject.format)
         there = known.get(spec.name, ())
+        there = there[:-1] if len(there) == len(shape) + 1 and there[-1] == 1 else there  # as fitting drops it
         if -1 in shape and len(there) == len(shape):
             shape = tuple(size if own == -1 else own for own, size in zip(shape, there, strict=True))
         found.append(shape)

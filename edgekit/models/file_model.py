@@ -60,9 +60,11 @@ class FileModel:
 
     Args:
         path: the `.tflite` or `.onnx` file.
+        kept: what owns the file, where that is a temporary one.
 
     Attributes:
         path: the file.
+        kept: see above.
         format: `tflite` or `onnx`.
         name: the file's name without its suffix.
         inputs, outputs: in the order of the file.
@@ -75,8 +77,9 @@ class FileModel:
         MissingExtraError: its runtime is not installed.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, kept: object = None) -> None:
         info = inspect_file(path)
+        self.kept = kept
         self.path, self.format, self.name = path, info.format, path.stem
         passed = runnable(path, info.format)
         self._companions = passed.companions
