@@ -13,6 +13,7 @@ from edgekit.backend import quiet
 from edgekit.columns import Array
 from edgekit.devices.device import open_device
 from edgekit.devices.jobs import RUNTIMES, Job, run_job
+from edgekit.devices.refusal import INSPECT, essence
 from edgekit.errors import InputError, MissingExtraError, RunnerError
 from edgekit.inspect.onnx import whole
 from edgekit.isolated.child import Child, memory_for, wants_memory
@@ -48,7 +49,9 @@ def try_out(path: Path, format_: str, shapes: Sequence[Sequence[int]], companion
         try:
             run_job(device, job, timeout=TIMEOUT)
         except RunnerError as error:
-            raise InputError(f"{path}: cannot be run: {error.message}", error.hint) from error
+            why = error.message.removeprefix(f"{path.name}: ")  # the path says it
+            hint = _see(path) if not error.hint or error.hint.startswith(INSPECT) else error.hint
+            raise InputError(f"{path}: cannot be run: {why}", hint) from error
 
 
 class FileRunner:
@@ -210,12 +213,9 @@ def refused(path: Path, error: Exception) -> InputError:
     """
     if wants_memory(str(error)):
         raise MemoryError(str(error)) from error
-    reason = visible(" ".join(str(error).split())[:300]) or type(error).__name__
-    return InputError(
-        f"{path}: its runtime cannot run it: {reason}",
-        _see(path),
-    )
+    reason = visible(essence(str(error))) or type(error).__name__
+    return InputError(f"{path}: its runtime cannot run it: {reason}", _see(path))
 
 
 def _see(path: Path) -> str:
-    return f"see what it needs: edgekit inspect {shlex.quote(str(path))}"
+    return f"{INSPECT} {shlex.quote(str(path))}"
