@@ -53,7 +53,14 @@ def tried_out(
         progress: told of the result.
     """
     how, task = candidate.preprocessing, candidate.task
-    if described.preprocessing is not None or candidate.values or data is None or data.y_train is None or how is None or task is None:
+    if (
+        described.preprocessing is not None
+        or candidate.values
+        or data is None
+        or data.y_train is None
+        or how is None
+        or task is None
+    ):
         return candidate
     name = candidate.subject.name
     try:
