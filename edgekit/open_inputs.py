@@ -84,8 +84,7 @@ def settled_sizes(
                 )
             found[name] = (1, *given[1:])
             continue
-        sizes = there.get(name, ())
-        sizes = _fitted(sizes, shape[1:])
+        sizes = _fitted(there[name], shape[1:]) if name in there else ()
         filled = shape[1:]
         if None in filled and len(sizes) == len(filled):
             filled = tuple(size if own is None else own for own, size in zip(filled, sizes, strict=True))
