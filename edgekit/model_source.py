@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edgekit.config import Recipe
+from edgekit.data.dataset import Dataset
+from edgekit.data.fitting import named_as
 from edgekit.errors import InputError
+from edgekit.export.signature import identifiers
 from edgekit.files import sha256
 from edgekit.models.file_model import SUFFIXES, FileModel
 from edgekit.models.saving import ModelCard, read_card
+from edgekit.open_inputs import (
+    Asked,
+    Shape,
+    as_data,
+    file_inputs,
+    needs_settling,
+    settled_file,
+    settled_model,
+    settled_sizes,
+)
+from edgekit.preprocessing import Preprocessing
 from edgekit.progress import Progress
 
 
@@ -38,13 +52,22 @@ def is_file_model(path: Path) -> bool:
 
 
 def open_model(
-    path: Path, recipe: Recipe, *, allow_unsafe: bool, custom: Sequence[str], progress: Progress
-) -> OpenedModel:
-    """Open a model file or a SavedModel folder.
+    path: Path,
+    recipe: Recipe,
+    load: Callable[[Shape | None], Dataset],
+    asked: Asked,
+    *,
+    allow_unsafe: bool,
+    custom: Sequence[str],
+    progress: Progress,
+) -> tuple[OpenedModel, Dataset]:
+    """Open a model file or a SavedModel folder, and the data for it, which tell the sizes that the model leaves open.
 
     Args:
         path: of the model.
-        recipe: whether it trains.
+        recipe: whether it trains, and how samples are fed.
+        load: loads the data for an input of one sample's shape; None where there are several inputs.
+        asked: sizes and values that the user gave.
         allow_unsafe: load Lambda layers, which run code from the model file.
         custom: the user's own layers and functions.
         progress: told of every step.
@@ -53,11 +76,66 @@ def open_model(
         InputError: it cannot be used, or cannot be trained by a recipe that does.
     """
     if is_file_model(path):
+        return _open_file(path, recipe, load, asked, progress)
+    opened = _open_keras(path, recipe, allow_unsafe, custom, progress)
+    names = identifiers(opened.model.input_names)
+    own = dict(zip(names, opened.model.input_names, strict=True))
+    inputs = {name: tuple(tensor.shape) for name, tensor in zip(names, opened.model.inputs, strict=True)}
+    dataset = load(_only(inputs, asked))
+    if not needs_settling(inputs, asked):
+        return opened, dataset
+    dataset = as_data(asked.values, named_as(dataset, names, []))
+    sizes = settled_sizes(path.name, inputs, asked, dataset, _layouts(inputs, recipe))
+    by_own = {own[name]: shape for name, shape in sizes.items()}, {own[n]: value for n, value in asked.values.items()}
+    model = settled_model(opened.model, *by_own)
+    quantized = None if opened.quantized is None else settled_model(opened.quantized, *by_own)
+    origin = _with_note(opened.origin, sizes, asked, progress)
+    return OpenedModel(model, quantized, opened.card, origin), dataset
+
+
+def _open_file(
+    path: Path, recipe: Recipe, load: Callable[[Shape | None], Dataset], asked: Asked, progress: Progress
+) -> tuple[OpenedModel, Dataset]:
+    inputs = file_inputs(path)
+    dataset = load(_only(inputs, asked))
+    origin: dict[str, Any] = {"step": "load", "file": path.name, "sha256": sha256(path), "notes": []}
+    if needs_settling(inputs, asked):
+        dataset = as_data(asked.values, named_as(dataset, list(inputs), []))
+        sizes = settled_sizes(path.name, inputs, asked, dataset, _layouts(inputs, recipe))
+        settled = settled_file(path, sizes, asked.values)
+        model = FileModel(settled.path, kept=settled)
+        origin = _with_note(origin, sizes, asked, progress)
+    else:
         model = FileModel(path)
-        model.try_out()
-        progress.say(f"It becomes .{model.format} again; the other format needs the Keras model")
-        origin = {"step": "load", "file": path.name, "sha256": sha256(path), "format": model.format}
-        return OpenedModel(model, None, None, origin)
+    model.try_out()
+    progress.say(f"It becomes .{model.format} again; the other format needs the Keras model")
+    return OpenedModel(model, None, None, origin | {"format": model.format}), dataset
+
+
+def _only(inputs: Mapping[str, Shape], asked: Asked) -> Shape | None:
+    """Return what one sample of the only fed input has as sizes, None where one is open; None for several inputs."""
+    fed = [name for name in inputs if name not in asked.values]
+    return (asked.shapes.get(fed[0]) or inputs[fed[0]])[1:] if len(fed) == 1 else None
+
+
+def _layouts(inputs: Mapping[str, Shape], recipe: Recipe) -> dict[str, str]:
+    how = Preprocessing().changed(recipe.preprocessing)
+    return {name: how.of(name).layout for name in inputs}
+
+
+def _with_note(
+    origin: dict[str, Any], sizes: Mapping[str, tuple[int, ...]], asked: Asked, progress: Progress
+) -> dict[str, Any]:
+    told = [f"{name} {'×'.join(map(str, shape))}" for name, shape in sizes.items()]
+    told += [f"{name} = {value:g}, a constant now" for name, value in asked.values.items()]
+    note = f"Inputs are settled: {', '.join(told)}"
+    progress.say(note)
+    return origin | {"notes": [*origin.get("notes", []), note]}
+
+
+def _open_keras(
+    path: Path, recipe: Recipe, allow_unsafe: bool, custom: Sequence[str], progress: Progress
+) -> OpenedModel:
     from edgekit.models.loader import load_model
     from edgekit.models.wrappers import is_quantization_aware
 

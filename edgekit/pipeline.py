@@ -56,12 +56,13 @@ from edgekit.manifest import (
 from edgekit.matching import match
 from edgekit.models.file_model import FileModel
 from edgekit.models.saving import card_path, save_keras3, save_model
+from edgekit.open_inputs import Asked
 from edgekit.outputs import prove_bundle
 from edgekit.preprocessing import Preprocessing
 from edgekit.progress import SILENT, Progress
 from edgekit.quality import Judged, described, judge, judge_on_test, part_to_check
 from edgekit.scoring import scores, with_metric
-from edgekit.source import Source, check_plan, load_source, tried_out, with_normalization_outside
+from edgekit.source import NOTHING_ASKED, Source, check_plan, load_source, tried_out, with_normalization_outside
 from edgekit.stages import Outcome, check_order, run_stages, untrained, work_folder
 from edgekit.task import Task
 from edgekit.techniques.outside import check_outside
@@ -91,6 +92,7 @@ def compress(
     force: bool = False,
     fresh: bool = False,
     anyway: bool = False,
+    asked: Asked = NOTHING_ASKED,
     progress: Progress = SILENT,
 ) -> Bundle:
     """Compress a model into a bundle.
@@ -110,6 +112,7 @@ def compress(
         force: replace an existing bundle at `out`.
         fresh: start over, in place of going on where an interrupted run of the same job stopped.
         anyway: go on where the model or the files would be worthless.
+        asked: sizes and values of inputs: what `--input-shape` and `--input-value` take.
         progress: told of every step.
 
     Raises:
@@ -123,7 +126,8 @@ def compress(
     check_order(stages)
     check_plan(model, recipe)
     recipe = recipe.with_preprocessing(preprocessing or {})
-    source, dataset = load_source(model, data, recipe, allow_unsafe=allow_unsafe, custom=custom, progress=progress)
+    given: dict[str, Any] = {"allow_unsafe": allow_unsafe, "custom": custom, "progress": progress, "asked": asked}
+    source, dataset = load_source(model, data, recipe, **given)
     dataset, task = match(source, dataset, stages, kinds, progress, allow_unsafe=allow_unsafe)
     if recipe.normalize_outside:
         check_outside(recipe, task)

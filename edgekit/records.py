@@ -67,6 +67,7 @@ class PlanForm(TypedDict):
     cool_below_c: NotRequired[float | None]
     cool_timeout: NotRequired[Seconds]
     input_shapes: NotRequired[dict[str, list[Natural]]]
+    input_values: NotRequired[dict[str, AnyFloat]]
 
 
 class Evaluation(TypedDict):
@@ -135,6 +136,7 @@ class Subject:
         model: the model's name, where the bundle knows it.
         scheme: `int8` and so on, where the bundle knows it.
         input_shapes: sizes that its inputs were given, where some are dynamic or were chosen; None: as in the file.
+        input_values: the numbers that some of its inputs held at every inference, in place of samples; None: none did.
         companions: SHA-256 by name of the files that it needs beside it; `bytes` and `gzip_bytes` count them, too.
     """
 
@@ -148,6 +150,7 @@ class Subject:
     model: str | None = None
     scheme: str | None = None
     input_shapes: dict[str, list[Natural]] | None = None
+    input_values: dict[str, AnyFloat] | None = None
     companions: dict[str, str] | None = None
 
 

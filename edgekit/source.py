@@ -23,6 +23,7 @@ from edgekit.model_source import is_file_model, open_model
 from edgekit.models.asking import asking
 from edgekit.models.file_model import FileModel
 from edgekit.models.saving import ModelCard
+from edgekit.open_inputs import Asked
 from edgekit.preprocessing import Preprocessing, says_scale
 from edgekit.progress import Progress
 from edgekit.task import Task
@@ -31,6 +32,7 @@ from edgekit.trial.cost import about_macs
 from edgekit.trial.look import look
 
 DEMO_MODEL = "digits-cnn"
+NOTHING_ASKED = Asked()
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ def load_source(
     allow_unsafe: bool,
     custom: Sequence[str],
     progress: Progress,
+    asked: Asked = NOTHING_ASKED,
 ) -> tuple[Source, Dataset]:
     """Return the model and the data for it.
 
@@ -103,6 +106,7 @@ def load_source(
         allow_unsafe: load Lambda layers, which run code from the model file.
         custom: the user's own layers and functions, `package.module:NAME` or `file.py:NAME`.
         progress: told of every step.
+        asked: sizes and values of inputs that the user gave.
 
     Raises:
         InputError: the model or the data cannot be used.
@@ -118,10 +122,17 @@ def load_source(
                 "give a MODEL, or leave the option out",
             )
         return _demo(dataset, recipe, progress), dataset
-    opened = open_model(path, recipe, allow_unsafe=allow_unsafe, custom=custom, progress=progress)
+    opened, dataset = open_model(
+        path,
+        recipe,
+        lambda shape: load_data(data, shape, progress),
+        asked,
+        allow_unsafe=allow_unsafe,
+        custom=custom,
+        progress=progress,
+    )
     model, card, origin = opened.model, opened.card, opened.origin
-    shape = tuple(model.inputs[0].shape[1:]) if len(model.inputs) == 1 else None
-    dataset = named_as(load_data(data, shape, progress), *([port.name for port in side] for side in _ports(model)))
+    dataset = named_as(dataset, *([port.name for port in side] for side in _ports(model)))
     usual = card.preprocessing if card else _usual(dataset.preprocessing, model)
     used = usual.changed(recipe.preprocessing)
     progress.say(f"{path.name}: {model.count_params():,} parameters")

@@ -123,3 +123,46 @@ def test_what_cannot_be_compressed(tflite_file: Path, npz: Path, tmp_path: Path)
     with pytest.raises(InputError, match="cut off or damaged"):
         compress(tflite_file, str(npz), SMALL, out)
     assert not out.exists()
+
+
+def test_a_detector_whose_outputs_have_no_batch(tmp_path: Path) -> None:
+    """Boxes (36, 4), a best value each (36,), and a bare number: an axis for the samples is added to each."""
+    from onnx import helper
+
+    rng, make = np.random.default_rng(0), helper.make_node
+    nodes = [
+        make("Conv", ["image", "w"], ["c"], kernel_shape=[3, 3]), make("Reshape", ["c", "shape"], ["flat"]),
+        make("MatMul", ["flat", "m"], ["boxes"]), make("ReduceMax", ["boxes"], ["best"], axes=[1], keepdims=0),
+        make("ReduceSum", ["best"], ["count"], keepdims=0),
+    ]  # fmt: skip
+    weights = [
+        constant("w", rng.normal(size=(5, 1, 3, 3)), "float32"), constant("m", rng.normal(size=(5, 4)), "float32"),
+        constant("shape", [36, 5], "int64"),
+    ]  # fmt: skip
+    outputs = [value("boxes", [36, 4]), value("best", [36]), value("count", [])]
+    path = save(tmp_path / "detector.onnx", nodes, [value("image", ["N", 1, 8, 8])], outputs, weights)
+    x = rng.random((150, 8, 8, 1)).astype(np.float32)
+    np.savez(tmp_path / "x.npz", x_train=x[:120], x_test=x[120:])
+    how = {"layout": "NCHW"}
+    bundle = compress(path, str(tmp_path / "x.npz"), SMALL, tmp_path / "out", preprocessing=how)
+    found = {(a.reference, a.other): a for a in bundle.manifest.agreement}
+    assert found["float model", "detector-float32.onnx"].max_abs == 0
+    assert (found["float model", "detector-int8.onnx"].sqnr_db or 0) > 25
+    with np.load(tmp_path / "out" / EVAL) as archive:
+        shapes = {name: archive[name].shape for name in archive.files}
+    assert shapes == {"x": (30, 8, 8, 1), "y/boxes": (30, 36, 4), "y/best": (30, 36), "y/count": (30,)}
+
+
+def test_outputs_of_other_sizes_for_other_samples_are_named(tmp_path: Path) -> None:
+    from onnx import helper
+
+    nodes = [
+        helper.make_node("Greater", ["x", "half"], ["ok"]), helper.make_node("NonZero", ["ok"], ["where"]),
+        helper.make_node("Mul", ["x", "half"], ["y"]),
+    ]  # fmt: skip
+    ends = [value("x", [1, 6])], [value("y", [1, 6]), value("where", [2, None], "INT64")]
+    path = save(tmp_path / "m.onnx", nodes, *ends, [constant("half", 0.5, "float32")])
+    x = np.random.default_rng(0).random((60, 6)).astype(np.float32)
+    np.savez(tmp_path / "x.npz", x_train=x[:40], x_test=x[40:])
+    with pytest.raises(InputError, match="its output `where` has other sizes for other samples"):
+        compress(path, str(tmp_path / "x.npz"), SMALL, tmp_path / "out")

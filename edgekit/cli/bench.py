@@ -21,6 +21,7 @@ from edgekit.cli.options import (
     parts,
     preprocessing,
     shapes,
+    values,
 )
 from edgekit.cli.terminal import show
 from edgekit.cli.units import TIME_HELP, celsius, seconds
@@ -63,6 +64,10 @@ def command(
     input_shape: Annotated[
         list[str] | None,
         typer.Option("--input-shape", help="NAME=1,224,224,3 for an input with dynamic sizes. Several: repeat it."),
+    ] = None,
+    input_value: Annotated[
+        list[str] | None,
+        typer.Option("--input-value", help="NAME=16000 for an input that holds one number. Several: repeat it."),
     ] = None,
     processes: Annotated[
         int | None, typer.Option(help="Fresh processes per file and thread count. [default: 5; 1 if emulated]")
@@ -111,6 +116,7 @@ def command(
         cool_below_c=celsius(cool_below, "--cool-below") if cool_below else None,
         cool_timeout=seconds(cool_timeout, "--cool-timeout"),
         input_shapes=shapes(input_shape or ()),
+        input_values=values(input_value or ()),
     )
     how = preprocessing(scale, mean, std, layout, channels)
     console = Console()
@@ -128,6 +134,7 @@ def command(
 
     from edgekit.data.fitting import shape_of
     from edgekit.data.loading import load_data
+    from edgekit.measuring.inputs import fed_ports
     from edgekit.measuring.several import measure
     from edgekit.measuring.subjects import candidates
     from edgekit.records import Record, record_text, save_record
@@ -154,7 +161,9 @@ def command(
         python=python,
         clean=clean,
         keep=keep,
-        data=load_data(data, shape_of(subjects[0].inputs), console) if data is not None else None,
+        data=load_data(data, shape_of(fed_ports(subjects[0], plan.input_values)), console)
+        if data is not None
+        else None,
         preprocessing=how,
         metric=metric,
         kinds=task,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from edgekit.cli.options import CHANNELS_HELP, DATA_HELP, METRIC_HELP, TASK_HELP, preprocessing
+from edgekit.cli.options import CHANNELS_HELP, DATA_HELP, METRIC_HELP, TASK_HELP, preprocessing, shapes, values
 from edgekit.cli.terminal import message, show
 from edgekit.printable import lines
 
@@ -62,6 +62,14 @@ def command(
             "--normalize-outside", help="Move Rescaling and (Batch)Normalization of the model's start before the files."
         ),
     ] = False,
+    input_shape: Annotated[
+        list[str] | None,
+        typer.Option("--input-shape", help="NAME=1,224,224,3 for an input with open sizes. [default: as the data]"),
+    ] = None,
+    input_value: Annotated[
+        list[str] | None,
+        typer.Option("--input-value", help="NAME=16000 for an input that holds one number: a constant from now on."),
+    ] = None,
     seed: Annotated[
         int | None,
         typer.Option(min=0, max=2**32 - 1, help="Governs everything random. [default: the recipe's]"),
@@ -121,6 +129,7 @@ def command(
         normalize_outside=outside or chosen.normalize_outside,
     )
     how = preprocessing(scale, mean, std, layout, channels)
+    sizes, numbers = shapes(input_shape or ()), values(input_value or ())
     folder = out or Path(f"{model.stem if model else 'digits-cnn'}-{chosen.name}")
     prove_bundle(folder, model, data, recipe, force=force, marker=MANIFEST, strangers=strangers)
     claim()
@@ -129,6 +138,7 @@ def command(
     console.say("(starting TensorFlow takes a few seconds)")
 
     from edgekit.ledger import Entry
+    from edgekit.open_inputs import Asked
     from edgekit.pipeline import compress
     from edgekit.report.bundle_table import bundle_table
     from edgekit.report.ledger_table import ledger_table
@@ -146,6 +156,7 @@ def command(
         force=force,
         fresh=fresh,
         anyway=anyway,
+        asked=Asked(sizes, numbers),
         progress=console,
     )
     if bundle.manifest.ledger:

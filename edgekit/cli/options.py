@@ -99,6 +99,23 @@ def shapes(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:
     return found
 
 
+def values(texts: Sequence[str]) -> dict[str, float]:
+    """Read `NAME=16000` of every `--input-value`.
+
+    Raises:
+        InputError: something has another form, or a name comes twice.
+    """
+    found: dict[str, float] = {}
+    for text in texts:
+        name, equals, value = text.rpartition("=")
+        if not equals or not name:
+            raise InputError(f"--input-value {told(text)}: expected NAME=NUMBER, such as sr=16000")
+        if name in found:
+            raise InputError(f"--input-value {told(name)}: given twice")
+        found[name] = _number(value, f"--input-value of {name}:")
+    return found
+
+
 def targets(
     names: Sequence[str], host: str | None, identity: Path | None, progress: Progress, *, trust: bool
 ) -> list[Target]:

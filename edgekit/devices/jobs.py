@@ -60,6 +60,7 @@ class Job:
         settings: of the latency mode.
         shapes: sizes of every input, in the order of the file; None: as in the file.
         companions: the files that the model needs beside it: the name in the model -> where it is.
+        values: of every input the number that it holds at every inference, or None where it gets samples; or None.
     """
 
     mode: str
@@ -73,6 +74,7 @@ class Job:
     settings: Mapping[str, Any] = field(default_factory=dict)
     shapes: Sequence[Sequence[int]] | None = None
     companions: Mapping[str, Path] = field(default_factory=dict)
+    values: Sequence[float | None] | None = None
 
 
 def run_job(
@@ -111,6 +113,7 @@ def run_job(
         "quantization": list(job.quantization) if job.quantization else None,
         "outputs": remote_outputs if job.mode == "accuracy" else None,
         "shapes": job.shapes,
+        "values": list(job.values) if job.values else None,
         **job.settings,
     }
     if device.target.transport == "local":

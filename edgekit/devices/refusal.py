@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -47,6 +49,35 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
 )
 
 
+_FRAMING = (
+    r"^\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : ",
+    r"^(?:Error in execution|Exception during initialization): ",
+    r"^Load model from .*? failed:\s*",
+    r"(?<!\S)\S*onnxruntime\S*/core/\S+:\d+ \S.*?\) (?=\S)",  # where in its source, and in which function
+    r"(?<!\S)\S+\.(?:cc|h|cpp):\d+:? (?=\S)",
+    r"\b[\w!=<>&|.:()\[\] ]{1,200} was false\. ",
+)
+"""What runtimes put around what they say."""
+_NODE = r"Non-zero status code returned while running (\w+) node\. Name:'([^']*)' Status Message: "
+LONGEST = 300
+"""Characters of a runtime's own words that are repeated."""
+INSPECT = "see what it needs: edgekit inspect"
+
+
+def essence(message: str) -> str:
+    """Return what a runtime says of a model on one line, without places in its source; whole words of it."""
+    text = " ".join(message.split())
+    for pattern in _FRAMING[:3]:
+        text = re.sub(pattern, "", text)
+    node = re.match(_NODE, text)
+    text = text[node.end() :] if node else text
+    for pattern in _FRAMING[3:]:
+        text = re.sub(pattern, "", text)
+    if node:
+        text = f"at the operator {node[1]}{f' `{node[2]}`' if node[2] else ''}: {text}"
+    return textwrap.shorten(text, LONGEST, placeholder=" ...") if len(text) > LONGEST else text
+
+
 def refusal(answer: Mapping[str, Any], runtime: str, name: str) -> RunnerError:
     """Return the error for a runner's answer that is not `ok`.
 
@@ -60,13 +91,14 @@ def refusal(answer: Mapping[str, Any], runtime: str, name: str) -> RunnerError:
         found = re.search(pattern, message)
         if found:
             return RunnerError(f"{name}: {sentence.format(*found.groups(), runtime=runtime)}", hint)
-    message = message[:500]
     if answer["error"] == "OSError" and FULL.search(message):
         return RunnerError(f"{name}: the device has no space left for its outputs", "free some space there")
+    message = essence(message)
     if answer["error"] == "JobError":
         return RunnerError(f"{name}: {message}")
     if answer["error"] in ("ModuleNotFoundError", "ImportError"):
         return RunnerError(f"{name}: {runtime} cannot be imported on the device: {message}")
     if "MemoryError" in answer["error"]:
         return RunnerError(f"{name}: the device has not enough memory for it: {message}".rstrip(": "))
-    return RunnerError(f"{name}: {runtime} refused it: {message or 'it gave no reason'}")
+    hint = f"{INSPECT} {shlex.quote(name)}"
+    return RunnerError(f"{name}: {runtime} refused it: {message or 'it gave no reason'}", hint)

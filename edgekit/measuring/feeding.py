@@ -30,7 +30,7 @@ def with_axes_of(data: Dataset | None, candidate: Candidate) -> Dataset | None:
     """Return the data with the axes of a file's only input: added, dropped, flattened or unfolded."""
     if data is None or candidate.preprocessing is None or isinstance(data.x_train, Columns):
         return data
-    ports = ports_of(candidate.inputs)
+    ports = ports_of(candidate.fed)
     return with_axes(data, candidate.preprocessing, ports) if len(ports) == 1 else data
 
 
@@ -53,7 +53,14 @@ def tried_out(
         progress: told of the result.
     """
     how, task = candidate.preprocessing, candidate.task
-    if described.preprocessing is not None or data is None or data.y_train is None or how is None or task is None:
+    if (
+        described.preprocessing is not None
+        or candidate.values
+        or data is None
+        or data.y_train is None
+        or how is None
+        or task is None
+    ):
         return candidate
     if unscaled("input", candidate.inputs) or unscaled("output", candidate.outputs):
         return candidate
@@ -76,7 +83,7 @@ def tried_out(
 
 
 def _predicting(candidate: Candidate, task: Task) -> Callable[[Any], list[Array]]:
-    runner = FileRunner(candidate.path, candidate.subject.format)
+    runner = FileRunner(candidate.path, candidate.subject.format, [spec.name for spec in candidate.outputs])
     order = output_order(candidate.outputs, task)
 
     def predict(inputs: Any) -> list[Array]:

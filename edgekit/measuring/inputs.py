@@ -6,6 +6,8 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 
+from edgekit.columns import Columns, columns_of
+from edgekit.data.dataset import Dataset
 from edgekit.errors import InputError
 from edgekit.inspect.source import MAX_END_BYTES
 from edgekit.manifest import TensorSpec
@@ -18,38 +20,146 @@ WIDTHS = {
 """Bytes of a value of the types that seeded inputs can be made of."""
 
 
-def fix_shapes(candidates: Sequence[Candidate], given: Mapping[str, tuple[int, ...]]) -> list[Candidate]:
-    """Give every dynamic dimension a size.
+def fix_shapes(
+    candidates: Sequence[Candidate],
+    given: Mapping[str, tuple[int, ...]],
+    values: Mapping[str, float] | None = None,
+    data: Dataset | None = None,
+) -> list[Candidate]:
+    """Give every dynamic dimension a size, and inputs the values that the user chose.
 
     Args:
         candidates: the files.
         given: name of an input -> its sizes; used in every file that has an input of this name. A dynamic first axis is
             the batch, 1 unless it is given.
+        values: name of an input -> the number it holds at every inference; it gets no samples then.
+        data: samples, whose sizes are taken where none are given.
 
     Raises:
-        InputError: a size is missing or does not fit, an input takes what edgekit has no seeded values for, or no file
-            has an input of that name.
+        InputError: sizes are missing, all of them named with the options to type; one does not fit; an input takes what
+            edgekit has no seeded values for; or no file has an input of that name.
     """
+    values = values or {}
     names = {spec.name for candidate in candidates for spec in candidate.inputs}
-    unknown = sorted(set(given) - names)
-    if unknown:
-        raise InputError(
-            f"--input-shape {unknown[0]}: no file has an input of this name",
-            f"the inputs are: {', '.join(sorted(names)) or 'none'}",
-        )
-    return [_fixed(candidate, given) for candidate in candidates]
+    for option, asked in (("--input-shape", given), ("--input-value", values)):
+        unknown = sorted(set(asked) - names)
+        if unknown:
+            raise InputError(
+                f"{option} {unknown[0]}: no file has an input of this name",
+                f"the inputs are: {', '.join(sorted(names)) or 'none'}",
+            )
+    known = {candidate.subject.name: _sizes_of(data, candidate) for candidate in candidates}
+    open_: dict[str, tuple[str, TensorSpec]] = {}
+    for candidate in candidates:
+        for spec, shape in zip(candidate.inputs, _shapes(candidate, given, known[candidate.subject.name]), strict=True):
+            if -1 in shape:
+                open_.setdefault(spec.name, (candidate.subject.name, spec))
+    if open_:
+        raise _missing(open_, [c for c in candidates if {s.name for s in c.inputs} & set(open_)], values)
+    return [_fixed(candidate, given, values, known[candidate.subject.name]) for candidate in candidates]
 
 
-def _fixed(candidate: Candidate, given: Mapping[str, tuple[int, ...]]) -> Candidate:
+def with_values(candidates: Sequence[Candidate], values: Mapping[str, float]) -> list[Candidate]:
+    """Return the files, each with those of the values that are for its inputs."""
+    return [
+        dataclasses.replace(c, values={s.name: values[s.name] for s in c.inputs if s.name in values})
+        for c in candidates
+    ]
+
+
+def fed_ports(candidate: Candidate, values: Mapping[str, float]) -> tuple[TensorSpec, ...]:
+    """Return the inputs of a file that get samples, where some get values."""
+    return with_values([candidate], values)[0].fed
+
+
+def _missing(
+    open_: Mapping[str, tuple[str, TensorSpec]], candidates: Sequence[Candidate], values: Mapping[str, float]
+) -> InputError:
+    """Ask for all sizes at once, and for the values of scalars in the same files."""
+    file = next(iter(open_.values()))[0]
+    listed = ", ".join(f"`{name}` has {_text(spec.shape)}" for name, (_, spec) in open_.items())
+    options = []
+    for name, (_, spec) in open_.items():
+        sizes = [1, *spec.shape[1:]] if spec.shape[:1] == (-1,) else spec.shape
+        options.append(f"--input-shape {name}=" + ",".join("N" if size == -1 else str(size) for size in sizes))
+    scalars = {s.name for c in candidates for s in c.inputs if not s.shape and s.name not in values}
+    options += [f"--input-value {name}=V" for name in sorted(scalars)]
+    what = "numbers for N" + (" and, where 0 or 1 will not do, for V" if scalars else "")
+    return InputError(
+        f"{file}: input{'s' * (len(open_) > 1)} {listed}, and edgekit cannot know the sizes to measure with",
+        f"say them: {' '.join(options)}, with {what}",
+    )
+
+
+def _fixed(
+    candidate: Candidate,
+    given: Mapping[str, tuple[int, ...]],
+    values: Mapping[str, float],
+    known: Mapping[str, tuple[int, ...]],
+) -> Candidate:
     subject, specs = candidate.subject, candidate.inputs
-    shapes = tuple(_shape(subject.name, spec, given.get(spec.name), subject.format) for spec in specs)
-    if shapes == tuple(spec.shape for spec in specs):
-        return candidate
-    recorded = {spec.name: list(shape) for spec, shape in zip(specs, shapes, strict=True)}
-    return dataclasses.replace(candidate, shapes=shapes, subject=dataclasses.replace(subject, input_shapes=recorded))
+    shapes = _shapes(candidate, given, known)
+    for spec, shape in zip(specs, shapes, strict=True):
+        if math.prod(shape) * WIDTHS[spec.dtype] > MAX_END_BYTES:
+            raise InputError(
+                f"{subject.name}: input `{spec.name}` of {_text(shape)} {spec.dtype} would take more than "
+                f"{MAX_END_BYTES >> 30} GiB",
+                "the file is damaged, or --input-shape is too large",
+            )
+    own = {spec.name: values[spec.name] for spec in specs if spec.name in values}
+    for spec in specs:
+        if spec.name in own and not _holds(spec.dtype, own[spec.name]):
+            raise InputError(f"--input-value {spec.name}={own[spec.name]:g}: the input takes {spec.dtype}")
+    scalars = [s.name for s in specs if not s.shape and s.name not in own]
+    note = candidate.note
+    if scalars and not candidate.note:
+        what = f"{'s' * (len(scalars) > 1)} {', '.join(f'`{n}`' for n in scalars)}"
+        note = f"{subject.name}: input{what} got a seeded number; choose one: --input-value {scalars[0]}=V"
+    if shapes != tuple(spec.shape for spec in specs):
+        recorded = {spec.name: list(shape) for spec, shape in zip(specs, shapes, strict=True)}
+        subject = dataclasses.replace(subject, input_shapes=recorded)
+        candidate = dataclasses.replace(candidate, shapes=shapes)
+    subject = dataclasses.replace(subject, input_values=own or None)
+    return dataclasses.replace(candidate, subject=subject, values=own, note=note)
+
+
+def _holds(dtype: str, value: float) -> bool:
+    """Return whether a type can hold a number."""
+    if dtype == "bool":
+        return value in (0, 1)
+    if dtype.startswith(("int", "uint")):
+        bits = 8 * WIDTHS[dtype] - (not dtype.startswith("u"))
+        return value == int(value) and (0 if dtype.startswith("u") else -(2**bits)) <= value < 2**bits
+    return True
+
+
+def _sizes_of(data: Dataset | None, candidate: Candidate) -> dict[str, tuple[int, ...]]:
+    """Return the sizes of one sample of every input, as far as data tell them."""
+    if data is None:
+        return {}
+    arrays = columns_of(data.x_test)
+    names = data.x_test.names if isinstance(data.x_test, Columns) else tuple(s.name for s in candidate.fed)
+    how = candidate.preprocessing or data.preprocessing
+    return {name: tuple(how.of(name).apply(a[:1]).shape) for name, a in zip(names, arrays, strict=False)}
+
+
+def _shapes(
+    candidate: Candidate, given: Mapping[str, tuple[int, ...]], known: Mapping[str, tuple[int, ...]]
+) -> tuple[tuple[int, ...], ...]:
+    subject = candidate.subject
+    found = []
+    for spec in candidate.inputs:
+        shape = _shape(subject.name, spec, given.get(spec.name), subject.format)
+        there = known.get(spec.name, ())
+        there = there[:-1] if len(there) == len(shape) + 1 and there[-1] == 1 else there  # as fitting drops it
+        if -1 in shape and len(there) == len(shape):
+            shape = tuple(size if own == -1 else own for own, size in zip(shape, there, strict=True))
+        found.append(shape)
+    return tuple(found)
 
 
 def _shape(file: str, spec: TensorSpec, given: tuple[int, ...] | None, format_: str) -> tuple[int, ...]:
+    """Return the sizes of an input, -1 where nothing says them."""
     if spec.dtype not in WIDTHS:
         what = "strings" if spec.dtype == "string" else f"values of type {spec.dtype}"
         raise InputError(
@@ -65,18 +175,6 @@ def _shape(file: str, spec: TensorSpec, given: tuple[int, ...] | None, format_: 
                 f"whose input has {_text(spec.shape)}",
                 "a ? can be chosen, the other sizes are fixed" if fixed else f"give {len(spec.shape)} sizes",
             )
-    if -1 in shape:
-        example = ",".join("N" if size == -1 else str(size) for size in shape)
-        raise InputError(
-            f"{file}: input `{spec.name}` has {_text(spec.shape)}, and edgekit cannot know the sizes to measure with",
-            f"say them: --input-shape {spec.name}={example}, with numbers for N",
-        )
-    if math.prod(shape) * WIDTHS[spec.dtype] > MAX_END_BYTES:
-        raise InputError(
-            f"{file}: input `{spec.name}` of {_text(shape)} {spec.dtype} would take more than "
-            f"{MAX_END_BYTES >> 30} GiB",
-            "the file is damaged, or --input-shape is too large",
-        )
     return shape
 
 

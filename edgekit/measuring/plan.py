@@ -36,6 +36,7 @@ class Plan:
         cool_below_c: wait before every latency process until the device is cooler than this; None: do not wait.
         cool_timeout: seconds to wait for that at most.
         input_shapes: name of an input -> its sizes, batch included, for files with dynamic dimensions.
+        input_values: name of an input -> the number that it holds at every inference, such as a sampling rate.
     """
 
     threads: tuple[int, ...] = (1,)
@@ -53,6 +54,7 @@ class Plan:
     cool_below_c: float | None = None
     cool_timeout: float = 300.0
     input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    input_values: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if any(not 1 <= t <= 1024 for t in self.threads):

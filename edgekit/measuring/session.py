@@ -26,7 +26,7 @@ from edgekit.measuring.agreement import compare_with_host
 from edgekit.measuring.evaluation import Evaluation, evaluation
 from edgekit.measuring.feeding import tried_out, with_axes_of
 from edgekit.measuring.first_outputs import first_outputs
-from edgekit.measuring.inputs import fix_shapes
+from edgekit.measuring.inputs import fix_shapes, with_values
 from edgekit.measuring.plan import Plan
 from edgekit.measuring.prepare import Prepared, prepare, set_governor, tell_differences
 from edgekit.measuring.subjects import Candidate
@@ -78,9 +78,11 @@ def bench(
         TargetError: the device is lost, or cannot run any of the files.
     """
     started = time.monotonic()
+    subjects = with_values(subjects, plan.input_values)
     if data is not None:
         data = named_as(data, *_names(subjects[0]))
-    fed = fix_shapes([_fed(c, data, preprocessing, metric, kinds) for c in subjects], plan.input_shapes)
+    fed = [_fed(c, data, preprocessing, metric, kinds) for c in subjects]
+    fed = fix_shapes(fed, plan.input_shapes, plan.input_values, data)
     data = with_axes_of(data, fed[0])
     if plan.accuracy:
         fed = [tried_out(c, f, data, preprocessing, kinds, progress) for c, f in zip(subjects, fed, strict=True)]
@@ -289,11 +291,12 @@ class _Session:
             cell.threads,
             samples=samples,
             preprocessing=candidate.preprocessing if fed else None,
-            feed=feed_names(candidate.inputs) if fed else (),
+            feed=feed_names(candidate.fed) if fed else (),
             quantization=[spec.quantization() for spec in candidate.inputs],
             settings={key: getattr(self._plan, key) for key in LATENCY_SETTINGS} if mode == "latency" else {},
             shapes=None if own_sizes else candidate.shapes,
             companions=candidate.companions,
+            values=[candidate.values.get(s.name) for s in candidate.inputs] if candidate.values else None,
         )
 
 
@@ -303,7 +306,8 @@ def _sentences(cell: _Cell) -> list[str]:
 
 def _plan(plan: Plan) -> dict[str, Any]:
     shapes = {name: list(shape) for name, shape in plan.input_shapes.items()}
-    return {**dataclasses.asdict(plan), "threads": list(plan.threads), "input_shapes": shapes}
+    values = dict(plan.input_values)
+    return {**dataclasses.asdict(plan), "threads": list(plan.threads), "input_shapes": shapes, "input_values": values}
 
 
 def _settled(plan: Plan, device: Device, facts: Mapping[str, Any]) -> Plan:
@@ -333,7 +337,7 @@ def _relay(name: str, task: Task, line: str) -> None:
 
 def _names(candidate: Candidate) -> tuple[list[str], list[str]]:
     """Return the inputs and outputs in the order of the model, where a bundle tells it, else of the file."""
-    inputs, outputs = [spec.name for spec in candidate.inputs], [spec.name for spec in candidate.outputs]
+    inputs, outputs = [spec.name for spec in candidate.fed], [spec.name for spec in candidate.outputs]
     if candidate.preprocessing and candidate.preprocessing.inputs:
         inputs = [name for name, _ in candidate.preprocessing.inputs]
     return inputs, [head.name for head in candidate.task.heads] if candidate.task else outputs
@@ -349,7 +353,7 @@ def _fed(
     if task is None and data is not None and how is not None:
         outputs = ports_of(candidate.outputs)
         asked = chosen_kinds(kinds, [port.name for port in outputs])
-        _, task = fit(data, how, ports_of(candidate.inputs), outputs, candidate.subject.name, kinds=asked)
+        _, task = fit(data, how, ports_of(candidate.fed), outputs, candidate.subject.name, kinds=asked)
     note = "; ".join(filter(None, [candidate.note, *(head.note for head in (task.heads if task else ()))]))
     if task is not None and metric is None and ":" in task.main.metric:
         # A bundle may come from anywhere, and what it names is not run unless it is asked for.

@@ -39,6 +39,7 @@ class Candidate:
         shapes: sizes to measure with, where some are dynamic or were chosen; None: as in the file.
         companions: files that it needs beside it (external data): its name for them -> where they are.
         note: what a user should know before reading the numbers; may be empty.
+        values: name of an input -> the number that it holds at every inference, in place of samples.
     """
 
     subject: Subject
@@ -51,6 +52,12 @@ class Candidate:
     shapes: tuple[tuple[int, ...], ...] | None = None
     companions: Mapping[str, Path] = field(default_factory=dict)
     note: str = ""
+    values: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def fed(self) -> tuple[TensorSpec, ...]:
+        """The inputs that get samples."""
+        return tuple(spec for spec in self.inputs if spec.name not in self.values)
 
 
 def candidates(paths: Sequence[Path], only: Sequence[str] = (), runtime: str | None = None) -> list[Candidate]:

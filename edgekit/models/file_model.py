@@ -46,7 +46,8 @@ class FileTensor:
 
     Attributes:
         name: as in the file.
-        shape: sizes; None for the batch, and for what only running tells.
+        shape: sizes behind the batch, which is None and may not be an axis of the file's; None for what only running
+            tells.
         dtype: NumPy's name.
     """
 
@@ -60,9 +61,11 @@ class FileModel:
 
     Args:
         path: the `.tflite` or `.onnx` file.
+        kept: what owns the file, where that is a temporary one.
 
     Attributes:
         path: the file.
+        kept: see above.
         format: `tflite` or `onnx`.
         name: the file's name without its suffix.
         inputs, outputs: in the order of the file.
@@ -75,8 +78,9 @@ class FileModel:
         MissingExtraError: its runtime is not installed.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, kept: object = None) -> None:
         info = inspect_file(path)
+        self.kept = kept
         self.path, self.format, self.name = path, info.format, path.stem
         passed = runnable(path, info.format)
         self._companions = passed.companions
@@ -85,13 +89,14 @@ class FileModel:
             raise InputError(f"{path}: {lacking}", SCALES)
         computing_only(path, passed)
         self.inputs = [_input(path, tensor) for tensor in info.inputs]
+        self._declared = info.outputs
         self.outputs = [_output(path, tensor) for tensor in info.outputs]
         if not self.inputs or not self.outputs:
             raise InputError(f"{path}: the model has no {'outputs' if self.inputs else 'inputs'}: nothing to compress")
         self.input_names = [tensor.name for tensor in self.inputs]
         self.output_names = [tensor.name for tensor in self.outputs]
         self._parameters, self.macs = info.parameters, info.macs
-        self._runner = FileRunner(path, self.format)
+        self._runner = FileRunner(path, self.format, self.output_names)
         self._steps: list[list[Step]] | None = None
 
     def leading(self) -> list[list[Step]]:
@@ -112,6 +117,12 @@ class FileModel:
         """
         shapes = [[1, *(size or 1 for size in tensor.shape[1:])] for tensor in self.inputs]
         try_out(self.path, self.format, shapes, self._companions)
+        if any(tensor.shape[:1] == (-1,) for tensor in self._declared):
+            found = self._runner.run([np.zeros(s, t.dtype) for s, t in zip(shapes, self.inputs, strict=True)])
+            self.outputs = [
+                _with_batch(tensor, tuple(None if size == -1 else size for size in declared.shape), array.ndim)
+                for tensor, declared, array in zip(self.outputs, self._declared, found, strict=True)
+            ]
 
     def predict(self, x: Array | Sequence[Array], verbose: int = 0) -> Any:
         """Return the outputs for a batch.
@@ -180,7 +191,13 @@ def _output(path: Path, tensor: TensorInfo) -> FileTensor:
         )
     _check_size(path, "output", tensor)
     sizes = tuple(None if size == -1 else size for size in tensor.shape)
-    return FileTensor(tensor.name, (None, *sizes[1:]) if sizes else (None,), tensor.dtype)
+    batched = sizes[:1] in ((None,), (1,))
+    return FileTensor(tensor.name, (None, *sizes[1:]) if batched else (None, *sizes), tensor.dtype)
+
+
+def _with_batch(tensor: FileTensor, sizes: tuple[int | None, ...], axes: int) -> FileTensor:
+    """Return an output whose open first axis is the batch, or its own, where one sample gives as many axes."""
+    return FileTensor(tensor.name, (None, *sizes) if axes == len(sizes) + 1 else tensor.shape, tensor.dtype)
 
 
 def _refuse_quantized(info: FileInfo) -> None:

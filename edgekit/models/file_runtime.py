@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from edgekit.backend import quiet
 from edgekit.columns import Array
 from edgekit.devices.device import open_device
 from edgekit.devices.jobs import RUNTIMES, Job, run_job
+from edgekit.devices.refusal import INSPECT, essence
 from edgekit.errors import InputError, MissingExtraError, RunnerError
 from edgekit.inspect.onnx import whole
 from edgekit.isolated.child import Child, memory_for, wants_memory
@@ -28,7 +29,7 @@ CHUNK = 64
 MAX_OUTPUTS = 4 << 30
 """Bytes of all outputs for all samples."""
 Run = Callable[[list[Array]], list[Array]]
-"""From one sample an input, (1, ...) each, to the outputs, with the batch of one in front."""
+"""From one sample an input, (1, ...) each, to the outputs as the runtime gives them."""
 
 
 def try_out(path: Path, format_: str, shapes: Sequence[Sequence[int]], companions: Mapping[str, Path]) -> None:
@@ -48,7 +49,9 @@ def try_out(path: Path, format_: str, shapes: Sequence[Sequence[int]], companion
         try:
             run_job(device, job, timeout=TIMEOUT)
         except RunnerError as error:
-            raise InputError(f"{path}: cannot be run: {error.message}", error.hint) from error
+            why = error.message.removeprefix(f"{path.name}: ")  # the path says it
+            hint = _see(path) if not error.hint or error.hint.startswith(INSPECT) else error.hint
+            raise InputError(f"{path}: cannot be run: {why}", hint) from error
 
 
 class FileRunner:
@@ -57,10 +60,11 @@ class FileRunner:
     Args:
         path: the file, which the gate let pass.
         format_: `tflite` or `onnx`.
+        names: of its outputs, for messages.
     """
 
-    def __init__(self, path: Path, format_: str) -> None:
-        self._path, self._format, self._child = path, format_, Child()
+    def __init__(self, path: Path, format_: str, names: Sequence[str]) -> None:
+        self._path, self._format, self._names, self._child = path, format_, list(names), Child()
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """Return the outputs for a batch, (n, ...) each.
@@ -85,6 +89,7 @@ class FileRunner:
                     memory=memory_for(self._path),
                     path=str(self._path),
                     format_=self._format,
+                    names=self._names,
                 )
             except RunnerError as error:
                 raise InputError(error.message, error.hint or _see(self._path)) from error
@@ -96,10 +101,11 @@ class FileRunner:
                     "give fewer samples",
                 )
             found.append(outputs)
-        return [np.concatenate(column) for column in zip(*found, strict=True)]
+        whole = [_of_one_size(column, np.concatenate, self._path, self._names[i]) for i, column in _columns(found)]
+        return [_by_sample(outputs) for outputs in whole]
 
 
-def run_samples(*inputs: Array, path: str, format_: str) -> tuple[None, list[Array]]:
+def run_samples(*inputs: Array, path: str, format_: str, names: Sequence[str]) -> tuple[None, list[Array]]:
     """Do what `FileRunner.run` asks for, in its child."""
     run = _loaded(path, format_)
     rows = []
@@ -109,13 +115,30 @@ def run_samples(*inputs: Array, path: str, format_: str) -> tuple[None, list[Arr
             rows.append(run([a[i : i + 1] for a in inputs]))
         except (RuntimeError, ValueError) as error:
             raise refused(Path(path), error) from error
+    return None, [_of_one_size(column, np.stack, Path(path), names[i]) for i, column in _columns(rows)]
+
+
+def _columns(rows: Sequence[Sequence[Array]]) -> Iterator[tuple[int, Sequence[Array]]]:
+    return enumerate(zip(*rows, strict=True))
+
+
+def _of_one_size(parts: Sequence[Array], join: Callable[[Sequence[Array]], Array], path: Path, name: str) -> Array:
+    """Join what a file gave for an output, sample by sample or chunk by chunk."""
     try:
-        return None, [np.concatenate(column) for column in zip(*rows, strict=True)]
+        return join(parts)
     except ValueError as error:
         raise InputError(
-            f"{brief(Path(path))}: its outputs have other sizes for other samples",
-            "export it with outputs of fixed sizes",
+            f"{brief(path)}: its output `{name}` has other sizes for other samples, so that it cannot be compared",
+            "export it with outputs of fixed sizes: before the operator that selects (NonMaxSuppression), or padded",
         ) from error
+
+
+def _by_sample(outputs: Array) -> Array:
+    """Return outputs (n, ...) of n samples, each as the runtime gave it; a first axis of one is the batch and goes.
+
+    The runner does the same, so that a file is compared with what it was made of.
+    """
+    return outputs[:, 0] if outputs.ndim > 1 and outputs.shape[1] == 1 else outputs
 
 
 @lru_cache(1)
@@ -147,7 +170,7 @@ def tflite_runtime(path: Path) -> Run:
         for details, array in zip(ins, sample, strict=True):
             interpreter.set_tensor(details["index"], array)
         interpreter.invoke()
-        return [_batched(interpreter.get_tensor(details["index"])) for details in outs]
+        return [interpreter.get_tensor(details["index"]) for details in outs]
 
     return run
 
@@ -175,7 +198,7 @@ def onnx_runtime(path: Path) -> Run:
 
     def run(sample: list[Array]) -> list[Array]:
         try:
-            return [_batched(output) for output in session.run(None, dict(zip(names, sample, strict=True)))]
+            return [np.asarray(output) for output in session.run(None, dict(zip(names, sample, strict=True)))]
         except Exception as error:  # see above
             raise refused(path, error) from error
 
@@ -190,17 +213,9 @@ def refused(path: Path, error: Exception) -> InputError:
     """
     if wants_memory(str(error)):
         raise MemoryError(str(error)) from error
-    reason = visible(" ".join(str(error).split())[:300]) or type(error).__name__
-    return InputError(
-        f"{path}: its runtime cannot run it: {reason}",
-        _see(path),
-    )
+    reason = visible(essence(str(error))) or type(error).__name__
+    return InputError(f"{path}: its runtime cannot run it: {reason}", _see(path))
 
 
 def _see(path: Path) -> str:
-    return f"see what it needs: edgekit inspect {shlex.quote(str(path))}"
-
-
-def _batched(output: Array) -> Array:
-    """Return an output with an axis for the batch, also where the model answers with a bare number."""
-    return output if output.ndim else output.reshape(1)
+    return f"{INSPECT} {shlex.quote(str(path))}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from edgekit.files import sha256
 from edgekit.models.bridge import bridge
 from edgekit.models.bridge_graph import reason
 from edgekit.models.building import build, check_size, remade
+from edgekit.models.bytecode import foreign_python
 from edgekit.models.custom import register, register_packaged
 from edgekit.models.gate.configuration import Malformed, admit, class_names
 from edgekit.models.gate.functions import canonical_name
@@ -215,6 +217,14 @@ def _load(file: KerasFile, config: dict[str, Any], allow_unsafe: bool) -> Any:
     try:
         if not allow_unsafe:
             return build(file, config)
+        foreign = foreign_python(file.config)
+        if foreign:
+            raise InputError(
+                f"{file.path}: the code of its Lambda layers was written by Python {foreign}, and this is Python "
+                f"{sys.version_info.major}.{sys.version_info.minor}, which cannot run it",
+                f"run edgekit under Python {foreign}, or load and save the model again under this one where its code "
+                "is; better, replace Lambda layers by Keras layers",
+            )
         keras = keras3() if file.generation == 3 else tf_keras()
         with _named_as_keras_wants(file) as path:
             return keras.saving.load_model(str(path), compile=False, safe_mode=False)

@@ -155,7 +155,7 @@ def plain(
     call: Callable[[list[Any]], list[Any]],
     kept: Any = None,
 ) -> PlainModel:
-    """Make a `PlainModel`; what its outputs are is found out by running it on zeros.
+    """Make a `PlainModel`; what its outputs are is found out by running it on zeros, if its inputs have sizes.
 
     Args:
         name: said in errors.
@@ -171,8 +171,10 @@ def plain(
     """
     for spec, own in zip(inputs, input_names, strict=True):
         _check_input(name, own, spec)
-    outputs = _answer(name, inputs, call)
-    names = list(output_names) if len(output_names) == len(outputs) else [f"output_{i}" for i in range(len(outputs))]
+    outputs = [] if any(_is_open(spec) for spec in inputs) else _answer(name, inputs, call)
+    names = list(output_names)
+    if outputs and len(names) != len(outputs):
+        names = [f"output_{i}" for i in range(len(outputs))]
     return PlainModel(name, list(inputs), outputs, list(input_names), names, variables, call, kept)
 
 
@@ -182,11 +184,16 @@ def _check_input(name: str, own: str, spec: Any) -> None:
             f"{name}: input {own} takes {spec.dtype.name}, not numbers",
             "save the part of the model that takes numbers; edgekit's own --scale, --mean and --std prepare samples",
         )
-    if spec.shape.rank is None or spec.shape.rank == 0 or None in spec.shape[1:] or spec.shape[0] not in (None, 1):
+    if spec.shape.rank is None or (spec.shape.rank and spec.shape[0] not in (None, 1)):
         raise InputError(
-            f"{name}: input {own} has shape {spec.shape}: only the batch may be unknown, and it must be unknown or 1",
+            f"{name}: input {own} has shape {spec.shape}: the batch comes first, and must be unknown or 1",
             "save the model with a fixed input shape",
         )
+
+
+def _is_open(spec: Any) -> bool:
+    """Return whether an input has no size yet: axes behind the batch are unknown, or it is a bare number."""
+    return spec.shape.rank == 0 or None in tuple(spec.shape)[1:]
 
 
 @contextmanager

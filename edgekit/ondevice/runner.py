@@ -21,6 +21,7 @@ JOB.json:
     preprocessing   an input's {scale, mean, std, layout, channels} from stored samples to model inputs; a list, or null
     quantization    an integer input's {scale, zero_point} for ONNX files (a TFLite file knows its own); a list, or null
     shapes          sizes of every input, in the order of the file, where some are dynamic; or null: as in the file
+    values          of every input the number that it holds at every inference, null where it gets samples; or absent
     first_seconds   in which the file is loaded and run once, or the kernel ends this process; or absent
     memory_bytes    that this process may take, or absent
     outputs         accuracy: path of an .npz to write the raw outputs to, one array an output: "0", "1", ...
@@ -283,7 +284,9 @@ def random_inputs(details: list[Details]) -> list[Array]:
         except TypeError:
             raise JobError("no random input can be made for type %s of input %s" % (d["dtype"], d["name"]))
         shape = [max(1, n) for n in d["shape"]]
-        if dtype.kind in "fc":
+        if d.get("value") is not None:
+            arrays.append(np.full(shape, d["value"], dtype))
+        elif dtype.kind in "fc":
             arrays.append(rng.random_sample(shape).astype(dtype))
         elif dtype.kind in "iu":
             limits = np.iinfo(dtype)
@@ -313,8 +316,9 @@ def fitted(x: Array, details: Details) -> Array:
 def read_samples(job: dict[str, Any], model: TFLite | Onnx) -> list[Array]:
     """Return the job's stored samples, one array an input of the file; never unpickles."""
     names = ["x/" + name for name in job["feed"]] or ["x"]
-    if len(model.inputs) != len(names):
-        raise JobError("the model has %d inputs, samples are given for %d" % (len(model.inputs), len(names)))
+    count = len(fed_inputs(model))
+    if count != len(names):
+        raise JobError("the model has %d inputs to feed, samples are given for %d" % (count, len(names)))
     with np.load(job["samples"], allow_pickle=False) as archive:
         missing = [name for name in names if name not in archive.files]
         if missing:
@@ -325,17 +329,31 @@ def read_samples(job: dict[str, Any], model: TFLite | Onnx) -> list[Array]:
     return arrays
 
 
+def fed_inputs(model: TFLite | Onnx) -> list[Details]:
+    """Return the inputs that get samples."""
+    return [details for details in model.inputs if details.get("value") is None]
+
+
 def prepared(job: dict[str, Any], model: TFLite | Onnx, stored: list[Array]) -> list[Array]:
-    """Return stored samples as the inputs of the file take them."""
+    """Return stored samples as the inputs of the file that get samples take them."""
     how = job.get("preprocessing") or [None] * len(stored)
-    return [to_input(fitted(preprocess(x, h), d), d) for x, h, d in zip(stored, how, model.inputs)]
+    return [to_input(fitted(preprocess(x, h), d), d) for x, h, d in zip(stored, how, fed_inputs(model))]
+
+
+def arranged(model: TFLite | Onnx, samples: list[Array]) -> list[Array]:
+    """Return what every input gets: its sample, or the number that the job gives it."""
+    rest = iter(samples)
+    return [
+        next(rest) if d.get("value") is None else np.full([max(1, n) for n in d["shape"]], d["value"], d["dtype"])
+        for d in model.inputs
+    ]
 
 
 def first_inputs(job: dict[str, Any], model: TFLite | Onnx) -> list[Array]:
     """Return the inputs of the timed calls: the first stored sample, or seeded random values."""
     if job.get("samples") is None:
         return random_inputs(model.inputs)
-    return prepared(job, model, [x[:1] for x in read_samples(job, model)])
+    return arranged(model, prepared(job, model, [x[:1] for x in read_samples(job, model)]))
 
 
 # ---------------------------------------------------------------------------------------------- machine state
@@ -507,7 +525,7 @@ def measure_memory(job: dict[str, Any], model: TFLite | Onnx, result: dict[str, 
         raise JobError("memory cannot be read: no VmRSS in /proc/self/status")
     result["peak_was_reset"] = reset_peak()
     stage("load")
-    model.load(job["model"], job["threads"], job.get("shapes"))
+    load(job, model)
     loaded = memory_kib("VmRSS")
     inputs = random_inputs(model.inputs)
     stage("first inference")
@@ -522,6 +540,20 @@ def measure_memory(job: dict[str, Any], model: TFLite | Onnx, result: dict[str, 
         "after_first": first,
         "peak": memory_kib("VmHWM"),
     }
+
+
+def by_sample(found: list[Array], name: str) -> Array:
+    """Return an output for all samples, (n, ...); a first axis of one is the batch, and any other is the output's own.
+
+    Detectors have outputs such as (boxes, 4), without a batch, or a bare number.
+    """
+    sizes = sorted({output.shape for output in found})
+    if len(sizes) > 1:
+        listed = " and ".join("x".join(map(str, size)) or "a number" for size in sizes[:2])
+        raise JobError("its output %s has other sizes for other samples (%s), so it cannot be judged" % (name, listed))
+    if sizes[0][:1] == (1,):
+        return np.concatenate(found)
+    return np.stack(found)
 
 
 def measure_accuracy(job: dict[str, Any], model: TFLite | Onnx, result: dict[str, Any]) -> None:
@@ -544,14 +576,23 @@ def measure_accuracy(job: dict[str, Any], model: TFLite | Onnx, result: dict[str
             told = time.perf_counter()
         batch = prepared(job, model, [x[start : start + CHUNK] for x in stored])
         for row in range(len(batch[0])):
-            model.set([x[row : row + 1] for x in batch])
+            model.set(arranged(model, [x[row : row + 1] for x in batch]))
             model.invoke()
             has_run()
             for index, found in enumerate(outputs):
-                found.append(model.get(index)[0])
+                found.append(np.array(model.get(index)))
     result["samples"] = len(stored[0])
-    arrays: dict[str, Any] = {str(index): np.asarray(found) for index, found in enumerate(outputs)}
+    arrays: dict[str, Any] = {
+        str(index): by_sample(found, model.outputs[index]["name"]) for index, found in enumerate(outputs)
+    }
     np.savez(job["outputs"], **arrays)
+
+
+def load(job: dict[str, Any], model: TFLite | Onnx) -> None:
+    """Load the file with the sizes and the values that the job gives its inputs."""
+    model.load(job["model"], job["threads"], job.get("shapes"))
+    for details, value in zip(model.inputs, job.get("values") or ()):
+        details["value"] = value
 
 
 def run(job: dict[str, Any]) -> dict[str, Any]:
@@ -572,7 +613,7 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
     else:
         stage("load")
         started = time.perf_counter_ns()
-        model.load(job["model"], job["threads"], job.get("shapes"))
+        load(job, model)
         result["init_ns"] = time.perf_counter_ns() - started
         for details, known in zip(model.inputs, job.get("quantization") or ()):
             details["quantization"] = known or details["quantization"]

@@ -221,8 +221,11 @@ def conditions(record: Record) -> str:
     ]
     for subject in record.subjects:
         if subject.input_shapes:
-            sizes = [f"{name} {'×'.join(map(str, shape))}" for name, shape in subject.input_shapes.items()]
+            sizes = [f"{name} {'×'.join(map(str, shape))}" for name, shape in subject.input_shapes.items() if shape]
             lines.append(f"{subject.name}: measured with {', '.join(sizes)}")
+        if subject.input_values:
+            given = [f"{name} = {value:g}" for name, value in subject.input_values.items()]
+            lines.append(f"{subject.name}: measured with {', '.join(given)}")
     if plan["latency"]:
         processes = "one process" if plan["processes"] == 1 else f"{plan['processes']} interleaved processes"
         lines.append(

@@ -1,7 +1,7 @@
 """Integer inputs in quantization-aware training: bytes as float32 numbers, indices as they are.
 
-TFMOT puts fake quantization behind every input, and fake quantization takes floating-point numbers. Bytes (uint8 images)
-are numbers: with a float32 input the model computes the same, and the int8 file takes them with a scale of 1, exactly.
+TFMOT puts fake quantization behind every input, and fake quantization takes floating-point numbers. Bytes (images) are
+numbers: with a float32 input the model computes the same, and the int8 file takes them with a scale of 1, exactly.
 Indices (tokens of an Embedding) must not be rounded: their inputs stay integers, in the file too.
 """
 

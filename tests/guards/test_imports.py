@@ -30,6 +30,7 @@ FLOORS = {
     "edgekit.ledger": 1, "edgekit.answers": 1, "edgekit.toml": 0, "edgekit.feeding": 2, "edgekit.source": 6,
     "edgekit.model_source": 6, "edgekit.recipes": 1, "edgekit.ondevice": 1, "edgekit.starter": 1, "edgekit.api": 9,
     "edgekit.telemetry": 0, "edgekit.backend": 2, "edgekit.transports": 2, "edgekit.inspect": 2,
+    "edgekit.open_inputs": 6,
     "edgekit.devices": 3, "edgekit.data": 3,
     "edgekit.models": 4, "edgekit.mixups": 0, "edgekit.trial": 4,
     "edgekit.techniques": 5, "edgekit.export": 5,

@@ -249,5 +249,5 @@ def test_trying_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         raise RunnerCrashed("v.onnx: the runner died of SIGSEGV", "its last words: none")
 
     monkeypatch.setattr("edgekit.models.file_runtime.run_job", crash)
-    with pytest.raises(InputError, match=r"cannot be run: v\.onnx: the runner died of SIGSEGV"):
+    with pytest.raises(InputError, match=r"v\.onnx: cannot be run: the runner died of SIGSEGV"):
         FileModel(path).try_out()
