@@ -4,8 +4,9 @@
         [--edgekit before=../main --edgekit "mse=. --calibration-method mse"]
 
 Every model is built and trained by the code below, in about 20 s or less, and saved in WORK; `--edgekit NAME=CHECKOUT`
-names the edgekits to compare, with more options behind it, by default this one. TensorFlow alone is `TFLiteConverter` with edgekit's calibration
-samples. Accuracy (with its Wilson interval) and SQNR are of the files, on the test samples, by the loop in here.
+names the edgekits to compare, with more options behind it, by default this one. TensorFlow alone is `TFLiteConverter`
+with edgekit's calibration samples. Accuracy (with its Wilson interval) and SQNR are of the files, on the test samples,
+by the loop in here.
 WORK/results.json is written after every file, and what is in it is not done again.
 """
 
