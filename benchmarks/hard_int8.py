@@ -125,7 +125,7 @@ def pre_activation(L: Layers, x: Any) -> Any:
     for _ in range(2):
         y = L.Conv2D(16, 3, padding="same")(L.ReLU()(norm(L)(x)))
         x = L.Add()([x, L.Conv2D(16, 3, padding="same")(L.ReLU()(norm(L)(y)))])
-    return classes(L, L.GlobalAveragePooling2D()(L.ReLU()(norm(L)(x))))
+    return classes(L, L.Flatten()(L.ReLU()(norm(L)(x))))
 
 
 def mobile(L: Layers, x: Any) -> Any:
@@ -134,7 +134,7 @@ def mobile(L: Layers, x: Any) -> Any:
         x = L.DepthwiseConv2D(3, strides=2, padding="same", use_bias=False)(x)
         x = L.ReLU()(norm(L)(x))
         x = L.ReLU()(norm(L)(L.Conv2D(filters, 1, use_bias=False)(x)))
-    return classes(L, L.GlobalAveragePooling2D()(x))
+    return classes(L, L.Flatten()(x))
 
 
 def uneven_channels(model: Any) -> None:
@@ -180,7 +180,7 @@ def residual(L: Layers, x: Any) -> Any:
     for _ in range(4):
         y = L.Conv2D(24, 3, padding="same", activation="relu")(x)
         x = L.Add()([x, L.Conv2D(24, 3, padding="same")(y)])
-    return classes(L, L.GlobalAveragePooling2D()(L.ReLU()(x)))
+    return classes(L, L.Flatten()(L.ReLU()(x)))
 
 
 def recurrent(kind: str) -> Callable[[Layers, Any], Any]:
@@ -196,7 +196,7 @@ def preprocessed(L: Layers, x: Any) -> Any:
     x = tf_keras().applications.mobilenet_v2.preprocess_input(x)
     x = L.ReLU()(norm(L)(L.Conv2D(16, 3, strides=2, padding="same")(x)))
     x = norm(L)(L.Conv2D(24, 3, strides=2, activation="relu")(x))
-    return classes(L, L.GlobalAveragePooling2D()(x))
+    return classes(L, L.Flatten()(x))
 
 
 def attention(L: Layers, x: Any) -> Any:
