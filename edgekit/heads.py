@@ -99,9 +99,11 @@ class _Output:
         """Return the head, with a note where labels are mapped."""
         indices = bool(self.nature.numbers) and kind in ("classification", "segmentation")
         if coding != PLAIN and not note:
-            last = coding.name((self.width or 2) - 1 if kind in SOFTMAX else 1)
-            both = f"{coding.first} and {last}" if kind in SIGMOID or self.width == 2 else f"{coding.first} to {last}"
-            note = f"output {self.name}: the labels {both} are taken as the classes 0, 1, ..., in this order"
+            two = kind in SIGMOID or self.width == 2
+            last = coding.name(1 if two else (self.width or 2) - 1)
+            given = f"{coding.first} and {last}" if two else f"{coding.first} to {last}"
+            taken = "0 and 1" if two else f"0 to {(self.width or 2) - 1}"
+            note = f"output {self.name}: the labels {given} are taken as the classes {taken}"
         return Head(self.name, kind, USUAL[kind], indices=indices, first=coding.first, step=coding.step, note=note)
 
     def unlabelled(self, kind: str) -> Head:
