@@ -29,6 +29,8 @@ Arrays = Sequence[npt.NDArray[Any]]
 TENSORFLOW = "TensorFlow's quantizer"
 SAME_DB = 0.5
 """Files that are as near as this are told apart by their bytes."""
+SAME_BYTES = 0.01
+"""Of the smaller one: files of the same size, of which TensorFlow's is taken."""
 SECONDS = 600.0
 """In which a file is run on some samples."""
 
@@ -119,9 +121,9 @@ def _better(data: bytes, files: dict[str, bytes | ConversionError], samples: Arr
         first, *others = errors.values()
         raise ConversionError("; ".join([first.message, *(e.message for e in others)]), first.hint)
 
-    def rank(one: _Candidate) -> tuple[Any, ...]:
-        kinds = one.whole, one.quantized >= LEAST, one.ends, one.share >= LEAST
-        return *kinds, _as_near(one, made), -len(one.data)
+    def rank(one: _Candidate) -> tuple[bool, ...]:
+        small = len(one.data) <= (1 + SAME_BYTES) * min(len(other.data) for other in made)
+        return one.whole, one.quantized >= LEAST, one.ends, one.share >= LEAST, _as_near(one, made), small
 
     best = max(made, key=rank)
     reasons = [_reason(one, best) for one in made if one is not best]

@@ -100,7 +100,7 @@ def _hint(item: Exported) -> str:
         return f"leave {item.scheme} out of the schemes: its weights are too few or too small to be stored so"
     if item.format == "onnx":
         return (
-            "onnxruntime has no such operators in int8: a .tflite file of the Keras model may hold these weights in 8 "
-            'bits, formats = ["tflite"]; for ONNX take schemes = ["float32"]'
+            "no tool here quantizes them in ONNX: a .tflite file of the Keras model may hold them in 8 bits, "
+            'formats = ["tflite"]; for ONNX take schemes = ["float32"]'
         )
     return f"replace the layers that hold them, or take dynamic or float16 in place of {item.scheme} in the schemes"
