@@ -79,7 +79,7 @@ def normalized(path: Path) -> Path:
         constants += [
             constant(f"c{index}_w", random.normal(size=(16, width, 3, 3)) / 5, "float32"),
             constant(f"c{index}_b", random.normal(size=16) / 5, "float32"),
-            constant(f"g{index}", spread, "float32"),
+            constant(f"g{index}", spread * random.choice([-1, 1], 16), "float32"),
             constant(f"b{index}", random.normal(size=16), "float32"),
             constant(f"m{index}", random.uniform(0, 1, 16), "float32"),
             constant(f"v{index}", spread**2, "float32"),
