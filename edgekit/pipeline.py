@@ -120,6 +120,8 @@ def compress(
     stages = [resolve(spec, f"recipe {recipe.name}: stage[{i}]") for i, spec in enumerate(recipe.stages)]
     check_order(stages)
     check_plan(model, recipe)
+    if recipe.normalize_outside:
+        check_outside(recipe, None)
     recipe = recipe.with_preprocessing(preprocessing or {})
     source, dataset = load_source(model, data, recipe, allow_unsafe=allow_unsafe, custom=custom, progress=progress)
     dataset, task = match(source, dataset, stages, kinds, progress, allow_unsafe=allow_unsafe)
