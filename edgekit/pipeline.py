@@ -125,6 +125,8 @@ def compress(
     stages = [resolve(spec, f"recipe {recipe.name}: stage[{i}]") for i, spec in enumerate(recipe.stages)]
     check_order(stages)
     check_plan(model, recipe)
+    if recipe.normalize_outside:
+        check_outside(recipe, None)
     recipe = recipe.with_preprocessing(preprocessing or {})
     given: dict[str, Any] = {"allow_unsafe": allow_unsafe, "custom": custom, "progress": progress, "asked": asked}
     source, dataset = load_source(model, data, recipe, **given)

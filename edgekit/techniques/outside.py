@@ -79,9 +79,14 @@ def normalize_outside(model: Any, preprocessing: Preprocessing, names: Sequence[
     return Outside(made, together, tuple(sorted(dropped)))
 
 
-def check_outside(recipe: Recipe, task: Task) -> None:
-    """Raise `InputError` if other inputs of the model would make a run mean something else."""
-    if task.main.kind == "reconstruction":
+def check_outside(recipe: Recipe, task: Task | None) -> None:
+    """Raise `InputError` if other inputs of the model would make a run mean something else.
+
+    Args:
+        recipe: what is to be done.
+        task: what the outputs are for; None where that is not known yet.
+    """
+    if task is not None and task.main.kind == "reconstruction":
         raise InputError(
             "--normalize-outside: an autoencoder is judged against its inputs, which would be others",
             "leave the option out",
