@@ -50,8 +50,8 @@ def test_bytes_are_numbers(cast: str) -> None:
     calibrate(quantized, prepared.model, BYTES, 8)
     before, after = model.predict(BYTES.astype(np.uint8), verbose=0), quantized.predict(BYTES, verbose=0)
     assert np.abs(before - after).max() < 0.2 * np.abs(before).max()
-    (layer,) = input_quantizers(quantized)
-    assert float(next(w for w in layer.weights if "max" in w.name)) == BYTES.max()
+    for layer in input_quantizers(quantized):  # TFMOT puts none before an operation
+        assert float(next(w for w in layer.weights if "max" in w.name)) == BYTES.max()
 
 
 @pytest.mark.parametrize("wrapped", [False, True])
