@@ -208,7 +208,7 @@ def test_what_a_program_said_is_not_taken_for_ssh_s_words(board: SshTransport, h
         ("echo Welcome to pi; echo edgekit-connected; cat", "its login script prints 'Welcome to pi'"),
         ("echo This account is currently not available.; exit 1", r"its login shell \(nologin\) runs no programs"),
         ("exit 0", "programs do not run there: its login shell ended with exit code 0"),
-        ("echo Authenticated to board. >&2; sleep 20", "lets this user in, and no program ran within"),
+        ("echo Authenticated to board. >&2; exec sleep 20", "lets this user in, and no program ran within"),
         ("echo no shell here >&2; exit 1", "its login shell ended with exit code 1: no shell here"),
     ],
 )
