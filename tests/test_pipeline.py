@@ -151,8 +151,8 @@ def test_every_scheme(model_file: Path, learnable: Path, tmp_path: Path) -> None
     )
     found = {a.scheme: a for a in compress(model_file, str(learnable), recipe, tmp_path / "all").manifest.artifacts}
     assert {s: a.inputs[0].dtype for s, a in found.items()} == {
-        "float32": "float32", "float16": "float32", "dynamic": "float32", "int8": "int8", "int16x8": "int16",
-    }  # fmt: skip
+        "float32": "float32", "float16": "float32", "int8": "int8", "int16x8": "int16",
+    }  # fmt: skip  # its layers are too small for dynamic, which would be the float32 file again
     assert all(a.validation == {"correct": 15, "samples": 15} for a in found.values())
     types = {s: {w.dtype for w in inspect_file(tmp_path / "all" / a.file).weights} for s, a in found.items()}
     assert "float16" in types["float16"]

@@ -160,7 +160,19 @@ def test_fresh_starts_over(model_file: Path, npz: Path, tmp_path: Path, monkeypa
 @pytest.mark.tensorflow
 def test_a_killed_process_is_resumed(model_file: Path, npz: Path, tmp_path: Path) -> None:
     long = ("--stage", "finetune:epochs=1,batch_size=16", "--stage", "finetune:epochs=3000,batch_size=16")
-    argv = [sys.executable, "-m", "edgekit", "compress", model_file, "--data", npz, "-o", tmp_path / "out", *long]
+    argv = [
+        sys.executable,
+        "-m",
+        "edgekit",
+        "compress",
+        model_file,
+        "--data",
+        npz,
+        "-o",
+        tmp_path / "out",
+        "--anyway",
+        *long,
+    ]
     killed = subprocess.Popen(list(map(str, argv)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     work = Path(os.environ["EDGEKIT_WORK"]) / "work"
     deadline = time.monotonic() + 120

@@ -20,8 +20,9 @@ INDEXED_FUNCTIONS = ("gather", "embedding_lookup", "one_hot", "scatter", "segmen
 
 
 def integer_inputs(model: Any) -> list[str]:
-    """Return the names of inputs that take integers."""
-    return [name for name, tensor in zip(model.input_names, model.inputs, strict=True) if tensor.dtype.is_integer]
+    """Return the names of inputs that take integers; a subclassed model has none that are known."""
+    inputs = zip(model.input_names or (), model.inputs or (), strict=True)
+    return [name for name, tensor in inputs if tensor.dtype.is_integer]
 
 
 def with_float_inputs(model: Any) -> tuple[Any, list[str]]:

@@ -234,7 +234,6 @@ def test_everything_that_cannot_be_expressed_is_named_at_once() -> None:
         "pad (Resizing): its option pad_to_aspect_ratio=True does not exist in Keras 2",
         "td (TimeDistributed): the activation of hard inside it",
         "td2 (TimeDistributed): inside (Half) inside it",
-        "argmax (Argmax)",
     ):
         assert part in message
 

@@ -34,6 +34,8 @@ OPS: dict[str, list[Call]] = {
     "Round": [lambda ops, x: ops.round(x)],
     "Reciprocal": [lambda ops, x: ops.reciprocal(ops.exp(x))],
     "Absolute": [lambda ops, x: ops.abs(x)],
+    "Argmax": [lambda ops, x: ops.argmax(x, axis=-1)],
+    "Argmin": [lambda ops, x: ops.argmin(x, axis=1)],
     "Add": [lambda ops, x: x + MATRIX, lambda ops, x: x + ops.mean(x, axis=1, keepdims=True)],
     "Subtract": [lambda ops, x: ops.subtract(MATRIX, x), lambda ops, x: x - MATRIX],
     "Multiply": [lambda ops, x: x * MATRIX, lambda ops, x: x * (x > 0)],
