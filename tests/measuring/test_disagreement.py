@@ -105,7 +105,10 @@ def test_which_runtime_compares(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 # A Python of the board that computes something else: {condition} chooses the jobs, {rows} the samples.
-LIAR = """#!{python}
+# The first lines run Python from a path with spaces, which `#!` cannot.
+LIAR = """#!/bin/sh
+'''exec' "{python}" "$0" "$@"
+' '''
 import json, os, subprocess, sys
 import numpy as np
 argv = sys.argv[1:]
