@@ -53,6 +53,8 @@ if __name__ == "__main__":
 import numpy as np  # noqa: E402 - it may lie in one of the folders
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy.typing as npt
 
     Array = npt.NDArray[Any]
@@ -65,6 +67,8 @@ MAX_CALLS_PER_SAMPLE = 10000
 MAX_WARMUP_SECONDS = 5.0
 PROGRESS_SECONDS = 2.0
 PLATEAU = 0.02  # relative difference between successive warm-up windows that counts as level
+
+# ---------------------------------------------------------------------------------------------- limits and the log
 
 
 def limit(job: dict[str, Any]) -> None:
@@ -271,22 +275,20 @@ def to_input(x: Array, details: Details) -> Array:
     return np.ascontiguousarray(x, dtype=dtype)
 
 
-def random_inputs(details: list[Details]) -> list[Array]:
-    """Return one seeded random sample an input.
+def random_inputs(model: TFLite | Onnx) -> list[Array]:
+    """Return one seeded random sample an input, or the number that the job gives it.
 
     [0, 1) for floats, the whole range for bytes and quantized integers, 0 or 1 for other integers: they may be indices.
     """
     rng = np.random.RandomState(0)
     arrays = []
-    for d in details:
+    for d in fed_inputs(model):
         try:
             dtype: Any = np.dtype(d["dtype"])
         except TypeError:
             raise JobError("no random input can be made for type %s of input %s" % (d["dtype"], d["name"]))
         shape = [max(1, n) for n in d["shape"]]
-        if d.get("value") is not None:
-            arrays.append(np.full(shape, d["value"], dtype))
-        elif dtype.kind in "fc":
+        if dtype.kind in "fc":
             arrays.append(rng.random_sample(shape).astype(dtype))
         elif dtype.kind in "iu":
             limits = np.iinfo(dtype)
@@ -297,7 +299,7 @@ def random_inputs(details: list[Details]) -> list[Array]:
             arrays.append(rng.randint(0, 2, size=shape).astype(dtype))
         else:
             raise JobError("no random input can be made for dtype %s of input %s" % (d["dtype"], d["name"]))
-    return arrays
+    return arranged(model, arrays)
 
 
 def fitted(x: Array, details: Details) -> Array:
@@ -352,7 +354,7 @@ def arranged(model: TFLite | Onnx, samples: list[Array]) -> list[Array]:
 def first_inputs(job: dict[str, Any], model: TFLite | Onnx) -> list[Array]:
     """Return the inputs of the timed calls: the first stored sample, or seeded random values."""
     if job.get("samples") is None:
-        return random_inputs(model.inputs)
+        return random_inputs(model)
     return arranged(model, prepared(job, model, [x[:1] for x in read_samples(job, model)]))
 
 
@@ -527,7 +529,7 @@ def measure_memory(job: dict[str, Any], model: TFLite | Onnx, result: dict[str, 
     stage("load")
     load(job, model)
     loaded = memory_kib("VmRSS")
-    inputs = random_inputs(model.inputs)
+    inputs = random_inputs(model)
     stage("first inference")
     timed(model, inputs, 1)
     has_run()
@@ -556,19 +558,12 @@ def by_sample(found: list[Array], name: str) -> Array:
     return np.stack(found)
 
 
-def measure_accuracy(job: dict[str, Any], model: TFLite | Onnx, result: dict[str, Any]) -> None:
-    """Run every sample once, or one of random values, and write the raw outputs; they are judged elsewhere."""
+def every_input(job: dict[str, Any], model: TFLite | Onnx) -> Iterator[list[Array]]:
+    """Yield the inputs of every stored sample, or of one of seeded random values; note how far that is."""
     if job.get("samples") is None:
-        model.set(random_inputs(model.inputs))
-        model.invoke()
-        has_run()
-        result["samples"] = 1
-        once: dict[str, Any] = {str(index): model.get(index)[None] for index in range(len(model.outputs))}
-        np.savez(job["outputs"], **once)
+        yield random_inputs(model)
         return
     stored = read_samples(job, model)
-    outputs: list[list[Array]] = [[] for _ in model.outputs]
-    stage("evaluation")
     told = time.perf_counter()
     for start in range(0, len(stored[0]), CHUNK):
         if time.perf_counter() - told > PROGRESS_SECONDS:
@@ -576,16 +571,28 @@ def measure_accuracy(job: dict[str, Any], model: TFLite | Onnx, result: dict[str
             told = time.perf_counter()
         batch = prepared(job, model, [x[start : start + CHUNK] for x in stored])
         for row in range(len(batch[0])):
-            model.set(arranged(model, [x[row : row + 1] for x in batch]))
-            model.invoke()
-            has_run()
-            for index, found in enumerate(outputs):
-                found.append(np.array(model.get(index)))
-    result["samples"] = len(stored[0])
+            yield arranged(model, [x[row : row + 1] for x in batch])
+
+
+def measure_accuracy(job: dict[str, Any], model: TFLite | Onnx, result: dict[str, Any]) -> None:
+    """Run every sample once and write the raw outputs; they are judged elsewhere."""
+    outputs: list[list[Array]] = [[] for _ in model.outputs]
+    result["samples"] = 0
+    stage("evaluation")
+    for inputs in every_input(job, model):
+        model.set(inputs)
+        model.invoke()
+        has_run()
+        result["samples"] += 1
+        for index, found in enumerate(outputs):
+            found.append(np.array(model.get(index)))
     arrays: dict[str, Any] = {
         str(index): by_sample(found, model.outputs[index]["name"]) for index, found in enumerate(outputs)
     }
     np.savez(job["outputs"], **arrays)
+
+
+# ---------------------------------------------------------------------------------------------- the job
 
 
 def load(job: dict[str, Any], model: TFLite | Onnx) -> None:
