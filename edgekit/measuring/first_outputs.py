@@ -17,8 +17,8 @@ FEW = 8
 
 def first_outputs(
     job: Job, run: Callable[[Job, Path], dict[str, Any]], folder: Path, timeout: float, *, of_classes: bool
-) -> str:
-    """Return what is wrong with the first outputs of a file on a device, or an empty text.
+) -> RunnerError | None:
+    """Return what is wrong with the first outputs of a file on a device: they disagree, or did not come in time.
 
     What a runner cannot do at all is left to the passes that need it.
 
@@ -28,16 +28,13 @@ def first_outputs(
         folder: for outputs.
         timeout: seconds, for this machine.
         of_classes: whether the place of the largest output is the answer.
-
-    Raises:
-        RunnerTimeout: the device took too long.
     """
     outputs = folder / "first-outputs.npz"
     try:
         answer = run(job, outputs)
-    except RunnerTimeout:
-        raise
+    except RunnerTimeout as error:
+        return error
     except RunnerError:
-        return ""
+        return None
     word, reason = disagreement(compare_with_host(job, answer, outputs, folder, timeout), of_classes)
-    return f"{reason}; it was not measured" if word == "invalid" else ""
+    return RunnerError(f"{reason}; it was not measured") if word == "invalid" else None

@@ -211,15 +211,12 @@ class _Session:
         """Compare a few outputs with this machine's, before anything is measured; a file that fails is given up."""
         of_classes = (found := self._subjects[cell.subject].task) is not None and found.main.kind == "classification"
         run = partial(self._run, cell=cell, task=task)
-        try:
-            wrong = first_outputs(self._job(FIRST, cell), run, self._folder, self._plan.timeout, of_classes=of_classes)
-        except RunnerTimeout as error:
-            wrong = error.message
-        if wrong:
+        wrong = first_outputs(self._job(FIRST, cell), run, self._folder, self._plan.timeout, of_classes=of_classes)
+        if wrong is not None:
             self._given_up.add(cell.subject)
             for other in self._cells:
                 if other.subject == cell.subject:
-                    other.fail(FIRST, RunnerError(wrong))
+                    other.fail(FIRST, wrong)
 
     def _run(self, job: Job, outputs: Path | None, cell: _Cell, task: Task) -> dict[str, Any]:
         refusal = self._prepared.refusals.get(job.runtime)
