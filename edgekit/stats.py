@@ -57,9 +57,19 @@ def between_processes(medians: Sequence[float], seed: int = 0) -> Interval:
     if len(values) < 2:
         return Interval(centre, math.nan, math.nan)
     rng = np.random.default_rng(seed)
-    resampled = np.median(rng.choice(values, size=(RESAMPLES, len(values))), axis=1)
+    return _interval(centre, _medians(rng, values))
+
+
+def _medians(rng: np.random.Generator, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the medians of bootstrap samples."""
+    found: npt.NDArray[np.float64] = np.median(rng.choice(values, size=(RESAMPLES, len(values))), axis=1)
+    return found
+
+
+def _interval(value: float, resampled: npt.NDArray[np.float64]) -> Interval:
+    """Return a value with the middle of what bootstrap samples gave."""
     low, high = np.percentile(resampled, [100 * (1 - CONFIDENCE) / 2, 100 * (1 + CONFIDENCE) / 2])
-    return Interval(centre, float(low), float(high))
+    return Interval(value, float(low), float(high))
 
 
 def mean_interval(values: npt.NDArray[np.float64]) -> Interval:
@@ -91,9 +101,7 @@ def bootstrap_ratio(
         return found
 
     value = float(mean(numerators.sum(axis=0, dtype=np.float64), denominators.sum(axis=0, dtype=np.float64)))
-    resampled = mean(weights @ numerators, weights @ denominators)
-    low, high = np.percentile(resampled, [100 * (1 - CONFIDENCE) / 2, 100 * (1 + CONFIDENCE) / 2])
-    return Interval(value, float(low), float(high))
+    return _interval(value, mean(weights @ numerators, weights @ denominators))
 
 
 def paired_ratio(numerators: Sequence[float], denominators: Sequence[float], seed: int = 0) -> Interval:
@@ -117,9 +125,7 @@ def unpaired_ratio(numerators: Sequence[float], denominators: Sequence[float], s
     if min(len(above), len(below)) < 2:
         return Interval(value, math.nan, math.nan)
     rng = np.random.default_rng(seed)
-    medians = [np.median(rng.choice(side, size=(RESAMPLES, len(side))), axis=1) for side in (above, below)]
-    low, high = np.percentile(medians[0] / medians[1], [100 * (1 - CONFIDENCE) / 2, 100 * (1 + CONFIDENCE) / 2])
-    return Interval(value, float(low), float(high))
+    return _interval(value, _medians(rng, above) / _medians(rng, below))
 
 
 def sqnr_db(reference: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> float:

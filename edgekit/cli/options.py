@@ -88,15 +88,8 @@ def shapes(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:
     Raises:
         InputError: something has another form, or a name comes twice.
     """
-    found: dict[str, tuple[int, ...]] = {}
-    for text in texts:
-        name, equals, sizes = text.rpartition("=")
-        if not equals or not name:
-            raise InputError(f"--input-shape {text}: expected NAME=SIZES, such as image=1,224,224,3")
-        if name in found:
-            raise InputError(f"--input-shape {name}: given twice")
-        found[name] = integers(sizes, f"--input-shape of {name}:") if sizes else ()
-    return found
+    given = _by_name(texts, "--input-shape", "NAME=SIZES, such as image=1,224,224,3")
+    return {n: integers(sizes, f"--input-shape of {n}:") if sizes else () for n, sizes in given.items()}
 
 
 def values(texts: Sequence[str]) -> dict[str, float]:
@@ -105,15 +98,8 @@ def values(texts: Sequence[str]) -> dict[str, float]:
     Raises:
         InputError: something has another form, or a name comes twice.
     """
-    found: dict[str, float] = {}
-    for text in texts:
-        name, equals, value = text.rpartition("=")
-        if not equals or not name:
-            raise InputError(f"--input-value {told(text)}: expected NAME=NUMBER, such as sr=16000")
-        if name in found:
-            raise InputError(f"--input-value {told(name)}: given twice")
-        found[name] = _number(value, f"--input-value of {name}:")
-    return found
+    given = _by_name(texts, "--input-value", "NAME=NUMBER, such as sr=16000")
+    return {name: _number(value, f"--input-value of {name}:") for name, value in given.items()}
 
 
 def targets(
@@ -141,6 +127,19 @@ def targets(
         )
     for line in filter(None, map(where_from, found)):
         progress.say(line)
+    return found
+
+
+def _by_name(texts: Sequence[str], option: str, form: str) -> dict[str, str]:
+    """Split `NAME=VALUE` of every text; a name may hold `=`."""
+    found: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.rpartition("=")
+        if not equals or not name:
+            raise InputError(f"{option} {told(text)}: expected {form}")
+        if name in found:
+            raise InputError(f"{option} {told(name)}: given twice")
+        found[name] = value
     return found
 
 

@@ -49,15 +49,18 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
 )
 
 
-_FRAMING = (
+_AROUND = (
     r"^\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : ",
     r"^(?:Error in execution|Exception during initialization): ",
     r"^Load model from .*? failed:\s*",
+)
+"""What runtimes put before what they say."""
+_PLACES = (
     r"(?<!\S)\S*onnxruntime\S*/core/\S+:\d+ \S.*?\) (?=\S)",  # where in its source, and in which function
     r"(?<!\S)\S+\.(?:cc|h|cpp):\d+:? (?=\S)",
     r"\b[\w!=<>&|.:()\[\] ]{1,200} was false\. ",
 )
-"""What runtimes put around what they say."""
+"""What they put among it: places in their source, and what was checked there."""
 _NODE = r"Non-zero status code returned while running (\w+) node\. Name:'([^']*)' Status Message: "
 LONGEST = 300
 """Characters of a runtime's own words that are repeated."""
@@ -67,15 +70,15 @@ INSPECT = "see what it needs: edgekit inspect"
 def essence(message: str) -> str:
     """Return what a runtime says of a model on one line, without places in its source; whole words of it."""
     text = " ".join(message.split())
-    for pattern in _FRAMING[:3]:
+    for pattern in _AROUND:
         text = re.sub(pattern, "", text)
     node = re.match(_NODE, text)
     text = text[node.end() :] if node else text
-    for pattern in _FRAMING[3:]:
+    for pattern in _PLACES:
         text = re.sub(pattern, "", text)
     if node:
         text = f"at the operator {node[1]}{f' `{node[2]}`' if node[2] else ''}: {text}"
-    return textwrap.shorten(text, LONGEST, placeholder=" ...") if len(text) > LONGEST else text
+    return textwrap.shorten(text, LONGEST, placeholder=" ...")
 
 
 def refusal(answer: Mapping[str, Any], runtime: str, name: str) -> RunnerError:

@@ -20,7 +20,7 @@ from edgekit.feeding import load_outputs
 
 FAR_OF_SPAN, FAR_OF_RANGE = 0.10, 0.04
 """A sample is far off if an output differs by more than these shares, of what the outputs span and of all that the
-type holds (of a float: of the largest value). Kernels that round differently were seen up to 22 of 255 steps apart."""
+type holds (of a float: of the largest value). Kernels that round differently stay below."""
 SWAPPED_STEPS, SWAPPED_OF_SPAN = 2, 0.02
 """Another class is no tie if this machine's outputs set the two further apart than this."""
 

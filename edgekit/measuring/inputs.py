@@ -48,15 +48,15 @@ def fix_shapes(
                 f"{option} {unknown[0]}: no file has an input of this name",
                 f"the inputs are: {', '.join(sorted(names)) or 'none'}",
             )
-    known = {candidate.subject.name: _sizes_of(data, candidate) for candidate in candidates}
+    every = [_shapes(candidate, given, _sizes_of(data, candidate)) for candidate in candidates]
     open_: dict[str, tuple[str, TensorSpec]] = {}
-    for candidate in candidates:
-        for spec, shape in zip(candidate.inputs, _shapes(candidate, given, known[candidate.subject.name]), strict=True):
+    for candidate, shapes in zip(candidates, every, strict=True):
+        for spec, shape in zip(candidate.inputs, shapes, strict=True):
             if -1 in shape:
                 open_.setdefault(spec.name, (candidate.subject.name, spec))
     if open_:
         raise _missing(open_, [c for c in candidates if {s.name for s in c.inputs} & set(open_)], values)
-    return [_fixed(candidate, given, values, known[candidate.subject.name]) for candidate in candidates]
+    return [_fixed(candidate, shapes, values) for candidate, shapes in zip(candidates, every, strict=True)]
 
 
 def with_values(candidates: Sequence[Candidate], values: Mapping[str, float]) -> list[Candidate]:
@@ -91,14 +91,8 @@ def _missing(
     )
 
 
-def _fixed(
-    candidate: Candidate,
-    given: Mapping[str, tuple[int, ...]],
-    values: Mapping[str, float],
-    known: Mapping[str, tuple[int, ...]],
-) -> Candidate:
+def _fixed(candidate: Candidate, shapes: tuple[tuple[int, ...], ...], values: Mapping[str, float]) -> Candidate:
     subject, specs = candidate.subject, candidate.inputs
-    shapes = _shapes(candidate, given, known)
     for spec, shape in zip(specs, shapes, strict=True):
         if math.prod(shape) * WIDTHS[spec.dtype] > MAX_END_BYTES:
             raise InputError(
@@ -112,7 +106,7 @@ def _fixed(
             raise InputError(f"--input-value {spec.name}={own[spec.name]:g}: the input takes {spec.dtype}")
     scalars = [s.name for s in specs if not s.shape and s.name not in own]
     note = candidate.note
-    if scalars and not candidate.note:
+    if scalars and not note:
         what = f"{'s' * (len(scalars) > 1)} {', '.join(f'`{n}`' for n in scalars)}"
         note = f"{subject.name}: input{what} got a seeded number; choose one: --input-value {scalars[0]}=V"
     if shapes != tuple(spec.shape for spec in specs):

@@ -77,7 +77,7 @@ def prepare(
     chosen: dict[str, str] = {}
     brought, errors = [], []
     for runtime in runtimes:
-        tflite = runtime != "onnxruntime"
+        tflite = runtime != ONNX
         wanted = device.target.runtimes if tflite and not forced else (runtime,)
         try:
             found = provision(device, machine, wanted, wheels=wheels, progress=progress)
