@@ -37,6 +37,7 @@ from edgekit.toml import to_toml
 from tests.conftest import Edgekit
 from tests.hostile_home import lay, traces
 from tests.tiny_tflite import tiny_tflite
+from tests.toy import toy, toy_arrays
 
 WORK, WHEELS = os.environ.get("EDGEKIT_BOARD"), os.environ.get("EDGEKIT_BOARD_WHEELS")
 pytestmark = [
@@ -71,17 +72,8 @@ def home() -> Path:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> dict[str, Any]:
-    from edgekit.data.dataset import build
-
-    rng = np.random.default_rng(0)
-    arrays = {
-        "x_train": np.zeros((6, 4, 4, 1), np.uint8),
-        "y_train": np.arange(6) % 3,
-        "x_test": rng.integers(0, 256, (40, 4, 4, 1), dtype=np.uint8),
-        "y_test": np.arange(40) % 3,
-    }
-    np.savez(tmp_path / "toy.npz", **arrays)
-    return {"data": build("toy", arrays, "toy.npz"), "preprocessing": {"scale": 0.1}, "wheels": Path(str(WHEELS))}
+    np.savez(tmp_path / "toy.npz", **toy_arrays())
+    return {"data": toy(), "preprocessing": {"scale": 0.1}, "wheels": Path(str(WHEELS))}
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.data.dataset import build
 from edgekit.devices.device import open_device
 from edgekit.devices.interpreter import Interpreter
 from edgekit.devices.provision import Provision
@@ -35,6 +34,7 @@ from tests.heard import Heard
 from tests.pretended import pretend
 from tests.tiny_onnx import tiny_onnx
 from tests.tiny_tflite import tiny_tflite
+from tests.toy import toy
 
 QUICK = Plan(threads=(1,), processes=2, min_samples=20, min_seconds=0.01, warmup_seconds=0.01)
 
@@ -64,13 +64,7 @@ def files(tmp_path: Path) -> list[Path]:
 
 @pytest.fixture
 def settings() -> dict[str, Any]:
-    arrays = {
-        "x_train": np.zeros((6, 4, 4, 1), np.uint8),
-        "y_train": np.arange(6) % 3,
-        "x_test": np.random.default_rng(0).integers(0, 256, (40, 4, 4, 1), dtype=np.uint8),
-        "y_test": np.arange(40) % 3,
-    }
-    return {"data": build("toy", arrays, "toy.npz"), "preprocessing": {"scale": 0.1}}
+    return {"data": toy(), "preprocessing": {"scale": 0.1}}
 
 
 def test_a_session_on_a_board(board: Target, files: list[Path], settings: dict[str, Any], home: Path) -> None:

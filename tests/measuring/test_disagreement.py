@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.data.dataset import build
 from edgekit.devices.jobs import Job
 from edgekit.devices.target import Target, parse
 from edgekit.errors import TargetError
@@ -22,6 +21,7 @@ from edgekit.measuring.subjects import candidates
 from edgekit.measuring.verdict import judge
 from edgekit.report.bench_table import bench_table, failed
 from tests.tiny_tflite import tiny_tflite
+from tests.toy import toy
 
 RNG = np.random.default_rng(0)
 LOGITS = RNG.integers(-128, 128, (200, 10)).astype(np.int8)
@@ -134,13 +134,7 @@ def liar(home: Path, condition: str, rows: str = ":") -> Target:
 
 @pytest.fixture
 def settings() -> dict[str, Any]:
-    arrays = {
-        "x_train": np.zeros((6, 4, 4, 1), np.uint8),
-        "y_train": np.arange(6) % 3,
-        "x_test": np.random.default_rng(0).integers(0, 256, (40, 4, 4, 1), dtype=np.uint8),
-        "y_test": np.arange(40) % 3,
-    }
-    return {"data": build("toy", arrays, "toy.npz"), "preprocessing": {"scale": 0.1}}
+    return {"data": toy(), "preprocessing": {"scale": 0.1}}
 
 
 def test_a_file_whose_first_outputs_are_wrong_is_not_measured(

@@ -6,10 +6,8 @@ import hashlib
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from edgekit.data.dataset import build
 from edgekit.devices.device import Device, open_device
 from edgekit.devices.jobs import Job
 from edgekit.errors import InputError, RunnerCrashed, RunnerTimeout
@@ -19,6 +17,7 @@ from edgekit.measuring.session import bench
 from edgekit.measuring.subjects import candidates
 from edgekit.records import Record
 from tests.tiny_tflite import tiny_tflite
+from tests.toy import toy
 
 QUICK = Plan(processes=2, min_samples=20, min_seconds=0.01, warmup_seconds=0.01)
 
@@ -29,18 +28,8 @@ def files(tmp_path: Path) -> list[Path]:
 
 
 def test_a_whole_session(files: list[Path]) -> None:
-    data = build(
-        "toy",
-        {
-            "x_train": np.zeros((6, 4, 4, 1), np.uint8),
-            "y_train": np.arange(6) % 3,
-            "x_test": np.random.default_rng(0).integers(0, 256, (40, 4, 4, 1), dtype=np.uint8),
-            "y_test": np.arange(40) % 3,
-        },
-        "toy.npz",
-    )
     with open_device() as device:
-        record = bench(candidates(files), QUICK, device, data=data, preprocessing={"scale": 0.1})
+        record = bench(candidates(files), QUICK, device, data=toy(), preprocessing={"scale": 0.1})
     assert [s.name for s in record.subjects] == ["a.tflite", "b.tflite"]
     assert record.subjects[0].sha256 == hashlib.sha256(files[0].read_bytes()).hexdigest()
     for m in record.measurements:
