@@ -3,11 +3,10 @@
     EDGEKIT_DATA=folder-with-mnist-and-cifar10 python benchmarks/hard_int8.py WORK [--only softplus,mish]
         [--edgekit before=../main --edgekit "mse=. --calibration-method mse"]
 
-Every model is built and trained by the code below, in about 20 s or less, and saved in WORK; `--edgekit NAME=CHECKOUT`
-names the edgekits to compare, with more options behind it, by default this one. TensorFlow alone is `TFLiteConverter`
-with edgekit's calibration samples. Accuracy (with its Wilson interval) and SQNR are of the files, on the test samples,
-by the loop in here.
-WORK/results.json is written after every file, and what is in it is not done again.
+Every model is built and trained by the code below and saved in WORK; `--edgekit NAME=CHECKOUT` names the edgekits to
+compare, with more options behind it, by default this one. TensorFlow alone is `TFLiteConverter` with edgekit's
+calibration samples. Accuracy (with its Wilson interval) and SQNR are of the files, on the test samples, by the loop in
+here. WORK/results.json is written after every file, and what is in it is not done again.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -137,15 +136,19 @@ def mobile(L: Layers, x: Any) -> Any:
     return classes(L, L.Flatten()(x))
 
 
-def uneven_channels(model: Any) -> None:
-    """Scale channels before depthwise convolutions up and down, and undo it in those: the same outputs."""
+def uneven(model: Any, kind: str) -> Iterator[tuple[Any, Array]]:
+    """Yield the layers of a kind, each with a factor for every channel of its input."""
     rng = np.random.default_rng(0)
     for layer in model.layers:
-        if type(layer).__name__ != "DepthwiseConv2D":
-            continue
+        if type(layer).__name__ == kind:
+            yield layer, np.exp(1.5 * rng.normal(size=layer.input.shape[-1])).astype(np.float32)
+
+
+def uneven_channels(model: Any) -> None:
+    """Scale channels before depthwise convolutions up and down, and undo it in those: the same outputs."""
+    for layer, factor in uneven(model, "DepthwiseConv2D"):
         relu = layer.input._keras_history.layer
         normalization = relu.input._keras_history.layer
-        factor = np.exp(1.5 * rng.normal(size=layer.input.shape[-1])).astype(np.float32)
         gamma, beta, *rest = normalization.get_weights()
         normalization.set_weights([gamma * factor, beta * factor, *rest])
         layer.set_weights([layer.get_weights()[0] / factor[:, None]])
@@ -153,12 +156,8 @@ def uneven_channels(model: Any) -> None:
 
 def uneven_scales(model: Any) -> None:
     """Scale channels after a relu in a convolution, and undo it in the BatchNormalization behind: the same outputs."""
-    rng = np.random.default_rng(0)
-    for layer in model.layers:
-        if type(layer).__name__ != "BatchNormalization":
-            continue
+    for layer, factor in uneven(model, "BatchNormalization"):
         before = layer.input._keras_history.layer
-        factor = np.exp(1.5 * rng.normal(size=layer.input.shape[-1])).astype(np.float32)
         before.set_weights([weight * factor for weight in before.get_weights()])
         gamma, beta, mean, variance = layer.get_weights()
         wider = np.sqrt((variance * factor**2 + layer.epsilon) / (variance + layer.epsilon))

@@ -126,7 +126,7 @@ def main() -> int:
                 try:
                     found, _, _ = tried_out(source, splits, kind, path, anyway=False, progress=lines)
                     chosen = found.card.preprocessing
-                    verdict = judge(how, chosen, x[:200], lines.text)
+                    verdict = judge(how, chosen, x[:200])
                     shown = str(chosen)
                 except ChanceError:
                     shown, verdict = "-", "stopped"
@@ -143,7 +143,7 @@ def main() -> int:
     return counts["wrong"]
 
 
-def judge(wanted: Any, chosen: Any, x: Any, line: str) -> str:
+def judge(wanted: Any, chosen: Any, x: Any) -> str:
     """Compare what the two feed, in units of the spread of what is right."""
     a, b = wanted.apply(x), chosen.apply(x)
     distance = float(np.abs(a - b).mean() / a.std())
