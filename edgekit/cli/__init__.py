@@ -6,7 +6,7 @@ place that prints, and the only one that decides exit codes:
     0  done
     1  an explained failure (EdgekitError)
     2  wrong usage
-    3  done in part: some of the measurements or checks failed
+    3  done in part: some of the measurements or checks failed; or a bundle that lost too much to be used
     129, 130, 143  interrupted: the terminal was closed, Ctrl-C, SIGTERM; nothing is left half-written
     141  whoever read stdout is gone, as after `| head -1`
 """
