@@ -271,7 +271,9 @@ def smoke(device: Device, found: Provision) -> str:
         except (InputError, KeyError):
             return f"{job.model.name}: its outputs cannot be read"
     known = KNOWN[format_]
-    if len(outputs) != len(known) or any(abs(int(a) - b) > ROUNDING for a, b in zip(outputs, known, strict=True)):
+    if len(outputs) != len(known) or not all(
+        abs(float(a) - b) <= ROUNDING for a, b in zip(outputs, known, strict=True)
+    ):
         got = ", ".join(map(str, outputs[:8]))
         return f"{job.model.name}: computes {got} where {', '.join(map(str, known))} is right"
     return ""

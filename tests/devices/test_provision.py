@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edgekit.devices.device import Device, open_device
@@ -86,6 +87,13 @@ def test_wheels_are_copied_once(board: Device, machine: Interpreter, tmp_path: P
     assert compiled.read_bytes()[4:8] == b"\1\0\0\0"  # not checked against its source
     compiled.parent.parent.joinpath("__init__.py").write_text("1/0")  # so that it is seen to be used
     assert smoke(board, again) == ""
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 7])
+def test_what_computes_something_else_is_not_used(board: Device, monkeypatch: pytest.MonkeyPatch, value: float) -> None:
+    wrong = {"0": np.full((1, 3), value, np.float32)}
+    monkeypatch.setattr("edgekit.devices.provision.run_job", lambda *_, outputs, **__: np.savez(outputs, **wrong))
+    assert "where -128, 120, 27 is right" in smoke(board, Provision("ai-edge-litert", ""))
 
 
 def test_what_crashes_is_not_used(board: Device, machine: Interpreter, home: Path) -> None:
