@@ -79,13 +79,13 @@ def _most(model: Any, layers: list[Layer], true: Outputs, inputs: Arrays, floor:
     def file(chosen: Sequence[Layer]) -> bytes:
         for layer in layers:
             layer.use(layer in chosen)
-        return pack(rebuilt(model))
+        return rebuilt(model)
 
     def near(chosen: Sequence[Layer]) -> float:
         return nearness_db(true, outputs(file(chosen), inputs))
 
     if near(layers) >= floor:
-        return file(layers)
+        return pack(file(layers))
     if len(layers) <= _MOST_ALONE:
         alone = {layer: near([layer]) for layer in layers}
         order = sorted(layers, key=lambda layer: -alone[layer])
@@ -98,7 +98,7 @@ def _most(model: Any, layers: list[Layer], true: Outputs, inputs: Arrays, floor:
             low = count
         else:
             high = count - 1
-    return file(order[:low])
+    return pack(file(order[:low]))
 
 
 def _float_weights(flatbuffer: bytes, schema: Any) -> list[npt.NDArray[np.float32]]:

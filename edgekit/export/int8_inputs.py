@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -79,14 +79,28 @@ class Subject:
             ranging: how calibration chooses what the steps span.
             levels: of the integer.
         """
-        inputs, calibration = (_arrays(self.preprocessing.apply(x)) for x in (self.samples, self.calibration))
+        inputs, calibration = self._inputs
         rounded = [
             _steps(seen, ranging, levels).rounded(array) if _is_float(tensor) else array
             for array, seen, tensor in zip(inputs, calibration, self.model.inputs, strict=True)
         ]
-        before, after = (answers(self.model, tuple(x) if len(x) > 1 else x[0]) for x in (inputs, rounded))
-        effects = [_effect(*pair) for pair in zip(before, after, self.task.heads, strict=True)]
+        after = self._answers(rounded)
+        effects = [_effect(*pair) for pair in zip(self._before, after, self.task.heads, strict=True)]
         return min(effects, key=lambda effect: effect.kept)
+
+    @cached_property
+    def _inputs(self) -> tuple[list[Array], list[Array]]:
+        """Samples and calibration samples as the model takes them."""
+        samples, calibration = (_arrays(self.preprocessing.apply(x)) for x in (self.samples, self.calibration))
+        return samples, calibration
+
+    @cached_property
+    def _before(self) -> tuple[Array, ...]:
+        """What the model answers to its samples as they are: the same for every remedy."""
+        return self._answers(self._inputs[0])
+
+    def _answers(self, inputs: list[Array]) -> tuple[Array, ...]:
+        return answers(self.model, tuple(inputs) if len(inputs) > 1 else inputs[0])
 
     def outside(self) -> Subject | None:
         """Return it with its normalization done by the preprocessing, if that can be."""
