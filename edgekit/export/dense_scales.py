@@ -53,8 +53,10 @@ def one_scale(flatbuffer: bytes, reference: Callable[[], bytes], samples: Arrays
     try:
         inputs, source = some(samples), reference()
         true = outputs(source, inputs)
-        layers = _layers(model, schema, _float_weights(source, schema))
-        made = _most(model, layers, true, inputs, floor_db(nearness_db(true, outputs(flatbuffer, inputs))))
+        now = nearness_db(true, outputs(flatbuffer, inputs))
+        if now == -math.inf:  # the float file's outputs are not finite: nothing can be measured
+            return flatbuffer
+        made = _most(model, _layers(model, schema, _float_weights(source, schema)), true, inputs, floor_db(now))
     except (RuntimeError, ValueError):
         return flatbuffer
     return made if len(made) <= (1 - LEAST_GAIN) * len(flatbuffer) else flatbuffer

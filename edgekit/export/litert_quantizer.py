@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.util import find_spec
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -88,9 +89,10 @@ def _as_it_takes(data: bytes) -> bytes:
     seen: set[bytes] = set()
     for graph in model.subgraphs:
         for index, tensor in enumerate(graph.tensors):
-            name = tensor.name or b"tensor"
+            name = own = tensor.name or b"tensor"
+            numbers = count(index + len(seen))
             while name in seen:
-                name = b"%s_%d" % (tensor.name or b"tensor", index + len(seen))
+                name = b"%s_%d" % (own, next(numbers))
             tensor.name = name
             seen.add(name)
     if not model.signatureDefs:
