@@ -1,9 +1,9 @@
 """Dense layers of an int8 file with one scale in place of one a channel, where that costs nothing measurable.
 
 A channel takes 24 bytes of scales and zero points: 4 + 8 for its weights and 4 + 8 for its bias (in a packed file
-nearer to 8, since zero points are alike). For convolutions, which use a weight again and again, that is little; of an
-autoencoder of dense layers it is 6 % of the file. Their weights are alike enough in range, mostly, that one scale does.
-Whether it does is measured on the file's outputs.
+nearer to 8, since zero points are alike). For convolutions, which use a weight again and again, that is little; of
+small dense layers it is a part of the file that tells. Their weights are alike enough in range, mostly, that one scale
+does. Whether it does is measured on the file's outputs.
 """
 
 from __future__ import annotations

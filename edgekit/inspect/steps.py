@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-KINDS = ("affine", "normalise", "reverse", "neutral", "tokens", "weights", "other")
 PASSED = ("affine", "normalise", "reverse", "neutral")
 """Kinds behind which the same values go on."""
 MOST_STEPS = 16
