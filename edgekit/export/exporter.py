@@ -176,8 +176,7 @@ class _Workshop:
 
     def _with_few_scales(self, flatbuffer: bytes) -> bytes:
         names = input_names(flatbuffer)
-        arrays = self._calibration if isinstance(self._calibration, tuple) else (self._calibration,)
-        columns = dict(zip((spec.name for spec in self._int8.signature.inputs), arrays, strict=True))
+        columns = tflite.by_name(self._int8.signature, self._calibration)
 
         def reference() -> bytes:
             found = self._tflite("float32").read_bytes()

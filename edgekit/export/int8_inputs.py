@@ -21,10 +21,9 @@ from edgekit.data.finding import Finding
 from edgekit.data.lint_int8 import INT8
 from edgekit.data.steps import FINE_LEVELS, LEVELS, Steps
 from edgekit.errors import InputError
-from edgekit.export.check import answers
-from edgekit.metrics import decisions, picks
+from edgekit.export.check import answers, decided
 from edgekit.preprocessing import Preprocessing
-from edgekit.task import VALUES, Head, Task
+from edgekit.task import Head, Task
 from edgekit.techniques.outside import check_outside, normalize_outside
 
 SPOILED = "int8-inputs"
@@ -207,14 +206,13 @@ def _steps(values: Array, ranging: Ranging, levels: int) -> Steps:
 
 def _effect(before: Array, after: Array, head: Head) -> Effect:
     count = len(before)
-    if head.kind in VALUES or (head.kind == "unlabelled" and head.metric != "agreement"):
+    classes, rounded = decided(before, head), decided(after, head)
+    if classes is None or rounded is None:
         # Values side by side have ranges of their own; many of them are one thing, such as an image.
         apart = before.ndim == 2 and before.shape[1] <= _APART
         pairs = list(zip(before.T, after.T, strict=True)) if apart else [(before, after)]
         worst = max(_error(*pair) for pair in pairs)
         return Effect(1 - worst**2, f"outputs of {count} validation samples are off by {worst:.1%} of their spread")
-    of = picks if head.kind == "unlabelled" else decisions
-    classes, rounded = of(before, head), of(after, head)
     same = float((classes == rounded).mean())
     chance = np.unique(classes, return_counts=True)[1].max() / classes.size
     kept = float((same - chance) / (1 - chance) if chance < 1 else same)

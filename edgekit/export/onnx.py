@@ -14,7 +14,7 @@ from edgekit.export.onnx_ports import note_scales, twin_scales
 from edgekit.export.onnx_tidy import OPSET, tidy
 from edgekit.export.onnx_tools import explained, silenced
 from edgekit.export.signature import Signature
-from edgekit.export.tflite import Calibration
+from edgekit.export.tflite import Calibration, by_name
 from edgekit.inspect.info import FileInfo
 from edgekit.inspect.tflite import read_tflite
 
@@ -108,9 +108,7 @@ def write_int8(
         return FROM_TFLITE
 
     def static() -> str:
-        arrays = calibration if isinstance(calibration, tuple) else (calibration,)
-        feed = dict(zip((spec.name for spec in signature.inputs), arrays, strict=True))
-        return STATIC + static_int8(float_onnx(), path, feed, twin, ranging)
+        return STATIC + static_int8(float_onnx(), path, by_name(signature, calibration), twin, ranging)
 
     recurrent = unrolled or any(name.endswith(RECURRENT) for name in twin.operators)
     first, second = (static, from_tflite) if recurrent else (from_tflite, static)

@@ -58,6 +58,14 @@ def input_names(flatbuffer: bytes) -> list[str]:
     return [names[int(index)] for index in model.subgraphs[0].inputs]
 
 
+def in_dtypes(flatbuffer: bytes, samples: Arrays) -> list[npt.NDArray[Any]]:
+    """Return samples in the dtypes of a file's inputs."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    dtypes = [details["dtype"] for details in Interpreter(model_content=flatbuffer).get_input_details()]
+    return [a.astype(dtype, copy=False) for a, dtype in zip(samples, dtypes, strict=True)]
+
+
 def with_ranges(flatbuffer: bytes, samples: Arrays, ranging: Ranging, scheme: str) -> bytes:
     """Return a float file with the ranges of its float tensors, as the quantizers read them.
 
