@@ -90,6 +90,11 @@ def reverses(indices: Any) -> bool:
     return found.size > 1 and bool((found == np.arange(found.size)[::-1]).all())
 
 
+def backwards(strides: Any) -> bool:
+    """Whether constant strides read the last axis backwards; those of a scalar are none."""
+    return bool((np.ravel(np.asarray(strides))[-1:] < 0).any())
+
+
 def follow(
     start: Any, users: Callable[[Any], Sequence[Any]], step: Callable[[Any, Any], tuple[Step, Any]]
 ) -> list[Step]:
