@@ -152,11 +152,15 @@ def _compare(
 
 def _same(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], head: Head) -> float | None:
     """Return the share of decisions that are the same; None where the values decide nothing."""
+    first, second = decided(a, head), decided(b.reshape(a.shape), head)
+    return None if first is None or second is None else float((first == second).mean())
+
+
+def decided(outputs: npt.NDArray[np.float64], head: Head) -> npt.NDArray[Any] | None:
+    """Return what outputs decide, such as classes; None where the values decide nothing."""
     if head.kind in VALUES or (head.kind == "unlabelled" and head.metric != "agreement"):
         return None
-    if head.kind == "unlabelled":
-        return float((picks(a, head) == picks(b.reshape(a.shape), head)).mean())
-    return float((decisions(a, head) == decisions(b.reshape(a.shape), head)).mean())
+    return picks(outputs, head) if head.kind == "unlabelled" else decisions(outputs, head)
 
 
 def doubts(agreement: Agreement, part: str = "validation") -> str:

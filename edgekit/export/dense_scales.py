@@ -1,24 +1,22 @@
 """Dense layers of an int8 file with one scale in place of one a channel, where that costs nothing measurable.
 
 A channel takes 24 bytes of scales and zero points: 4 + 8 for its weights and 4 + 8 for its bias (in a packed file
-nearer to 8, since zero points are alike). For convolutions, which use a weight again and again, that is little; of an
-autoencoder of dense layers it is 6 % of the file. Their weights are alike enough in range, mostly, that one scale does.
-Whether it does is measured on the file's outputs.
+nearer to 8, since zero points are alike). For convolutions, which use a weight again and again, that is little; of
+small dense layers it is a part of the file that tells. Their weights are alike enough in range, mostly, that one scale
+does. Whether it does is measured on the file's outputs.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.export.fixed_batch import builtin_code
 from edgekit.export.flatbuilder import rebuilt
+from edgekit.export.int8_layers import Form, Layer, int8_layers
 from edgekit.export.nearness import Outputs, nearness_db, outputs, some
 from edgekit.export.pack import pack
 
@@ -55,8 +53,10 @@ def one_scale(flatbuffer: bytes, reference: Callable[[], bytes], samples: Arrays
     try:
         inputs, source = some(samples), reference()
         true = outputs(source, inputs)
-        layers = _layers(model, schema, _float_weights(source, schema))
-        made = _most(model, layers, true, inputs, floor_db(nearness_db(true, outputs(flatbuffer, inputs))))
+        now = nearness_db(true, outputs(flatbuffer, inputs))
+        if now == -math.inf:  # the float file's outputs are not finite: nothing can be measured
+            return flatbuffer
+        made = _most(model, _layers(model, schema, _float_weights(source, schema)), true, inputs, floor_db(now))
     except (RuntimeError, ValueError):
         return flatbuffer
     return made if len(made) <= (1 - LEAST_GAIN) * len(flatbuffer) else flatbuffer
@@ -75,19 +75,19 @@ def gain_in_bytes(flatbuffer: bytes) -> int:
     return sum(_CHANNEL * (len(layer.weights.quantization.scale) - 1) for layer in _layers(model, schema))
 
 
-def _most(model: Any, layers: list[_Layer], true: Outputs, inputs: Arrays, floor: float) -> bytes:
+def _most(model: Any, layers: list[Layer], true: Outputs, inputs: Arrays, floor: float) -> bytes:
     """Return the file with one scale in the most layers, beginning with those that cost least."""
 
-    def file(chosen: Sequence[_Layer]) -> bytes:
+    def file(chosen: Sequence[Layer]) -> bytes:
         for layer in layers:
             layer.use(layer in chosen)
-        return pack(rebuilt(model))
+        return rebuilt(model)
 
-    def near(chosen: Sequence[_Layer]) -> float:
+    def near(chosen: Sequence[Layer]) -> float:
         return nearness_db(true, outputs(file(chosen), inputs))
 
     if near(layers) >= floor:
-        return file(layers)
+        return pack(file(layers))
     if len(layers) <= _MOST_ALONE:
         alone = {layer: near([layer]) for layer in layers}
         order = sorted(layers, key=lambda layer: -alone[layer])
@@ -100,41 +100,7 @@ def _most(model: Any, layers: list[_Layer], true: Outputs, inputs: Arrays, floor
             low = count
         else:
             high = count - 1
-    return file(order[:low])
-
-
-@dataclass(frozen=True)
-class _Form:
-    weights: npt.NDArray[np.uint8]
-    scale: npt.NDArray[np.float32]
-    bias: npt.NDArray[np.uint8] | None
-    bias_scale: npt.NDArray[np.float32] | None
-
-
-@dataclass(frozen=True, eq=False)
-class _Layer:
-    """A dense layer in both forms.
-
-    Attributes:
-        noise: mean squared change of its weights by the other form, against their mean square.
-    """
-
-    weights: Any
-    weights_buffer: Any
-    bias: Any
-    bias_buffer: Any
-    per_channel: _Form
-    per_tensor: _Form
-    noise: float
-
-    def use(self, single: bool) -> None:
-        form = self.per_tensor if single else self.per_channel
-        self.weights_buffer.data, self.weights.quantization.scale = form.weights, form.scale
-        self.weights.quantization.zeroPoint = np.zeros(len(form.scale), np.int64)
-        if self.bias is not None:
-            self.bias_buffer.data, self.bias.quantization.scale = form.bias, form.bias_scale
-            assert form.bias_scale is not None
-            self.bias.quantization.zeroPoint = np.zeros(len(form.bias_scale), np.int64)
+    return pack(file(order[:low]))
 
 
 def _float_weights(flatbuffer: bytes, schema: Any) -> list[npt.NDArray[np.float32]]:
@@ -151,56 +117,24 @@ def _float_weights(flatbuffer: bytes, schema: Any) -> list[npt.NDArray[np.float3
     ]
 
 
-def _layers(model: Any, schema: Any, true: Sequence[npt.NDArray[np.float32]] = ()) -> list[_Layer]:
-    """Return the dense layers with int8 weights and int32 bias of their own, a scale a channel.
+def _layers(model: Any, schema: Any, true: Sequence[npt.NDArray[np.float32]] = ()) -> list[Layer]:
+    """Return the dense layers with a scale a channel, in both forms.
 
     Args:
         model: the int8 file.
         schema: of its tables.
         true: float weights to round anew; those of a layer are known by their values.
     """
-    graph = model.subgraphs[0]
-    uses = Counter(int(i) for g in model.subgraphs for o in g.operators for i in o.inputs)
-    holders = Counter(t.buffer for g in model.subgraphs for t in g.tensors)
     found = []
-    for operator in graph.operators:
-        if builtin_code(model.operatorCodes[operator.opcodeIndex]) != schema.BuiltinOperator.FULLY_CONNECTED:
-            continue
-        places = [*map(int, operator.inputs), -1][:3]
-        own = [graph.tensors[i] for i in places[1:] if i >= 0]
-        if any(uses[i] > 1 for i in places[1:] if i >= 0) or any(holders[tensor.buffer] > 1 for tensor in own):
-            continue
-        bias = own[1] if len(own) > 1 else None
-        layer = _layer(model, graph.tensors[places[0]], own[0], bias, schema.TensorType, true)
-        if layer is not None:
-            found.append(layer)
+    for weights, bias, now in int8_layers(model, {schema.BuiltinOperator.FULLY_CONNECTED}):
+        if len(now.scale) > 1 and not weights.quantization.quantizedDimension:
+            then, noise = _with_one_scale(now, true)
+            if then is not None:
+                found.append(Layer(model, weights, bias, now, then, noise))
     return found
 
 
-def _layer(
-    model: Any, source: Any, weights: Any, bias: Any, types: Any, true: Sequence[npt.NDArray[np.float32]]
-) -> _Layer | None:
-    how, buffer = weights.quantization, model.buffers[weights.buffer]
-    if source.type != types.INT8 or weights.type != types.INT8 or buffer.data is None or weights.sparsity is not None:
-        return None
-    if how is None or how.scale is None or len(how.scale) < 2 or how.quantizedDimension or np.any(how.zeroPoint):
-        return None
-    bias_buffer: Any = None if bias is None else model.buffers[bias.buffer]
-    if bias is not None and (bias.type != types.INT32 or bias_buffer.data is None or bias.quantization is None):
-        return None
-    if bias is not None and (bias.quantization.scale is None or len(bias.quantization.scale) != len(how.scale)):
-        return None
-    now = _Form(
-        buffer.data,
-        how.scale,
-        None if bias_buffer is None else bias_buffer.data,
-        None if bias is None else bias.quantization.scale,
-    )
-    then, noise = _with_one_scale(now, true)
-    return None if then is None else _Layer(weights, buffer, bias, bias_buffer, now, then, noise)
-
-
-def _with_one_scale(form: _Form, true: Sequence[npt.NDArray[np.float32]]) -> tuple[_Form | None, float]:
+def _with_one_scale(form: Form, true: Sequence[npt.NDArray[np.float32]]) -> tuple[Form | None, float]:
     """Return the other form and its noise; none for a bias that would not fit 32 bits."""
     scale = form.scale.astype(np.float64)
     real = np.asarray(form.weights, np.uint8).view(np.int8).reshape(len(scale), -1) * scale[:, None]
@@ -218,4 +152,5 @@ def _with_one_scale(form: _Form, true: Sequence[npt.NDArray[np.float32]]) -> tup
         if np.abs(wide).max(initial=0) > np.iinfo(np.int32).max:
             return None, math.inf
         bias, bias_scale = wide.astype("<i4").view(np.uint8), np.array([step], np.float32)
-    return _Form(stored.astype(np.int8).ravel().view(np.uint8), np.array([single], np.float32), bias, bias_scale), noise
+    weights = stored.astype(np.int8).ravel().view(np.uint8)
+    return Form(form.type, weights, np.array([single], np.float32), bias, bias_scale), noise

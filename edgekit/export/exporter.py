@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,9 +67,8 @@ def export(
     """
     with temporary_folder("export") as scratch:
         wanted, made = plan(recipe), list[Exported]()
-        calibrated = any(s in tflite.CALIBRATED or of_int8(s) for _, s in wanted)
         samples = _Samples(calibration, Ranging.of(recipe))
-        workshop = _Workshop(model, float_model, samples, scratch, name, rewrite=calibrated)
+        workshop = _Workshop(model, float_model, samples, scratch, name, {scheme for _, scheme in wanted})
         if workshop.rewrites:
             progress.say(f"before quantization: {in_words(workshop.rewrites)}")
         with progress.task("exporting", len(wanted)) as task:
@@ -118,17 +118,19 @@ class _Workshop:
     """Makes single artifacts; what one needs of another (ONNX int8 of TFLite int8) is made once, here."""
 
     def __init__(
-        self, model: Any, float_model: Any, samples: _Samples, scratch: Path, name: str, *, rewrite: bool
+        self, model: Any, float_model: Any, samples: _Samples, scratch: Path, name: str, schemes: Collection[str]
     ) -> None:
         self._calibration, self._ranging = samples.calibration, samples.ranging
         self._scratch, self._name = scratch, name
         plain, self._trained = float_model or model, float_model is not None
         # What is calibrated is rewritten. Files that keep floats are made from the model as it is: their users compare.
-        found = rewritten(plain, samples.calibration) if rewrite else Rewritten(plain)
-        trained = rewritten_trained(model, plain, samples.calibration) if rewrite and self._trained else found
+        int8 = any(map(of_int8, schemes))
+        calibrated = "int16x8" in schemes or (int8 and not self._trained)
+        found = rewritten(plain, samples.calibration) if calibrated else Rewritten(plain)
+        trained = rewritten_trained(model, plain, samples.calibration) if int8 and self._trained else found
         self.rewrites, self._int16_rewrites = trained.rewrites, found.rewrites
         self._int16 = without_loops(found.model, scratch / "int16")
-        self._int8 = without_loops(trained.model, scratch / "int8") if self._trained else self._int16
+        self._int8 = self._int16 if trained is found else without_loops(trained.model, scratch / "int8")
         self._float = self._int16 if self._int16.model is plain else Saved(plain, scratch / "float")
         self._flatbuffers: dict[str, Path] = {}
         self._int8_file: bytes | None = None
@@ -174,8 +176,7 @@ class _Workshop:
 
     def _with_few_scales(self, flatbuffer: bytes) -> bytes:
         names = input_names(flatbuffer)
-        arrays = self._calibration if isinstance(self._calibration, tuple) else (self._calibration,)
-        columns = dict(zip((spec.name for spec in self._int8.signature.inputs), arrays, strict=True))
+        columns = tflite.by_name(self._int8.signature, self._calibration)
 
         def reference() -> bytes:
             found = self._tflite("float32").read_bytes()
@@ -196,8 +197,11 @@ class _Workshop:
     def _int8_onnx(self, path: Path) -> Exported:
         # Where float ONNX is calibrated, that is what the TFLite was made of, but for layers unrolled for it alone.
         source = self._float if self._trained or self._int8.unrolled else self._int8
-        float_onnx = self._scratch / "float.onnx"
-        onnx.write_float(float_onnx, source.signature)
+
+        def float_onnx() -> Path:
+            onnx.write_float(self._scratch / "float.onnx", source.signature)
+            return self._scratch / "float.onnx"
+
         how = onnx.write_int8(
             path,
             self._int8.signature,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -21,10 +21,9 @@ from edgekit.data.finding import Finding
 from edgekit.data.lint_int8 import INT8
 from edgekit.data.steps import FINE_LEVELS, LEVELS, Steps
 from edgekit.errors import InputError
-from edgekit.export.check import answers
-from edgekit.metrics import decisions, picks
+from edgekit.export.check import answers, decided
 from edgekit.preprocessing import Preprocessing
-from edgekit.task import VALUES, Head, Task
+from edgekit.task import Head, Task
 from edgekit.techniques.outside import check_outside, normalize_outside
 
 SPOILED = "int8-inputs"
@@ -79,14 +78,28 @@ class Subject:
             ranging: how calibration chooses what the steps span.
             levels: of the integer.
         """
-        inputs, calibration = (_arrays(self.preprocessing.apply(x)) for x in (self.samples, self.calibration))
+        inputs, calibration = self._inputs
         rounded = [
             _steps(seen, ranging, levels).rounded(array) if _is_float(tensor) else array
             for array, seen, tensor in zip(inputs, calibration, self.model.inputs, strict=True)
         ]
-        before, after = (answers(self.model, tuple(x) if len(x) > 1 else x[0]) for x in (inputs, rounded))
-        effects = [_effect(*pair) for pair in zip(before, after, self.task.heads, strict=True)]
+        after = self._answers(rounded)
+        effects = [_effect(*pair) for pair in zip(self._before, after, self.task.heads, strict=True)]
         return min(effects, key=lambda effect: effect.kept)
+
+    @cached_property
+    def _inputs(self) -> tuple[list[Array], list[Array]]:
+        """Samples and calibration samples as the model takes them."""
+        samples, calibration = (_arrays(self.preprocessing.apply(x)) for x in (self.samples, self.calibration))
+        return samples, calibration
+
+    @cached_property
+    def _before(self) -> tuple[Array, ...]:
+        """What the model answers to its samples as they are: the same for every remedy."""
+        return self._answers(self._inputs[0])
+
+    def _answers(self, inputs: list[Array]) -> tuple[Array, ...]:
+        return answers(self.model, tuple(inputs) if len(inputs) > 1 else inputs[0])
 
     def outside(self) -> Subject | None:
         """Return it with its normalization done by the preprocessing, if that can be."""
@@ -193,14 +206,13 @@ def _steps(values: Array, ranging: Ranging, levels: int) -> Steps:
 
 def _effect(before: Array, after: Array, head: Head) -> Effect:
     count = len(before)
-    if head.kind in VALUES or (head.kind == "unlabelled" and head.metric != "agreement"):
+    classes, rounded = decided(before, head), decided(after, head)
+    if classes is None or rounded is None:
         # Values side by side have ranges of their own; many of them are one thing, such as an image.
         apart = before.ndim == 2 and before.shape[1] <= _APART
         pairs = list(zip(before.T, after.T, strict=True)) if apart else [(before, after)]
         worst = max(_error(*pair) for pair in pairs)
         return Effect(1 - worst**2, f"outputs of {count} validation samples are off by {worst:.1%} of their spread")
-    of = picks if head.kind == "unlabelled" else decisions
-    classes, rounded = of(before, head), of(after, head)
     same = float((classes == rounded).mean())
     chance = np.unique(classes, return_counts=True)[1].max() / classes.size
     kept = float((same - chance) / (1 - chance) if chance < 1 else same)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.util import find_spec
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ import numpy.typing as npt
 from edgekit.calibration import MINMAX, Ranging
 from edgekit.errors import ConversionError, RunnerError
 from edgekit.export.flatbuilder import rebuilt
-from edgekit.export.ranges import with_ranges
+from edgekit.export.ranges import in_dtypes, with_ranges
 from edgekit.isolated.child import PER_BYTE, Child, memory_for
 
 Arrays = Sequence[npt.NDArray[Any]]
@@ -68,13 +69,10 @@ def work(
     data: npt.NDArray[np.uint8], *calibration: npt.NDArray[Any], scheme: str, method: str, percentile: float
 ) -> tuple[None, list[Any]]:
     """Do what `quantize` asks for, in its child."""
-    from ai_edge_litert.interpreter import Interpreter
     from litert_quantizer import quantizer, recipe
 
     named = _as_it_takes(data.tobytes())
-    dtypes = [details["dtype"] for details in Interpreter(model_content=named).get_input_details()]
-    samples = [a.astype(dtype, copy=False) for a, dtype in zip(calibration, dtypes, strict=True)]
-    ranges = _ranges(with_ranges(named, samples, Ranging(method, percentile), scheme))
+    ranges = _ranges(with_ranges(named, in_dtypes(named, calibration), Ranging(method, percentile), scheme))
     worker = quantizer.Quantizer(bytearray(named), getattr(recipe, _RECIPES[scheme])())
     made = worker.quantize(ranges, enable_progress_bar=False, enable_progress_report=False).quantized_model
     return None, [np.frombuffer(bytes(made), np.uint8)]
@@ -88,9 +86,10 @@ def _as_it_takes(data: bytes) -> bytes:
     seen: set[bytes] = set()
     for graph in model.subgraphs:
         for index, tensor in enumerate(graph.tensors):
-            name = tensor.name or b"tensor"
+            name = own = tensor.name or b"tensor"
+            numbers = count(index + len(seen))
             while name in seen:
-                name = b"%s_%d" % (tensor.name or b"tensor", index + len(seen))
+                name = b"%s_%d" % (own, next(numbers))
             tensor.name = name
             seen.add(name)
     if not model.signatureDefs:

@@ -19,9 +19,9 @@ MAX_SAMPLES = 100
 """Evenly spaced ones of those given: a tenth of a dB needs no more."""
 
 
-def some(samples: Arrays) -> list[npt.NDArray[Any]]:
-    """Return at most `MAX_SAMPLES` of the samples, one array an input."""
-    step = max(1, math.ceil(len(samples[0]) / MAX_SAMPLES))
+def some(samples: Arrays, most: int = MAX_SAMPLES) -> list[npt.NDArray[Any]]:
+    """Return at most so many of the samples, one array an input."""
+    step = max(1, math.ceil(len(samples[0]) / most))
     return [column[::step] for column in samples]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from edgekit.export.onnx_ports import note_scales, twin_scales
 from edgekit.export.onnx_tidy import OPSET, tidy
 from edgekit.export.onnx_tools import explained, silenced
 from edgekit.export.signature import Signature
-from edgekit.export.tflite import Calibration
+from edgekit.export.tflite import Calibration, by_name
 from edgekit.inspect.info import FileInfo
 from edgekit.inspect.tflite import read_tflite
 
@@ -77,7 +78,7 @@ def write_int8(
     path: Path,
     signature: Signature,
     tflite: Path,
-    float_onnx: Path,
+    float_onnx: Callable[[], Path],
     calibration: Calibration,
     ranging: Ranging = MINMAX,
     *,
@@ -92,7 +93,7 @@ def write_int8(
         path: the file to write.
         signature: of the model, for the names.
         tflite: the int8 TFLite of the same model, for the scales of inputs and outputs in either way.
-        float_onnx: the float ONNX of the same model, for the second way.
+        float_onnx: writes the float ONNX of the same model; called for the second way only.
         calibration: preprocessed samples, for the second way.
         ranging: how that chooses the ranges of activations.
         unrolled: whether recurrent layers are unrolled in the TFLite.
@@ -107,9 +108,7 @@ def write_int8(
         return FROM_TFLITE
 
     def static() -> str:
-        arrays = calibration if isinstance(calibration, tuple) else (calibration,)
-        feed = dict(zip((spec.name for spec in signature.inputs), arrays, strict=True))
-        return STATIC + static_int8(float_onnx, path, feed, twin, ranging)
+        return STATIC + static_int8(float_onnx(), path, by_name(signature, calibration), twin, ranging)
 
     recurrent = unrolled or any(name.endswith(RECURRENT) for name in twin.operators)
     first, second = (static, from_tflite) if recurrent else (from_tflite, static)

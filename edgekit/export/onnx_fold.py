@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.export.onnx_tidy import captured
+
 
 def fold(model: Any) -> None:
     """Rewrite what a quantizer would spoil; the outputs stay the same, up to rounding in float32.
@@ -24,7 +26,8 @@ def fold(model: Any) -> None:
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     types = (*graph.value_info, *graph.input, *graph.output)
     ranks = {value.name: len(value.type.tensor_type.shape.dim) for value in types if value.type.HasField("tensor_type")}
-    uses = Counter([name for node in graph.node for name in node.input] + [value.name for value in graph.output])
+    read = [name for node in graph.node for name in (*node.input, *captured(node))]
+    uses = Counter([*read, *(value.name for value in graph.output)])
     makers = {name: node for node in graph.node for name in node.output if name and uses[name] == 1}
     for node in list(graph.node):
         if node.op_type == "Gemm":

@@ -80,7 +80,7 @@ def sort(graph: Any) -> None:
             ordered[id(node)] = node
         else:
             stack.append((name, True))
-            stack += [(source, False) for source in reversed([*node.input, *_captured(node)])]
+            stack += [(source, False) for source in reversed([*node.input, *captured(node)])]
     nodes = [type(node).FromString(node.SerializeToString()) for node in ordered.values()]
     for node in nodes:
         if not node.domain:
@@ -96,13 +96,13 @@ def _subgraphs(node: Any) -> list[tuple[str, Any]]:
     return [(attribute.name, attribute.g) for attribute in node.attribute if attribute.HasField("g")]
 
 
-def _captured(node: Any) -> list[str]:
+def captured(node: Any) -> list[str]:
     """Return the values that the graphs inside a node take from around it."""
     found: dict[str, None] = {}
     for _, graph in _subgraphs(node):
         own = {value.name for value in (*graph.input, *graph.initializer)}
         for inner in graph.node:
-            found |= dict.fromkeys(name for name in (*inner.input, *_captured(inner)) if name and name not in own)
+            found |= dict.fromkeys(name for name in (*inner.input, *captured(inner)) if name and name not in own)
             own |= set(inner.output)
         found |= dict.fromkeys(value.name for value in graph.output if value.name not in own)
     return list(found)
@@ -137,7 +137,7 @@ def rename(graph: Any, fixed: Mapping[str, str], prefix: str = "") -> None:
         for role, names in (("inputs", node.input), ("outputs", node.output)):
             for position, old in enumerate(names):
                 names[position] = name(old, f"{node.name}.{_role(node.op_type, role, position)}")
-        for position, old in enumerate(_captured(node)):
+        for position, old in enumerate(captured(node)):
             name(old, f"{node.name}.captured{position}")
         for kind, inner in _subgraphs(node):
             inputs = {value.name: f"{node.name}.{kind}.{i}" for i, value in enumerate(inner.input)}

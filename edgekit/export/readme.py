@@ -65,12 +65,19 @@ def _meaning(manifest: Manifest) -> str:
 
 def _rewrites(manifest: Manifest) -> list[str]:
     """Say what was rewritten in the model before quantization, and in which files; nothing if nothing was."""
-    files = [artifact for artifact in manifest.artifacts if artifact.rewrites]
-    if not files:
-        return []
-    names = ", ".join(visible(artifact.file) for artifact in files)
-    head = f"Rewritten before quantization, the outputs in float unchanged ({names}):"
-    return ["\n".join([head, *(f"  {line}" for line in in_words(files[0].rewrites).split("; "))])]
+    files: dict[str, list[str]] = {}
+    for artifact in manifest.artifacts:
+        if artifact.rewrites:
+            files.setdefault(in_words(artifact.rewrites), []).append(visible(artifact.file))
+    return [
+        "\n".join(
+            [
+                f"Rewritten before quantization, the outputs in float unchanged ({', '.join(names)}):",
+                *(f"  {line}" for line in words.split("; ")),
+            ]
+        )
+        for words, names in files.items()
+    ]
 
 
 def _files(manifest: Manifest) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -90,10 +90,10 @@ def convert(
 
 def _quantizer(signature: Signature, scheme: str, calibration: Calibration, ranging: Ranging) -> Callable[..., bytes]:
     """Return what takes the place of the converter's own step from a float file to a quantized one."""
-    by_name = dict(zip((spec.name for spec in signature.inputs), columns(signature, calibration), strict=True))
+    columns = by_name(signature, calibration)
 
     def quantize(flatbuffer: bytes, *_: Any) -> bytes:
-        samples = [by_name[name] for name in input_names(flatbuffer)]
+        samples = [columns[name] for name in input_names(flatbuffer)]
         return QUANTIZERS[scheme](flatbuffer, samples, ranging)
 
     return quantize
@@ -140,14 +140,8 @@ def keeps_loops(saved_model: Path, signature: Signature) -> bool:
     return signature.keeps_loops
 
 
-def columns(signature: Signature, calibration: Calibration) -> list[npt.NDArray[Any]]:
-    """Return the samples of every input, in the signature's order and dtypes."""
+def by_name(signature: Signature, calibration: Calibration) -> dict[str, npt.NDArray[Any]]:
+    """Return the samples of every input by its name, in the signature's order and dtypes."""
     arrays = calibration if isinstance(calibration, tuple) else (calibration,)
-    return [a.astype(s.dtype.as_numpy_dtype, copy=False) for s, a in zip(signature.inputs, arrays, strict=True)]
-
-
-def rows(signature: Signature, calibration: Calibration) -> Iterator[dict[str, npt.NDArray[Any]]]:
-    """Yield one sample after the other, by the names of the inputs and in their dtypes."""
-    arrays = columns(signature, calibration)
-    for index in range(len(arrays[0])):
-        yield {spec.name: array[index : index + 1] for spec, array in zip(signature.inputs, arrays, strict=True)}
+    specs = signature.inputs
+    return {s.name: a.astype(s.dtype.as_numpy_dtype, copy=False) for s, a in zip(specs, arrays, strict=True)}

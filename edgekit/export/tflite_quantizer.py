@@ -19,7 +19,7 @@ from edgekit.backend import tensorflow
 from edgekit.calibration import MINMAX, Ranging
 from edgekit.errors import ConversionError, MissingExtraError, RunnerCrashed, RunnerError
 from edgekit.export.lstm_state import mend_states
-from edgekit.export.ranges import Arrays, hides_values, with_ranges
+from edgekit.export.ranges import Arrays, hides_values, in_dtypes, with_ranges
 from edgekit.inspect.flatbuffer import Walker
 from edgekit.inspect.operators import foreign_tflite
 from edgekit.inspect.tflite_graph import parse
@@ -91,7 +91,7 @@ def work(
         raise ConversionError(f"TFLite {scheme}: the file has the operator `{foreign[0]}`, which is not run here", HINT)
     with temporary_folder("keras") as home:
         os.environ["KERAS_HOME"] = str(home)  # Keras, which comes along with TensorFlow, writes into it
-        made = QUANTIZERS[scheme](flatbuffer, _in_dtypes(flatbuffer, calibration), Ranging(method, percentile))
+        made = QUANTIZERS[scheme](flatbuffer, in_dtypes(flatbuffer, calibration), Ranging(method, percentile))
     return None, [np.frombuffer(mend_states(made), np.uint8)]
 
 
@@ -136,11 +136,3 @@ def _calibrated(data: bytes, samples: Arrays, ranging: Ranging, scheme: str) -> 
         rows = ([column[i : i + 1] for column in samples] for i in range(len(samples[0])))
         data = bytes(Calibrator(data).calibrate(lambda: rows))
     return with_ranges(data, samples, ranging, scheme)
-
-
-def _in_dtypes(data: bytes, calibration: Arrays) -> list[npt.NDArray[Any]]:
-    """Return the samples in the dtypes of the file's inputs."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    dtypes = [details["dtype"] for details in Interpreter(model_content=data).get_input_details()]
-    return [a.astype(dtype, copy=False) for a, dtype in zip(calibration, dtypes, strict=True)]

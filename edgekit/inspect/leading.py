@@ -12,7 +12,7 @@ import numpy as np
 
 from edgekit.inspect import values
 from edgekit.inspect.reading import at_arms_length, format_of
-from edgekit.inspect.steps import Step, arithmetic, follow, normalising, reverses
+from edgekit.inspect.steps import Step, arithmetic, backwards, follow, normalising, reverses
 
 _TFLITE_ARITHMETIC = {"ADD": "add", "SUB": "subtract", "MUL": "multiply", "DIV": "divide"}
 _TFLITE_NEUTRAL = (
@@ -88,7 +88,7 @@ def _tflite_step(operator: Any, tensor: int, constant: Callable[[int], Any], ran
     if name == "REVERSE_V2" and others and others[0] is not None:
         return Step("reverse" if rank - 1 in np.ravel(others[0]) % rank else "neutral", name)
     if name == "STRIDED_SLICE" and len(others) == 3 and others[2] is not None:
-        return Step("reverse" if np.ravel(others[2])[-1] < 0 else "neutral", name)
+        return Step("reverse" if backwards(others[2]) else "neutral", name)
     if name in ("GATHER", "EMBEDDING_LOOKUP") and len(inputs) > 1:
         as_tokens = (inputs[1] if name == "GATHER" else inputs[0]) == tensor
         table = constant(inputs[0] if name == "GATHER" else inputs[1])
@@ -147,7 +147,7 @@ def _onnx_step(node: Any, name: str, tensor: str, constant: Callable[[str], Any]
         return Step("normalise", name)
     if name == "Slice":
         steps = constant(inputs[4]) if len(inputs) > 4 else None
-        return Step("reverse" if steps is not None and np.ravel(steps)[-1] < 0 else "neutral", name)
+        return Step("reverse" if steps is not None and backwards(steps) else "neutral", name)
     if name == "Gather" and len(inputs) == 2:
         if inputs[1] == tensor:
             table = constant(inputs[0])

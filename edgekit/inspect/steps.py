@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-KINDS = ("affine", "normalise", "reverse", "neutral", "tokens", "weights", "other")
 PASSED = ("affine", "normalise", "reverse", "neutral")
 """Kinds behind which the same values go on."""
 MOST_STEPS = 16
@@ -89,6 +88,11 @@ def reverses(indices: Any) -> bool:
     """Whether constant indices pick channels in the other order."""
     found = np.ravel(np.asarray(indices))
     return found.size > 1 and bool((found == np.arange(found.size)[::-1]).all())
+
+
+def backwards(strides: Any) -> bool:
+    """Whether constant strides read the last axis backwards; those of a scalar are none."""
+    return bool((np.ravel(np.asarray(strides))[-1:] < 0).any())
 
 
 def follow(

@@ -13,7 +13,7 @@ from edgekit.backend import keras3, tensorflow, tf_keras
 from edgekit.data.doubts import data_doubts
 from edgekit.data.loading import load_data
 from edgekit.data.model_facts import ModelInput, input_facts
-from edgekit.inspect.steps import arithmetic, reverses
+from edgekit.inspect.steps import arithmetic, backwards, reverses
 from edgekit.models.file_model import FileModel
 from edgekit.models.loader import load_model
 from edgekit.preprocessing import Preprocessing
@@ -148,3 +148,7 @@ def test_constants() -> None:
     assert arithmetic("ADD", "add", [np.nan]).kind == "other"
     assert arithmetic("ADD", "add", np.full((4, 4), 2.0)).offset == (2.0,)
     assert reverses([2, 1, 0]) and not reverses([0, 1, 2]) and not reverses([0])
+
+
+def test_strides_of_a_scalar_read_nothing_backwards() -> None:
+    assert backwards([1, -1]) and not backwards([-1, 1]) and not backwards([])

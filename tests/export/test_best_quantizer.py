@@ -152,6 +152,19 @@ def test_litert_quantizer(name: str, tmp_path: Path) -> None:
     assert nearness_db(outputs(source, fed), outputs(made, fed)) > 25
 
 
+def test_every_tensor_gets_a_name_of_its_own() -> None:
+    """Also where the name that would be made is taken: this looped for ever."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    def rename(s: Any, whole: Any) -> None:
+        for tensor, name in zip(whole.subgraphs[0].tensors, (b"a", b"a_4", b"a"), strict=False):
+            tensor.name = name
+
+    made = litert_quantizer._as_it_takes(changed(files(1)[0], rename))
+    names = [tensor.name for tensor in schema.ModelT.InitFromPackedBuf(made, 0).subgraphs[0].tensors]
+    assert names[:3] == [b"a", b"a_4", b"a_5"] and len(set(names)) == len(names)
+
+
 @pytest.mark.tensorflow
 def test_tensorflow_quantizes_what_litert_torch_writes(tmp_path: Path) -> None:
     """As it came, all its weights stayed float: the metadata `keep_stablehlo_constant` hid them."""

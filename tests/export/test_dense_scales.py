@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from edgekit.export.dense_scales import floor_db, gain_in_bytes, one_scale
 from edgekit.export.nearness import nearness_db, outputs
 from edgekit.export.pack import pack
-from tests.tiny_tflite import Op, T, model
+from tests.tiny_tflite import Op, T, changed, model
 
 WIDTHS = (24, 96, 96, 24)
 SAMPLES = [np.random.default_rng(1).uniform(-1, 1, (60, WIDTHS[0])).astype(np.float32)]
@@ -105,6 +106,24 @@ def test_without_a_float_file_nothing_changes() -> None:
 
     _, int8 = files(1)
     assert one_scale(int8, none, SAMPLES) == int8
+
+
+def test_where_the_float_file_is_not_finite_nothing_changes() -> None:
+    source, int8 = files(1)
+
+    def spoil(s: Any, whole: Any) -> None:
+        bias = next(t for t in whole.subgraphs[0].tensors if t.name == b"b2")
+        whole.buffers[bias.buffer].data = np.full(WIDTHS[3], np.nan, "<f4").view(np.uint8)
+
+    assert one_scale(int8, lambda: changed(source, spoil), SAMPLES) == int8
+
+
+def test_operators_without_inputs_are_passed_over() -> None:
+    def add(s: Any, whole: Any) -> None:
+        whole.operatorCodes.append(s.OperatorCodeT(builtinCode=s.BuiltinOperator.VAR_HANDLE))
+        whole.subgraphs[0].operators.append(s.OperatorT(opcodeIndex=1, inputs=None, outputs=[]))
+
+    assert gain_in_bytes(changed(files(1)[1], add)) == gain_in_bytes(files(1)[1])
 
 
 @pytest.mark.parametrize(("now", "floor"), [(20.0, 19.8), (40.1, 39.9), (41.0, 40.0), (47.0, 45.5)])

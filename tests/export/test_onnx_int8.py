@@ -118,6 +118,24 @@ def test_batch_normalization_behind_a_dense_layer_goes_into_its_weights(across: 
     np.testing.assert_allclose(run(model, x)[0], run(path, x)[0], rtol=1e-5, atol=1e-5)
 
 
+def test_a_dense_layer_that_the_body_of_an_if_reads_stays(tmp_path: Path) -> None:
+    """Its output has two readers: BatchNormalization, and the body, which would be left without it."""
+    body = onnx.helper.make_graph([node("Identity", ["h"], ["inner"])], "body", [], [value("inner", [1, 12])])
+    nodes = [
+        node("Gemm", ["x", "w"], ["h"]),
+        node("BatchNormalization", ["h", "g", "b", "m", "v"], ["n"]),
+        node("If", ["yes"], ["read"], then_branch=body, else_branch=body),
+        node("Add", ["n", "read"], ["y"]),
+    ]
+    constants = [constant("w", random.normal(size=(6, 12)), "float32"), constant("yes", True, "bool")]
+    constants += [constant(name, random.uniform(0.5, 2, 12), "float32") for name in "gbmv"]
+    path = save(tmp_path / "a.onnx", nodes, [value("x", [1, 6])], [value("y", [1, 12])], constants)
+    model = loaded(path)
+    fold(model)
+    x = random.normal(size=(1, 6)).astype(np.float32)
+    np.testing.assert_allclose(run(model, x)[0], run(path, x)[0], rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("bias", [0.5, np.ones((1, 12)) * 3, np.arange(12.0)], ids=["scalar", "row", "vector"])
 def test_biases_of_any_shape(bias: Any, tmp_path: Path) -> None:
     nodes = [node("Gemm", ["x", "w", "c"], ["y"])]

@@ -94,7 +94,8 @@ def test_int8_is_better_than_with_the_ranges_that_tensorflow_logs(saved: Any, sa
     folder, signature = saved
     converter = tensorflow().lite.TFLiteConverter.from_saved_model(str(folder))
     tflite.SCHEMES["int8"](converter)
-    converter.representative_dataset = lambda: tflite.rows(signature, samples)
+    [spec] = signature.inputs
+    converter.representative_dataset = lambda: ({spec.name: sample[None]} for sample in samples)
     exact = run(tflite.convert(folder, signature, "float32", samples), samples)
     with quiet():
         made = converter.convert()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,8 @@ import pytest
 from edgekit.backend import seed_everything, tensorflow, tf_keras
 from edgekit.config import Recipe
 from edgekit.export.exporter import export
-from edgekit.export.rewrites.apply import Rewritten, rewritten
+from edgekit.export.readme import _rewrites
+from edgekit.export.rewrites.apply import Rewritten, in_words, rewritten
 from edgekit.export.rewrites.registry import Rewrite
 from edgekit.progress import SILENT
 from edgekit.stats import sqnr_db
@@ -340,3 +342,14 @@ def test_activations_of_models_trained_with_fake_quantization(tmp_path: Path) ->
     assert rewrites == {"bounded-activations": 1}
     assert "EXP" not in operators
     assert ratio >= 20
+
+
+def test_the_readme_of_a_bundle_says_what_was_rewritten_in_which_files() -> None:
+    """A file of a model trained with fake quantization has other rewrites than one made from its float twin."""
+    rewrites = {"a.tflite": {}, "b.tflite": {"bounded-activations": 2}, "c.tflite": {"equalize": 1}}
+    rewrites["d.onnx"] = rewrites["b.tflite"]
+    artifacts = [SimpleNamespace(file=name, rewrites=found) for name, found in rewrites.items()]
+    manifest: Any = SimpleNamespace(artifacts=artifacts)
+    first, second = (text.splitlines() for text in _rewrites(manifest))
+    assert first[0].endswith("(b.tflite, d.onnx):") and first[1:] == [f"  {in_words(rewrites['b.tflite'])}"]
+    assert second[0].endswith("(c.tflite):") and second[1:] == [f"  {in_words(rewrites['c.tflite'])}"]

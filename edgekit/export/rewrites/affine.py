@@ -40,11 +40,6 @@ class Affine:
         """The tensor it makes."""
         return flat(self.nodes[-1].outputs)[0]
 
-    @property
-    def idle(self) -> bool:
-        """Whether it changes nothing."""
-        return bool((self.factor == 1).all() and (self.shift == 0).all())
-
 
 def chains(view: View) -> list[Affine]:
     """Return the affine chains of a model, each as long as it gets."""
