@@ -171,7 +171,7 @@ class _Settled:
         if used is not usual:
             return (
                 f"{name}: inputs are {formula(used.how)}, found by trial: {gave(used, task)} on {used.samples} "
-                f"samples, {gave(usual, task)} with {formula(usual.how)}; to keep that: {typed(usual.how)}"
+                f"samples, {gave(usual, task)} with {formula(usual.how)}, which is {typed(usual.how)}"
             )
         few = " (too few to judge by)" if used.samples < FEWEST else ""
         close = [] if few or self._best is not None else self._all
