@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.columns import dtype_name
 from edgekit.data.keras_steps import layer_step
 from edgekit.inspect.steps import Step
 
@@ -97,7 +98,7 @@ def model_facts(model: Any) -> ModelFacts:
             _one(
                 name if len(tensors) > 1 else "",
                 shape,
-                str(getattr(tensor.dtype, "name", tensor.dtype)),
+                dtype_name(tensor),
                 (layer_step(layer) for layer in order if _kind(layer) != "InputLayer"),
             )
         )
@@ -114,9 +115,9 @@ def _of_file(model: Any) -> ModelFacts:
     """Look at a model that knows its first operations: a file, or a function of TensorFlow's."""
     names = list(model.input_names) if len(model.inputs) > 1 else [""]
     found = [
-        _one(name, tuple(tensor.shape)[1:], str(getattr(tensor.dtype, "name", tensor.dtype)), steps)
+        _one(name, tuple(tensor.shape)[1:], dtype_name(tensor), steps)
         if steps
-        else ModelInput(name, tuple(tensor.shape)[1:], str(getattr(tensor.dtype, "name", tensor.dtype)), computes=True)
+        else ModelInput(name, tuple(tensor.shape)[1:], dtype_name(tensor), computes=True)
         for name, tensor, steps in zip(names, model.inputs, model.leading(), strict=True)
     ]
     # Of a file nobody can tell whether a BatchNormalization became part of its weights.

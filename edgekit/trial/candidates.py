@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.columns import Array, Columns, columns_of
+from edgekit.columns import Array, Columns, columns_of, evenly
 from edgekit.data.model_facts import ModelInput
 from edgekit.preprocessing import LARGEST, SMALLEST, Preprocessing
 
@@ -66,7 +66,7 @@ class Moments:
 def moments(array: Any) -> Moments:
     """Look at evenly spaced samples."""
     count = LOOKED_AT * (10 if array.ndim == 2 else 1)
-    rows = np.unique(np.linspace(0, len(array) - 1, min(count, len(array))).astype(np.int64))
+    rows = evenly(len(array), count)
     rows = rows[:: max(1, int(np.prod(array.shape[1:])) * len(rows) // MOST_VALUES)]
     chosen = np.asarray(array[rows])
     columns = chosen.reshape(-1, chosen.shape[-1] if chosen.ndim > 1 else 1)

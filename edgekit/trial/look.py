@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.columns import Array, Columns, columns_of
+from edgekit.columns import Array, Columns, columns_of, evenly
 from edgekit.data.model_facts import ModelInput
 from edgekit.data.split import Splits, sample
 from edgekit.errors import ChanceError, EdgekitError, InputError
@@ -227,7 +227,7 @@ def _joined(a: Any, b: Any) -> Any:
 def _mean(samples: Any) -> Any:
     """Return the mean stored sample, (1, ...)."""
     array = columns_of(samples)[0]
-    rows = np.unique(np.linspace(0, len(array) - 1, min(len(array), 2000)).astype(np.int64))
+    rows = evenly(len(array), 2000)
     return np.asarray(array[rows]).mean(axis=0, keepdims=True, dtype=np.float64)
 
 
