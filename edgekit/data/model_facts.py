@@ -84,7 +84,7 @@ def model_facts(model: Any) -> ModelFacts:
     """
     if not hasattr(model, "layers"):
         return _of_file(model) if hasattr(model, "leading") else ModelFacts(())
-    layers = list(_flat(model))
+    layers = list(flat_layers(model))
     inside = {id(layer) for layer in layers}
     names = list(getattr(model, "input_names", None) or [])
     tensors = list(model.inputs)
@@ -152,11 +152,12 @@ def _one(name: str, shape: tuple[int | None, ...], dtype: str, steps: Iterable[S
     )  # fmt: skip
 
 
-def _flat(model: Any) -> Iterator[Any]:
+def flat_layers(model: Any) -> Iterator[Any]:
+    """Yield the layers of a Keras model, those of nested models in place of these."""
     # Keras 3 keeps arithmetic between layers out of `layers`.
     for layer in getattr(model, "operations", None) or model.layers:
         if getattr(layer, "layers", None):
-            yield from _flat(layer)
+            yield from flat_layers(layer)
         else:
             yield layer
 
@@ -170,7 +171,7 @@ def _after(start: Any, inside: set[int]) -> Iterator[Any]:
             continue
         seen.add(id(layer))
         if getattr(layer, "layers", None):
-            yield from _flat(layer)
+            yield from flat_layers(layer)
             continue
         yield layer
         for node in getattr(layer, "_outbound_nodes", ()):
