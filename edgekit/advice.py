@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from edgekit.config import StageSpec
+from edgekit.data.model_facts import flat_layers
 from edgekit.ledger import Entry
 from edgekit.printable import visible
 from edgekit.quality import Judged, Loss
@@ -51,7 +52,8 @@ def conclude(
         advice = after_stages(specs, stages, ledger)
     else:
         trained = any(spec.use == "quantize" for spec in specs)
-        kinds = {type(layer).__name__ for layer in getattr(source.model, "layers", ())}
+        layers = flat_layers(source.model) if hasattr(source.model, "layers") else ()
+        kinds = {type(layer).__name__ for layer in layers}
         advice = after_export(keras=bool(kinds), trained=trained, recurrent=bool(kinds.intersection(RECURRENT)))
     files: dict[str, list[str]] = {}
     for loss in losses:

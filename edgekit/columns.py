@@ -82,6 +82,16 @@ def columns_of(samples: Any) -> tuple[Any, ...]:
     return samples.arrays if isinstance(samples, Columns) else (samples,)
 
 
+def evenly(total: int, most: int) -> npt.NDArray[np.int64]:
+    """Return sorted indices of at most so many of `total` rows, evenly spaced, the first and the last among them."""
+    return np.unique(np.linspace(0, total - 1, min(most, total)).astype(np.int64))
+
+
+def dtype_name(tensor: Any) -> str:
+    """Return NumPy's name of what an array holds, or a tensor of Keras 2 or 3."""
+    return str(getattr(tensor.dtype, "name", tensor.dtype))
+
+
 def part(inputs: Any, rows: slice) -> Any:
     """Return some samples of model inputs: of one array, or of each in a tuple."""
     return tuple(array[rows] for array in inputs) if isinstance(inputs, tuple) else inputs[rows]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from edgekit.columns import Array
 from edgekit.errors import InputError
 from edgekit.labels import PLAIN, Coding, Values, of_many, of_two, values_of
-from edgekit.nature import UNKNOWN, Nature
+from edgekit.nature import UNKNOWN, Nature, nature_of
 from edgekit.task import DENSE, SIGMOID, SOFTMAX, USUAL, Head
 
 Shape = tuple[int | None, ...]
@@ -73,8 +73,6 @@ def settled(head: Head, outputs: Array, y: Array) -> Head:
     Raises:
         InputError: the output is one probability, and the labels are several classes.
     """
-    from edgekit.nature import nature_of
-
     if head.kind != "regression" or (outputs.ndim > 1 and outputs.shape[1:] != (1,)):
         return head
     values, nature = values_of(y), nature_of(outputs)
@@ -122,8 +120,8 @@ class _Output:
             InputError: they do not fit.
         """
         values, labels, shape = values_of(y), y.shape[1:], self.shape
-        positions = values.whole and len(shape) > 1 and (_fits(labels, shape[:-1]) or _fits(labels, (*shape[:-1], 1)))
-        if self.nature.numbers and values.whole and ((self.single and labels == ()) or _fits(labels, shape)):
+        positions = values.whole and len(shape) > 1 and (fits(labels, shape[:-1]) or fits(labels, (*shape[:-1], 1)))
+        if self.nature.numbers and values.whole and ((self.single and labels == ()) or fits(labels, shape)):
             return self._numbers(values, labels)
         if values.whole and labels == () and len(shape) == 1 and not self.single:
             return self._classes(y, values)
@@ -131,7 +129,7 @@ class _Output:
             return self._one(values)
         if positions and (self.width != 1 or labels == shape[:-1] or of_two(values)):
             return self._positions(values)
-        if _fits(labels, shape) or (labels == () and self.single):
+        if fits(labels, shape) or (labels == () and self.single):
             return self._same_shape(y, values)
         if self.mirrors:
             return self.head("reconstruction", note=self._left_out())
@@ -152,21 +150,19 @@ class _Output:
             return self.head(kind, note=self._left_out())
         asked = f"--task {kind}: output {self.name} of shape {self.shape}"
         if kind == "regression":
-            if not (_fits(labels, self.shape) or _fits((*labels, 1), self.shape) or (labels == () and self.single)):
+            if not (fits(labels, self.shape) or fits((*labels, 1), self.shape) or (labels == () and self.single)):
                 raise InputError(f"{asked} takes labels of that shape, they have {labels}", "leave --task out")
             return self.head(kind)
         if not values.whole:
             raise InputError(f"{asked} takes whole numbers as labels, they run from {values.low:g} to {values.high:g}")
         if kind in SOFTMAX and not self.nature.numbers:
             wanted = () if kind == "classification" else self.shape[:-1]
-            if self.width == 1 or not (_fits(labels, wanted) or _fits(labels, (*wanted, 1))):
+            if self.width == 1 or not (fits(labels, wanted) or fits(labels, (*wanted, 1))):
                 raise InputError(f"{asked} takes classes of shape {wanted}, the labels have {labels}", FORMS)
             return self._coded(kind, values, of_many(values, self.width), self.width)
         if kind in SIGMOID:
             coding = of_two(values)
-            if coding is None or not any(
-                _fits(labels, s) for s in (self.shape, self.shape[:-1], (*self.shape[:-1], 1))
-            ):
+            if coding is None or not any(fits(labels, s) for s in (self.shape, self.shape[:-1], (*self.shape[:-1], 1))):
                 raise InputError(
                     f"{asked} takes labels of two values for every one of its own, they run from {values.low:g} to "
                     f"{values.high:g} and have shape {labels}",
@@ -260,5 +256,6 @@ def _one_hot(y: Array, rows: int = 256) -> bool:
     return all(bool((y[i : i + rows].sum(axis=-1) == 1).all()) for i in range(0, len(y), rows))
 
 
-def _fits(labels: tuple[int, ...], shape: Shape) -> bool:
-    return len(labels) == len(shape) and all(b in (None, a) for a, b in zip(labels, shape, strict=True))
+def fits(sizes: Sequence[int], shape: Shape) -> bool:
+    """Return whether an array of these sizes, without the batch, has a shape, some of whose sizes may be open."""
+    return len(sizes) == len(shape) and all(own in (None, size) for size, own in zip(sizes, shape, strict=True))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from edgekit.data.dataset import Dataset
 from edgekit.data.fitting import fit, reshaped
@@ -13,10 +12,11 @@ from edgekit.models.natures import natures_of
 from edgekit.progress import Progress
 from edgekit.source import Source
 from edgekit.task import Task
+from edgekit.techniques.stage import Stage
 
 
 def match(
-    source: Source, dataset: Dataset, stages: Sequence[Any], asked: str, progress: Progress, *, allow_unsafe: bool
+    source: Source, dataset: Dataset, stages: Sequence[Stage], asked: str, progress: Progress, *, allow_unsafe: bool
 ) -> tuple[Dataset, Task]:
     """Return the data as the model takes them, and what its outputs are for.
 
@@ -29,7 +29,7 @@ def match(
         allow_unsafe: model files that stages name may hold Lambda layers.
 
     Raises:
-        InputError: the data do not fit the model, or a stage would train what gives class numbers.
+        InputError: the data do not fit the model, or a stage cannot train it.
     """
     how, outputs = source.card.preprocessing, source.outputs
     stored = dataset
@@ -53,6 +53,5 @@ def match(
                 "give the model without its last operation, or use a recipe without stages: --recipe int8",
             )
     for stage in stages:
-        if hasattr(stage, "preflight"):
-            stage.preflight(source.model, progress, allow_unsafe=allow_unsafe)
+        stage.preflight(source.model, progress, allow_unsafe=allow_unsafe)
     return dataset, task

@@ -13,6 +13,7 @@ from edgekit.data.fitting import named_as
 from edgekit.errors import InputError
 from edgekit.export.signature import identifiers
 from edgekit.files import sha256
+from edgekit.inspect.reading import inspect_file
 from edgekit.models.file_model import SUFFIXES, FileModel
 from edgekit.models.saving import ModelCard, read_card
 from edgekit.open_inputs import (
@@ -96,7 +97,8 @@ def open_model(
 def _open_file(
     path: Path, recipe: Recipe, load: Callable[[Shape | None], Dataset], asked: Asked, progress: Progress
 ) -> tuple[OpenedModel, Dataset]:
-    inputs = file_inputs(path)
+    info = inspect_file(path)
+    inputs = file_inputs(info)
     dataset = load(_only(inputs, asked))
     origin: dict[str, Any] = {"step": "load", "file": path.name, "sha256": sha256(path), "notes": []}
     if needs_settling(inputs, asked):
@@ -106,7 +108,7 @@ def _open_file(
         model = FileModel(settled.path, kept=settled)
         origin = _with_note(origin, sizes, asked, progress)
     else:
-        model = FileModel(path)
+        model = FileModel(path, info=info)
     model.try_out()
     progress.say(f"It becomes .{model.format} again; the other format needs the Keras model")
     return OpenedModel(model, None, None, origin | {"format": model.format}), dataset

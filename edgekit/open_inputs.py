@@ -16,8 +16,8 @@ import numpy as np
 from edgekit.columns import Columns, columns_of
 from edgekit.data.dataset import Dataset
 from edgekit.errors import InputError, RunnerError
-from edgekit.inspect.companions import computing_only, gate, runnable
-from edgekit.inspect.reading import inspect_file
+from edgekit.inspect.companions import computing_only, runnable
+from edgekit.inspect.info import FileInfo
 from edgekit.isolated.child import memory_for, worker
 from edgekit.temporary import Temporary
 
@@ -128,12 +128,9 @@ def _text(shape: Shape) -> str:
     return "the shape " + "×".join("?" if size is None else str(size) for size in shape)
 
 
-def file_inputs(path: Path) -> dict[str, Shape]:
+def file_inputs(info: FileInfo) -> dict[str, Shape]:
     """Return the inputs of a `.tflite` or `.onnx` file by name, None where a size is open; () for a number."""
-    return {
-        tensor.name: tuple(None if size == -1 else size for size in tensor.shape)
-        for tensor in inspect_file(path).inputs
-    }
+    return {tensor.name: tuple(None if size == -1 else size for size in tensor.shape) for tensor in info.inputs}
 
 
 def needs_settling(inputs: Mapping[str, Shape], asked: Asked) -> bool:
@@ -155,8 +152,8 @@ def settled_file(path: Path, sizes: Mapping[str, tuple[int, ...]], values: Mappi
     Raises:
         InputError: the file is not run, or cannot be rewritten.
     """
-    format_ = inspect_file(path).format
-    computing_only(path, runnable(path, format_))
+    passed = runnable(path)
+    computing_only(path, passed)
     folder = Temporary("settled")
     target = folder.path / path.name
     try:
@@ -164,10 +161,10 @@ def settled_file(path: Path, sizes: Mapping[str, tuple[int, ...]], values: Mappi
             f"{__name__}:write_settled",
             what=f"{path}: rewriting it",
             seconds=SECONDS,
-            memory=memory_for(path, *gate(path, format_).companions.values()),
+            memory=memory_for(path, *passed.companions.values()),
             path=str(path),
             target=str(target),
-            format_=format_,
+            format_=passed.format,
             sizes={name: list(shape) for name, shape in sizes.items()},
             values=dict(values),
         )

@@ -61,7 +61,7 @@ from edgekit.outputs import prove_bundle
 from edgekit.preprocessing import Preprocessing
 from edgekit.progress import SILENT, Progress
 from edgekit.quality import Judged, described, judge, judge_on_test, part_to_check
-from edgekit.scoring import scores, with_metric
+from edgekit.scoring import with_metric
 from edgekit.source import NOTHING_ASKED, Source, check_plan, load_source, tried_out, with_normalization_outside
 from edgekit.stages import Outcome, check_order, run_stages, untrained, work_folder
 from edgekit.task import Task
@@ -240,22 +240,23 @@ def _check(job: _Job, outcome: Outcome, exported: list[Exported]) -> tuple[list[
         write_samples(samples, x)
         for item in exported:
             if item.format == "c":
-                artifacts.append(_artifact(item, (), (), None))
+                artifacts.append(_artifact(item, (), ()))
             else:
                 info = inspect_file(item.path)
                 ins, outs = specs(info.inputs), specs(info.outputs)
                 result = run_file(job.device, item.path, ins, outs, samples, job.preprocessing, job.task, scratch)
                 outputs[item.format, item.scheme] = result
                 agreement.append(compare(trained if of_int8(item.scheme) else reference, result, job.task))
-                made = _artifact(item, ins, outs, scores(result.real, truth, job.task))
-                artifacts.append(replace(made, weights_in_8_bits=weight_share(info).value))
+                artifacts.append(replace(_artifact(item, ins, outs), weights_in_8_bits=weight_share(info).value))
             progress.advance(item.path.name)
     for (format_, scheme), result in outputs.items():
         if format_ == "onnx" and ("tflite", scheme) in outputs:
             agreement.append(compare(outputs["tflite", scheme], result, job.task))
     for found in filter(None, (doubts(a, part.name) for a in agreement)):
         job.progress.warn(found)
-    return artifacts, agreement, judge(part, reference, outputs.values(), truth, job.task, FLOAT_MODEL)
+    checked = judge(part, reference, outputs.values(), truth, job.task, FLOAT_MODEL)
+    scored = [replace(artifact, validation=checked.scores.get(artifact.file)) for artifact in artifacts]
+    return scored, agreement, checked
 
 
 def _outputs(name: str, model: Any, inputs: Any) -> Outputs:
@@ -263,9 +264,7 @@ def _outputs(name: str, model: Any, inputs: Any) -> Outputs:
     return Outputs(name, found, (None,) * len(found))
 
 
-def _artifact(
-    item: Exported, inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...], validation: dict[str, Any] | None
-) -> Artifact:
+def _artifact(item: Exported, inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...]) -> Artifact:
     return Artifact(
         file=item.path.name,
         format=item.format,
@@ -273,7 +272,6 @@ def _artifact(
         inputs=inputs,
         outputs=outputs,
         made_by=item.made_by,
-        validation=validation,
         rewrites=item.rewrites,
         **artifact_numbers(item.path),
     )

@@ -102,9 +102,14 @@ def part_to_check(splits: Splits, dataset: Dataset, count: int, *, trains: bool)
         count: how many samples, at most.
         trains: whether a stage trains.
     """
-    x, y = (splits.x_validation, splits.y_validation) if trains else (dataset.x_test, dataset.y_test)
+    if trains:
+        return _part("validation", splits.x_validation, splits.y_validation, count)
+    return _part("test", dataset.x_test, dataset.y_test, count)
+
+
+def _part(name: str, x: Any, y: Any, count: int) -> Part:
     rows = sample(y, len(x), count)
-    return Part("validation" if trains else "test", x[rows], None if y is None else y[rows])
+    return Part(name, x[rows], None if y is None else y[rows])
 
 
 def judge(
@@ -160,8 +165,7 @@ def judge_on_test(job: Job, artifacts: Sequence[Artifact], folder: Path) -> Judg
         folder: that holds them.
     """
     data, task, how = job.dataset, job.task, job.source.card.preprocessing
-    rows = sample(data.y_test, len(data.x_test), job.recipe.check_samples)
-    part = Part("test", data.x_test[rows], None if data.y_test is None else data.y_test[rows])
+    part = _part("test", data.x_test, data.y_test, job.recipe.check_samples)
     real = answers(job.source.model, how.apply(part.x))
     truth = real if task.main.kind == "unlabelled" else labels(task, part.x, part.y, how)
     with temporary_folder("test") as scratch:
@@ -188,7 +192,7 @@ def _loss(part: str, reference: Outputs, file: Outputs, truth: Sequence[Array], 
     if not found:
         return None
     severe, share, index, channel = max(found)
-    if channel >= 0 and not any(part < 0 for *_, part in found):
+    if channel >= 0 and not any(other < 0 for *_, other in found):
         lost = f"channel {channel} of output {task.heads[index].name}"
         return Loss(file.name, f"{lost} is hardly better than a constant on {len(truth[index])} {part} samples", share,
                     severe, SPLIT)  # fmt: skip

@@ -45,7 +45,7 @@ class Source:
         card: preprocessing, class names and lineage.
         key: the same for the same model: the file's SHA-256, or the name of the demo model.
         quantized: the model with fake quantization, if it came trained with it: `model` is then its float form.
-        given: see there.
+        given: whether somebody said how it is fed: the user, or its card.
     """
 
     name: str
@@ -54,7 +54,6 @@ class Source:
     key: str
     quantized: Any = None
     given: bool = True
-    """Whether somebody said how it is fed: the user, or its card."""
 
     @property
     def inputs(self) -> list[Port]:

@@ -29,7 +29,6 @@ from edgekit.progress import Progress
 from edgekit.report.ledger_table import ledger_line
 from edgekit.schema import read, read_json
 from edgekit.task import Task
-from edgekit.techniques.integer_inputs import check_inputs
 from edgekit.techniques.qat_finish import for_converter, load_quantized, save_quantized, strip_quantization
 from edgekit.techniques.stage import QUANTIZED, ModelState, Stage, StageContext
 
@@ -125,8 +124,6 @@ def run_stages(
         progress: told of every stage.
         allow_unsafe: model files that a stage names may hold Lambda layers, which run code.
     """
-    if any(QUANTIZED in stage.follow(frozenset()) for stage in stages):
-        check_inputs(model)
     for stage in stages:
         progress.say(f"expect: {stage.expectation}")
     # Stages train in place; the original stays as it came.

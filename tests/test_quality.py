@@ -99,7 +99,10 @@ def test_what_to_try_is_typed_as_it_stands() -> None:
     assert "--recipe qat" in of_export["advice"]
     assert "percentile" in of_export["advice"]
     recurrent: Any = SimpleNamespace(model=SimpleNamespace(layers=[type("LSTM", (), {})()]))
-    assert conclude(tested, None, [], [], [], recurrent)["advice"].startswith("try --recipe dynamic")
+    nested: Any = SimpleNamespace(model=SimpleNamespace(layers=[recurrent.model]))
+    for source_with_state in (recurrent, nested):
+        advice = conclude(tested, None, [], [], [], source_with_state)["advice"]
+        assert advice.startswith("try --recipe dynamic")
     assert conclude(checked, None, [], [], [], source) == {}
     trained = conclude(tested, tested, specs, stages, ledger, source)
     assert "--stage quantize:epochs=10" in trained["advice"]  # the float file is as good as ever

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgekit.columns import Array
+from edgekit.columns import Array, evenly
 from edgekit.data.raw import Part
 from edgekit.data.steps import Steps, rounding
 
@@ -158,7 +158,7 @@ def _by_name(part: Part) -> Mapping[str, Array]:
 def _input_facts(
     name: str, array: Array, feed: Callable[[Array], Array], feature_names: tuple[str, ...], axis: int
 ) -> InputFacts:
-    chosen = np.unique(np.linspace(0, len(array) - 1, min(LOOKED_AT, len(array))).astype(np.int64))
+    chosen = evenly(len(array), LOOKED_AT)
     low, high, whole, constant = np.inf, -np.inf, True, 0
     total = squares = np.zeros(0)
     count, shape = 0, tuple(array.shape[1:])

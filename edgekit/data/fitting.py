@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.columns import Columns, columns_of
+from edgekit.columns import Columns, columns_of, dtype_name
 from edgekit.data.dataset import Dataset, check_classes
 from edgekit.errors import InputError
-from edgekit.heads import find_head
+from edgekit.heads import find_head, fits
 from edgekit.labels import PLAIN, Coding, of_two, values_of
 from edgekit.manifest import TensorSpec
 from edgekit.nature import INDICES, UNKNOWN, Nature
@@ -42,7 +42,7 @@ class Port:
 def ports(names: Sequence[str], tensors: Sequence[Any]) -> list[Port]:
     """Return the inputs or outputs of a Keras model."""
     return [
-        Port(name, tuple(tensor.shape[1:]), str(getattr(tensor.dtype, "name", tensor.dtype)) in INTEGERS)
+        Port(name, tuple(tensor.shape[1:]), dtype_name(tensor) in INTEGERS)
         for name, tensor in zip(names, tensors, strict=True)
     ]
 
@@ -217,20 +217,16 @@ def _with_axes(array: Any, wanted: Shape, how: Preprocessing) -> Any:
     given = tuple(array.shape[1:])
     if how.layout == "NCHW" and len(wanted) == 3:
         wanted = (wanted[1], wanted[2], wanted[0])  # as samples are stored
-    if _fits(given, wanted):
+    if fits(given, wanted):
         return array
-    if _fits((*given, 1), wanted):
+    if fits((*given, 1), wanted):
         return array[..., np.newaxis]
-    if given and given[-1] == 1 and _fits(given[:-1], wanted):
+    if given and given[-1] == 1 and fits(given[:-1], wanted):
         return array[..., 0]
     shape = tuple(n for n in wanted if n is not None)
     if len(shape) == len(wanted) and math.prod(shape) == math.prod(given) and _alike(given, shape):
         return array.reshape(len(array), *shape)
     return array
-
-
-def _fits(given: Sequence[int], wanted: Shape) -> bool:
-    return len(given) == len(wanted) and all(b in (None, a) for a, b in zip(given, wanted, strict=True))
 
 
 def _alike(given: Sequence[int], shape: Sequence[int]) -> bool:

@@ -45,25 +45,11 @@ def read_raw(place: str, name: str, sample_shape: tuple[int | None, ...] | None 
         InputError: there is no such function, it fails, or it returns something else.
     """
     source = f"--data {place}:{name}"
-    return raw_of(_called(place, name, source), source, sample_shape)
-
-
-def raw_of(given: Any, source: str, sample_shape: tuple[int | None, ...] | None = None) -> Raw:
-    """Return data that Python code gave in one of the forms of `SHAPES`.
-
-    Args:
-        given: the data.
-        source: where they are from, for messages.
-        sample_shape: as for `read_raw`.
-
-    Raises:
-        InputError: they have another form.
-    """
-    return complete(loose_of(given, source, sample_shape), source)
+    return complete(loose_of(_called(place, name, source), source, sample_shape), source)
 
 
 def loose_of(given: Any, source: str, sample_shape: tuple[int | None, ...] | None = None) -> Loose:
-    """Return the same without a test part that was not given.
+    """Return data that Python code gave in one of the forms of `SHAPES`; a test part may be missing.
 
     Args:
         given: the data.
@@ -73,7 +59,25 @@ def loose_of(given: Any, source: str, sample_shape: tuple[int | None, ...] | Non
     Raises:
         InputError: they have another form.
     """
-    return _understood(given, source, sample_shape)
+    if is_tf_data(given):
+        return Loose(*spooled(given, source, sample_shape))
+    if isinstance(given, Mapping):
+        return _of_mapping(given, source)
+    if isinstance(given, (tuple, list)):
+        if len(given) == 4:
+            return _checked(*(_part(p, source) for p in given), source=source)
+        if len(given) == 2 and all(is_tf_data(part) for part in given):
+            (x, y), (x_test, y_test) = (spooled(part, source, sample_shape) for part in given)
+            return _checked(x, y, x_test, y_test, source=source)
+        if len(given) == 2 and all(isinstance(part, (tuple, list)) and len(part) == 2 for part in given):
+            (x, y), (x_test, y_test) = given
+            return _checked(*(_part(p, source) for p in (x, y, x_test, y_test)), source=source)
+        if len(given) == 2 and all(isinstance(part, (np.ndarray, Mapping)) or _is_several(part) for part in given):
+            return Loose(_given_part(given[0], source), _given_part(given[1], source))
+    if isinstance(given, np.ndarray):
+        return Loose(_array(given, source), None)
+    kind = type(given).__name__ + (f" of {len(given)}" if isinstance(given, (tuple, list)) else "")
+    raise InputError(f"{source}: returned {'nothing' if given is None else kind}", SHAPES)
 
 
 class _Relay(io.TextIOBase):
@@ -148,28 +152,6 @@ def _line_of(error: BaseException, file: str | None) -> str:
     outside = [f for f in frames if f.filename != __file__ and "importlib" not in f.filename]
     own = [f for f in outside if file and Path(f.filename) == Path(file)] or outside
     return f" ({own[-1].filename}:{own[-1].lineno})" if own else ""
-
-
-def _understood(given: Any, source: str, sample_shape: tuple[int | None, ...] | None) -> Loose:
-    if is_tf_data(given):
-        return Loose(*spooled(given, source, sample_shape))
-    if isinstance(given, Mapping):
-        return _of_mapping(given, source)
-    if isinstance(given, (tuple, list)):
-        if len(given) == 4:
-            return _checked(*(_part(p, source) for p in given), source=source)
-        if len(given) == 2 and all(is_tf_data(part) for part in given):
-            (x, y), (x_test, y_test) = (spooled(part, source, sample_shape) for part in given)
-            return _checked(x, y, x_test, y_test, source=source)
-        if len(given) == 2 and all(isinstance(part, (tuple, list)) and len(part) == 2 for part in given):
-            (x, y), (x_test, y_test) = given
-            return _checked(*(_part(p, source) for p in (x, y, x_test, y_test)), source=source)
-        if len(given) == 2 and all(isinstance(part, (np.ndarray, Mapping)) or _is_several(part) for part in given):
-            return Loose(_given_part(given[0], source), _given_part(given[1], source))
-    if isinstance(given, np.ndarray):
-        return Loose(_array(given, source), None)
-    kind = type(given).__name__ + (f" of {len(given)}" if isinstance(given, (tuple, list)) else "")
-    raise InputError(f"{source}: returned {'nothing' if given is None else kind}", SHAPES)
 
 
 def _checked(x: Part | None, y: Part | None, x_test: Part | None, y_test: Part | None, *, source: str) -> Loose:

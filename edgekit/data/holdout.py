@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -41,6 +41,7 @@ def complete(loose: Loose, source: str, share: float = TEST_SHARE) -> Raw:
         loose.class_names,
         source,
         (said(len(test), count, source),),
+        held_out=True,
     )
 
 
@@ -63,17 +64,9 @@ def choose(count: int, labels: Part | None, source: str, share: float = TEST_SHA
     return np.sort(chosen).astype(np.int64)
 
 
-HELD_OUT = "are kept for the test"
-
-
-def was_held_out(notes: Iterable[str]) -> bool:
-    """Return whether notes about data say that a test part was held out."""
-    return any(note.endswith(HELD_OUT) for note in notes)
-
-
 def said(test: int, count: int, source: str) -> str:
     """Return the sentence that says what was held out."""
-    return f"{source} has no test part: {test:,} of its {count:,} samples, a fixed random choice, {HELD_OUT}"
+    return f"{source} has no test part: {test:,} of its {count:,} samples, a fixed random choice, are kept for the test"
 
 
 def _count(part: Part, what: str, source: str) -> int:

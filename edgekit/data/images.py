@@ -68,7 +68,7 @@ def read_raw(
     y_train, y_test = (
         np.array([image.label for image in images], np.int64) if found.class_names else None for images in (kept, test)
     )
-    return Raw(x_train, x_test, y_train, y_test, found.class_names, source, notes)
+    return Raw(x_train, x_test, y_train, y_test, found.class_names, source, notes, held_out=found.test is None)
 
 
 def _parts(found: Found, source: str) -> tuple[list[ImageFile], list[ImageFile], tuple[str, ...]]:

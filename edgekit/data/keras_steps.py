@@ -54,10 +54,8 @@ def layer_step(layer: Any) -> Step:
 
 
 def _normalising(layer: Any, kind: str) -> Step:
-    mean = getattr(layer, "moving_mean", None) if hasattr(layer, "moving_mean") else getattr(layer, "mean", None)
-    moving = hasattr(layer, "moving_variance")
-    variance = getattr(layer, "moving_variance", None) if moving else getattr(layer, "variance", None)
-    return Step("normalise", kind) if mean is None or variance is None else normalising(kind, mean, variance)
+    moving = "moving_" * hasattr(layer, "moving_mean")
+    return normalising(kind, getattr(layer, f"{moving}mean", None), getattr(layer, f"{moving}variance", None))
 
 
 def _operation(layer: Any, kind: str) -> str | None:
@@ -80,10 +78,8 @@ def _operation_step(layer: Any, kind: str, operation: str) -> Step:
         if len(constants) == 1:
             return arithmetic(name, _OPERATIONS[word], np.asarray(constants[0]), swapped=tensors[0] != 0)
     if word == "reverse":
-        rank, axes = (
-            _rank(operands, tensors),
-            [v for v in (*operands[1:], getattr(layer, "axis", None)) if _are_numbers(v)],
-        )
+        rank = len(operands[tensors[0]].shape) if tensors else 1
+        axes = [v for v in (*operands[1:], getattr(layer, "axis", None)) if _are_numbers(v)]
         return Step("reverse" if axes and rank - 1 in np.ravel(axes[0]) % rank else "neutral", name)
     if word == "getitem":
         return Step(_sliced(operands[1:], getattr(layer, "key", None)), name)
@@ -104,10 +100,6 @@ def _operands(layer: Any) -> Iterator[Any]:
     for key, value in kwargs.items():
         if key not in ("name", "data_format", "dtype") and value is not None:
             yield value
-
-
-def _rank(operands: Sequence[Any], tensors: Sequence[int]) -> int:
-    return len(operands[tensors[0]].shape) if tensors else 1
 
 
 def _sliced(rest: Sequence[Any], own: Any) -> str:

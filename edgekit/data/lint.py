@@ -10,6 +10,7 @@ from edgekit.data.facts import DataFacts, InputFacts
 from edgekit.data.finding import Finding, entries, listed, of
 from edgekit.data.lint_int8 import INT8, int8_findings
 from edgekit.data.model_facts import ModelFacts, ModelInput
+from edgekit.heads import fits
 
 FEW_CALIBRATION_SAMPLES = 100
 RARE = 0.1
@@ -51,16 +52,16 @@ def lint(facts: DataFacts, model: ModelFacts, *, unsure: bool = False) -> list[F
 
 
 def _channels(data: InputFacts, model: ModelInput) -> Iterator[Finding]:
-    if model.shape is None or len(data.shape) != 3 or len(model.shape) != 3 or _fits(data.shape, model.shape):
+    if model.shape is None or len(data.shape) != 3 or len(model.shape) != 3 or fits(data.shape, model.shape):
         return
     height, width, channels = data.shape
-    if _fits((width, channels, height), model.shape):
+    if fits((width, channels, height), model.shape):
         yield Finding(
             "channel-order",
             f"{_name(data)} have shape {data.shape}, the model takes {_text(model.shape)}: channels first against last",
             "store them channels last: x.transpose(0, 2, 3, 1)",
         )
-    elif _fits((channels, height, width), model.shape):
+    elif fits((channels, height, width), model.shape):
         yield Finding(
             "channel-order",
             f"{_name(data)} have shape {data.shape}, the model takes {_text(model.shape)}: channels last against first",
@@ -227,10 +228,6 @@ def _calibration(facts: DataFacts) -> Iterator[Finding]:
             f"{count} calibration samples set the quantization ranges, fewer than {FEW_CALIBRATION_SAMPLES}",
             "add training samples, or raise [calibration] samples in the recipe",
         )
-
-
-def _fits(shape: Sequence[int], wanted: Sequence[int | None]) -> bool:
-    return all(n is None or n == m for m, n in zip(shape, wanted, strict=True))
 
 
 def _text(shape: Sequence[int | None]) -> str:

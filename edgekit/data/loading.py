@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from edgekit.data import function, images, named, npy, npz, table
 from edgekit.data.dataset import Dataset, build
-from edgekit.data.holdout import was_held_out
 from edgekit.data.raw import Raw
 from edgekit.data.spec import PathSpec, function_spec, path_spec
 from edgekit.errors import InputError
@@ -42,7 +41,7 @@ def load_data(spec: str, sample_shape: tuple[int | None, ...] | None = None, pro
         progress.say(note)
     arrays = {"x_train": raw.x_train, "y_train": raw.y_train, "x_test": raw.x_test, "y_test": raw.y_test}
     built = build(_name(spec), arrays, raw.source, raw.class_names)
-    return replace(built, feature_names=raw.feature_names, held_out=was_held_out(raw.notes))
+    return replace(built, feature_names=raw.feature_names, held_out=raw.held_out)
 
 
 def check_spec(spec: str) -> None:

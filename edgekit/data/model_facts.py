@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.columns import dtype_name
 from edgekit.data.keras_steps import layer_step
 from edgekit.inspect.steps import Step
 
@@ -83,7 +84,7 @@ def model_facts(model: Any) -> ModelFacts:
     """
     if not hasattr(model, "layers"):
         return _of_file(model) if hasattr(model, "leading") else ModelFacts(())
-    layers = list(_flat(model))
+    layers = list(flat_layers(model))
     inside = {id(layer) for layer in layers}
     names = list(getattr(model, "input_names", None) or [])
     tensors = list(model.inputs)
@@ -97,7 +98,7 @@ def model_facts(model: Any) -> ModelFacts:
             _one(
                 name if len(tensors) > 1 else "",
                 shape,
-                str(getattr(tensor.dtype, "name", tensor.dtype)),
+                dtype_name(tensor),
                 (layer_step(layer) for layer in order if _kind(layer) != "InputLayer"),
             )
         )
@@ -114,9 +115,9 @@ def _of_file(model: Any) -> ModelFacts:
     """Look at a model that knows its first operations: a file, or a function of TensorFlow's."""
     names = list(model.input_names) if len(model.inputs) > 1 else [""]
     found = [
-        _one(name, tuple(tensor.shape)[1:], str(getattr(tensor.dtype, "name", tensor.dtype)), steps)
+        _one(name, tuple(tensor.shape)[1:], dtype_name(tensor), steps)
         if steps
-        else ModelInput(name, tuple(tensor.shape)[1:], str(getattr(tensor.dtype, "name", tensor.dtype)), computes=True)
+        else ModelInput(name, tuple(tensor.shape)[1:], dtype_name(tensor), computes=True)
         for name, tensor, steps in zip(names, model.inputs, model.leading(), strict=True)
     ]
     # Of a file nobody can tell whether a BatchNormalization became part of its weights.
@@ -151,11 +152,12 @@ def _one(name: str, shape: tuple[int | None, ...], dtype: str, steps: Iterable[S
     )  # fmt: skip
 
 
-def _flat(model: Any) -> Iterator[Any]:
+def flat_layers(model: Any) -> Iterator[Any]:
+    """Yield the layers of a Keras model, those of nested models in place of these."""
     # Keras 3 keeps arithmetic between layers out of `layers`.
     for layer in getattr(model, "operations", None) or model.layers:
         if getattr(layer, "layers", None):
-            yield from _flat(layer)
+            yield from flat_layers(layer)
         else:
             yield layer
 
@@ -169,7 +171,7 @@ def _after(start: Any, inside: set[int]) -> Iterator[Any]:
             continue
         seen.add(id(layer))
         if getattr(layer, "layers", None):
-            yield from _flat(layer)
+            yield from flat_layers(layer)
             continue
         yield layer
         for node in getattr(layer, "_outbound_nodes", ()):

@@ -29,6 +29,7 @@ class Raw:
         source: for messages, e.g. the path.
         notes: what was decided about the data and the user should read, one sentence each.
         feature_names: of a table, one a column of x.
+        held_out: whether edgekit cut the test part from the only samples there were.
     """
 
     x_train: Part
@@ -39,6 +40,7 @@ class Raw:
     source: str = ""
     notes: tuple[str, ...] = ()
     feature_names: tuple[str, ...] = ()
+    held_out: bool = False
 
 
 @dataclass(frozen=True)

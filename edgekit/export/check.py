@@ -18,6 +18,7 @@ from edgekit.export.channels import lost_channels
 from edgekit.feeding import SCALES, feed_names, output_order, read_outputs, unscaled
 from edgekit.manifest import Agreement, TensorSpec
 from edgekit.metrics import decisions, picks
+from edgekit.models.asking import predicted
 from edgekit.preprocessing import Preprocessing
 from edgekit.scoring import labels
 from edgekit.stats import sqnr_db
@@ -105,9 +106,7 @@ def answers(model: Any, inputs: Any) -> tuple[npt.NDArray[np.float64], ...]:
         model: a tf_keras model, or what behaves like one.
         inputs: preprocessed samples, one array or a tuple of them.
     """
-    found = model.predict(list(inputs) if isinstance(inputs, tuple) else inputs, verbose=0)
-    several = found if isinstance(found, list | tuple) else [found]
-    return tuple(np.asarray(output, np.float64) for output in several)
+    return tuple(np.asarray(output, np.float64) for output in predicted(model, inputs))
 
 
 def compare(reference: Outputs, other: Outputs, task: Task) -> Agreement:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.calibration import MINMAX, Ranging
-from edgekit.columns import Array
+from edgekit.columns import Array, dtype_name
 from edgekit.config import Recipe
 from edgekit.data.finding import Finding
 from edgekit.data.lint_int8 import INT8
@@ -194,7 +194,7 @@ def _arrays(inputs: Any) -> list[Array]:
 
 
 def _is_float(tensor: Any) -> bool:
-    return str(getattr(tensor.dtype, "name", tensor.dtype)).startswith(("float", "bfloat"))
+    return dtype_name(tensor).startswith(("float", "bfloat"))
 
 
 def _steps(values: Array, ranging: Ranging, levels: int) -> Steps:

@@ -141,8 +141,7 @@ def _onnx_step(node: Any, name: str, tensor: str, constant: Callable[[str], Any]
     if name in _ONNX_ARITHMETIC and len(others) == 1 and others[0] is not None and others[0].dtype.kind == "f":
         return arithmetic(name, _ONNX_ARITHMETIC[name], others[0], swapped=inputs[0] != tensor)
     if name == "BatchNormalization" and len(inputs) == 5 and inputs[0] == tensor:
-        mean, variance = constant(inputs[3]), constant(inputs[4])
-        return Step("normalise", name) if mean is None or variance is None else normalising(name, mean, variance)
+        return normalising(name, constant(inputs[3]), constant(inputs[4]))
     if name in ("InstanceNormalization", "LayerNormalization", "LpNormalization"):
         return Step("normalise", name)
     if name == "Slice":

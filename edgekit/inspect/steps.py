@@ -77,7 +77,9 @@ def arithmetic(name: str, operation: str, constant: Any, *, swapped: bool = Fals
 
 
 def normalising(name: str, mean: Any, variance: Any) -> Step:
-    """Return the step that subtracts a mean and divides by a standard deviation."""
+    """Return the step that subtracts a mean and divides by a standard deviation; either may be None: not known."""
+    if mean is None or variance is None:
+        return Step("normalise", name)
     means, variances = np.ravel(np.asarray(mean, np.float64)), np.ravel(np.asarray(variance, np.float64))
     if means.size > MOST_NUMBERS or means.size != variances.size:
         return Step("normalise", name)

@@ -15,6 +15,17 @@ Ask = Callable[[Any], list[Array]]
 """From model inputs, one array or a tuple of them, to one float32 array an output."""
 
 
+def predicted(model: Any, inputs: Any) -> list[Array]:
+    """Return what `model.predict` answers, one array an output.
+
+    Args:
+        model: a tf_keras model, or what behaves like one.
+        inputs: preprocessed samples, one array or a tuple of them.
+    """
+    found = model.predict(list(inputs) if isinstance(inputs, tuple) else inputs, verbose=0)
+    return [np.asarray(output) for output in (found if isinstance(found, list | tuple) else [found])]
+
+
 def asking(model: Any) -> Ask:
     """Return a function that answers as `model.predict` does.
 
@@ -22,7 +33,7 @@ def asking(model: Any) -> Ask:
         model: a tf_keras model, or what has a `predict` of its own, such as a file.
     """
     if not hasattr(model, "layers") or any(tensor.shape[0] is not None for tensor in model.inputs):
-        return lambda inputs: _several(model.predict(list(inputs) if isinstance(inputs, tuple) else inputs, verbose=0))
+        return lambda inputs: predicted(model, inputs)
     tf = tensorflow()
     signature = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in model.inputs]
 
@@ -41,7 +52,3 @@ def asking(model: Any) -> Ask:
         return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
     return ask
-
-
-def _several(found: Any) -> list[Array]:
-    return [np.asarray(output) for output in (found if isinstance(found, list | tuple) else [found])]

@@ -62,6 +62,7 @@ class FileModel:
     Args:
         path: the `.tflite` or `.onnx` file.
         kept: what owns the file, where that is a temporary one.
+        info: what `inspect_file` says of it, where that is known already.
 
     Attributes:
         path: the file.
@@ -78,8 +79,8 @@ class FileModel:
         MissingExtraError: its runtime is not installed.
     """
 
-    def __init__(self, path: Path, kept: object = None) -> None:
-        info = inspect_file(path)
+    def __init__(self, path: Path, kept: object = None, info: FileInfo | None = None) -> None:
+        info = info or inspect_file(path)
         self.kept = kept
         self.path, self.format, self.name = path, info.format, path.stem
         passed = runnable(path, info.format)

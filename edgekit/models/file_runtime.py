@@ -101,8 +101,8 @@ class FileRunner:
                     "give fewer samples",
                 )
             found.append(outputs)
-        whole = [_of_one_size(column, np.concatenate, self._path, self._names[i]) for i, column in _columns(found)]
-        return [_by_sample(outputs) for outputs in whole]
+        joined = [_of_one_size(column, np.concatenate, self._path, self._names[i]) for i, column in _columns(found)]
+        return [_by_sample(outputs) for outputs in joined]
 
 
 def run_samples(*inputs: Array, path: str, format_: str, names: Sequence[str]) -> tuple[None, list[Array]]:

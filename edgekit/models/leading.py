@@ -54,8 +54,7 @@ def _step(operation: Any, tensor: Any) -> Step:
     if name in _ARITHMETIC and len(others) == 1 and others[0] is not None and others[0].dtype.kind == "f":
         return arithmetic(name, _ARITHMETIC[name], others[0], swapped=operands[0] is not tensor)
     if name.startswith("FusedBatchNorm") and len(operands) == 5:
-        mean, variance = _constant(operands[3]), _constant(operands[4])
-        return Step("normalise", name) if mean is None or variance is None else normalising(name, mean, variance)
+        return normalising(name, _constant(operands[3]), _constant(operands[4]))
     if name == "ReverseV2" and others and others[0] is not None:
         rank = len(tensor.shape)
         return Step("reverse" if rank - 1 in np.ravel(others[0]) % rank else "neutral", name)

@@ -27,7 +27,6 @@ from edgekit.models.own_loss import compiled_loss
 from edgekit.models.plain import PlainModel, plain_of_keras
 from edgekit.models.saved_model import digest, is_saved_model, load_keras, load_plain, read_saved_model
 from edgekit.models.structure import flattened
-from edgekit.models.widened import half_types
 from edgekit.models.wrappers import unwrapped, wrapper_scope
 from edgekit.progress import Progress
 from edgekit.temporary import temporary_folder
@@ -141,7 +140,7 @@ def _load_folder(path: Path, allow_unsafe: bool, progress: Progress) -> LoadedMo
         except InputError as error:
             why = f"{NO_DESCRIPTION}; what Keras wrote cannot be used: {error.message}"
     model = load_plain(saved, allow_unsafe=allow_unsafe)
-    source["notes"] = _float32_note("Operations in", sorted(half_types(saved.meta_graph)), progress)
+    source["notes"] = _float32_note("Operations in", saved.half, progress)
     return _plain(model, source, why, progress)
 
 

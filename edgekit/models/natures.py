@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.columns import dtype_name, evenly
 from edgekit.data.fitting import INTEGERS
+from edgekit.models.asking import predicted
 from edgekit.nature import SAMPLES, Nature, nature_of
 from edgekit.preprocessing import Preprocessing
 
@@ -24,13 +26,12 @@ def natures_of(model: Any, preprocessing: Preprocessing) -> Callable[[Any], tupl
     """
 
     def look(x: Any) -> tuple[Nature, ...]:
-        rows = np.unique(np.linspace(0, len(x) - 1, min(SAMPLES, len(x))).astype(np.int64))
+        rows = evenly(len(x), SAMPLES)
         inputs = preprocessing.apply(x[rows])
         try:
-            found = model.predict(list(inputs) if isinstance(inputs, tuple) else inputs, verbose=0)
+            outputs = predicted(model, inputs)
         except Exception:  # said with its cause where the model is asked for good
             return ()
-        outputs = [np.asarray(output) for output in (found if isinstance(found, list | tuple) else [found])]
         return tuple(
             nature_of(output.astype(np.float64), integers=is_integer(tensor), activation=last_activation(tensor))
             for output, tensor in zip(outputs, model.outputs, strict=True)
@@ -41,7 +42,7 @@ def natures_of(model: Any, preprocessing: Preprocessing) -> Callable[[Any], tupl
 
 def is_integer(tensor: Any) -> bool:
     """Return whether an output of a model holds integers or truth values."""
-    return str(getattr(tensor.dtype, "name", tensor.dtype)) in INTEGERS
+    return dtype_name(tensor) in INTEGERS
 
 
 def last_activation(tensor: Any) -> str:

@@ -7,6 +7,7 @@ import json
 import re
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -49,6 +50,11 @@ class SavedModel:
     meta_graph: Any
     tensorflow_version: str
     keras: KerasFile | None
+
+    @cached_property
+    def half(self) -> tuple[str, ...]:
+        """The 16-bit types that it computes in, such as `float16`."""
+        return tuple(sorted(half_types(self.meta_graph)))
 
 
 def is_saved_model(path: Path) -> bool:
@@ -175,14 +181,13 @@ def load_plain(saved: SavedModel, *, allow_unsafe: bool) -> PlainModel:
 
 def _loaded(saved: SavedModel) -> Any:
     """Return what TensorFlow makes of a SavedModel; what computes in 16 bits computes in float32."""
-    half = half_types(saved.meta_graph)
     try:
-        with quiet(), in_float32(saved.path, saved.meta_graph) if half else nullcontext(saved.path) as path:
+        with quiet(), in_float32(saved.path, saved.meta_graph) if saved.half else nullcontext(saved.path) as path:
             return tensorflow().saved_model.load(str(path))
     except Exception as error:  # TensorFlow raises what it likes
-        if half:
+        if saved.half:
             raise InputError(
-                f"{saved.path}: computes in {' and '.join(sorted(half))}, and cannot be made to compute in float32: "
+                f"{saved.path}: computes in {' and '.join(saved.half)}, and cannot be made to compute in float32: "
                 f"{reason(error)}",
                 "save it where it was trained, with the dtype policy float32",
             ) from error

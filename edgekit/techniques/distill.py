@@ -94,16 +94,7 @@ class Distill(Trained):
         return traits
 
     def preflight(self, model: Any, progress: Progress, *, allow_unsafe: bool) -> None:
-        """Look at the model files that this stage names, before any stage trains.
-
-        Args:
-            model: that is compressed; stages keep the shapes of its inputs and outputs.
-            progress: told of every step.
-            allow_unsafe: the files may hold Lambda layers.
-
-        Raises:
-            InputError: a file cannot teach or be taught what this model is for.
-        """
+        """See `Stage`: the model files that this stage names must be able to teach or be taught what the model does."""
         for role, name, known in (("student", self.student, STUDENTS), ("teacher", self.teacher, ("",))):
             if name not in known:
                 _check_shapes(_load(name, progress, allow_unsafe=allow_unsafe), f"{role} {name}", model)

@@ -129,6 +129,8 @@ def _chain(tensor: Any, ends: Collection[int]) -> tuple[list[tuple[Any, Array, A
         kind = type(layer).__name__
         if kind not in (*_AFFINE, *_MOVING) or len(layer._inbound_nodes) != 1:
             return chain, f"to {layer.name} ({kind})"
+        if getattr(layer, "data_format", None) == "channels_first":  # it moves values in another order
+            return chain, f"to {layer.name} ({kind}, channels first)"
         if kind in _MOVING:
             moving.append(layer)
             continue

@@ -18,6 +18,7 @@ from edgekit.inspect.reading import inspect_file
 from edgekit.models.targets import Targets, check_soft
 from edgekit.models.training import TrainConfig
 from edgekit.progress import Progress
+from edgekit.techniques.integer_inputs import check_inputs
 from edgekit.techniques.masks import keep_zeros
 from edgekit.techniques.qat_finish import for_converter, plain
 from edgekit.techniques.qat_preflight import Prepared, prepare
@@ -81,6 +82,10 @@ class Quantize(Trained):
         if QUANTIZED in traits:
             raise InputError("`quantize` after `quantize`: the model is quantized already", "leave one of them out")
         return traits | {QUANTIZED}
+
+    def preflight(self, model: Any, progress: Progress, *, allow_unsafe: bool) -> None:
+        """See `Stage`: fake quantization must be able to take every input."""
+        check_inputs(model)
 
     def run(self, state: ModelState, context: StageContext) -> tuple[ModelState, dict[str, Any]]:
         """See `Stage`."""

@@ -11,6 +11,7 @@ import numpy as np
 from edgekit.backend import quiet, tf_keras, tfmot
 from edgekit.columns import Array
 from edgekit.errors import ConversionError, InputError
+from edgekit.models.asking import predicted
 from edgekit.techniques.channels.graph import calls, is_graph
 from edgekit.techniques.integer_inputs import with_float_inputs
 from edgekit.techniques.qat_scheme import Handling
@@ -171,18 +172,13 @@ def _activation(layer: Any) -> str:
 def _prove(model: Any, flat: Any, x: Any) -> None:
     """Raise unless the two models agree."""
     with quiet():
-        inputs = list(x) if isinstance(x, tuple) else x
-        before, after = (_several(m.predict(inputs, verbose=0, batch_size=32)) for m in (model, flat))
+        before, after = (predicted(m, x) for m in (model, flat))
     change = max(float(np.abs(a - b).max()) for a, b in zip(before, after, strict=True))
     if not change <= TOLERANCE * max(1.0, *(float(np.abs(a).max()) for a in before)):
         raise ConversionError(
             f"preparing model {model.name} for quantization-aware training changed its outputs by {change:.2g}",
             "this is a mistake of edgekit; please report the model",
         )
-
-
-def _several(outputs: Any) -> list[Array]:
-    return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
 
 
 Rewritten = tuple[list[Part], str] | None

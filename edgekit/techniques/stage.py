@@ -80,6 +80,9 @@ class Trained:
         """
         return TrainConfig(self.epochs, self.batch_size, self.learning_rate, self.augment, self.schedule, seed)
 
+    def preflight(self, model: Any, progress: Progress, *, allow_unsafe: bool) -> None:
+        """See `Stage`; nothing stops a stage that only trains."""
+
 
 class Stage(Protocol):
     """A configured technique. Implementations are frozen dataclasses whose fields are the recipe's options."""
@@ -93,6 +96,18 @@ class Stage(Protocol):
 
         Raises:
             InputError: the stage would destroy what an earlier one did; with the order that works.
+        """
+
+    def preflight(self, model: Any, progress: Progress, *, allow_unsafe: bool) -> None:
+        """Look, before any stage trains, for what would stop this one.
+
+        Args:
+            model: that is compressed; stages keep the shapes of its inputs and outputs.
+            progress: told of every step.
+            allow_unsafe: model files that the stage names may hold Lambda layers, which run code.
+
+        Raises:
+            InputError: the stage cannot work on this model, or with the files that it names.
         """
 
     def run(self, state: ModelState, context: StageContext) -> tuple[ModelState, dict[str, Any]]:

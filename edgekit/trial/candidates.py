@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.columns import Array, Columns, columns_of
+from edgekit.columns import Array, Columns, columns_of, evenly
 from edgekit.data.model_facts import ModelInput
 from edgekit.preprocessing import LARGEST, SMALLEST, Preprocessing
 
@@ -66,7 +66,7 @@ class Moments:
 def moments(array: Any) -> Moments:
     """Look at evenly spaced samples."""
     count = LOOKED_AT * (10 if array.ndim == 2 else 1)
-    rows = np.unique(np.linspace(0, len(array) - 1, min(count, len(array))).astype(np.int64))
+    rows = evenly(len(array), count)
     rows = rows[:: max(1, int(np.prod(array.shape[1:])) * len(rows) // MOST_VALUES)]
     chosen = np.asarray(array[rows])
     columns = chosen.reshape(-1, chosen.shape[-1] if chosen.ndim > 1 else 1)
@@ -101,15 +101,17 @@ def candidates(default: Preprocessing, samples: Any, facts: Sequence[ModelInput 
 
 def flipped(how: Preprocessing, samples: Any) -> Preprocessing | None:
     """Return the same with the channels of every colour image in the other order; None where there are no such."""
-    other = "RGB" if how.channels == "BGR" else "BGR"
+    coloured = [array.ndim == 4 and array.shape[-1] == 3 for array in columns_of(samples)]
+    if not any(coloured):
+        return None
     if not isinstance(samples, Columns):
-        return replace(how, channels=other) if samples.ndim == 4 and samples.shape[-1] == 3 else None
-    turned = {
-        name: replace(own, channels="RGB" if own.channels == "BGR" else "BGR")
-        for (name, own), array in zip(how.inputs, samples.arrays, strict=True)
-        if array.ndim == 4 and array.shape[-1] == 3
-    }
-    return _of_inputs(how, samples.names, [turned.get(n, own) for n, own in how.inputs]) if turned else None
+        return _turned(how)
+    ways = [_turned(own) if colour else own for (_, own), colour in zip(how.inputs, coloured, strict=True)]
+    return _of_inputs(how, samples.names, ways)
+
+
+def _turned(how: Preprocessing) -> Preprocessing:
+    return replace(how, channels="RGB" if how.channels == "BGR" else "BGR")
 
 
 def _of_inputs(default: Preprocessing, names: Sequence[str], ways: Sequence[Preprocessing]) -> Preprocessing:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from edgekit.data.model_facts import flat_layers
+
 PER_SAMPLE = 3e6
 """What calling costs besides, in multiplications of the same time; of a file, run sample by sample, `PER_RUN`."""
 PER_RUN = 1e7
@@ -17,15 +19,11 @@ REUSED = 100
 def about_macs(model: Any) -> float:
     """Return multiplications of one sample, with what calling costs."""
     if hasattr(model, "layers"):
-        return PER_SAMPLE + sum(map(_of_layer, _flat(model)))
+        return PER_SAMPLE + sum(map(_of_layer, flat_layers(model)))
     macs = getattr(model, "macs", None)
     if macs is not None:
         return PER_RUN + SLOWER * float(macs)
     return PER_SAMPLE + REUSED * float(model.count_params())
-
-
-def _flat(model: Any) -> list[Any]:
-    return [inner for layer in model.layers for inner in (_flat(layer) if getattr(layer, "layers", None) else [layer])]
 
 
 def _of_layer(layer: Any) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.columns import Array, Columns, columns_of
+from edgekit.columns import Array, Columns, columns_of, evenly
 from edgekit.data.model_facts import ModelInput
 from edgekit.data.split import Splits, sample
 from edgekit.errors import ChanceError, EdgekitError, InputError
@@ -16,7 +16,7 @@ from edgekit.preprocessing import Preprocessing
 from edgekit.task import Task
 from edgekit.trial.candidates import candidates
 from edgekit.trial.evidence import FEWEST, GAIN, PART, USEFUL, beats_constant, clearly_better, clearly_less, tied
-from edgekit.trial.losses import JUDGED
+from edgekit.trial.losses import judged
 from edgekit.trial.race import ROUNDS, Predict, Race, Result, as_rows
 from edgekit.trial.words import OPTIONS, constant, first, formula, gave, tried, typed
 
@@ -79,9 +79,8 @@ def look(
         InputError: the model cannot be run on the samples.
     """
     x, y = _samples(splits)
-    judged = any(h.kind in JUDGED and (y is not None or h.kind == "reconstruction") for h in task.heads)
     checked = _checked(name, predict)
-    if not judged:
+    if not any(judged(head, labelled=y is not None) for head in task.heads):
         checked(usual.apply(x))
         return Looked(usual, task, f"{name}: inputs are {formula(usual)}")
     race = Race(checked, task, x, y, _mean(splits.x_train) if task.main.kind == "reconstruction" else None, macs)
@@ -227,7 +226,7 @@ def _joined(a: Any, b: Any) -> Any:
 def _mean(samples: Any) -> Any:
     """Return the mean stored sample, (1, ...)."""
     array = columns_of(samples)[0]
-    rows = np.unique(np.linspace(0, len(array) - 1, min(len(array), 2000)).astype(np.int64))
+    rows = evenly(len(array), 2000)
     return np.asarray(array[rows]).mean(axis=0, keepdims=True, dtype=np.float64)
 
 

@@ -218,8 +218,9 @@ def shown_constant(losses: Losses, head: Head) -> str:
     return f"{name} alone {shown(replace(losses, own=losses.constant), head)}"
 
 
-JUDGED = frozenset(SOFTMAX | SIGMOID | {"regression", "reconstruction"})
-"""Kinds of outputs that have something to be compared with."""
+def judged(head: Head, *, labelled: bool) -> bool:
+    """Return whether an output has something to be compared with: labels, or, of an autoencoder, its input."""
+    return head.kind == "reconstruction" or (labelled and head.kind != "unlabelled")
 
 
 def together(losses: Sequence[Losses]) -> Array | None:

@@ -14,7 +14,7 @@ from edgekit.preprocessing import Preprocessing
 from edgekit.task import SIGMOID, SOFTMAX, Head, Task
 from edgekit.trial.candidates import flipped
 from edgekit.trial.evidence import clearly_less
-from edgekit.trial.losses import JUDGED, Collected, Losses, together
+from edgekit.trial.losses import Collected, Losses, judged, together
 
 ROUNDS = (32, 128, 500)
 """Samples behind each round."""
@@ -109,13 +109,8 @@ class Race:
         return self._results(entrants), [self._results([entrant])[0] for entrant in self._dropped]
 
     def _new(self) -> list[Collected | None]:
-        judged = (h.kind in JUDGED and (y is not None or h.kind == "reconstruction") for h, y in self._heads())
-        return [
-            Collected(head) if is_judged else None for head, is_judged in zip(self._task.heads, judged, strict=True)
-        ]
-
-    def _heads(self) -> Any:
-        return zip(self._task.heads, self._labels, strict=True)
+        heads = zip(self._task.heads, self._labels, strict=True)
+        return [Collected(head) if judged(head, labelled=y is not None) else None for head, y in heads]
 
     def _afforded(self, wanted: int, entrants: Sequence[Entrant]) -> int:
         done = min((entrant.samples for entrant in entrants), default=0)
@@ -193,8 +188,8 @@ class Race:
                 None if c is None else c.losses(self.labels(i, entrant.samples), logits=self.logits[i])
                 for i, c in enumerate(entrant.collected)
             ]
-            judged = [each for each in losses if each is not None]
-            found.append(Result(entrant.how, losses, together(judged), entrant.samples))
+            there = [each for each in losses if each is not None]
+            found.append(Result(entrant.how, losses, together(there), entrant.samples))
         return found
 
     def task(self) -> Task:

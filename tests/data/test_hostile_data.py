@@ -14,7 +14,8 @@ import pytest
 from benchmarks.hostile.data_files import arrays, headed, literal, members, npy, npz, picture, png
 from edgekit.data import cache, csv_file, image_decode, images
 from edgekit.data.dataset import build
-from edgekit.data.function import raw_of
+from edgekit.data.function import loose_of
+from edgekit.data.holdout import complete
 from edgekit.data.loading import check_spec, load_data, load_raw
 from edgekit.data.stored import read_samples
 from edgekit.errors import InputError, OutputError
@@ -406,7 +407,7 @@ def test_other_byte_orders(tmp_path: Path, dtype: str) -> None:
 @pytest.mark.parametrize("given", [{"x": {}}, ({}, {}), {"x": {}, "y": np.arange(9)}, {1: np.zeros(3)}])
 def test_code_that_returns_nothing_in_particular(given: Any) -> None:
     with pytest.raises(InputError, match=r"holds no arrays|has no x_train|unknown key"):
-        raw_of(given, "data")
+        complete(loose_of(given, "data"), "data")
 
 
 def test_code_whose_values_fail() -> None:
@@ -420,7 +421,7 @@ def test_code_whose_values_fail() -> None:
     x = np.zeros((9, 4))
     for given in ({"x": Odd()}, {"x": x, "class_names": Odd()}, (Odd(), x, Odd(), x)):
         with pytest.raises(InputError, match=r"which is no array|returned"):
-            raw_of(given, "data")
+            loose_of(given, "data")
 
 
 @pytest.mark.parametrize(

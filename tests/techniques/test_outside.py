@@ -146,6 +146,9 @@ def test_what_stays_where_it_is() -> None:
         "which does not work per channel of the input": keras.Sequential(
             [keras.Input((4, 4, 3)), layers.Permute((3, 1, 2)), layers.Rescaling([1.0, 2.0, 3.0, 4.0]), layers.Dense(2)]
         ),
+        "(Flatten, channels first)": keras.Sequential(
+            [keras.Input((4, 4, 3)), layers.Flatten("channels_first"), layers.BatchNormalization(), layers.Dense(2)]
+        ),
         "which is called with training=True": keras.Model(inputs, layers.Dense(2)(trained()(inputs, training=True))),
         "goes to 2 layers": keras.Model(inputs, layers.Dense(2)(both)),
         "does not work per channel": keras.Sequential([keras.Input((4, 4, 3)), pixels, layers.Dense(2)]),
