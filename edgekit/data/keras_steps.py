@@ -54,7 +54,7 @@ def layer_step(layer: Any) -> Step:
 
 
 def _normalising(layer: Any, kind: str) -> Step:
-    moving = "moving_" * hasattr(layer, "moving_mean")
+    moving = "moving_" if hasattr(layer, "moving_mean") else ""
     return normalising(kind, getattr(layer, f"{moving}mean", None), getattr(layer, f"{moving}variance", None))
 
 
