@@ -69,8 +69,8 @@ def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def learnable(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Rows as in conftest, but the bright pixel is in column c, where `model_file` looks."""
     rng = np.random.default_rng(7)
 
@@ -81,14 +81,25 @@ def learnable(tmp_path: Path) -> Path:
         return x.astype(np.uint8), y
 
     (x_train, y_train), (x_test, y_test) = part(150), part(60)
-    path = tmp_path / "rows.npz"
+    path = tmp_path_factory.mktemp("data") / "rows.npz"
     np.savez(path, x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test)
     return path
 
 
 @pytest.fixture
-def bundle(model_file: Path, learnable: Path, tmp_path: Path) -> Bundle:
-    return compress(model_file, str(learnable), SMALL, tmp_path / "out")
+def learnable(rows: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(rows, tmp_path))
+
+
+@pytest.fixture(scope="module")
+def made_once(model_file: Path, rows: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return compress(model_file, str(rows), SMALL, tmp_path_factory.mktemp("made") / "out")
+
+
+@pytest.fixture
+def bundle(made_once: Bundle, tmp_path: Path) -> Bundle:
+    """A copy that a test may damage."""
+    return read_bundle(shutil.copytree(made_once.path, tmp_path / "out"))
 
 
 def test_the_bundle_is_complete_and_true(bundle: Bundle, model_file: Path) -> None:

@@ -40,7 +40,7 @@ LONGER = replace(
     RECIPE,
     stages=(TWO[0], StageSpec("distill", {**TWO[1].options, "epochs": 2})),
     formats=("tflite", "onnx"),
-    schemes=("float32", "int8"),
+    schemes=("float32",),
 )
 
 

@@ -94,6 +94,8 @@ def test_regression(tmp_path: Path, recipe: Recipe) -> None:
     assert 0 < found["value"] < (0.2 if recipe is PLAIN else 1)
     assert found["low"] < found["value"] < found["high"]
     assert "= Keras" not in bundle_table(bundle)  # a regression decides nothing
+    if recipe is TRAINED:
+        return
     squared = compress(model, str(tmp_path / "d.npz"), PLAIN, tmp_path / "mse", metric="mse")
     assert (squared.manifest.artifacts[0].validation or {})["metric"] == "mse"
     with pytest.raises(InputError, match="--metric accuracy: not for regression") as caught:
@@ -101,9 +103,8 @@ def test_regression(tmp_path: Path, recipe: Recipe) -> None:
     assert "mae, mse" in caught.value.hint
 
 
-@pytest.mark.parametrize("recipe", [PLAIN, TRAINED], ids=["plain", "trained"])
-@pytest.mark.parametrize("activation", ["sigmoid", "linear"])
-def test_binary(tmp_path: Path, recipe: Recipe, activation: str) -> None:
+@pytest.mark.parametrize(("activation", "recipe"), [("sigmoid", PLAIN), ("linear", PLAIN), ("linear", TRAINED)])
+def test_binary(tmp_path: Path, activation: str, recipe: Recipe) -> None:
     x, y = columns(np.random.default_rng(0))
     layers = tf_keras().layers
     inputs = layers.Input((6,))
@@ -115,13 +116,12 @@ def test_binary(tmp_path: Path, recipe: Recipe, activation: str) -> None:
     assert bundle.manifest.task.main.kind == "binary"
     assert bundle.manifest.task.main.logits == (activation == "linear")
     assert (bundle.manifest.artifacts[0].validation or {})["correct"] >= 8
-    if recipe is PLAIN:
+    if (activation, recipe) == ("sigmoid", PLAIN):
         area = compress(model, str(tmp_path / "d.npz"), PLAIN, tmp_path / "auc", metric="auc")
         assert (area.manifest.artifacts[0].validation or {})["value"] > 0.95
 
 
-@pytest.mark.parametrize("recipe", [PLAIN, TRAINED], ids=["plain", "trained"])
-def test_multilabel(tmp_path: Path, recipe: Recipe) -> None:
+def test_multilabel(tmp_path: Path) -> None:
     x, _ = columns(np.random.default_rng(0))
     y = np.stack([x[:, 0] > 0, x[:, 1] > 0, x[:, 2] > 0], axis=1).astype(np.float32)
     layers = tf_keras().layers
@@ -130,30 +130,28 @@ def test_multilabel(tmp_path: Path, recipe: Recipe) -> None:
     outputs = dense(inputs)
     dense.set_weights([5 * np.eye(6, 3), np.zeros(3)])
     bundle = made(
-        functional(inputs, outputs, tmp_path / "m.keras"), save(tmp_path / "d.npz", x, y), recipe, tmp_path / "o"
+        functional(inputs, outputs, tmp_path / "m.keras"), save(tmp_path / "d.npz", x, y), TRAINED, tmp_path / "o"
     )
     assert bundle.manifest.task.main.kind == "multilabel"
     assert (bundle.manifest.artifacts[0].validation or {})["value"] > 0.9
 
 
-@pytest.mark.parametrize("recipe", [PLAIN, TRAINED], ids=["plain", "trained"])
-def test_an_autoencoder_needs_no_labels(tmp_path: Path, recipe: Recipe) -> None:
+def test_an_autoencoder_needs_no_labels(tmp_path: Path) -> None:
     x = np.random.default_rng(0).integers(0, 256, (ROWS, 8, 8, 1)).astype(np.uint8)
     layers = tf_keras().layers
     inputs = layers.Input((8, 8, 1))
     hidden = layers.Conv2D(4, 3, padding="same", activation="relu")(inputs)
     outputs = layers.Conv2D(1, 3, padding="same", activation="sigmoid")(hidden)
     bundle = made(
-        functional(inputs, outputs, tmp_path / "m.keras"), save(tmp_path / "d.npz", x, None), recipe, tmp_path / "o"
+        functional(inputs, outputs, tmp_path / "m.keras"), save(tmp_path / "d.npz", x, None), TRAINED, tmp_path / "o"
     )
     assert bundle.manifest.task.main.kind == "reconstruction"
     assert "resetVariableTensors" not in (bundle.path / "README.txt").read_text()
     assert 0 < (bundle.manifest.artifacts[0].validation or {})["value"] < 0.5
 
 
-@pytest.mark.parametrize("recipe", [PLAIN, TRAINED], ids=["plain", "trained"])
-@pytest.mark.parametrize("classes", [1, 3])
-def test_segmentation(tmp_path: Path, recipe: Recipe, classes: int) -> None:
+@pytest.mark.parametrize(("classes", "recipe"), [(1, TRAINED), (3, PLAIN)])
+def test_segmentation(tmp_path: Path, classes: int, recipe: Recipe) -> None:
     x = np.random.default_rng(0).integers(0, 256, (ROWS, 8, 8, 1)).astype(np.uint8)
     y = (x[..., 0] > 128).astype(np.uint8)
     layers = tf_keras().layers

@@ -75,7 +75,7 @@ def file_of(traits: frozenset[str], path: Path) -> Path:
     return int8_file(for_converter(quantized(traits)[0].model), path)
 
 
-@pytest.mark.parametrize("traits", [(), (SPARSE,), (CLUSTERED,), (SPARSE, CLUSTERED)])
+@pytest.mark.parametrize("traits", [(), (SPARSE,), (SPARSE, CLUSTERED)])
 def test_zeros_and_clusters_survive_into_the_file(traits: tuple[str, ...], tmp_path: Path) -> None:
     known = frozenset(traits)
     before, (state, note) = source(known), quantized(known)
