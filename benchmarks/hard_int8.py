@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -331,8 +332,9 @@ def main(
     work: Path,
     only: Annotated[str, typer.Option(help="names, with commas between them")] = "",
     edgekit: Annotated[list[str] | None, typer.Option(help="NAME=CHECKOUT [OPTIONS]")] = None,
+    alone: Annotated[bool, typer.Option(hidden=True, help="measure TensorFlow's files only, in this process")] = False,
 ) -> None:
-    kits = dict(text.split("=", 1) for text in edgekit or [f"edgekit={CHECKOUT}"])
+    kits = {} if alone else dict(text.split("=", 1) for text in edgekit or [f"edgekit={CHECKOUT}"])
     work.mkdir(parents=True, exist_ok=True)
     results_path = work / "results.json"
     results = json.loads(results_path.read_text()) if results_path.exists() else {}
@@ -350,13 +352,27 @@ def main(
             if label not in row:
                 started = time.perf_counter()
                 try:
-                    row[label] = _measured(label, kits, name, model, folder, names, x, y, reference)
+                    if label == "tensorflow" and not alone:
+                        row[label] = _by_tensorflow_alone(work, name)
+                    else:
+                        row[label] = _measured(label, kits, name, model, folder, names, x, y, reference)
                 except Exception as error:
                     row[label] = {"error": f"{type(error).__name__}: {error}"[:300]}
                 row[label]["seconds"] = round(time.perf_counter() - started, 1)
                 results_path.write_text(json.dumps(results, indent=1))
         for label in ("float", "tensorflow", *kits):
             print(line(name if label == "float" else "", label, row), flush=True)
+
+
+def _by_tensorflow_alone(work: Path, name: str) -> dict[str, Any]:
+    """Measure TensorFlow's file in a process of its own, as some of its conversions end with a signal."""
+    command = [sys.executable, __file__, str(work), "--only", name, "--alone"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode < 0:
+        raise RuntimeError(f"TensorFlow's converter ends with {signal.Signals(-done.returncode).name}")
+    done.check_returncode()
+    found: dict[str, Any] = json.loads((work / "results.json").read_text())[name]["tensorflow"]
+    return found
 
 
 def _measured(

@@ -8,6 +8,7 @@ from typing import Any
 
 from edgekit.config import StageSpec
 from edgekit.data.model_facts import flat_layers
+from edgekit.inspect.exponentials import Coarse
 from edgekit.ledger import Entry
 from edgekit.printable import visible
 from edgekit.quality import Judged, Loss
@@ -28,6 +29,7 @@ def conclude(
     stages: Sequence[Any],
     ledger: Sequence[Entry],
     source: Source,
+    coarse: Sequence[Coarse] = (),
 ) -> dict[str, Any]:
     """Return what a bundle says at its end: fields `lost`, `advice` and `large` of `edgekit.manifest.Bundle`.
 
@@ -38,6 +40,7 @@ def conclude(
         stages: the same, resolved.
         ledger: the source's entry, and one a stage.
         source: the model.
+        coarse: exponentials of the int8 files that lost.
     """
     of_export = {loss.file: loss for loss in checked.losses}
     of_all: dict[str, Loss] = {loss.file: loss for loss in (tested.losses if tested else ())}
@@ -50,6 +53,8 @@ def conclude(
         advice = worst.advice
     elif worst.file in of_all and by_export < worst.share / 2:
         advice = after_stages(specs, stages, ledger)
+    elif coarse:
+        advice = for_exponentials(coarse)
     else:
         trained = any(spec.use == "quantize" for spec in specs)
         layers = flat_layers(source.model) if hasattr(source.model, "layers") else ()
@@ -131,6 +136,22 @@ def after_export(*, keras: bool, trained: bool, recurrent: bool) -> str:
     if keras:
         return f"try --recipe qat, which trains for int8; or int8 {CALIBRATION}; or --recipe int16x8"
     return f"try int8 {CALIBRATION}; or --recipe all-schemes, whose other files lose less"
+
+
+def for_exponentials(coarse: Sequence[Coarse]) -> str:
+    """Return what to do about exponentials that int8 has too few steps for.
+
+    Args:
+        coarse: at least one.
+    """
+    first = max(coarse, key=lambda each: each.step)
+    name = "" if first.name.isdecimal() else f" `{visible(first.name)}`"  # the converter numbers what it merged
+    others = f" (one of {len(coarse)})" if len(coarse) > 1 else ""
+    return (
+        f"an exponential{name}{others} reaches {first.largest:.4g}, in int8 steps of "
+        f"{first.step:.3g}, which hide what it is of: write it so that it stays below 1, such as softplus as "
+        "max(x, 0) + log(1 + exp(-abs(x))), or use Keras's own activation; or try --recipe int16x8"
+    )
 
 
 def _typed(use: str, options: Any) -> str:

@@ -36,6 +36,7 @@ from edgekit.export.honest import kept_promises
 from edgekit.export.readme import readme
 from edgekit.feeding import specs
 from edgekit.files import atomic_folder
+from edgekit.inspect.exponentials import coarse_exponentials
 from edgekit.inspect.reading import inspect_file
 from edgekit.inspect.shares import weight_share
 from edgekit.manifest import (
@@ -161,7 +162,9 @@ def compress(
     grave = [f"{finding.sentence}; {finding.hint}" for finding in (*findings, *rounded) if finding.code in GRAVE]
     for sentence in [*grave, *again]:
         progress.warn(f"once more, because the bundle may be worthless: {sentence}")
-    return Bundle(out, manifest, **conclude(checked, tested, recipe.stages, stages, outcome.ledger, source))
+    lossy = [out / loss.file for loss in checked.losses if loss.file.endswith(".tflite")]
+    coarse = [found for path in lossy for found in coarse_exponentials(path.read_bytes())]
+    return Bundle(out, manifest, **conclude(checked, tested, recipe.stages, stages, outcome.ledger, source, coarse))
 
 
 @dataclass(frozen=True)

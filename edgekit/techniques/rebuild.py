@@ -122,6 +122,10 @@ class _Rebuild:
                 inside = frozen or kwargs.get("training") is False
                 return replay(layer, flat(args[0]), self._call(f"{path}{layer.name}_", inside))
             parts = self._parts(layer, path, frozen)
+            if type(layer).__name__ == "TFOpLambda" and not (parts and type(parts[0].layer) is type(layer)):
+                # What takes an operation's place takes its tensor, which may be its second operand: 1 + x.
+                given = tensorflow().nest.flatten((args, kwargs))
+                args, kwargs = tuple(v for v in given if hasattr(v, "_keras_history")), {}
             if not parts:
                 return args[0]
             x = parts[0].layer(*args, **kwargs)

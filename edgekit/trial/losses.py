@@ -40,6 +40,8 @@ class Losses:
         decided: the classes decided for, (n,) or (n, labels); None for values and for dense outputs.
         ranks: scores that grow with class c, (n, classes), for the same; else None.
         shuffled: of dense outputs the loss of the next sample's output, (n,), which knows nothing of this sample.
+        weighed: the error of every value counts in units of what a constant guess has there, so that values of unlike
+            ranges count alike.
     """
 
     own: Array
@@ -48,6 +50,7 @@ class Losses:
     decided: Array | None = None
     ranks: Array | None = None
     shuffled: Array | None = None
+    weighed: bool = False
 
     @property
     def relative(self) -> Array:
@@ -127,11 +130,12 @@ def _by_sample(values: Array) -> Array:
 def _values(outputs: Array, y: Array) -> Losses:
     with np.errstate(all="ignore"):
         error, spread = np.abs(outputs.astype(np.float64) - y), np.abs(y - np.median(y, axis=0))
-        if 1 < y[0].size <= FEW_VALUES:  # latitude and price: neither hides the other
+        weighed = 1 < y[0].size <= FEW_VALUES
+        if weighed:  # latitude and price: neither hides the other
             unit = spread.mean(axis=0)
             moving = unit > 0
             error, spread = (np.where(moving, part / np.where(moving, unit, 1), 0) for part in (error, spread))
-        return Losses(_by_sample(error), _by_sample(spread))
+        return Losses(_by_sample(error), _by_sample(spread), weighed=weighed)
 
 
 def _classes(outputs: Array, y: Array, head: Head) -> Losses:
@@ -201,6 +205,8 @@ def shown(losses: Losses, head: Head) -> str:
         return f"{_percent(1 - mean)} right"
     if head.kind in DENSE:
         return f"mean IoU {_percent(1 - mean)}"
+    if losses.weighed:
+        return f"{100 * mean:.4g} % of a constant guess's error"
     if head.kind == "regression":
         return f"mean absolute error {mean:.4g}"
     if not losses.telling:

@@ -112,6 +112,17 @@ def operations(L: Any, x: Any) -> Any:
     return L.Conv2D(4, 3)((tf.math.softplus(L.Conv2D(4, 1)(x / 127.5 - [1.0, 0.5, 0.2])) + 1.0) * 3.0)
 
 
+def written_softplus(L: Any, x: Any) -> Any:
+    """In three ways, and once with an exponential that is read elsewhere, too."""
+    tf = tensorflow()
+    y = L.Conv2D(4, 1)(x / 255)
+    y = L.Conv2D(4, 1)(tf.math.log1p(tf.exp(y)))
+    y = L.Conv2D(4, 1)(tf.math.log(1 + tf.exp(y)))
+    y = L.Conv2D(4, 1)(tf.math.log1p(L.Activation("exponential")(y)))
+    exponential = tf.exp(y)
+    return [tf.math.log1p(exponential), exponential, tf.math.log(2 + tf.exp(y))]
+
+
 CASES: dict[str, tuple[Builder, dict[str, int]]] = {
     "behind relu, before padding": (
         lambda L, x: L.Conv2D(4, 3, padding="same")(bn(L, relu_conv(L, x))),
@@ -177,7 +188,15 @@ CASES: dict[str, tuple[Builder, dict[str, int]]] = {
         lambda L, x: L.Conv2D(4, 3)(L.Normalization(mean=[1, 2, 3], variance=[1, 1, 1e4])(x)),
         {"depthwise-affine": 1},
     ),
+    "operations with the constant first": (
+        lambda L, x: L.Conv2D(4, 3)(1.0 + 3.0 * L.ReLU()(L.Conv2D(4, 1)(x / 255))),
+        {"fold-behind": 1, "fold-ahead": 2},
+    ),
     "operations": (operations, {"bounded-activations": 1, "fold-ahead": 2}),
+    "softplus written as operations": (
+        written_softplus,
+        {"bounded-activations": 3, "fold-ahead": 1, "depthwise-affine": 1},
+    ),
     "an output that is read as well": (
         lambda L, x: [y := relu_conv(L, x), L.Conv2D(4, 1)(L.ReLU(6.0)(bn(L, y)))],
         {"depthwise-affine": 1},

@@ -11,7 +11,10 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+import numpy as np
+
 from edgekit.backend import tensorflow, tf_keras
+from edgekit.export.rewrites.affine import affine
 from edgekit.export.rewrites.view import View, is_a
 from edgekit.techniques.channels.graph import flat
 from edgekit.techniques.rebuild import Part, clone
@@ -73,7 +76,40 @@ def bound_activations(view: View) -> int:
         if chain is not None:
             view.replace(layer, chain)
             places += 1
+    for last in view.nodes:
+        written = _written_softplus(view, last)
+        for node in written:
+            view.replace(node.layer, [])
+        if written:
+            view.replace(last.layer, [Part(_bounded_layer()("softplus", name=last.layer.name))])
+            places += 1
     return places
+
+
+def _written_softplus(view: View, last: Any) -> list[Any]:
+    """Return the calls that come before the last one of log1p(exp(x)) or log(1 + exp(x)); none of other operations."""
+    before: list[Any] = []
+    operation, node = _operation(last), _before(view, last)
+    if operation == "log" and node is not None and (numbers := affine(view, node)) is not None:
+        before, ones = [node], np.concatenate(numbers)
+        node = _before(view, node) if (ones == 1).all() else None
+    elif operation != "log1p":
+        return []
+    return [*before, node] if node is not None and view.simple(node) and _operation(node) == "exp" else []
+
+
+def _before(view: View, node: Any) -> Any:
+    """Return the call that makes the only input of a call, if nothing else reads that; else None."""
+    if not view.simple(node) or view.reader(node.keras_inputs[0]) is not node:
+        return None
+    return view.maker(node.keras_inputs[0])
+
+
+def _operation(node: Any) -> str:
+    """Return the last part of the name of TensorFlow's function that a call computes; empty for a layer."""
+    if is_a(node.layer, "Activation"):
+        return "exp" if node.layer.activation in (tf_keras().activations.exponential, tensorflow().exp) else ""
+    return str(node.layer.symbol).rpartition(".")[2] if type(node.layer).__name__ == "TFOpLambda" else ""
 
 
 def _chain(view: View, layer: Any) -> list[Part] | None:
