@@ -17,7 +17,7 @@ from edgekit.source import Source
 from edgekit.toml import to_toml
 
 LOWER_IS_BETTER = ("mae", "mse")
-CALIBRATION = "with --calibration-method percentile, or with more samples (--calibration-samples 2000)"
+CALIBRATION = "with --calibration-method mse or percentile, or with more samples (--calibration-samples 2000)"
 RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "ConvLSTM2D")
 """Layers whose state collects the rounding of every step, and that are not trained for int8."""
 
