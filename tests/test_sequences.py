@@ -48,7 +48,7 @@ def kernels(bundle: Bundle) -> dict[int, tuple[float, int]]:
     return {w.elements: (w.zeros / w.elements, w.unique) for w in info.weights if w.dtype == "int8"}
 
 
-FAST = "epochs=2,batch_size=16,learning_rate=0.002"
+FAST = "epochs=1,batch_size=16,learning_rate=0.002"
 
 
 def test_zeros_and_clusters_survive_quantization_aware_training(model_file: Path, npz: Path, tmp_path: Path) -> None:
@@ -88,11 +88,14 @@ def test_channels_are_gone_and_the_file_agrees_with_the_trained_model(
     assert last["bytes"] < source["bytes"]
 
 
-def test_a_quantized_stage_is_resumed(
-    model_file: Path, npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_quantized_stage_is_resumed(npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from edgekit.backend import tf_keras
     from edgekit.techniques.distill import Distill
 
+    layers = tf_keras().layers
+    inputs = layers.Input((6, 6, 1))
+    model_file = tmp_path / "dense.keras"
+    tf_keras().Model(inputs, layers.Dense(3, activation="softmax")(layers.Flatten()(inputs))).save(model_file)
     stages = ("quantize:epochs=1,batch_size=16", "distill:student=current,epochs=1,batch_size=16")
     straight = run(model_file, npz, tmp_path / "straight", *stages)
     with monkeypatch.context() as patch:

@@ -26,7 +26,7 @@ from edgekit.report.bench_table import bench_table
 from edgekit.report.bundle_table import bundle_table
 from tests.heard import Heard
 
-pytestmark = pytest.mark.tensorflow
+pytestmark = [pytest.mark.tensorflow, pytest.mark.usefixtures("one_latency_round")]
 PLAIN = Recipe("plain", calibration_samples=20, check_samples=15, eval_samples=0)
 TRAINED = dataclasses.replace(
     PLAIN,
