@@ -1,7 +1,7 @@
 """Exponentials whose int8 steps hide what they are of.
 
-Above an input of 5.5, exp(x) reaches more than 255: a step of int8 is more than 1 then, the value at 0, and every input
-below is rounded to the same number.
+Where inputs reach 5.6, exp(x) reaches more than 255: a step of int8 is more than 1 then. All inputs below -0.7, whose
+exponential is less than half of a step, become the same number.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def coarse_exponentials(data: bytes) -> list[Coarse]:
             for operator in graph.operators:
                 for tensor in (graph.tensors[i] for i in operator.outputs if operator.name == "EXP"):
                     scales = quantization(tensor, walk)
-                    if tensor.dtype == "int8" and scales is not None and scales.scale[0] >= 1:
+                    if tensor.dtype == "int8" and scales is not None and scales.scale[:1] >= (1.0,):
                         found.append(Coarse(walk.text(tensor.table, "Name"), float(scales.scale[0])))
     except Damaged:
         return []
