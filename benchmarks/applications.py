@@ -28,24 +28,24 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from edgekit.backend import keras3, quiet, seed_everything
-from edgekit.config import Recipe
+from edgekit.bench.ports import specs
+from edgekit.bundle.recipe import Recipe
 from edgekit.devices.device import open_device
 from edgekit.errors import EdgekitError
-from edgekit.export.check import Outputs, compare, run_file
 from edgekit.export.exporter import export
-from edgekit.feeding import specs
-from edgekit.files import write_json
-from edgekit.inspect.reading import inspect_file
-from edgekit.models.bridge import bridge
-from edgekit.preprocessing import Preprocessing
+from edgekit.files.whole import write_json
+from edgekit.formats.reading import inspect_file
+from edgekit.frameworks.tensorflow import keras3, quiet, seed_everything
+from edgekit.models.bridge.forward import bridge
+from edgekit.pipeline.check import Outputs, compare, run_file
 from edgekit.progress import SILENT
-from edgekit.report.text import table
-from edgekit.schema import read_json
-from edgekit.task import CLASSIFICATION
+from edgekit.schema.gate import read_json
+from edgekit.tasks.preprocessing import Preprocessing
+from edgekit.tasks.task import CLASSIFICATION
 from edgekit.techniques.channels.prune import prune_channels
 from edgekit.techniques.qat_preflight import prepare
 from edgekit.techniques.qat_scheme import Handling
+from edgekit.text.tables import table
 
 SIZE, CLASSES = 96, 10
 CALIBRATION, SAMPLES = 16, 16

@@ -16,9 +16,9 @@ from typing import Annotated, Any
 
 import typer
 
-from edgekit.backend import keras3, quiet, tf_keras
-from edgekit.models import loader
-from edgekit.models.keras_file import read_keras_file
+from edgekit.frameworks.tensorflow import keras3, quiet, tf_keras
+from edgekit.models.files import loader
+from edgekit.models.files.keras_file import read_keras_file
 
 
 def seconds(act: Callable[[], Any]) -> float:

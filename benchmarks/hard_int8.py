@@ -25,11 +25,11 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from edgekit.backend import quiet, seed_everything, tensorflow, tf_keras
-from edgekit.columns import Array
 from edgekit.data.loading import load_data
 from edgekit.data.split import split
 from edgekit.export.signature import Signature
+from edgekit.frameworks.tensorflow import quiet, seed_everything, tensorflow, tf_keras
+from edgekit.samples import Array
 from edgekit.stats import sqnr_db, wilson
 
 BRIGHT = slice(300, 700, 100)

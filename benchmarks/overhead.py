@@ -18,24 +18,24 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from edgekit.backend import quiet, seed_everything, tensorflow, tf_keras, tfmot
-from edgekit.columns import Array
-from edgekit.config import Recipe
+from edgekit.bundle.recipe import Recipe
 from edgekit.data.loading import load_data
 from edgekit.data.split import split
 from edgekit.export.exporter import export
-from edgekit.models import reference
-from edgekit.models.targets import Distilled
-from edgekit.models.training import TrainConfig, train
+from edgekit.frameworks.tensorflow import quiet, seed_everything, tensorflow, tf_keras, tfmot
+from edgekit.models.reference import reference
+from edgekit.models.training.targets import Distilled
+from edgekit.models.training.training import TrainConfig, train
 from edgekit.progress import SILENT
-from edgekit.report.text import ratio_with_interval
+from edgekit.samples import Array
 from edgekit.stats import paired_ratio, percentile
-from edgekit.task import CLASSIFICATION
+from edgekit.tasks.task import CLASSIFICATION
 from edgekit.techniques.qat_finish import for_converter, plain
 from edgekit.techniques.qat_preflight import prepare
 from edgekit.techniques.qat_ranges import calibrate
 from edgekit.techniques.qat_scheme import apply
 from edgekit.techniques.teacher import teacher_of
+from edgekit.text.tables import ratio_with_interval
 
 INT8 = Recipe("int8", schemes=("int8",), formats=("tflite",))
 PROOF, CALIBRATION, BATCH = 32, 500, 128

@@ -12,8 +12,8 @@ import subprocess
 import sys
 import time
 
-from edgekit.report.text import duration_with_interval, ratio_with_interval
 from edgekit.stats import between_processes, paired_ratio
+from edgekit.text.tables import duration_with_interval, ratio_with_interval
 
 COMMANDS = {
     "edgekit --help": [sys.executable, "-m", "edgekit", "--help"],

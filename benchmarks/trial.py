@@ -38,7 +38,7 @@ def pictures(count: int, rng: np.random.Generator) -> tuple[Any, Any, Any, Any]:
 
 def ways(x: Any) -> dict[str, Any]:
     """Return the five ways of feeding."""
-    from edgekit.preprocessing import Preprocessing
+    from edgekit.tasks.preprocessing import Preprocessing
 
     mean, std = x.mean((0, 1, 2)) / 255, x.std((0, 1, 2)) / 255
     return {
@@ -87,13 +87,13 @@ def train(keras: Any, make: Maker, loss: Any, x: Any, y: Any, epochs: int) -> An
 
 def main() -> int:
     """Train, try, print; return how many choices were wrong and not said."""
-    from edgekit.backend import tf_keras
-    from edgekit.config import Recipe
+    from edgekit.bundle.recipe import Recipe
     from edgekit.data.fitting import fit
     from edgekit.data.split import split
     from edgekit.errors import ChanceError
+    from edgekit.frameworks.tensorflow import tf_keras
+    from edgekit.pipeline.source import load_source, tried_out
     from edgekit.progress import SILENT
-    from edgekit.source import load_source, tried_out
 
     keras = tf_keras()
     x, colour, left, mask = pictures(TRAIN + TEST, np.random.default_rng(SEED))

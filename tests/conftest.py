@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.pretended import board_home
+from tests.support.pretended import board_home
 
 NO_SKIPS = os.environ.get("EDGEKIT_NO_SKIPS") == "1"
 
@@ -36,7 +36,7 @@ def work_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
 @pytest.fixture
 def one_latency_round(monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests that do not look at the latency in a ledger: every round is two processes."""
-    monkeypatch.setattr("edgekit.export.effect.ROUNDS", 1)
+    monkeypatch.setattr("edgekit.pipeline.effect.ROUNDS", 1)
 
 
 class Edgekit:

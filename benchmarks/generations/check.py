@@ -11,18 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.config import Recipe
+from edgekit.bench.plan import Plan
+from edgekit.bench.session import bench
+from edgekit.bench.subjects import candidates
+from edgekit.bundle.manifest import Bundle
+from edgekit.bundle.recipe import Recipe
 from edgekit.devices.device import open_device
 from edgekit.errors import EdgekitError
 from edgekit.export.signature import identifiers
-from edgekit.manifest import Bundle
-from edgekit.measuring.plan import Plan
-from edgekit.measuring.session import bench
-from edgekit.measuring.subjects import candidates
-from edgekit.metrics import Score
-from edgekit.models.loader import load_model
-from edgekit.pipeline import compress
+from edgekit.models.files.loader import load_model
+from edgekit.pipeline.run import compress
 from edgekit.progress import SILENT
+from edgekit.tasks.metrics import Score
 
 from .save import FAILURES, NETWORKS, TRAINING
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from benchmarks.hostile.run import GOOD, Result, preload, run
-from edgekit.report.text import table
+from edgekit.text.tables import table
 
 PARTS = ("keras", "models", "texts", "data", "outputs", "kills")
 

@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks.hostile import data_files as made
 from benchmarks.hostile.case import Canary, Case
 
-PRELOAD = ("edgekit.pipeline",)
+PRELOAD = ("edgekit.pipeline.run",)
 COUNT = 1600
 Make = Callable[[Canary], str]
 
@@ -864,8 +864,9 @@ def _bundles() -> Iterator[Case]:
 
 def _bundle() -> None:
     """Write a bundle with one file, whose manifest says nothing of the evaluation samples."""
-    from edgekit.manifest import Artifact, Manifest, TensorSpec, artifact_numbers, write_manifest
-    from edgekit.preprocessing import Preprocessing
+    from edgekit.bundle.manifest import Artifact, Manifest, artifact_numbers, write_manifest
+    from edgekit.tasks.preprocessing import Preprocessing
+    from edgekit.tasks.tensors import TensorSpec
 
     path = Path(_write("bundle/model.tflite", made.rows_model()))
     specs = (TensorSpec("x", (1, 4), "float32"),), (TensorSpec("y", (1, 3), "float32"),)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.tiny_tflite import Op, T, model
+from tests.support.tiny_tflite import Op, T, model
 
 MAGIC = b"\x93NUMPY"
 

@@ -27,7 +27,7 @@ from benchmarks.hostile.keras_files import (
     write,
 )
 
-PRELOAD = ("edgekit.pipeline",)
+PRELOAD = ("edgekit.pipeline.run",)
 COUNT = 600
 KERAS_2 = tuple(name for name in CONTAINERS if kind(name)[0] == 2)
 ZIPS = tuple(name for name in CONTAINERS if name.endswith(".keras"))
@@ -195,7 +195,7 @@ def _symbols(seed: int) -> Iterator[Case]:
     def make(number: int, canary: Canary) -> Sequence[str]:
         from tensorflow.python.util import tf_export
 
-        from edgekit.models.gate.symbols import FUNCTIONS_2
+        from edgekit.models.files.gate.symbols import FUNCTIONS_2
 
         rng = random.Random(seed * 1000 + number)
         names = sorted(name for name in tf_export._NAME_TO_SYMBOL_MAPPING if name not in FUNCTIONS_2)

@@ -181,7 +181,7 @@ def _saved_model(path: str, text: str) -> str:
 
 def graph(path: str, compute: Callable[[Any, Any], Any]) -> str:
     """Save a function of TensorFlow and a batch of rows as a SavedModel."""
-    from edgekit.backend import quiet, tensorflow
+    from edgekit.frameworks.tensorflow import quiet, tensorflow
 
     tf = tensorflow()
 

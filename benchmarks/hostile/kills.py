@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.hostile.run import Result
+from edgekit.bundle.manifest import MANIFEST, read_bundle
+from edgekit.bundle.records import read_record
 from edgekit.errors import EdgekitError
-from edgekit.files import sha256
-from edgekit.manifest import MANIFEST, read_bundle
-from edgekit.records import read_record
+from edgekit.files.whole import sha256
 
 PRELOAD: tuple[str, ...] = ()
 COUNT = 60
@@ -41,9 +41,9 @@ _MARK = "EDGEKIT_HOSTILE_CASE"
 _NEXT = """
 import sys
 from pathlib import Path
-from edgekit.files import check_free
+from edgekit.files.whole import check_free
 try:
-    from edgekit.temporary import temporary_folder
+    from edgekit.files.temporary import temporary_folder
 except ImportError:  # an edgekit that does not sweep
     raise SystemExit(0)
 with temporary_folder("next"):

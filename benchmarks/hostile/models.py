@@ -15,11 +15,11 @@ from benchmarks.hostile.models_base import bases, commands, dense_onnx
 from benchmarks.hostile.models_mutate import mutated
 
 PRELOAD = (
-    "edgekit.pipeline",
+    "edgekit.pipeline.run",
     "edgekit.cli.inspect",
     "edgekit.cli.bench",
     "edgekit.cli.push",
-    "edgekit.measuring.several",
+    "edgekit.bench.several",
 )
 COUNT = 4200
 SLOW = ("bench", "compress", "push")
@@ -145,7 +145,7 @@ def _bundles() -> Iterator[Case]:
 
 
 def _manifest(file: str, format_: str) -> None:
-    from edgekit.manifest import artifact_numbers
+    from edgekit.bundle.manifest import artifact_numbers
 
     ends = {"inputs": [{"name": "x", "shape": [1, 4], "dtype": "float32", "scale": None, "zero_point": None}]}
     ends["outputs"] = [{**ends["inputs"][0], "name": "y", "shape": [1, 2]}]

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from tests import vendor_onnx, vendor_tflite
-from tests.tiny_onnx import constant, save, tiny_onnx, value
-from tests.tiny_tflite import Op, T, model, tiny_tflite
+from tests.support import vendor_onnx, vendor_tflite
+from tests.support.tiny_onnx import constant, save, tiny_onnx, value
+from tests.support.tiny_tflite import Op, T, model, tiny_tflite
 
 ROWS, WIDTH = 60, 4
 

@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.hostile import models_external
 from benchmarks.hostile.case import Canary
 from benchmarks.hostile.models_base import dense_onnx, node, onnx_bytes
-from tests.tiny_onnx import constant, value
+from tests.support.tiny_onnx import constant, value
 
 Write = Callable[[Canary], None]
 NAME = "m.onnx"

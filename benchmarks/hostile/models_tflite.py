@@ -13,8 +13,8 @@ import numpy as np
 
 from benchmarks.hostile.case import Canary
 from benchmarks.hostile.models_base import dense_tflite
-from tests import vendor_tflite
-from tests.tiny_tflite import Op, T, changed, model
+from tests.support import vendor_tflite
+from tests.support.tiny_tflite import Op, T, changed, model
 
 Write = Callable[[Canary], None]
 NAME = "m.tflite"

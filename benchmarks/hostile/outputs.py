@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.hostile.case import Canary, Case
-from tests.tiny_tflite import tiny_tflite
+from tests.support.tiny_tflite import tiny_tflite
 
 PRELOAD: tuple[str, ...] = (
-    "edgekit.cli", "edgekit.measuring.several", "edgekit.data.loading", "edgekit.push", "edgekit.devices.doctor",
+    "edgekit.cli", "edgekit.bench.several", "edgekit.data.loading", "edgekit.devices.push", "edgekit.devices.doctor",
 )  # fmt: skip
 COUNT = 120
 Make = Callable[[Canary], Sequence[str]]
@@ -235,7 +235,7 @@ def _pushes() -> Iterator[Case]:
             argv = to(kind)
             model = Path(_model())
             if name == "deep/w.bin":
-                from tests import vendor_onnx
+                from tests.support import vendor_onnx
 
                 model = vendor_onnx.external(Path("v.onnx"), "deep/er/w.bin")
             digest = hashlib.sha256(model.read_bytes()).hexdigest()[:16]

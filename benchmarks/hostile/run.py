@@ -62,8 +62,8 @@ def preload(modules: Iterable[str]) -> None:
     """Import what the commands will need, TensorFlow and both Keras where `edgekit.models` is among it."""
     for name in modules:
         importlib.import_module(name)
-    if any(name.startswith(("edgekit.models", "edgekit.pipeline")) for name in modules):
-        from edgekit.backend import keras3, quiet, tf_keras
+    if any(name.startswith(("edgekit.models", "edgekit.pipeline.run")) for name in modules):
+        from edgekit.frameworks.tensorflow import keras3, quiet, tf_keras
 
         tf_keras(), keras3()
         with quiet():

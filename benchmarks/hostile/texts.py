@@ -14,11 +14,11 @@ from typing import Any
 
 from benchmarks.hostile.case import Canary, Case
 from benchmarks.hostile.mutations import TEXTS, TOML_VALUES, json_mutation, toml_mutation
-from edgekit.config import load_recipe, named_recipes
+from edgekit.bundle.recipe import load_recipe, named_recipes
 
 PRELOAD: tuple[str, ...] = (
-    "edgekit.cli", "edgekit.report.bench_table", "edgekit.measuring.several", "edgekit.data.loading", "edgekit.push",
-    "edgekit.devices.doctor",
+    "edgekit.cli", "edgekit.report.bench_table", "edgekit.bench.several", "edgekit.data.loading",
+    "edgekit.devices.push", "edgekit.devices.doctor",
 )  # fmt: skip
 COUNT = 1500
 ROOT = Path(__file__).parents[2]

@@ -21,8 +21,8 @@ from typing import Annotated
 
 import typer
 
-from edgekit.files import write_json
-from edgekit.schema import read_json
+from edgekit.files.whole import write_json
+from edgekit.schema.gate import read_json
 
 from .cells import RECIPES, Cell
 from .networks import NETWORKS

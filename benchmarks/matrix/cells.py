@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.config import Recipe, load_recipe
+from edgekit.bundle.manifest import Bundle
+from edgekit.bundle.recipe import Recipe, load_recipe
 from edgekit.errors import EdgekitError
-from edgekit.manifest import Bundle
-from edgekit.models.file_model import FileModel
-from edgekit.pipeline import compress
+from edgekit.models.files.file_model import FileModel
+from edgekit.pipeline.run import compress
 from edgekit.progress import SILENT
 
 from .networks import HELD, NETWORKS
@@ -39,7 +39,7 @@ class Cell:
             Keras that saved the file answered; after training to the compressed Keras model.
         bridge: largest difference of an output between the Keras 3 model and its Keras 2 form; None without a bridge.
         sqnr_db: of the int8 file to the Keras model it was made of; None where they are equal.
-        float32, int8: scores of these files, on the samples of the manifest's `data.check`, `edgekit.metrics.Score`.
+        float32, int8: `edgekit.tasks.metrics.Score` of these files, on the samples of the manifest's `data.check`.
         int8_bytes: size of the int8 file.
     """
 

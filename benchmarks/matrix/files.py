@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from edgekit.backend import keras3, quiet, tf_keras
-from edgekit.config import Recipe
+from edgekit.bundle.recipe import Recipe
 from edgekit.export.exporter import export
+from edgekit.frameworks.tensorflow import keras3, quiet, tf_keras
 from edgekit.progress import SILENT
 
 from .networks import NETWORKS, train

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from edgekit.metrics import Score
-from edgekit.report.scores import score_text
-from edgekit.report.text import table
+from edgekit.tasks.metrics import Score
+from edgekit.tasks.scores import score_text
+from edgekit.text.tables import table
 
 from .cells import RECIPES, Cell
 from .files import KINDS

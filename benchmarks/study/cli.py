@@ -41,7 +41,7 @@ def run_command(
     data: Data, seeds: Seeds = 3, quick: Quick = False, work: Work = None, only: Only = "*", out: Out = RESULTS
 ) -> None:
     """Run the rows that are not done, then write the results."""
-    from edgekit.cli.console import Console
+    from edgekit.api.console import Console
     from edgekit.data.loading import load_data
 
     from .report import write_results
@@ -67,7 +67,7 @@ def latency_command(
     data: Data, quick: Quick = False, work: Work = None, out: Out = RESULTS, rounds: Rounds = 5
 ) -> None:
     """Time what is not timed yet, then write the results."""
-    from edgekit.cli.console import Console
+    from edgekit.api.console import Console
     from edgekit.data.loading import load_data
 
     from .latency import time_files
@@ -112,7 +112,7 @@ def _all(budget: budgets.Budget, data_key: str, work: Path) -> list[Record]:
 
 
 def _default_work(data: str) -> Path:
-    from edgekit.files import work_base
+    from edgekit.files.whole import work_base
 
     return work_base() / "study" / data
 

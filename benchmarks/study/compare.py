@@ -9,7 +9,7 @@ from statistics import NormalDist, fmean, stdev
 
 import numpy as np
 
-from edgekit.columns import Array
+from edgekit.samples import Array
 from edgekit.stats import CONFIDENCE, Interval, wilson
 
 from .records import File, Record

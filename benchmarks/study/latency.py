@@ -14,7 +14,7 @@ from edgekit.data.dataset import Dataset
 from edgekit.devices.device import Device, open_device
 from edgekit.devices.jobs import Job, run_job
 from edgekit.errors import InputError
-from edgekit.files import sha256, write_json
+from edgekit.files.whole import sha256, write_json
 from edgekit.progress import Progress
 from edgekit.stats import paired_ratio, percentile
 

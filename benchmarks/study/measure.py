@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from edgekit.config import Recipe
+from edgekit.bundle.recipe import Recipe
 from edgekit.data.dataset import Dataset
 from edgekit.data.split import Splits
 from edgekit.devices.device import open_device
 from edgekit.devices.jobs import Job, run_job
 from edgekit.export.exporter import export
-from edgekit.files import gzip_bytes, sha256
-from edgekit.inspect.reading import inspect_file
+from edgekit.files.whole import gzip_bytes, sha256
+from edgekit.formats.reading import inspect_file
 from edgekit.progress import SILENT
 from edgekit.techniques.qat_finish import for_converter, strip_quantization
 from edgekit.techniques.stage import QUANTIZED, ModelState

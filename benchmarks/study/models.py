@@ -10,16 +10,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edgekit.backend import seed_everything, tf_keras
-from edgekit.config import StageSpec
+from edgekit.bundle.recipe import StageSpec
 from edgekit.data.dataset import Dataset
 from edgekit.data.split import Splits, split, stratified
-from edgekit.files import atomic_file, write_json
-from edgekit.models.saving import bare
-from edgekit.models.train_reference import train_in_memory
-from edgekit.models.training import TrainConfig
+from edgekit.files.whole import atomic_file, write_json
+from edgekit.frameworks.tensorflow import seed_everything, tf_keras
+from edgekit.models.files.saving import bare
+from edgekit.models.reference.train_reference import train_in_memory
+from edgekit.models.training.training import TrainConfig
 from edgekit.progress import Progress
-from edgekit.schema import read_json
+from edgekit.schema.gate import read_json
 from edgekit.techniques.qat_finish import load_quantized, save_quantized
 from edgekit.techniques.registry import resolve
 from edgekit.techniques.stage import QUANTIZED, ModelState, StageContext

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgekit.errors import EdgekitError
-from edgekit.files import atomic_file
+from edgekit.files.whole import atomic_file
 
 from .summary import Line
 

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from edgekit import __version__
-from edgekit.columns import Array
-from edgekit.config import StageSpec
+from edgekit.bundle.recipe import StageSpec
 from edgekit.errors import InputError, OutputError
-from edgekit.schema import read_json
+from edgekit.samples import Array
+from edgekit.schema.gate import read_json
 from edgekit.techniques.registry import resolve
+from edgekit.version import __version__
 
 from .budgets import Budget
 from .rows import Row

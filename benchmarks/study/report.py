@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from edgekit import __version__
 from edgekit.data.dataset import Dataset
 from edgekit.devices.device import open_device
 from edgekit.devices.facts import read_facts
 from edgekit.errors import InputError
-from edgekit.files import atomic_file, write_json
-from edgekit.schema import read_json
+from edgekit.files.whole import atomic_file, write_json
+from edgekit.schema.gate import read_json
+from edgekit.version import __version__
 
 from .budgets import Budget
 from .compare import Study

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from edgekit.config import StageSpec
+from edgekit.bundle.recipe import StageSpec
 from edgekit.errors import InputError
-from edgekit.stages import check_order
+from edgekit.pipeline.stages import check_order
 from edgekit.techniques.registry import resolve
 
 from .budgets import Budget

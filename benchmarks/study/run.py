@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edgekit.data.dataset import Dataset
 from edgekit.errors import EdgekitError, InputError
-from edgekit.files import write_json
+from edgekit.files.whole import write_json
 from edgekit.progress import Progress
 
 from . import rows as table

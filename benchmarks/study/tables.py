@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Sequence
 
-from edgekit.report.text import ratio_with_interval
+from edgekit.text.tables import ratio_with_interval
 
 from .findings import Answer
 from .records import busy

@@ -15,12 +15,12 @@ from typing import Annotated, Any
 
 import typer
 
-from edgekit.backend import tf_keras
-from edgekit.models.loader import load_model
+from edgekit.frameworks.tensorflow import tf_keras
+from edgekit.models.files.loader import load_model
+from edgekit.models.keras.calls import flat, replay
+from edgekit.models.keras.rebuild import rebuild
 from edgekit.progress import SILENT
-from edgekit.techniques.channels.graph import flat, replay
 from edgekit.techniques.channels.prune import prune_channels
-from edgekit.techniques.rebuild import rebuild
 
 
 def without_layers(model: Any, names: list[str]) -> Any:

@@ -15,8 +15,8 @@ from typing import Any
 
 import typer
 
-from edgekit.backend import seed_everything, tf_keras
 from edgekit.errors import InputError
+from edgekit.frameworks.tensorflow import seed_everything, tf_keras
 
 BLOCK = re.compile(r"(?P<kind>[cb])(?P<channels>\d+)(\.(?P<inner>\d+))?(/(?P<stride>\d))?")
 

@@ -25,7 +25,7 @@ from edgekit.cli.options import (
 )
 from edgekit.cli.terminal import show
 from edgekit.cli.units import TIME_HELP, celsius, seconds
-from edgekit.printable import lines
+from edgekit.text.printable import lines
 
 NAME = "bench"
 RECORDS = Path("edgekit-records")
@@ -96,9 +96,9 @@ def command(
     out: Annotated[Path, typer.Option("--out", help="Folder for the records.")] = RECORDS,
 ) -> None:
     """Measure files."""
-    from edgekit.cli.console import Console
+    from edgekit.api.console import Console
+    from edgekit.bench.plan import Plan
     from edgekit.cli.options import targets as read_targets
-    from edgekit.measuring.plan import Plan
 
     if runtime not in (None, "ai-edge-litert", "tflite-runtime"):
         raise typer.BadParameter("expected ai-edge-litert or tflite-runtime", param_hint="--runtime")
@@ -121,9 +121,9 @@ def command(
     how = preprocessing(scale, mean, std, layout, channels)
     console = Console()
     chosen = read_targets(target, host, identity, console, trust=trust_target)
-    from edgekit.manifest import MANIFEST
-    from edgekit.outputs import check_apart, check_default, prove
-    from edgekit.temporary import claim
+    from edgekit.bundle.manifest import MANIFEST
+    from edgekit.files.destinations import check_apart, check_default, prove
+    from edgekit.files.temporary import claim
 
     check_apart(out, [path for path in paths if (path / MANIFEST).is_file()], "--out", replaced=False)
     if out == RECORDS:
@@ -132,12 +132,12 @@ def command(
     claim()
     console.say(f"Measuring on {', '.join(target)}: {', '.join(map(str, paths))}")
 
+    from edgekit.bench.inputs import fed_ports
+    from edgekit.bench.several import measure
+    from edgekit.bench.subjects import candidates
+    from edgekit.bundle.records import Record, record_text, save_record
     from edgekit.data.fitting import shape_of
     from edgekit.data.loading import load_data
-    from edgekit.measuring.inputs import fed_ports
-    from edgekit.measuring.several import measure
-    from edgekit.measuring.subjects import candidates
-    from edgekit.records import Record, record_text, save_record
     from edgekit.report.bench_table import bench_table, failed
 
     written: list[Path] = []

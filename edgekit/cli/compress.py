@@ -10,7 +10,7 @@ import typer
 
 from edgekit.cli.options import CHANNELS_HELP, DATA_HELP, METRIC_HELP, TASK_HELP, preprocessing, shapes, values
 from edgekit.cli.terminal import message, show
-from edgekit.printable import lines
+from edgekit.text.printable import lines
 
 NAME = "compress"
 HELP = """Compress a Keras model into a bundle of TFLite and ONNX files.
@@ -112,12 +112,12 @@ def command(
     """Compress a model."""
     import dataclasses
 
-    from edgekit.cli.console import Console
-    from edgekit.config import calibration_method as known_method
-    from edgekit.config import load_recipe, parse_stage
-    from edgekit.manifest import MANIFEST, strangers
-    from edgekit.outputs import prove_bundle
-    from edgekit.temporary import claim
+    from edgekit.api.console import Console
+    from edgekit.bundle.manifest import MANIFEST, strangers
+    from edgekit.bundle.recipe import calibration_method as known_method
+    from edgekit.bundle.recipe import load_recipe, parse_stage
+    from edgekit.files.destinations import prove_bundle
+    from edgekit.files.temporary import claim
 
     chosen = load_recipe(recipe).with_stages(map(parse_stage, stage or ()))
     chosen = dataclasses.replace(
@@ -137,9 +137,9 @@ def command(
     console.say(f"Compressing {model or 'the demo model'} with {chosen.name}: {chosen.description}")
     console.say("(starting TensorFlow takes a few seconds)")
 
-    from edgekit.ledger import Entry
-    from edgekit.open_inputs import Asked
-    from edgekit.pipeline import compress
+    from edgekit.bundle.ledger import Entry
+    from edgekit.pipeline.open_inputs import Asked
+    from edgekit.pipeline.run import compress
     from edgekit.report.bundle_table import bundle_table
     from edgekit.report.ledger_table import ledger_table
 

@@ -18,7 +18,7 @@ from edgekit.cli.interruptions import Interruptions
 from edgekit.cli.printed import Printed
 from edgekit.cli.terminal import guarded, message
 from edgekit.errors import EdgekitError, InputError
-from edgekit.temporary import of_temporaries, own_process
+from edgekit.files.temporary import of_temporaries, own_process
 
 PIPE_CLOSED = 128 + signal.SIGPIPE
 

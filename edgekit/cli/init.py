@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from edgekit.cli.terminal import show
-from edgekit.printable import visible
+from edgekit.text.printable import visible
 
 NAME = "init"
 HELP = (
@@ -23,7 +23,7 @@ def command(
     force: Annotated[bool, typer.Option("--force", help="Replace the files if they exist.")] = False,
 ) -> None:
     """Write the files."""
-    from edgekit.starter import write_starter
+    from edgekit.api.starter import write_starter
 
     for path in write_starter(folder, force=force):
         show(f"written: {visible(str(path))}")

@@ -31,9 +31,9 @@ def command(
     import json
 
     from edgekit.cli.options import shapes
-    from edgekit.inspect.reading import inspect_file
-    from edgekit.inspect.render import render
-    from edgekit.inspect.shares import weight_share
+    from edgekit.formats.reading import inspect_file
+    from edgekit.formats.shares import weight_share
+    from edgekit.report.model_page import render
 
     given = shapes(input_shape or ())
     infos = [inspect_file(path, given) for path in files]

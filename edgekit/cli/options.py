@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import InputError
-from edgekit.printable import told
+from edgekit.text.printable import told
 
 if TYPE_CHECKING:
     from edgekit.devices.target import Target
@@ -46,7 +46,7 @@ def preprocessing(
     Raises:
         InputError: something is no number.
     """
-    from edgekit.preprocessing import Preprocessing
+    from edgekit.tasks.preprocessing import Preprocessing
 
     fields: dict[str, Any] = {}
     for name, text, read in (
@@ -110,7 +110,7 @@ def targets(
     Raises:
         InputError: there is no such target, one is named twice, or an address is given for several.
     """
-    from edgekit.devices.target import find_target, where_from
+    from edgekit.devices.targets import find_target, where_from
 
     if len(names) > 1 and (host or identity):
         raise InputError(
@@ -148,7 +148,7 @@ def _numbers(text: str, option: str) -> tuple[float, ...]:
 
 
 def _number(text: str, option: str) -> float:
-    from edgekit.config import number
+    from edgekit.bundle.recipe import number
 
     try:
         return number(text)

@@ -35,15 +35,15 @@ def command(
     ] = None,
 ) -> None:
     """Copy and say what is where."""
-    from edgekit.cli.console import Console
+    from edgekit.api.console import Console
     from edgekit.cli.options import targets
 
     console = Console()
     (chosen,) = targets([target], host, identity, console, trust=trust_target)
     console.say(f"Copying {source} to {chosen.name}")
 
-    from edgekit.push import push
-    from edgekit.report.text import table
+    from edgekit.devices.push import push
+    from edgekit.text.tables import table
 
     found = push(source, chosen, dest, only=parts(only), progress=console)
     rows = [[c.path, f"{c.bytes:,}", c.sha256[:16], f"{c.sent:,} bytes" if c.sent else "there already"] for c in found]

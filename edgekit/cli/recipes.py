@@ -17,7 +17,7 @@ def command(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="Print this recipe, resolved.")] = None,
 ) -> None:
     """List or print recipes."""
-    from edgekit.config import load_recipe, named_recipes
+    from edgekit.bundle.recipe import load_recipe, named_recipes
 
     if name:
         show(load_recipe(name).to_toml(), nl=False)

@@ -22,7 +22,7 @@ def command(
     records: Annotated[list[Path], typer.Argument(metavar="RECORD", help="JSON files that edgekit bench wrote.")],
 ) -> None:
     """Print records."""
-    from edgekit.records import read_record
+    from edgekit.bundle.records import read_record
     from edgekit.report.bench_table import bench_table
     from edgekit.report.comparison import comparison
 

@@ -10,7 +10,7 @@ import typer
 from edgekit.cli.entry import Command
 from edgekit.cli.options import HOST_HELP, IDENTITY_HELP, TRUST_HELP
 from edgekit.cli.terminal import show
-from edgekit.printable import lines
+from edgekit.text.printable import lines
 
 NAME = "targets"
 HELP = """The devices to measure on: describe, check, emulate."""
@@ -35,8 +35,8 @@ app.add_typer(emulate, name="emulate")
 @app.command("list", cls=Command, help="Show all targets: ./targets, then your own, then the package's.")
 def list_command() -> None:
     """Print a line for each."""
-    from edgekit.devices.target import all_targets, distrusted
-    from edgekit.report.text import table
+    from edgekit.devices.targets import all_targets, distrusted
+    from edgekit.text.tables import table
 
     found = all_targets()
     rows = [
@@ -49,8 +49,8 @@ def list_command() -> None:
 @app.command("show", cls=Command, help="Print a target's file.")
 def show_command(name: Name) -> None:
     """Print the file as it is."""
-    from edgekit.devices.target import distrusted, read_target, where_from
-    from edgekit.document import read_text
+    from edgekit.devices.targets import distrusted, read_target, where_from
+    from edgekit.schema.document import read_text
 
     target = read_target(name)
     show(lines([f"# {where_from(target) or target.source}"]))
@@ -65,7 +65,7 @@ def init_command(
     host: Annotated[str | None, typer.Option("--host", help=HOST_HELP)] = None,
 ) -> None:
     """Write ./targets/NAME.toml."""
-    from edgekit.devices.target import copy_target
+    from edgekit.devices.targets import copy_target
 
     show(lines([f"written: {copy_target(name, Path('targets'), to, host)}"]))
 
@@ -82,7 +82,7 @@ def check_command(
     ] = None,
 ) -> None:
     """Print findings as they are made; exit code 1 if nothing can be measured."""
-    from edgekit.cli.console import Console
+    from edgekit.api.console import Console
     from edgekit.cli.options import targets
 
     console = Console()
@@ -106,7 +106,7 @@ def up_command(
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Of 127.0.0.1. [default: a free one]")] = None,
 ) -> None:
     """Start it and say how it is reached."""
-    from edgekit.cli.console import Console
+    from edgekit.api.console import Console
     from edgekit.devices.emulated import board
 
     running = board.up(Console(), port)

@@ -13,7 +13,7 @@ from typing import Any, TextIO, cast
 
 import typer
 
-from edgekit.printable import visible
+from edgekit.text.printable import visible
 
 
 def show(text: str = "", *, nl: bool = True) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from edgekit.cli.terminal import show
-from edgekit.printable import visible
+from edgekit.text.printable import visible
 
 NAME = "train"
 HELP = """Train a reference model: digits-cnn, mnist-cnn, cifar10-cnn, resnet8 or ds-cnn.
@@ -47,9 +47,9 @@ def command(
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
 ) -> None:
     """Train a reference model."""
-    from edgekit.cli.console import Console
-    from edgekit.models.train_reference import train_reference
-    from edgekit.temporary import claim
+    from edgekit.api.console import Console
+    from edgekit.files.temporary import claim
+    from edgekit.models.reference.train_reference import train_reference
 
     claim()
     console = Console()

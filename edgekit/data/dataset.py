@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.columns import Array, Columns, columns_of
 from edgekit.errors import InputError
-from edgekit.opening import plain
-from edgekit.preprocessing import Preprocessing
+from edgekit.files.opening import plain
+from edgekit.samples import Array, Columns, columns_of
+from edgekit.tasks.preprocessing import Preprocessing
 
 MOST_NAME = 255
 """Characters of a class's name."""

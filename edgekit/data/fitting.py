@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.columns import Columns, columns_of, dtype_name
 from edgekit.data.dataset import Dataset, check_classes
 from edgekit.errors import InputError
-from edgekit.heads import find_head, fits
-from edgekit.labels import PLAIN, Coding, of_two, values_of
-from edgekit.manifest import TensorSpec
-from edgekit.nature import INDICES, UNKNOWN, Nature
-from edgekit.preprocessing import Preprocessing
-from edgekit.task import SIGMOID, SOFTMAX, Head, Task
+from edgekit.samples import Columns, columns_of, dtype_name
+from edgekit.tasks.heads import find_head, fits
+from edgekit.tasks.labels import PLAIN, Coding, of_two, values_of
+from edgekit.tasks.nature import INDICES, UNKNOWN, Nature
+from edgekit.tasks.preprocessing import Preprocessing
+from edgekit.tasks.task import SIGMOID, SOFTMAX, Head, Task
+from edgekit.tasks.tensors import TensorSpec
 
 _LISTED = 20
 KEYS = {"input": "x", "output": "y"}
@@ -114,7 +114,7 @@ def fit(
         inputs: of the model, in its order.
         outputs: of the model, in its order.
         name: of the model, for messages.
-        look: from stored samples to what the outputs are, as `edgekit.models.natures` finds it; nothing if unknown.
+        look: from stored samples to what the outputs are (`edgekit.models.keras.natures`); nothing if unknown.
         kinds: what the user says that outputs are for, by their names.
 
     Raises:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import difflib
 from dataclasses import replace
 
-from edgekit.data import function, images, named, npy, npz, table
 from edgekit.data.dataset import Dataset, build
-from edgekit.data.raw import Raw
-from edgekit.data.spec import PathSpec, function_spec, path_spec
+from edgekit.data.sources import function, images, named, npy, npz, table
+from edgekit.data.sources.raw import Raw
+from edgekit.data.sources.spec import PathSpec, function_spec, path_spec
 from edgekit.errors import InputError
-from edgekit.mixups import mixed_up
-from edgekit.opening import check_readable, kind, plain
+from edgekit.files.opening import check_readable, kind, plain
 from edgekit.progress import SILENT, Progress
+from edgekit.schema.mixups import mixed_up
 
 _TABLES = (".csv", ".tsv")
 _SUFFIXES = (*_TABLES, ".npz", ".npy")

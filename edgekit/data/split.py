@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.columns import Array, choose
 from edgekit.data.dataset import Dataset, is_classes
 from edgekit.errors import InputError
+from edgekit.samples import Array, choose
 
 VALIDATION_SHARE = 0.1
 VALIDATION_LIMIT = 5000

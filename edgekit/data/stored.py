@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.columns import Columns
-from edgekit.data import npz
 from edgekit.data.dataset import check_stored
+from edgekit.data.sources import npz
 from edgekit.errors import InputError
-from edgekit.opening import plain
+from edgekit.files.opening import plain
+from edgekit.samples import Columns
 
 
 def write_samples(path: Path, x: Any, y: Any = None, *, compressed: bool = False) -> None:

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edgekit.answers import LatencyForm
+from edgekit.bundle.answers import LatencyForm
 from edgekit.devices.device import Device
+from edgekit.devices.transports.base import OnLine
 from edgekit.errors import InputError, RunnerCrashed, RunnerError, RunnerTimeout
-from edgekit.schema import read
-from edgekit.transports.base import OnLine
+from edgekit.schema.gate import read
 
 RUNTIME = "benchmark_model"
 PUBLISHED = (

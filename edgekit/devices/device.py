@@ -8,16 +8,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from edgekit.devices.interpreter import MODULES
-from edgekit.devices.target import DESKTOP, Target, host_variable
+from edgekit.devices.target import DESKTOP, Target
+from edgekit.devices.targets import host_variable
+from edgekit.devices.transports.adb import AdbTransport
+from edgekit.devices.transports.base import Transport
+from edgekit.devices.transports.local import LocalTransport
+from edgekit.devices.transports.ssh import SshTransport
 from edgekit.devices.work import LocalWork, RemoteWork, Work
 from edgekit.errors import InputError
-from edgekit.isolated.python import folders_with
-from edgekit.opening import expanded
+from edgekit.files.opening import expanded
+from edgekit.processes.python import folders_with
 from edgekit.progress import SILENT, Progress
-from edgekit.transports.adb import AdbTransport
-from edgekit.transports.base import Transport
-from edgekit.transports.local import LocalTransport
-from edgekit.transports.ssh import SshTransport
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,12 @@ from edgekit.devices.health import SINCE_BOOT, governors, temperature_c, throttl
 from edgekit.devices.interpreter import Interpreter
 from edgekit.devices.provision import Provision, probe_device, provision
 from edgekit.devices.target import Target, differences
+from edgekit.devices.transports import shell
+from edgekit.devices.transports.base import Transport
 from edgekit.devices.work import FIND, RemoteWork
 from edgekit.errors import EdgekitError, TargetError
-from edgekit.printable import whole
 from edgekit.progress import SILENT, Progress
-from edgekit.transports import shell
-from edgekit.transports.base import Transport
+from edgekit.text.printable import whole
 
 TIMEOUT = 20.0
 NEEDED_KIB = 400 * 1024

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from edgekit.devices.transports.base import Transport
 from edgekit.errors import EdgekitError
-from edgekit.transports.base import Transport
 
 TIMEOUT = 10.0
 CORES = {"0xd03": "Cortex-A53", "0xd08": "Cortex-A72", "0xd0b": "Cortex-A76"}

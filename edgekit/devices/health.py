@@ -12,10 +12,10 @@ from collections.abc import Sequence
 
 from edgekit.devices.device import Device
 from edgekit.devices.target import Health
+from edgekit.devices.transports import shell
+from edgekit.devices.transports.base import Transport, retried
 from edgekit.errors import RunnerTimeout, TargetError, TargetTimeout
 from edgekit.progress import Task
-from edgekit.transports import shell
-from edgekit.transports.base import Transport, retried
 
 BITS = {
     0: "under-voltage",

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, TypedDict
 
-from edgekit.document import parse_json
+from edgekit.devices.transports.base import Transport, retried
 from edgekit.errors import InputError, TargetError
-from edgekit.isolated.python import isolated
-from edgekit.printable import LONGEST, shown
-from edgekit.rules import Count, Natural, Sized
-from edgekit.schema import read
-from edgekit.transports.base import Transport, retried
+from edgekit.processes.python import isolated
+from edgekit.schema.document import parse_json
+from edgekit.schema.gate import read
+from edgekit.schema.rules import Count, Natural, Sized
+from edgekit.text.printable import LONGEST, shown
 
 TIMEOUT = 60.0
 OLDEST = (3, 7)

@@ -10,21 +10,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy.typing as npt
+
 import edgekit.ondevice
-from edgekit.answers import read_answer
+from edgekit.bundle.answers import read_answer
 from edgekit.devices.device import Device
 from edgekit.devices.refusal import refusal
+from edgekit.devices.transports.base import Completed, OnLine
+from edgekit.devices.transports.shell import FULL, refused
 from edgekit.devices.work import OUTPUTS_BYTES
-from edgekit.document import LARGE
 from edgekit.errors import InputError, RunnerCrashed, RunnerTimeout
-from edgekit.isolated.child import memory_for, too_much, wants_memory
-from edgekit.isolated.python import isolated
-from edgekit.preprocessing import Preprocessing
-from edgekit.schema import read_json
-from edgekit.telemetry import confined
-from edgekit.temporary import temporary_folder
-from edgekit.transports.base import Completed, OnLine
-from edgekit.transports.shell import FULL, refused
+from edgekit.files.temporary import temporary_folder
+from edgekit.formats.numpy.archive import read_arrays
+from edgekit.frameworks.onnxruntime import confined
+from edgekit.processes.child import memory_for, too_much, wants_memory
+from edgekit.processes.python import isolated
+from edgekit.schema.document import LARGE
+from edgekit.schema.gate import read_json
+from edgekit.tasks.preprocessing import Preprocessing
 
 RUNNER = Path(edgekit.ondevice.__file__).with_name("runner.py")
 JOB_SCHEMA = 2
@@ -204,3 +207,18 @@ def _crash_sentence(job: Job, done: Completed) -> str:
 def _last_words(done: Completed) -> str:
     lines = [line for line in done.stderr.splitlines() if line and not line.startswith("edgekit-runner: ")]
     return " | ".join(lines[-3:])[-500:]
+
+
+def load_outputs(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """Return the arrays of an `.npz` that a runner wrote, which may be a hostile device's.
+
+    Raises:
+        InputError: it is none, or holds something besides numbers.
+    """
+    try:
+        found = read_arrays(path)
+    except InputError as error:
+        raise InputError(f"the outputs that came back cannot be read: {error.message}") from error
+    if any(array.dtype.kind not in "biuf" for array in found.values()):
+        raise InputError("the outputs that came back are not numbers")
+    return found

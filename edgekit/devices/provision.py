@@ -14,18 +14,17 @@ from edgekit.devices import benchmark_model
 from edgekit.devices.device import Device
 from edgekit.devices.facts import read_facts
 from edgekit.devices.interpreter import Interpreter, probe
-from edgekit.devices.jobs import RUNTIMES, Job, run_job
+from edgekit.devices.jobs import RUNTIMES, Job, load_outputs, run_job
 from edgekit.devices.target import Target
+from edgekit.devices.transports.base import Transport, retried
+from edgekit.devices.transports.shell import FULL, refused
 from edgekit.devices.wheels import OWN_NUMPY, NoWheels, WheelSet, wheel_set
 from edgekit.devices.work import RemoteWork
 from edgekit.errors import InputError, RunnerError, TargetError
-from edgekit.feeding import load_outputs
-from edgekit.isolated.python import isolated
+from edgekit.files.temporary import temporary_folder
+from edgekit.frameworks.onnxruntime import confined
+from edgekit.processes.python import isolated
 from edgekit.progress import SILENT, Progress
-from edgekit.telemetry import confined
-from edgekit.temporary import temporary_folder
-from edgekit.transports.base import Transport, retried
-from edgekit.transports.shell import FULL, refused
 
 SMOKE = {name: Path(__file__).with_name(f"smoke.{name}") for name in RUNTIMES}
 """A convolution and a dense layer in int8, by format; `tests/devices/test_provision.py` builds them."""

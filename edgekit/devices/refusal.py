@@ -8,8 +8,8 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
+from edgekit.devices.transports.shell import FULL
 from edgekit.errors import RunnerError
-from edgekit.transports.shell import FULL
 
 CUSTOM = "the operator comes from the model's own toolchain; measure with a runtime that has it, or export without it"
 FLEX = (

@@ -24,14 +24,14 @@ from pathlib import Path
 from typing import TypedDict
 
 from edgekit.devices.interpreter import Interpreter
+from edgekit.devices.transports.local import LocalTransport
+from edgekit.devices.transports.shell import FULL
 from edgekit.errors import InputError, OutputError, TargetError
-from edgekit.files import atomic_folder, sha256, work_base, write_json
-from edgekit.isolated.python import module_argv
-from edgekit.printable import told, visible
-from edgekit.schema import read, read_json
-from edgekit.temporary import temporary_folder
-from edgekit.transports.local import LocalTransport
-from edgekit.transports.shell import FULL
+from edgekit.files.temporary import temporary_folder
+from edgekit.files.whole import atomic_folder, sha256, work_base, write_json
+from edgekit.processes.python import module_argv
+from edgekit.schema.gate import read, read_json
+from edgekit.text.printable import told, visible
 
 REQUIREMENTS = {
     "ai-edge-litert": ("ai-edge-litert",),

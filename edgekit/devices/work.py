@@ -31,13 +31,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
 
+from edgekit.devices.transports import shell
+from edgekit.devices.transports.base import ANSWER_BYTES, LOST, Channel, Deadline, Transport, retried
+from edgekit.devices.transports.local import copy_within
 from edgekit.errors import ConnectionFailed, TargetError
-from edgekit.files import sha256
-from edgekit.printable import shown, visible
-from edgekit.temporary import Temporary
-from edgekit.transports import shell
-from edgekit.transports.base import ANSWER_BYTES, LOST, Channel, Deadline, Transport, retried
-from edgekit.transports.local import copy_within
+from edgekit.files.temporary import Temporary
+from edgekit.files.whole import sha256
+from edgekit.text.printable import shown, visible
 
 TIMEOUT = 30.0
 BEAT_SECONDS = 15.0

@@ -7,18 +7,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edgekit.calibration import Ranging
-from edgekit.config import Recipe
+from edgekit.bundle.recipe import Recipe
 from edgekit.errors import ConversionError
-from edgekit.export import c_header, int4, onnx, tflite
-from edgekit.export.dense_scales import one_scale
-from edgekit.export.ranges import input_names
+from edgekit.export import c_header
+from edgekit.export.calibration import Ranging
+from edgekit.export.onnx import convert as onnx
 from edgekit.export.rewrites.apply import Rewritten, in_words, rewritten
 from edgekit.export.rewrites.trained import rewritten_trained
-from edgekit.export.saved import Saved, without_loops
-from edgekit.export.tflite import Calibration
+from edgekit.export.tflite import convert as tflite
+from edgekit.export.tflite import int4
+from edgekit.export.tflite.convert import Calibration
+from edgekit.export.tflite.dense_scales import one_scale
+from edgekit.export.tflite.ranges import input_names
+from edgekit.export.tflite.saved import Saved, without_loops
+from edgekit.files.temporary import temporary_folder
 from edgekit.progress import Progress
-from edgekit.temporary import temporary_folder
 
 HEADER = "model_data.h"
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 from edgekit.errors import ConversionError
 from edgekit.export.exporter import Exported
-from edgekit.inspect.info import FileInfo
-from edgekit.inspect.reading import inspect_file
-from edgekit.inspect.shares import Share, weight_share
+from edgekit.formats.info import FileInfo
+from edgekit.formats.reading import inspect_file
+from edgekit.formats.shares import Share, weight_share
 from edgekit.progress import Progress
 
 LEAST = 0.9

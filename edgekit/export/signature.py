@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from edgekit.backend import quiet, tensorflow, tf_keras
 from edgekit.errors import ConversionError
+from edgekit.frameworks.tensorflow import quiet, tensorflow, tf_keras
 
 
 class Signature:

@@ -6,18 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgekit.measuring.verdict import judge, process_median_ns
-from edgekit.metrics import Score
-from edgekit.printable import lines as lines_of
-from edgekit.records import Measurement, Record, Subject
-from edgekit.report.scores import score_text, title
-from edgekit.report.text import (
+from edgekit.bench.verdict import judge, process_median_ns
+from edgekit.bundle.records import Measurement, Record, Subject
+from edgekit.stats import between_processes, efficiency, paired_ratio, percentile, unpaired_ratio
+from edgekit.tasks.metrics import Score
+from edgekit.tasks.scores import score_text, title
+from edgekit.text.printable import lines as lines_of
+from edgekit.text.tables import (
     duration,
     duration_with_interval,
     ratio_with_interval,
     table,
 )
-from edgekit.stats import between_processes, efficiency, paired_ratio, percentile, unpaired_ratio
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from edgekit.export.channels import SPLIT, lost_text
-from edgekit.manifest import Agreement, Artifact, Bundle, Manifest
-from edgekit.metrics import Score
-from edgekit.printable import lines
-from edgekit.report.scores import score_text, title
-from edgekit.report.text import table
+from edgekit.bundle.manifest import Agreement, Artifact, Bundle, Manifest
+from edgekit.tasks.channels import SPLIT, lost_text
+from edgekit.tasks.metrics import Score
+from edgekit.tasks.scores import score_text, title
+from edgekit.text.printable import lines
+from edgekit.text.tables import table
 
 HEADER = (
     "file",

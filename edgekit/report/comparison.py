@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from edgekit.printable import lines
-from edgekit.records import Record
+from edgekit.bundle.records import Record
 from edgekit.report.bench_table import Row, conditions, reasons, rows_table
+from edgekit.text.printable import lines
 
 
 def comparison(records: Mapping[str, Record]) -> str:

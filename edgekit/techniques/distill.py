@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import InputError
-from edgekit.models.natures import is_integer
-from edgekit.models.reference import REFERENCE
-from edgekit.models.targets import check_soft
-from edgekit.models.training import History
+from edgekit.models.keras.natures import is_integer
+from edgekit.models.reference.reference import REFERENCE
+from edgekit.models.training.targets import check_soft
+from edgekit.models.training.training import History
 from edgekit.progress import Progress
 from edgekit.techniques.masks import keep_zeros
 from edgekit.techniques.stage import SPARSE, ModelState, StageContext, Trained, refuse_after_clustering
@@ -126,7 +126,7 @@ class Distill(Trained):
         if self.student == SCALED:
             student = _scaled(teacher, self.width)
         elif self.student in REFERENCE:
-            from edgekit.models import reference
+            from edgekit.models.reference import reference
 
             if context.task.main.kind != "classification" or context.task.main.logits:
                 raise InputError(
@@ -207,7 +207,7 @@ def _from_file(name: str, context: StageContext) -> Any:
 
 
 def _load(name: str, progress: Progress, *, allow_unsafe: bool) -> Any:
-    from edgekit.models.loader import load_model
+    from edgekit.models.files.loader import load_model
 
     loaded = load_model(Path(name).expanduser(), allow_unsafe=allow_unsafe, progress=progress)
     if any(is_integer(tensor) for tensor in loaded.model.outputs):

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgekit.backend import tf_keras
 from edgekit.errors import ConversionError, InputError
-from edgekit.techniques.channels.graph import calls, flat, inner_layers, is_graph
-from edgekit.techniques.rebuild import rebuild
+from edgekit.frameworks.tensorflow import tf_keras
+from edgekit.models.keras.calls import calls, flat, inner_layers, is_graph
+from edgekit.models.keras.rebuild import rebuild
 
 INDEXED_LAYERS = ("Embedding", "CategoryEncoding")
 INDEXED_FUNCTIONS = ("gather", "embedding_lookup", "one_hot", "scatter", "segment")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from edgekit.backend import tensorflow, tf_keras
+from edgekit.frameworks.tensorflow import tensorflow, tf_keras
 
 KERNEL_NAMES = ("kernel", "depthwise_kernel", "pointwise_kernel", "recurrent_kernel", "embeddings")
 

@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.backend import tf_keras
-from edgekit.columns import Array
-from edgekit.config import Recipe
+from edgekit.bundle.recipe import Recipe
 from edgekit.errors import InputError
-from edgekit.preprocessing import Preprocessing
-from edgekit.task import Task
-from edgekit.techniques.rebuild import rebuild
+from edgekit.frameworks.tensorflow import tf_keras
+from edgekit.models.keras.rebuild import rebuild
+from edgekit.samples import Array
+from edgekit.tasks.preprocessing import Preprocessing
+from edgekit.tasks.task import Task
 
 
 @dataclass(frozen=True)

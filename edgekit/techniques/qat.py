@@ -10,14 +10,15 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from edgekit.columns import part
 from edgekit.errors import ConversionError, InputError
-from edgekit.export import tflite
-from edgekit.export.saved import without_loops
-from edgekit.inspect.reading import inspect_file
-from edgekit.models.targets import Targets, check_soft
-from edgekit.models.training import TrainConfig
+from edgekit.export.tflite import convert as tflite
+from edgekit.export.tflite.saved import without_loops
+from edgekit.files.temporary import temporary_folder
+from edgekit.formats.reading import inspect_file
+from edgekit.models.training.targets import Targets, check_soft
+from edgekit.models.training.training import TrainConfig
 from edgekit.progress import Progress
+from edgekit.samples import part
 from edgekit.techniques.integer_inputs import check_inputs
 from edgekit.techniques.masks import keep_zeros
 from edgekit.techniques.qat_finish import for_converter, plain
@@ -26,7 +27,6 @@ from edgekit.techniques.qat_ranges import calibrate
 from edgekit.techniques.qat_scheme import Handling, apply, forms, unclustered
 from edgekit.techniques.stage import CLUSTERED, QUANTIZED, SPARSE, ModelState, StageContext, Trained
 from edgekit.techniques.teacher import soft_targets, train_stage
-from edgekit.temporary import temporary_folder
 
 FLOAT, ORIGINAL = "float", "original"
 """Teachers: the float model that enters the stage, or the source model from before all stages."""

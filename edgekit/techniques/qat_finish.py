@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.backend import quiet, tf_keras, tfmot
-from edgekit.columns import Array
 from edgekit.errors import InputError
+from edgekit.frameworks.tensorflow import quiet, tf_keras, tfmot
+from edgekit.models.keras.quantized import scope
+from edgekit.models.keras.rebuild import Part, clone, rebuild
+from edgekit.samples import Array
 from edgekit.techniques.qat_preflight import handle, is_quantized
 from edgekit.techniques.qat_ranges import OUTPUTS, variables
-from edgekit.techniques.qat_scheme import Form, Handling, apply, scope
-from edgekit.techniques.rebuild import Part, clone, rebuild
+from edgekit.techniques.qat_scheme import Form, Handling, apply
 
 
 def plain(quantized: Any, model: Any, handling: dict[str, Handling], kept: dict[str, Form]) -> Any:

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.backend import quiet, tf_keras, tfmot
-from edgekit.columns import Array
 from edgekit.errors import ConversionError, InputError
-from edgekit.models.asking import predicted
-from edgekit.techniques.channels.graph import calls, is_graph
+from edgekit.frameworks.tensorflow import quiet, tf_keras, tfmot
+from edgekit.models.keras.asking import predicted
+from edgekit.models.keras.calls import calls, is_graph
+from edgekit.models.keras.rebuild import Part, clone, rebuild
+from edgekit.samples import Array
 from edgekit.techniques.integer_inputs import with_float_inputs
 from edgekit.techniques.qat_scheme import Handling
-from edgekit.techniques.rebuild import Part, clone, rebuild
 
 ACTIVATIONS = ("linear", "relu", "softmax", "sigmoid", "tanh", "gelu")
 """What TFMOT fake-quantizes inside a layer, and TFLite then computes in int8 (not so `swish`)."""

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from edgekit.backend import tensorflow, tf_keras
-from edgekit.calibration import MINMAX, Observer, Ranging
-from edgekit.columns import part
+from edgekit.export.calibration import MINMAX, Observer, Ranging
+from edgekit.frameworks.tensorflow import tensorflow, tf_keras
+from edgekit.models.keras.rebuild import clone
+from edgekit.samples import part
 from edgekit.techniques.qat_scheme import input_quantizers
-from edgekit.techniques.rebuild import clone
 
 LEVELS = 256
 """Of int8."""

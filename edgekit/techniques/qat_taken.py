@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgekit.backend import quiet, tf_keras, tfmot
 from edgekit.errors import ConversionError, InputError
+from edgekit.frameworks.tensorflow import quiet, tf_keras, tfmot
+from edgekit.models.keras.quantized import scope
+from edgekit.models.keras.rebuild import rebuild
 from edgekit.techniques.qat_finish import strip_quantization
-from edgekit.techniques.qat_scheme import input_quantizers, scope
-from edgekit.techniques.rebuild import rebuild
+from edgekit.techniques.qat_scheme import input_quantizers
 
 
 def taken(model: Any) -> tuple[Any, Any]:

@@ -8,11 +8,11 @@ import math
 import typing
 from typing import Any, cast
 
-from edgekit.config import StageSpec
+from edgekit.bundle.recipe import StageSpec
 from edgekit.errors import InputError
-from edgekit.printable import shown, visible
+from edgekit.schema.toml import nearest
 from edgekit.techniques.stage import Stage
-from edgekit.toml import nearest
+from edgekit.text.printable import shown, visible
 
 STAGES = {
     "distill": "edgekit.techniques.distill:Distill",

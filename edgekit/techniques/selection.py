@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from edgekit.backend import tf_keras
-from edgekit.columns import Array
 from edgekit.errors import InputError
+from edgekit.frameworks.tensorflow import tf_keras
+from edgekit.samples import Array
 from edgekit.techniques.channels.matching import PATTERN, by_reason, check_layers, nothing_matches
 
 KERNELS = {

@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.backend import quiet, tfmot
 from edgekit.errors import InputError
-from edgekit.models.training import TrainConfig
+from edgekit.frameworks.tensorflow import quiet, tfmot
+from edgekit.models.keras.rebuild import Part, clone, rebuild, transfer
+from edgekit.models.training.training import TrainConfig
 from edgekit.techniques.channels.matching import by_reason
 from edgekit.techniques.channels.select import SCOPES
 from edgekit.techniques.masks import keep_zeros
-from edgekit.techniques.rebuild import Part, clone, rebuild, transfer
 from edgekit.techniques.selection import Chosen, choose, kernel
 from edgekit.techniques.sparsity_targets import global_keeps, local_keeps, magnitudes
 from edgekit.techniques.stage import StageContext

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from edgekit.calibration import MINMAX, Ranging
 from edgekit.data.split import Splits
 from edgekit.errors import InputError
-from edgekit.models.training import TrainConfig
-from edgekit.preprocessing import Preprocessing
+from edgekit.export.calibration import MINMAX, Ranging
+from edgekit.models.training.training import TrainConfig
 from edgekit.progress import Progress
-from edgekit.task import CLASSIFICATION, Task
+from edgekit.tasks.preprocessing import Preprocessing
+from edgekit.tasks.task import CLASSIFICATION, Task
 
 SPARSE, CLUSTERED, QUANTIZED = "sparse", "clustered", "quantized"
 """Traits: what earlier stages left in the weights, and later ones must keep."""

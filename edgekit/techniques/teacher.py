@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.backend import tensorflow
-from edgekit.columns import Array
 from edgekit.data.split import Splits, sample
-from edgekit.files import atomic_file
-from edgekit.models.augment import augmentation
-from edgekit.models.losses import canonical
-from edgekit.models.targets import Distilled, Labels, Targets, Teacher
-from edgekit.models.training import History, TrainConfig, sample_shape, train
-from edgekit.preprocessing import Preprocessing
-from edgekit.task import Task, with_scale
+from edgekit.files.whole import atomic_file
+from edgekit.frameworks.tensorflow import tensorflow
+from edgekit.models.training.augment import augmentation
+from edgekit.models.training.losses import canonical
+from edgekit.models.training.targets import Distilled, Labels, Targets, Teacher
+from edgekit.models.training.training import History, TrainConfig, sample_shape, train
+from edgekit.samples import Array
+from edgekit.tasks.preprocessing import Preprocessing
+from edgekit.tasks.task import Task, with_scale
 from edgekit.techniques.stage import StageContext
 
 CHUNK = 512
@@ -38,7 +38,7 @@ def train_stage(
     keep_from: int = 0,
     checkpoint: str = "training.npz",
 ) -> History:
-    """Train a stage's model, as `edgekit.models.training.train` does.
+    """Train a stage's model, as `edgekit.models.training.training.train` does.
 
     Args:
         model: a tf_keras model, trained in place.

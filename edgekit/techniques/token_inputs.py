@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from edgekit.errors import ConversionError, InputError
-from edgekit.techniques.channels.graph import calls, flat, is_graph
-from edgekit.techniques.rebuild import rebuild
+from edgekit.models.keras.calls import calls, flat, is_graph
+from edgekit.models.keras.rebuild import rebuild
 
 _MOVING = ("Reshape", "Flatten", "Permute", "Identity", "RepeatVector")
 """Layers that hand on whole numbers as they are."""

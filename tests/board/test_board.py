@@ -22,22 +22,23 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgekit.bench.plan import Plan
+from edgekit.bench.several import measure
+from edgekit.bench.subjects import candidates
+from edgekit.bench.verdict import judge
 from edgekit.devices.device import connected
 from edgekit.devices.doctor import examine
 from edgekit.devices.emulated import board as emulated
-from edgekit.devices.target import Target, find_target
+from edgekit.devices.push import push
+from edgekit.devices.target import Target
+from edgekit.devices.targets import find_target
 from edgekit.devices.work import RemoteWork
 from edgekit.errors import ConnectionFailed, TargetError
-from edgekit.measuring.plan import Plan
-from edgekit.measuring.several import measure
-from edgekit.measuring.subjects import candidates
-from edgekit.measuring.verdict import judge
-from edgekit.push import push
-from edgekit.toml import to_toml
+from edgekit.schema.toml import to_toml
 from tests.conftest import Edgekit
-from tests.hostile_home import lay, traces
-from tests.tiny_tflite import tiny_tflite
-from tests.toy import toy, toy_arrays
+from tests.support.hostile_home import lay, traces
+from tests.support.tiny_tflite import tiny_tflite
+from tests.support.toy import toy, toy_arrays
 
 WORK, WHEELS = os.environ.get("EDGEKIT_BOARD"), os.environ.get("EDGEKIT_BOARD_WHEELS")
 pytestmark = [
@@ -353,7 +354,7 @@ def test_links_below_the_destination_are_not_followed(
     pi: Target, home: Path, tmp_path: Path, link: str, running: emulated.Running
 ) -> None:
     """Debian's own sh, mv and sha256sum; the folder given with --dest may be a link, what is in it may not."""
-    from tests import vendor_onnx
+    from tests.support import vendor_onnx
 
     source = vendor_onnx.external(tmp_path / "v.onnx", "deep/w.bin")
     for name in ("models", "secret"):

@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgekit import __version__
-from tests import vendor_tflite
+from edgekit.version import __version__
 from tests.conftest import Edgekit
-from tests.tiny_onnx import tiny_onnx
-from tests.tiny_tflite import tiny_tflite
+from tests.support import vendor_tflite
+from tests.support.tiny_onnx import tiny_onnx
+from tests.support.tiny_tflite import tiny_tflite
 
 QUICK = ("--processes", "2", "--min-samples", "20", "--min-seconds", "0.01")
 
@@ -57,7 +57,7 @@ def test_wrong_usage_is_exit_code_2(edgekit: Edgekit, args: tuple[str, ...]) -> 
 def test_recipes(edgekit: Edgekit, tmp_path: Path) -> None:
     assert "int8" in edgekit("recipes").stdout
     (tmp_path / "mine.toml").write_text(edgekit("recipes", "int8").stdout)
-    from edgekit.config import load_recipe
+    from edgekit.bundle.recipe import load_recipe
 
     assert load_recipe(str(tmp_path / "mine.toml")).schemes == ("float32", "int8")
 
@@ -244,7 +244,7 @@ def test_a_full_disk_during_compress(edgekit: Edgekit, tmp_path: Path) -> None:
 def small_model(folder: Path) -> Path:
     """An untrained digits model, made in a process of its own so that this one stays light."""
     script = (
-        "import sys; from edgekit.models.reference import build\n"
+        "import sys; from edgekit.models.reference.reference import build\n"
         "build('digits-cnn', (8, 8, 1), 10, 0.25).save(sys.argv[1])"
     )
     path = folder / "small.keras"

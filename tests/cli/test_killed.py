@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Edgekit
-from tests.tiny_tflite import tiny_tflite
+from tests.support.tiny_tflite import tiny_tflite
 
 pytestmark = pytest.mark.e2e
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import Edgekit
-from tests.tiny_tflite import tiny_tflite
+from tests.support.tiny_tflite import tiny_tflite
 
 QUICK = ["--processes", "1", "--min-samples", "5", "--min-seconds", "0"]
 

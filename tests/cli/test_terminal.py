@@ -16,18 +16,18 @@ import pytest
 
 import edgekit.cli
 from benchmarks.hostile.mutations import replaced
-from edgekit import api
+from edgekit.api import api
+from edgekit.api.console import Console
+from edgekit.bundle.records import Record, read_record
 from edgekit.cli import app
-from edgekit.cli.console import Console
 from edgekit.cli.entry import run
 from edgekit.cli.terminal import Guard, guarded
 from edgekit.errors import InputError
 from edgekit.export.c_header import write_header
-from edgekit.printable import lines, name_fault, plain_name, shown, visible
 from edgekit.progress import SILENT
-from edgekit.records import Record, read_record
-from edgekit.report.text import table
-from edgekit.toml import to_toml
+from edgekit.schema.toml import to_toml
+from edgekit.text.printable import lines, name_fault, plain_name, shown, visible
+from edgekit.text.tables import table
 
 HOSTILE = "a\x1b[31mb\x07\x9b2J\u202ec\nedgekit: done\r\u2028\ud800\x7f\t"
 SEEN = r"a\x1b[31mb\x07\x9b2J\u202ec\nedgekit: done\r\u2028\ud800\x7f\t"
@@ -179,7 +179,7 @@ def test_the_commands_print_in_one_place() -> None:
 @pytest.mark.parametrize("folder", ["report", "inspect"])
 def test_pages_join_their_lines_in_one_place(folder: str) -> None:
     for path in (Path(edgekit.cli.__file__).parents[1] / folder).glob("*.py"):
-        assert '"\\n".join' not in path.read_text(), f"{path.name}: use edgekit.printable.lines"
+        assert '"\\n".join' not in path.read_text(), f"{path.name}: use edgekit.text.printable.lines"
 
 
 @pytest.mark.parametrize("text", [HOSTILE, "../x", "", "-rf", ".ssh", "é" * 300, 'a"b', "a b"])

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgekit.data import cache
+from edgekit.data.sources import cache
 from edgekit.errors import InputError, OutputError
-from edgekit.files import locked
-from edgekit.scratch import LOCK
+from edgekit.files.scratch import LOCK
+from edgekit.files.whole import locked
 
 
 def fill(folder: Path) -> None:

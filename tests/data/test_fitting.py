@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.columns import Columns
 from edgekit.data.dataset import Dataset
 from edgekit.data.fitting import Port, fit, reshaped
 from edgekit.errors import InputError
-from edgekit.preprocessing import Preprocessing
+from edgekit.samples import Columns
+from edgekit.tasks.preprocessing import Preprocessing
 
 
 def data(*shape: int) -> Dataset:

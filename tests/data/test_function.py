@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgekit.backend import tensorflow
 from edgekit.data.loading import load_raw
 from edgekit.errors import InputError
+from edgekit.frameworks.tensorflow import tensorflow
 
 HEAD = """
 import numpy as np

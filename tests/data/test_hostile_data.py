@@ -1,4 +1,4 @@
-"""Data of strangers: links, pipes, names, limits, labels. What lies inside `.npy` and `.npz` is in tests/arrays."""
+"""Data of strangers: links, pipes, names, limits, labels. For `.npy` and `.npz` see tests/formats/numpy."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 from benchmarks.hostile.data_files import arrays, headed, literal, members, npy, npz, picture, png
-from edgekit.data import cache, csv_file, image_decode, images
 from edgekit.data.dataset import build
-from edgekit.data.function import loose_of
-from edgekit.data.holdout import complete
 from edgekit.data.loading import check_spec, load_data, load_raw
+from edgekit.data.sources import cache, csv_file, image_decode, images
+from edgekit.data.sources.function import loose_of
+from edgekit.data.sources.holdout import complete
 from edgekit.data.stored import read_samples
 from edgekit.errors import InputError, OutputError
-from edgekit.opening import plain
+from edgekit.files.opening import plain
 
 
 @pytest.fixture
@@ -293,7 +293,7 @@ def test_names_of_classes_in_arrays(tmp_path: Path, names: Any, message: str) ->
 
 
 def test_too_many_classes(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgekit.data.image_files.MOST_CLASS_NAMES", 1)
+    monkeypatch.setattr("edgekit.data.sources.image_files.MOST_CLASS_NAMES", 1)
     with pytest.raises(InputError, match="has 2 folders, more than 1 classes"):
         load_raw(str(pictures))
 

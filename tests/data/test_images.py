@@ -53,7 +53,7 @@ def test_a_folder_a_class(animals: Path) -> None:
 def test_the_second_time_nothing_is_decoded(animals: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = Counting(), Counting()
     a = load_raw(str(animals), progress=first)
-    monkeypatch.setattr("edgekit.data.images.decode", lambda path, shape: pytest.fail("decoded again"))
+    monkeypatch.setattr("edgekit.data.sources.images.decode", lambda path, shape: pytest.fail("decoded again"))
     b = load_raw(str(animals), progress=second)
     np.testing.assert_array_equal(a.x_train, b.x_train)
     assert (first.done, second.done) == (20, 0)

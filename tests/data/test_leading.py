@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.backend import keras3, tensorflow, tf_keras
-from edgekit.data.doubts import data_doubts
+from edgekit.data.lint.model_facts import ModelInput, input_facts
+from edgekit.data.lint.report import data_doubts
 from edgekit.data.loading import load_data
-from edgekit.data.model_facts import ModelInput, input_facts
-from edgekit.inspect.steps import arithmetic, backwards, reverses
-from edgekit.models.file_model import FileModel
-from edgekit.models.loader import load_model
-from edgekit.preprocessing import Preprocessing
+from edgekit.formats.steps import arithmetic, backwards, reverses
+from edgekit.frameworks.tensorflow import keras3, tensorflow, tf_keras
+from edgekit.models.files.file_model import FileModel
+from edgekit.models.files.loader import load_model
 from edgekit.progress import SILENT
+from edgekit.tasks.preprocessing import Preprocessing
 
 pytestmark = pytest.mark.tensorflow
 SHAPE = (8, 8, 3)

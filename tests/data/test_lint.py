@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.backend import keras3, tf_keras
-from edgekit.data import facts as facts_module
-from edgekit.data.facts import data_facts
-from edgekit.data.finding import Finding
-from edgekit.data.lint import lint
-from edgekit.data.model_facts import ModelFacts, ModelInput, model_facts
-from edgekit.preprocessing import Preprocessing
+from edgekit.data.lint import facts as facts_module
+from edgekit.data.lint.checks import lint
+from edgekit.data.lint.facts import data_facts
+from edgekit.data.lint.finding import Finding
+from edgekit.data.lint.model_facts import ModelFacts, ModelInput, model_facts
+from edgekit.frameworks.tensorflow import keras3, tf_keras
+from edgekit.tasks.preprocessing import Preprocessing
 
 CNN = ModelFacts((ModelInput(shape=(8, 8, 1), first_layers=("Conv2D",)),))
 DENSE = ModelFacts((ModelInput(shape=(4,), first_layers=("Dense",)),))
@@ -279,7 +279,7 @@ def test_one_narrow_feature_matters_to_a_model_that_normalises() -> None:
 
 
 def test_digits(monkeypatch: pytest.MonkeyPatch) -> None:
-    from edgekit.data import named
+    from edgekit.data.sources import named
 
     data = named.load("digits")
     facts = data_facts(

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgekit.data import named
+from edgekit.data.sources import named
 from edgekit.errors import InputError, MissingExtraError
 
 
@@ -62,7 +62,7 @@ def test_offline_and_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setenv("EDGEKIT_DATA", str(tmp_path))
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    monkeypatch.setattr("edgekit.backend.keras3", lambda: Keras)
+    monkeypatch.setattr("edgekit.frameworks.tensorflow.keras3", lambda: Keras)
     with pytest.raises(InputError, match="could not be downloaded: URL fetch failure") as caught:
         named.load("mnist")
     assert "put mnist.npz" in caught.value.hint

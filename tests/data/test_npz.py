@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgekit.data import npz
 from edgekit.data.dataset import build
 from edgekit.data.loading import load_data
+from edgekit.data.sources import npz
 from edgekit.errors import InputError
 
 Arrays = dict[str, np.ndarray]

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgekit.data import holdout, npz_member
 from edgekit.data.loading import load_raw
+from edgekit.data.sources import holdout, npz_member
 from edgekit.errors import InputError, OutputError
 
 Arrays = dict[str, np.ndarray]
@@ -67,7 +67,7 @@ def test_no_room_to_unpack(
     tmp_path: Path, arrays: Arrays, always_map: None, monkeypatch: pytest.MonkeyPatch, work_folder: Path
 ) -> None:
     np.savez_compressed(tmp_path / "a.npz", **arrays)
-    monkeypatch.setattr("edgekit.data.cache.SPARE_BYTES", 1 << 60)
+    monkeypatch.setattr("edgekit.data.sources.cache.SPARE_BYTES", 1 << 60)
     with pytest.raises(OutputError, match="of the cache folder") as caught:
         load_raw(str(tmp_path / "a.npz"))
     assert "EDGEKIT_WORK" in caught.value.hint

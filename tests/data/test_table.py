@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgekit.data import csv_file
 from edgekit.data.loading import load_raw
+from edgekit.data.sources import csv_file
 from edgekit.errors import InputError
 
 

@@ -14,19 +14,19 @@ from typing import Any
 
 import pytest
 
+from edgekit.bench.plan import Plan
+from edgekit.bench.several import measure
+from edgekit.bench.subjects import candidates
+from edgekit.bench.verdict import judge
 from edgekit.devices import benchmark_model
 from edgekit.devices.device import Device, open_device
 from edgekit.devices.target import Target, parse
 from edgekit.errors import InputError, RunnerCrashed, RunnerError, RunnerTimeout
-from edgekit.measuring.plan import Plan
-from edgekit.measuring.several import measure
-from edgekit.measuring.subjects import candidates
-from edgekit.measuring.verdict import judge
 from edgekit.report.bench_table import bench_table
-from tests import vendor_tflite
-from tests.pretended import pretend
-from tests.tiny_onnx import tiny_onnx
-from tests.tiny_tflite import tiny_tflite
+from tests.support import vendor_tflite
+from tests.support.pretended import pretend
+from tests.support.tiny_onnx import tiny_onnx
+from tests.support.tiny_tflite import tiny_tflite
 
 PUBLISHED: list[dict[str, Any]] = json.loads(Path(__file__).with_name("android.json").read_text())["benchmark_model"]
 WARMUP = "count=15 first=49060 curr=33682 min=32825 max=49060 avg=34825.1 std=3930"

@@ -12,10 +12,11 @@ from edgekit.devices import doctor
 from edgekit.devices.doctor import Finding, examine
 from edgekit.devices.facts import FACTS, read_facts
 from edgekit.devices.health import READ_ALL
-from edgekit.devices.target import DESKTOP, Health, Target, find_target, parse
+from edgekit.devices.target import DESKTOP, Health, Target, parse
+from edgekit.devices.targets import find_target
+from edgekit.devices.transports import shell
+from edgekit.devices.transports.fake import FakeTransport
 from edgekit.devices.work import FIND
-from edgekit.transports import shell
-from edgekit.transports.fake import FakeTransport
 
 
 def found(target: Target, python: str | None = None) -> dict[str, Finding]:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from edgekit.devices.facts import FACTS, read_facts
-from edgekit.transports.base import Completed
-from edgekit.transports.local import LocalTransport
+from edgekit.devices.transports.base import Completed
+from edgekit.devices.transports.local import LocalTransport
 
 CASES = json.loads(Path(__file__).with_name("facts.json").read_text())
 

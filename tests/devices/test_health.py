@@ -21,13 +21,14 @@ from edgekit.devices.health import (
     troubles,
     wait_cool,
 )
-from edgekit.devices.target import Health, find_target
+from edgekit.devices.target import Health
+from edgekit.devices.targets import find_target
+from edgekit.devices.transports import shell
+from edgekit.devices.transports.base import Completed
+from edgekit.devices.transports.fake import FakeTransport
 from edgekit.devices.work import LocalWork
 from edgekit.errors import RunnerTimeout, TargetError
 from edgekit.progress import SILENT
-from edgekit.transports import shell
-from edgekit.transports.base import Completed
-from edgekit.transports.fake import FakeTransport
 
 BOARDS: list[dict[str, Any]] = json.loads(Path(__file__).with_name("boards.json").read_text())
 SYSFS = "/sys/devices/platform/soc/soc:firmware/get_throttled"
@@ -104,7 +105,7 @@ def test_temperatures(text: str, expected: float | None) -> None:
 
 
 def test_the_shell_reads_all_zones(tmp_path: Path) -> None:
-    from edgekit.transports.local import LocalTransport
+    from edgekit.devices.transports.local import LocalTransport
 
     for zone, value in enumerate(("41000", "55000")):
         (tmp_path / f"zone{zone}").write_text(f"{value}\n")

@@ -9,10 +9,10 @@ import sys
 import pytest
 
 from edgekit.devices.interpreter import MODULES, PROBE, parse, probe
+from edgekit.devices.transports.base import Completed
+from edgekit.devices.transports.fake import FakeTransport
+from edgekit.devices.transports.local import LocalTransport
 from edgekit.errors import TargetError
-from edgekit.transports.base import Completed
-from edgekit.transports.fake import FakeTransport
-from edgekit.transports.local import LocalTransport
 
 
 def answer(**changes: object) -> str:

@@ -13,13 +13,13 @@ from edgekit.devices.device import open_device
 from edgekit.devices.interpreter import MODULES
 from edgekit.devices.jobs import Job, run_job
 from edgekit.devices.provision import install, probe_device, provision, with_runtime
-from edgekit.devices.target import find_target
+from edgekit.devices.targets import find_target
 from edgekit.devices.wheels import WheelSet
-from edgekit.isolated.python import folders_with, isolated, module_argv
+from edgekit.processes.python import folders_with, isolated, module_argv
 from tests.devices.test_wheels import wheel
-from tests.hostile_home import MODULES as HOSTILE
-from tests.hostile_home import lay, traces
-from tests.tiny_tflite import tiny_tflite
+from tests.support.hostile_home import MODULES as HOSTILE
+from tests.support.hostile_home import lay, traces
+from tests.support.tiny_tflite import tiny_tflite
 
 SYSTEM = "/usr/bin/python3"
 """Where this machine has one: it is in no virtual environment, and so looks into the user's site-packages."""

@@ -15,9 +15,9 @@ import pytest
 from edgekit.devices.device import Device, open_device
 from edgekit.devices.jobs import Job, run_job
 from edgekit.errors import EdgekitError, RunnerCrashed, RunnerError, RunnerTimeout
-from edgekit.preprocessing import Preprocessing
-from tests.tiny_onnx import tiny_onnx
-from tests.tiny_tflite import tiny_tflite
+from edgekit.tasks.preprocessing import Preprocessing
+from tests.support.tiny_onnx import tiny_onnx
+from tests.support.tiny_tflite import tiny_tflite
 
 SETTINGS = {"min_samples": 30, "max_samples": 10_000, "min_seconds": 0.02, "warmup_seconds": 0.02}
 
@@ -95,7 +95,7 @@ def test_accuracy_against_the_interpreter_by_hand(desktop: Device, model: Path, 
 
 
 def test_an_onnx_input_is_quantized_as_the_job_says(desktop: Device, tmp_path: Path, samples: Path) -> None:
-    from edgekit.inspect.reading import inspect_file
+    from edgekit.formats.reading import inspect_file
 
     path = tiny_onnx(tmp_path / "m.onnx")
     source = inspect_file(path).inputs[0]

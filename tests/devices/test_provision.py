@@ -13,13 +13,13 @@ import pytest
 from edgekit.devices.device import Device, open_device
 from edgekit.devices.interpreter import Interpreter, probe
 from edgekit.devices.provision import SMOKE, Provision, provision, smoke
-from edgekit.devices.target import find_target
+from edgekit.devices.targets import find_target
 from edgekit.devices.wheels import wheel_set
 from edgekit.errors import TargetError
 from edgekit.progress import Silent
 from tests.devices.test_wheels import wheel
-from tests.tiny_onnx import tiny_onnx
-from tests.tiny_tflite import tiny_tflite
+from tests.support.tiny_onnx import tiny_onnx
+from tests.support.tiny_tflite import tiny_tflite
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.devices.target import DESKTOP, all_targets, copy_target, find_target, parse
+from edgekit.devices.target import DESKTOP, parse
+from edgekit.devices.targets import all_targets, copy_target, find_target
 from edgekit.errors import InputError, OutputError
 
 MINIMAL = 'schema = 1\ntransport = "ssh"\n'

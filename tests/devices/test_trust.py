@@ -10,23 +10,22 @@ from pathlib import Path
 import pytest
 
 from edgekit.devices.device import connected
-from edgekit.devices.target import (
-    Target,
+from edgekit.devices.target import Target, parse
+from edgekit.devices.targets import (
     all_targets,
     copy_target,
     distrusted,
     find_target,
-    parse,
     read_target,
     user_folder,
     where_from,
 )
 from edgekit.devices.trust import OPTIONS, PATHS, untrusted
 from edgekit.errors import InputError, OutputError
-from edgekit.files import work_base
+from edgekit.files.whole import work_base
 from tests.conftest import Edgekit
-from tests.pretended import pretend
-from tests.tiny_tflite import tiny_tflite
+from tests.support.pretended import pretend
+from tests.support.tiny_tflite import tiny_tflite
 
 SSH = 'schema = 1\ntransport = "ssh"\nhost = "pi@board"\n'
 

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from edgekit.devices import work as module
+from edgekit.devices.transports.ssh import SshTransport
 from edgekit.devices.work import RemoteWork
 from edgekit.errors import InputError, TargetError
-from edgekit.files import sha256
-from edgekit.transports.ssh import SshTransport
+from edgekit.files.whole import sha256
 
 BASE = ".cache/edgekit"
 

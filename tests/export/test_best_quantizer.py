@@ -9,15 +9,16 @@ import numpy as np
 import pytest
 
 from edgekit.errors import ConversionError
-from edgekit.export import best_quantizer, litert_quantizer, tflite_quantizer
-from edgekit.export.nearness import nearness_db, outputs
-from edgekit.export.normal_form import normal_form
-from edgekit.export.pack import pack
-from edgekit.inspect.reading import inspect_file
-from edgekit.inspect.shares import weight_share
-from tests import foreign_tflite
+from edgekit.export.foreign import best_quantizer, litert_quantizer
+from edgekit.export.foreign.normal_form import normal_form
+from edgekit.export.tflite import quantizer as tflite_quantizer
+from edgekit.export.tflite.nearness import nearness_db, outputs
+from edgekit.formats.reading import inspect_file
+from edgekit.formats.shares import weight_share
+from edgekit.formats.tflite.pack import pack
 from tests.export.test_dense_scales import SAMPLES, files
-from tests.tiny_tflite import changed
+from tests.support import foreign_tflite
+from tests.support.tiny_tflite import changed
 
 HINT = "leave the scheme out"
 

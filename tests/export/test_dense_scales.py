@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.export.dense_scales import floor_db, gain_in_bytes, one_scale
-from edgekit.export.nearness import nearness_db, outputs
-from edgekit.export.pack import pack
-from tests.tiny_tflite import Op, T, changed, model
+from edgekit.export.tflite.dense_scales import floor_db, gain_in_bytes, one_scale
+from edgekit.export.tflite.nearness import nearness_db, outputs
+from edgekit.formats.tflite.pack import pack
+from tests.support.tiny_tflite import Op, T, changed, model
 
 WIDTHS = (24, 96, 96, 24)
 SAMPLES = [np.random.default_rng(1).uniform(-1, 1, (60, WIDTHS[0])).astype(np.float32)]

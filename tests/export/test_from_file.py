@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from edgekit.config import Recipe, StageSpec
+from edgekit.bundle.recipe import Recipe, StageSpec
 from edgekit.errors import ConversionError, InputError
-from edgekit.export.from_file import plan_file
+from edgekit.export.foreign.from_file import plan_file
 
 
 def test_a_recipe_is_reduced_to_the_files_own_format() -> None:

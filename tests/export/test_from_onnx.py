@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.calibration import Ranging
+from edgekit.bench.file_runtime import onnx_runtime
+from edgekit.bench.ports import specs
 from edgekit.errors import ConversionError
-from edgekit.export import from_onnx
-from edgekit.feeding import specs
-from edgekit.inspect.reading import inspect_file
-from edgekit.models.file_model import FileModel
-from edgekit.models.file_runtime import onnx_runtime
+from edgekit.export.calibration import Ranging
+from edgekit.export.foreign import from_onnx
+from edgekit.formats.reading import inspect_file
+from edgekit.models.files.file_model import FileModel
 from edgekit.progress import SILENT
-from edgekit.scoring import real
 from edgekit.stats import sqnr_db
-from tests import vendor_onnx
-from tests.tiny_onnx import constant, save, value
+from edgekit.tasks.scoring import real
+from tests.support import vendor_onnx
+from tests.support.tiny_onnx import constant, save, value
 
 onnx = pytest.importorskip("onnx")
 node = onnx.helper.make_node

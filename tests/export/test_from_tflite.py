@@ -11,16 +11,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edgekit.backend import quiet, tensorflow, tf_keras
 from edgekit.errors import ConversionError, EdgekitError, MissingExtraError
-from edgekit.export import from_tflite, tflite_quantizer
-from edgekit.inspect.reading import inspect_file
-from edgekit.isolated import child
-from edgekit.models.file_model import FileModel
+from edgekit.export.foreign import from_tflite
+from edgekit.export.tflite import quantizer as tflite_quantizer
+from edgekit.formats.reading import inspect_file
+from edgekit.frameworks.tensorflow import quiet, tensorflow, tf_keras
+from edgekit.models.files.file_model import FileModel
+from edgekit.processes import child
 from edgekit.progress import SILENT
 from edgekit.stats import sqnr_db
-from tests import vendor_tflite
-from tests.tiny_tflite import changed
+from tests.support import vendor_tflite
+from tests.support.tiny_tflite import changed
 
 pytestmark = pytest.mark.tensorflow
 
@@ -241,7 +242,7 @@ def test_weights_that_float16_cannot_hold_stay(tmp_path: Path) -> None:
 
 
 def test_constants_outside_the_flatbuffer(tmp_path: Path) -> None:
-    from tests.tiny_tflite import tiny_tflite
+    from tests.support.tiny_tflite import tiny_tflite
 
     path = tiny_tflite(tmp_path / "outside.tflite", outside=True)
     with pytest.raises(ConversionError, match="keeps its weights outside the flatbuffer"):

@@ -10,9 +10,9 @@ from edgekit.errors import ConversionError
 from edgekit.export.exporter import Exported
 from edgekit.export.honest import kept_promises
 from edgekit.progress import Silent
-from tests import foreign_tflite
-from tests.inspect.test_shares import mixed
-from tests.tiny_tflite import tiny_tflite
+from tests.formats.test_shares import mixed
+from tests.support import foreign_tflite
+from tests.support.tiny_tflite import tiny_tflite
 
 
 class Heard(Silent):
@@ -99,7 +99,7 @@ def test_nothing_but_float_files_stops_the_job(tmp_path: Path) -> None:
 def test_the_hint_for_onnx(tmp_path: Path) -> None:
     from onnx import helper
 
-    from tests.tiny_onnx import constant, save, value
+    from tests.support.tiny_onnx import constant, save, value
 
     ends = [value("x", [1, 4])], [value("y", [1, 5])]
     node = helper.make_node("MatMul", ["x", "w"], ["y"])

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from edgekit.errors import ConversionError
-from edgekit.export import int4
-from edgekit.export.int4 import narrow, pack_nibbles
-from edgekit.export.pack import pack
-from edgekit.inspect.reading import inspect_file
-from edgekit.inspect.values import decode
-from tests.tiny_tflite import Op, T, model
+from edgekit.export.tflite import int4
+from edgekit.export.tflite.int4 import narrow, pack_nibbles
+from edgekit.formats.reading import inspect_file
+from edgekit.formats.tflite.pack import pack
+from edgekit.formats.values import decode
+from tests.support.tiny_tflite import Op, T, model
 
 STEP = 0.05
 CHANCE = np.random.default_rng(4)
@@ -183,9 +183,9 @@ def test_the_older_interpreter_runs_convolutions_with_int4_weights(tmp_path: Pat
 
 @pytest.mark.tensorflow
 def test_the_exporter_makes_it_from_the_int8_file(tmp_path: Path) -> None:
-    from edgekit.backend import seed_everything, tf_keras
-    from edgekit.config import Recipe
+    from edgekit.bundle.recipe import Recipe
     from edgekit.export.exporter import export
+    from edgekit.frameworks.tensorflow import seed_everything, tf_keras
     from edgekit.progress import SILENT
 
     keras = tf_keras()

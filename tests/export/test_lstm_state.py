@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.backend import seed_everything, tf_keras
-from edgekit.calibration import MINMAX
-from edgekit.config import Recipe
-from edgekit.export import tflite
+from edgekit.bundle.recipe import Recipe
+from edgekit.export.calibration import MINMAX
 from edgekit.export.exporter import export
-from edgekit.export.lstm_state import HIDDEN, STATE, mend_states
 from edgekit.export.signature import Signature
-from edgekit.export.tflite_quantizer import quantize
+from edgekit.export.tflite import convert as tflite
+from edgekit.export.tflite.lstm_state import HIDDEN, STATE, mend_states
+from edgekit.export.tflite.quantizer import quantize
+from edgekit.frameworks.tensorflow import seed_everything, tf_keras
 from edgekit.progress import SILENT
 from edgekit.stats import sqnr_db
 

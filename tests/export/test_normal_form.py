@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from edgekit.errors import ConversionError
-from edgekit.export.nearness import nearness_db, outputs
-from edgekit.export.normal_form import normal_form
-from tests import foreign_tflite
-from tests.foreign_tflite import FILES
-from tests.tiny_tflite import Op, T, changed, model
+from edgekit.export.foreign.normal_form import normal_form
+from edgekit.export.tflite.nearness import nearness_db, outputs
+from tests.support import foreign_tflite
+from tests.support.foreign_tflite import FILES
+from tests.support.tiny_tflite import Op, T, changed, model
 
 
 def unpacked(data: bytes) -> Any:

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.backend import tensorflow, tf_keras
-from edgekit.config import Recipe
+from edgekit.bundle.recipe import Recipe
 from edgekit.errors import ConversionError
 from edgekit.export.exporter import export
-from edgekit.export.onnx import write_float
+from edgekit.export.onnx.convert import write_float
 from edgekit.export.signature import Signature
-from edgekit.inspect.reading import inspect_file
+from edgekit.formats.reading import inspect_file
+from edgekit.frameworks.tensorflow import tensorflow, tf_keras
 from edgekit.progress import SILENT
 
 pytestmark = pytest.mark.tensorflow
@@ -74,7 +74,7 @@ def test_a_failing_onnx_says_that_tflite_works(
     def fail(*_: object) -> None:
         raise ConversionError("ONNX float32 failed: BesselI0e has no ONNX form")
 
-    monkeypatch.setattr("edgekit.export.onnx.write_float", fail)
+    monkeypatch.setattr("edgekit.export.onnx.convert.write_float", fail)
     model = tf_keras().Sequential([tf_keras().layers.Input((4,)), tf_keras().layers.Dense(2)])
     recipe = Recipe(name, schemes=("float32",))
     with pytest.raises(ConversionError, match="BesselI0e has no ONNX form") as caught:

@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgekit.bench.ports import specs
 from edgekit.errors import ConversionError
-from edgekit.export.onnx_child import static_int8
-from edgekit.export.onnx_fold import fold
-from edgekit.export.onnx_ports import int8_of, make_integer, note_scales
-from edgekit.export.onnx_ranges import measured
-from edgekit.export.onnx_tidy import rename, tidy
-from edgekit.feeding import specs
-from edgekit.inspect.onnx import read_onnx
-from edgekit.inspect.reading import inspect_file
-from edgekit.scoring import real
+from edgekit.export.onnx.child import static_int8
+from edgekit.export.onnx.fold import fold
+from edgekit.export.onnx.ports import int8_of, make_integer, note_scales
+from edgekit.export.onnx.ranges import measured
+from edgekit.export.onnx.tidy import rename, tidy
+from edgekit.formats.onnx.reader import read_onnx
+from edgekit.formats.reading import inspect_file
 from edgekit.stats import sqnr_db
-from tests.tiny_onnx import constant, save, value
+from edgekit.tasks.scoring import real
+from tests.support.tiny_onnx import constant, save, value
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.backend import quiet, seed_everything, tensorflow, tf_keras
-from edgekit.calibration import MINMAX, Ranging
-from edgekit.export import tflite
-from edgekit.export.ranges import with_ranges
+from edgekit.export.calibration import MINMAX, Ranging
 from edgekit.export.signature import Signature
+from edgekit.export.tflite import convert as tflite
+from edgekit.export.tflite.ranges import with_ranges
+from edgekit.frameworks.tensorflow import quiet, seed_everything, tensorflow, tf_keras
 from edgekit.stats import sqnr_db
 
 pytestmark = pytest.mark.tensorflow

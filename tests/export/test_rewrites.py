@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.backend import seed_everything, tensorflow, tf_keras
-from edgekit.config import Recipe
+from edgekit.bundle.recipe import Recipe
 from edgekit.export.exporter import export
-from edgekit.export.readme import _rewrites
 from edgekit.export.rewrites.apply import Rewritten, in_words, rewritten
 from edgekit.export.rewrites.registry import Rewrite
+from edgekit.frameworks.tensorflow import seed_everything, tensorflow, tf_keras
+from edgekit.pipeline.readme import _rewrites
 from edgekit.progress import SILENT
 from edgekit.stats import sqnr_db
 from edgekit.techniques.qat_finish import strip_quantization

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgekit.backend import tf_keras
-from edgekit.config import Recipe
+from edgekit.bundle.recipe import Recipe
 from edgekit.errors import ConversionError
 from edgekit.export.exporter import export
+from edgekit.frameworks.tensorflow import tf_keras
 from edgekit.progress import SILENT
 
 pytestmark = pytest.mark.tensorflow

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.backend import seed_everything, tf_keras
-from edgekit.config import Recipe
+from edgekit.bundle.recipe import Recipe
 from edgekit.errors import ConversionError
 from edgekit.export.exporter import export
-from edgekit.export.unroll import ALL, unrolled
-from edgekit.inspect.reading import inspect_file
-from edgekit.models.plain import plain_of_keras
+from edgekit.export.tflite.unroll import ALL, unrolled
+from edgekit.formats.reading import inspect_file
+from edgekit.frameworks.tensorflow import seed_everything, tf_keras
+from edgekit.models.files.plain import plain_of_keras
 from edgekit.progress import SILENT
 from edgekit.techniques.qat_preflight import prepare
 from edgekit.techniques.qat_scheme import apply

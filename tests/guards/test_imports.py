@@ -10,75 +10,49 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parents[2] / "edgekit"
+from tests.guards.rooms import MODULES, PACKAGE, arrows, circle, floors, folders, imports, module_name
+
 HEAVY = [
     "tensorflow", "tf_keras", "keras", "tensorflow_model_optimization", "tf2onnx", "onnx", "onnxruntime",
     "ai_edge_litert", "tflite_runtime", "sklearn", "h5py", "numpy", "rich.progress",
 ]  # fmt: skip
 COMMANDS = ["", "train", "compress", "bench", "inspect", "report", "recipes", "push", "targets", "init"]
 
-# A module imports from its own floor or lower ones. Longest prefix wins.
-FLOORS = {
-    "edgekit": 9, "edgekit.errors": 0, "edgekit.printable": 0, "edgekit.document": 0, "edgekit.schema": 0,
-    "edgekit.rules": 0, "edgekit.files": 0, "edgekit.progress": 0, "edgekit.opening": 0, "edgekit.arrays": 1,
-    "edgekit.scratch": 0, "edgekit.temporary": 0, "edgekit.placing": 0, "edgekit.outputs": 0, "edgekit.isolated": 0,
-    "edgekit.preprocessing": 1, "edgekit.stats": 1, "edgekit.config": 1, "edgekit.manifest": 1, "edgekit.records": 1,
-    "edgekit.columns": 0, "edgekit.own_code": 0, "edgekit.calibration": 1, "edgekit.task": 1,
-    "edgekit.metrics": 1, "edgekit.scoring": 1,
-    "edgekit.labels": 1, "edgekit.nature": 1, "edgekit.heads": 1, "edgekit.matching": 6,
-    "edgekit.quality": 7, "edgekit.advice": 7,
-    "edgekit.ledger": 1, "edgekit.answers": 1, "edgekit.toml": 0, "edgekit.feeding": 2, "edgekit.source": 6,
-    "edgekit.model_source": 6, "edgekit.recipes": 1, "edgekit.ondevice": 1, "edgekit.starter": 1, "edgekit.api": 9,
-    "edgekit.telemetry": 0, "edgekit.backend": 2, "edgekit.transports": 2, "edgekit.inspect": 2,
-    "edgekit.open_inputs": 6,
-    "edgekit.devices": 3, "edgekit.data": 3,
-    "edgekit.models": 4, "edgekit.mixups": 0, "edgekit.trial": 4,
-    "edgekit.techniques": 5, "edgekit.export": 5,
-    "edgekit.push": 6, "edgekit.measuring": 6, "edgekit.report": 7, "edgekit.stages": 7, "edgekit.pipeline": 7,
-    "edgekit.cli": 8, "edgekit.__main__": 9,
-}  # fmt: skip
-TENSORFLOW_ROOMS = ("edgekit.backend", "edgekit.models", "edgekit.data", "edgekit.techniques", "edgekit.export")
+ROOMS, FLOORS, ARROWS = 24, 12, 145
+LEAVES = {"errors", "progress", "samples", "stats", "version"}
+"""Modules of one subject that know no other: all that may stand beside the folders."""
+TENSORFLOW_ROOMS = (
+    "edgekit.frameworks.tensorflow", "edgekit.models", "edgekit.data", "edgekit.techniques", "edgekit.export",
+)  # fmt: skip
 TENSORFLOW_NAMES = {"tensorflow", "tf_keras", "keras", "tensorflow_model_optimization", "tf2onnx"}
-ONNX_ROOMS = (*TENSORFLOW_ROOMS, "edgekit.inspect", "edgekit.ondevice")
+ONNX_ROOMS = (*TENSORFLOW_ROOMS, "edgekit.formats", "edgekit.ondevice")
 
 
-def module_name(path: Path) -> str:
-    parts = ["edgekit", *path.relative_to(PACKAGE).with_suffix("").parts]
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+@pytest.mark.parametrize("folder", folders())
+def test_no_circle_at_any_level(folder: str) -> None:
+    assert not circle(arrows(folder))
 
 
-def imports(tree: ast.AST) -> set[str]:
-    """Every module imported anywhere in the tree, functions included; TYPE_CHECKING blocks too."""
-    found: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"relative import of {node.module}"
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+def test_a_circle_is_found() -> None:
+    graph = {"a": {"b": ["a imports b"]}, "b": {"c": ["b imports c"]}, "c": {"a": ["c imports a"]}, "d": {}}
+    assert sorted(circle(graph)) == ["a imports b", "b imports c", "c imports a"]
+    assert not circle({"a": {"b": [""]}, "b": {}})
 
 
-def floor(name: str) -> int:
-    while name not in FLOORS:
-        assert "." in name, f"{name} has no floor: add it to FLOORS"
-        name = name.rpartition(".")[0]
-    return FLOORS[name]
+def test_the_house_stays_simple() -> None:
+    graph = arrows("edgekit")
+    assert len(graph) <= ROOMS
+    assert max(floors(graph).values()) <= FLOORS
+    assert sum(map(len, graph.values())) <= ARROWS
 
 
-MODULES = {module_name(p): ast.parse(p.read_text()) for p in sorted(PACKAGE.rglob("*.py"))}
-
-
-def test_every_room_has_its_own_floor() -> None:
-    rooms = {".".join(name.split(".")[:2]) for name in MODULES}
-    assert rooms <= set(FLOORS)
-
-
-@pytest.mark.parametrize("name", MODULES)
-def test_imports_come_from_lower_floors(name: str) -> None:
-    for target in imports(MODULES[name]):
-        if target.startswith("edgekit") and target not in ("edgekit.__version__",):
-            assert floor(target) <= floor(name), f"{name} imports {target} from a higher floor"
+def test_only_leaves_stand_beside_the_folders() -> None:
+    beside = {
+        name.split(".")[1] for name in MODULES if name.count(".") == 1 and not (PACKAGE / name.split(".")[1]).is_dir()
+    }
+    assert beside - {"__main__"} == LEAVES
+    graph = arrows("edgekit")
+    assert not [room for room in LEAVES if graph[room]]
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -108,9 +82,13 @@ def test_temporaries_and_children_are_made_in_one_place_each() -> None:
     children |= {"os.fork", "os.system", "os.popen", "multiprocessing.Process", "multiprocessing.Pool"}
     for name, tree in MODULES.items():
         used = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
-        assert not used & folders, f"{name}: use edgekit.temporary or edgekit.files"
-        if name not in ("edgekit.transports.process", "edgekit.devices.emulated.server", "edgekit.isolated.child"):
-            assert not used & children, f"{name}: use edgekit.transports.process"
+        assert not used & folders, f"{name}: use edgekit.files.temporary or edgekit.files.whole"
+        if name not in (
+            "edgekit.devices.transports.process",
+            "edgekit.devices.emulated.server",
+            "edgekit.processes.child",
+        ):
+            assert not used & children, f"{name}: use edgekit.devices.transports.process"
 
 
 def test_the_runner_is_self_contained() -> None:
@@ -150,7 +128,7 @@ def test_help_imports_nothing_heavy(command: str, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr[-2000:]
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if "|" in line}
-    assert not imported & {*HEAVY, "edgekit.schema", "edgekit.document"}
+    assert not imported & {*HEAVY, "edgekit.schema.gate", "edgekit.schema.document"}
 
 
 def test_files_stay_small() -> None:

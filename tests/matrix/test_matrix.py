@@ -12,7 +12,7 @@ from benchmarks.matrix.cells import RECIPES, Cell, short
 from benchmarks.matrix.files import KINDS
 from benchmarks.matrix.networks import NETWORKS, write_data
 from benchmarks.matrix.table import show
-from edgekit.schema import read_json
+from edgekit.schema.gate import read_json
 
 FOLDER = Path(__file__).parents[2] / "benchmarks" / "matrix"
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.backend import keras3, tensorflow, tf_keras
-from edgekit.models.bridge import Bridged, bridge
+from edgekit.frameworks.tensorflow import keras3, tensorflow, tf_keras
+from edgekit.models.bridge.forward import Bridged, bridge
 from edgekit.progress import Silent
 
 IMAGE, SERIES = (8, 8, 3), (6, 4)

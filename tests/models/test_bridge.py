@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-import edgekit.models.bridge as bridge_module
-from edgekit.backend import keras3
+import edgekit.models.bridge.forward as bridge_module
 from edgekit.errors import ConversionError
-from edgekit.models.bridge import bridge
+from edgekit.frameworks.tensorflow import keras3
+from edgekit.models.bridge.forward import bridge
 from edgekit.progress import Silent
 from tests.models.bridge_cases import IMAGE, called, check, reloaded, sequential, shaken
 

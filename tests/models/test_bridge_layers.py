@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.backend import keras3
-from edgekit.models.bridge import bridge
-from edgekit.models.bridge_activations import RECIPES, RENAMED, TRACED
-from edgekit.models.bridge_layers import AUGMENTATION, LAYERS
+from edgekit.frameworks.tensorflow import keras3
+from edgekit.models.bridge.activations import RECIPES, RENAMED, TRACED
+from edgekit.models.bridge.forward import bridge
+from edgekit.models.bridge.layers import AUGMENTATION, LAYERS
 from edgekit.progress import Silent
 from tests.models.bridge_cases import CASES, called, check, kinds
 

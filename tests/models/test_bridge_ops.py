@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.backend import keras3
 from edgekit.errors import ConversionError
-from edgekit.models.bridge import bridge
-from edgekit.models.bridge_op_shapes import SHAPES
-from edgekit.models.bridge_op_table import TRACED
+from edgekit.frameworks.tensorflow import keras3
+from edgekit.models.bridge.forward import bridge
+from edgekit.models.bridge.op_shapes import SHAPES
+from edgekit.models.bridge.op_table import TRACED
 from edgekit.progress import Silent
 from edgekit.techniques.channels.prune import prune_channels
 from edgekit.techniques.qat_preflight import prepare

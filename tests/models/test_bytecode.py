@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.backend import keras3, tf_keras
 from edgekit.errors import InputError
-from edgekit.models import bytecode
-from edgekit.models.bytecode import foreign_python, versions
-from edgekit.models.loader import load_model
-from tests.heard import Heard
+from edgekit.frameworks.tensorflow import keras3, tf_keras
+from edgekit.models.files import bytecode
+from edgekit.models.files.bytecode import foreign_python, versions
+from edgekit.models.files.loader import load_model
+from tests.support.heard import Heard
 
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 SCALE = 3

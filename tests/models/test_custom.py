@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.errors import InputError
-from edgekit.models.custom import register
+from edgekit.models.files.custom import register
 
 pytestmark = pytest.mark.tensorflow
 
@@ -61,7 +61,7 @@ LOAD = """
 import sys
 from pathlib import Path
 import numpy as np
-from edgekit.models.loader import load_model
+from edgekit.models.files.loader import load_model
 from edgekit.progress import SILENT
 
 x = np.linspace(0, 1, 8, dtype=np.float32).reshape(2, 4)

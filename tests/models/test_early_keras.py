@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.backend import tf_keras
 from edgekit.errors import InputError
-from edgekit.models.loader import load_model
+from edgekit.frameworks.tensorflow import tf_keras
+from edgekit.models.files.loader import load_model
 from edgekit.progress import SILENT
 
 pytestmark = pytest.mark.tensorflow

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.backend import keras3, tensorflow, tf_keras
 from edgekit.errors import InputError
-from edgekit.export.saved import Saved
-from edgekit.export.tflite import convert
-from edgekit.models.gate.precision import in_float32
-from edgekit.models.loader import LoadedModel, load_model
-from edgekit.models.plain import PlainModel
-from tests.heard import Heard
+from edgekit.export.tflite.convert import convert
+from edgekit.export.tflite.saved import Saved
+from edgekit.frameworks.tensorflow import keras3, tensorflow, tf_keras
+from edgekit.models.files.gate.precision import in_float32
+from edgekit.models.files.loader import LoadedModel, load_model
+from edgekit.models.files.plain import PlainModel
+from tests.support.heard import Heard
 
 pytestmark = pytest.mark.tensorflow
 
@@ -131,7 +131,7 @@ def test_a_graph_that_cannot_be_widened_is_named(tmp_path: Path, monkeypatch: py
     tf.saved_model.save(module, str(tmp_path / "m"), signatures=call)
     found, _ = loaded(tmp_path / "m")
     np.testing.assert_array_equal(found.model.predict(np.ones((1, 4))), [[4.0, 4.0]])
-    monkeypatch.setattr("edgekit.models.widened._write_variables", lambda *_: 1 / 0)
+    monkeypatch.setattr("edgekit.models.files.widened._write_variables", lambda *_: 1 / 0)
     with pytest.raises(InputError, match="computes in bfloat16, and cannot be made to compute in float32"):
         loaded(tmp_path / "m")
 

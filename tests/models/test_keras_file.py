@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgekit.errors import InputError
-from edgekit.models import keras_file
-from edgekit.models.gate import archive
-from edgekit.models.keras_file import read_keras_file
+from edgekit.models.files import keras_file
+from edgekit.models.files.gate import archive
+from edgekit.models.files.keras_file import read_keras_file
 
 DENSE = {"class_name": "Dense", "module": "keras.layers", "config": {"name": "d", "units": 2, "activation": "relu"}}
 CONFIG = {"class_name": "Sequential", "module": "keras", "config": {"name": "m", "layers": [DENSE]}}

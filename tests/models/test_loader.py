@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.backend import keras3, tf_keras
 from edgekit.errors import InputError
-from edgekit.files import sha256
-from edgekit.models.loader import LoadedModel, load_model
-from edgekit.models.plain import PlainModel
+from edgekit.files.whole import sha256
+from edgekit.frameworks.tensorflow import keras3, tf_keras
+from edgekit.models.files.loader import LoadedModel, load_model
+from edgekit.models.files.plain import PlainModel
 from edgekit.progress import Silent
-from tests.heard import Heard
+from tests.support.heard import Heard
 
 pytestmark = pytest.mark.tensorflow
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.backend import keras3, tf_keras
-from edgekit.models.keras_file import read_keras_file
-from edgekit.models.losses import hard
-from edgekit.models.own_loss import compiled_loss
-from edgekit.task import CLASSIFICATION, Head, Task
+from edgekit.frameworks.tensorflow import keras3, tf_keras
+from edgekit.models.files.keras_file import read_keras_file
+from edgekit.models.files.own_loss import compiled_loss
+from edgekit.models.training.losses import hard
+from edgekit.tasks.task import CLASSIFICATION, Head, Task
 
 
 @pytest.mark.tensorflow

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.backend import keras3, quiet, tensorflow, tf_keras
-from edgekit.config import load_recipe
+from edgekit.bundle.recipe import load_recipe
 from edgekit.errors import ConversionError, InputError
 from edgekit.export.exporter import export
-from edgekit.models.gate.graph_operations import unsafe_operations
-from edgekit.models.loader import LoadedModel, load_model
-from edgekit.models.plain import PlainModel, plain_of_keras
-from edgekit.models.saved_model import SavedModel, read_saved_model
+from edgekit.frameworks.tensorflow import keras3, quiet, tensorflow, tf_keras
+from edgekit.models.files.gate.graph_operations import unsafe_operations
+from edgekit.models.files.loader import LoadedModel, load_model
+from edgekit.models.files.plain import PlainModel, plain_of_keras
+from edgekit.models.files.saved_model import SavedModel, read_saved_model
 from edgekit.progress import SILENT, Silent
 
 pytestmark = pytest.mark.tensorflow

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.backend import keras3, tf_keras
 from edgekit.errors import InputError
-from edgekit.models.saving import ModelCard, card_path, read_card, save_keras3, save_model
-from edgekit.preprocessing import Preprocessing
+from edgekit.frameworks.tensorflow import keras3, tf_keras
+from edgekit.models.files.saving import ModelCard, card_path, read_card, save_keras3, save_model
 from edgekit.progress import SILENT
+from edgekit.tasks.preprocessing import Preprocessing
 
 CARD = ModelCard(Preprocessing(1 / 255), ("cat", "dog"), [{"step": "train", "seed": 3}])
 

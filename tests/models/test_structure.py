@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.backend import keras3, tensorflow, tf_keras
-from edgekit.models.loader import load_model
-from edgekit.models.plain import PlainModel
-from edgekit.models.structure import flattened, names_of
-from tests.heard import Heard
+from edgekit.frameworks.tensorflow import keras3, tensorflow, tf_keras
+from edgekit.models.files.loader import load_model
+from edgekit.models.files.plain import PlainModel
+from edgekit.models.files.structure import flattened, names_of
+from tests.support.heard import Heard
 
 pytestmark = pytest.mark.tensorflow
 

@@ -6,16 +6,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.backend import seed_everything, tf_keras
 from edgekit.data.dataset import Dataset, build
 from edgekit.data.split import split
 from edgekit.errors import InputError
-from edgekit.models import reference
-from edgekit.models.augment import augmentation
-from edgekit.models.losses import right
-from edgekit.models.training import TrainConfig, train
+from edgekit.frameworks.tensorflow import seed_everything, tf_keras
+from edgekit.models.reference import reference
+from edgekit.models.training.augment import augmentation
+from edgekit.models.training.losses import right
+from edgekit.models.training.training import TrainConfig, train
 from edgekit.progress import SILENT
-from edgekit.task import Head
+from edgekit.tasks.task import Head
 
 pytestmark = pytest.mark.tensorflow
 
@@ -138,8 +138,8 @@ def test_augmentations_refuse() -> None:
 
 
 def test_saved_models_load_again(tmp_path: Path, rows: Dataset) -> None:
-    from edgekit.models.loader import load_model
-    from edgekit.models.saving import ModelCard, read_card, save_model
+    from edgekit.models.files.loader import load_model
+    from edgekit.models.files.saving import ModelCard, read_card, save_model
 
     model = small()
     save_model(model, tmp_path / "m.keras", ModelCard(rows.preprocessing))

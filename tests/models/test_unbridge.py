@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-import edgekit.models.unbridge as unbridge_module
-from edgekit.backend import keras3, tensorflow, tf_keras
+import edgekit.models.bridge.backward as unbridge_module
 from edgekit.errors import ConversionError, InputError
-from edgekit.models.bridge import bridge
-from edgekit.models.unbridge import to_keras3
+from edgekit.frameworks.tensorflow import keras3, tensorflow, tf_keras
+from edgekit.models.bridge.backward import to_keras3
+from edgekit.models.bridge.forward import bridge
 from edgekit.progress import Silent
 from edgekit.techniques.channels.prune import prune_channels
 from tests.models.bridge_cases import CASES, IMAGE, SERIES, outputs, shaken

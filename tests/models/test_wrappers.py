@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.backend import tf_keras, tfmot
 from edgekit.errors import InputError
-from edgekit.export.saved import Saved
-from edgekit.export.tflite import convert
-from edgekit.inspect.reading import inspect_file
-from edgekit.models.loader import load_model
-from edgekit.models.wrappers import is_quantization_aware
-from edgekit.stages import untrained
+from edgekit.export.tflite.convert import convert
+from edgekit.export.tflite.saved import Saved
+from edgekit.formats.reading import inspect_file
+from edgekit.frameworks.tensorflow import tf_keras, tfmot
+from edgekit.models.files.loader import load_model
+from edgekit.models.files.wrappers import is_quantization_aware
+from edgekit.pipeline.stages import untrained
 from edgekit.techniques.qat_ranges import variables
 from edgekit.techniques.qat_taken import taken
-from tests.heard import Heard
+from tests.support.heard import Heard
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.filterwarnings("ignore")]
 

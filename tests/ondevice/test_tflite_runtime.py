@@ -15,8 +15,8 @@ import pytest
 
 from edgekit.devices.device import open_device
 from edgekit.devices.jobs import Job, run_job
-from edgekit.preprocessing import Preprocessing
-from tests.tiny_tflite import tiny_tflite
+from edgekit.tasks.preprocessing import Preprocessing
+from tests.support.tiny_tflite import tiny_tflite
 
 pytestmark = pytest.mark.tflite_runtime
 SETTINGS = {"min_samples": 30, "max_samples": 10_000, "min_seconds": 0.02, "warmup_seconds": 0.02}

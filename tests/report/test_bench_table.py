@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from edgekit.bundle.records import read_record, record_path, write_record
 from edgekit.errors import InputError
-from edgekit.records import read_record, record_path, write_record
 from edgekit.report.bench_table import bench_table, failed
-from edgekit.report.text import duration, ratio_with_interval, share_with_interval, table
 from edgekit.stats import Interval
+from edgekit.text.tables import duration, ratio_with_interval, share_with_interval, table
 
 HERE = Path(__file__).parent
 

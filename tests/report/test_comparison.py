@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from edgekit.bundle.records import Record, read_record, write_record
 from edgekit.cli import app
 from edgekit.cli.entry import run
-from edgekit.records import Record, read_record, write_record
 from edgekit.report.comparison import comparison
 from edgekit.stats import unpaired_ratio
 

@@ -8,7 +8,7 @@ import pytest
 from benchmarks.study import budgets, records
 from benchmarks.study.records import baseline_key, row_key, stage_key
 from benchmarks.study.rows import choose, distill_id, prune_id, rows
-from edgekit.config import StageSpec
+from edgekit.bundle.recipe import StageSpec
 from edgekit.errors import InputError
 from edgekit.techniques.registry import resolve
 

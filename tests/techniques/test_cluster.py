@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from edgekit.errors import InputError
-from edgekit.inspect.reading import inspect_file
-from edgekit.models.training import TrainConfig
+from edgekit.formats.reading import inspect_file
+from edgekit.models.training.training import TrainConfig
 from edgekit.techniques.cluster import Cluster
 from edgekit.techniques.sparsity import prune_weights
 from edgekit.techniques.stage import CLUSTERED, QUANTIZED, SPARSE, ModelState
-from tests.heard import Heard
+from tests.support.heard import Heard
 from tests.techniques.tiny import (
     context,
     dense_network,
@@ -90,7 +90,7 @@ def test_where_the_first_centroids_are() -> None:
 
 @pytest.mark.parametrize("init", ["kmeans++", "random"])
 def test_same_seed_same_weights(init: str) -> None:
-    from edgekit.backend import seed_everything
+    from edgekit.frameworks.tensorflow import seed_everything
 
     made = []
     for _ in range(2):

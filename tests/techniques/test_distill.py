@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.backend import seed_everything, tf_keras
 from edgekit.data.dataset import build
 from edgekit.data.split import split
 from edgekit.errors import InputError
-from edgekit.models.targets import distillation_loss
-from edgekit.models.training import TrainConfig, train
-from edgekit.preprocessing import Preprocessing
+from edgekit.frameworks.tensorflow import seed_everything, tf_keras
+from edgekit.models.training.targets import distillation_loss
+from edgekit.models.training.training import TrainConfig, train
 from edgekit.progress import SILENT
-from edgekit.task import CLASSIFICATION, Head
+from edgekit.tasks.preprocessing import Preprocessing
+from edgekit.tasks.task import CLASSIFICATION, Head
 from edgekit.techniques.distill import Distill, spaced
 from edgekit.techniques.stage import CLUSTERED, QUANTIZED, SPARSE, ModelState, StageContext
 from edgekit.techniques.teacher import CachedTeacher, LiveTeacher, doubt, teacher_of

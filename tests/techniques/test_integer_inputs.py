@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.backend import tensorflow, tf_keras
-from edgekit.data.model_facts import model_facts
+from edgekit.data.lint.model_facts import model_facts
 from edgekit.errors import InputError
+from edgekit.frameworks.tensorflow import tensorflow, tf_keras
 from edgekit.techniques.integer_inputs import check_inputs, with_float_inputs
 from edgekit.techniques.qat_preflight import prepare
 from edgekit.techniques.qat_ranges import calibrate

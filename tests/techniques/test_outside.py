@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.backend import tf_keras
 from edgekit.errors import InputError
-from edgekit.preprocessing import Preprocessing
+from edgekit.frameworks.tensorflow import tf_keras
+from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.techniques.outside import normalize_outside
 
 pytestmark = pytest.mark.tensorflow

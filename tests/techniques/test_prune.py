@@ -11,8 +11,8 @@ import pytest
 from edgekit.data.dataset import build
 from edgekit.data.split import split
 from edgekit.errors import InputError
-from edgekit.preprocessing import Preprocessing
 from edgekit.progress import SILENT
+from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.techniques.prune import Prune
 from edgekit.techniques.stage import CLUSTERED, QUANTIZED, SPARSE, ModelState, StageContext
 
@@ -72,7 +72,7 @@ def test_taylor_sees_all_classes_of_sorted_data(
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("criterion", ["l1", "taylor"])
 def test_channels_go_in_rounds(arrays: dict[str, np.ndarray], tmp_path: Path, criterion: str) -> None:
-    from edgekit.backend import seed_everything, tf_keras
+    from edgekit.frameworks.tensorflow import seed_everything, tf_keras
 
     seed_everything(0)
     keras = tf_keras()

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.backend import quiet, seed_everything, tensorflow, tf_keras, tfmot
 from edgekit.errors import InputError
-from edgekit.inspect.reading import inspect_file
-from edgekit.models.training import TrainConfig, train
+from edgekit.formats.reading import inspect_file
+from edgekit.frameworks.tensorflow import quiet, seed_everything, tensorflow, tf_keras, tfmot
+from edgekit.models.training.training import TrainConfig, train
 from edgekit.techniques import qat
 from edgekit.techniques.cluster import cluster_weights
 from edgekit.techniques.qat import Quantize, quantize
@@ -20,7 +20,7 @@ from edgekit.techniques.qat_ranges import variables
 from edgekit.techniques.sparsity import prune_weights
 from edgekit.techniques.stage import CLUSTERED, QUANTIZED, SPARSE, ModelState
 from edgekit.techniques.teacher import train_stage
-from tests.heard import Heard
+from tests.support.heard import Heard
 from tests.techniques.tiny import (
     RAW,
     context,

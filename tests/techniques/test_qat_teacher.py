@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.backend import seed_everything
 from edgekit.errors import InputError
+from edgekit.frameworks.tensorflow import seed_everything
 from edgekit.techniques import teacher as teachers
 from edgekit.techniques.qat import Quantize
 from edgekit.techniques.stage import ModelState

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.backend import seed_everything
+from edgekit.frameworks.tensorflow import seed_everything
 from edgekit.techniques.cluster import Cluster
 from edgekit.techniques.prune import Prune
 from edgekit.techniques.qat import Quantize
 from edgekit.techniques.stage import CLUSTERED, SPARSE, ModelState, Stage, StageContext
-from tests.heard import Heard
+from tests.support.heard import Heard
 from tests.techniques.tiny import context, dense_network, trained_dense, weights
 
 pytestmark = pytest.mark.tensorflow

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from edgekit.backend import tf_keras
 from edgekit.errors import InputError
+from edgekit.frameworks.tensorflow import tf_keras
 from edgekit.techniques.selection import choose
 from tests.techniques.tiny import network
 

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.backend import tf_keras
 from edgekit.errors import InputError
-from edgekit.inspect.reading import inspect_file
-from edgekit.models.training import TrainConfig, train
+from edgekit.formats.reading import inspect_file
+from edgekit.frameworks.tensorflow import tf_keras
+from edgekit.models.training.training import TrainConfig, train
 from edgekit.techniques.masks import keep_zeros
 from edgekit.techniques.sparsity import prune_weights
 from edgekit.techniques.sparsity_targets import global_keeps, local_keeps, magnitudes
-from tests.heard import Heard
+from tests.support.heard import Heard
 from tests.techniques.tiny import UNIT as HOW
 from tests.techniques.tiny import (
     context,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.backend import tf_keras
+from edgekit.frameworks.tensorflow import tf_keras
 from edgekit.techniques.token_inputs import with_integer_tokens
 
 pytestmark = pytest.mark.tensorflow

@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.backend import quiet, seed_everything, tensorflow, tf_keras
 from edgekit.data.dataset import Dataset, build
 from edgekit.data.split import Splits, split
-from edgekit.export import tflite
 from edgekit.export.signature import Signature
-from edgekit.models.training import TrainConfig, train
-from edgekit.preprocessing import Preprocessing
+from edgekit.export.tflite import convert as tflite
+from edgekit.frameworks.tensorflow import quiet, seed_everything, tensorflow, tf_keras
+from edgekit.models.training.training import TrainConfig, train
 from edgekit.progress import Silent
+from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.techniques.stage import StageContext
-from tests.heard import Heard
+from tests.support.heard import Heard
 
 UNIT = Preprocessing(1 / 255)
 RAW = Preprocessing()

@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Annotated
 
 from edgekit.devices.emulated.cpu import CPU, describe
+from edgekit.devices.transports.local import LocalTransport
+from edgekit.devices.transports.ssh import known_name
 from edgekit.errors import TargetError
-from edgekit.files import atomic_folder, locked, work_base, write_json
-from edgekit.isolated.python import environment, isolated, module_argv
+from edgekit.files.whole import atomic_folder, locked, work_base, write_json
+from edgekit.processes.python import environment, isolated, module_argv
 from edgekit.progress import SILENT, Progress
-from edgekit.rules import Natural, Range
-from edgekit.schema import read, read_json
-from edgekit.transports.local import LocalTransport
-from edgekit.transports.ssh import known_name
+from edgekit.schema.gate import read, read_json
+from edgekit.schema.rules import Natural, Range
 
 SUITE = "bookworm"
 """64-bit Raspberry Pi OS 12 is made from this release of Debian; its Python is 3.11."""

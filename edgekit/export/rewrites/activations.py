@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.backend import tensorflow, tf_keras
 from edgekit.export.rewrites.affine import affine
 from edgekit.export.rewrites.view import View, is_a
-from edgekit.techniques.channels.graph import flat
-from edgekit.techniques.rebuild import Part, clone
+from edgekit.frameworks.tensorflow import tensorflow, tf_keras
+from edgekit.models.keras.calls import flat
+from edgekit.models.keras.rebuild import Part, clone
 
 Form = Callable[[Any], Any]
 SELU_SCALE, SELU_ALPHA = 1.05070098735548049342, 1.67326324235437728482

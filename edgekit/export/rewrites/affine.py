@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.backend import tf_keras
-from edgekit.columns import Array
 from edgekit.export.rewrites.view import View, is_a, is_linear
-from edgekit.techniques.channels.graph import flat
+from edgekit.frameworks.tensorflow import tf_keras
+from edgekit.models.keras.calls import flat
+from edgekit.samples import Array
 
 FOLDED_BY_TENSORFLOW = ("Conv2D", "DepthwiseConv2D", "SeparableConv2D", "Conv1D", "SeparableConv1D", "Dense")
 """Layers into which TensorFlow's converter folds a BatchNormalization that follows, if nothing is in between."""

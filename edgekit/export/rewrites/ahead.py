@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.columns import Array
 from edgekit.export.rewrites.affine import chains, folded_by_converter
 from edgekit.export.rewrites.behind import passes
 from edgekit.export.rewrites.scaling import can_take, take
 from edgekit.export.rewrites.view import View, channels_last, is_a
-from edgekit.techniques.channels.graph import flat
+from edgekit.models.keras.calls import flat
+from edgekit.samples import Array
 
 UNLIKE = 4.0
 """Largest ratio of two channels' factors that weights take in: their steps are per output, not per input channel."""

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.backend import quiet
-from edgekit.columns import Array
 from edgekit.export.rewrites.registry import REWRITES, Rewrite
 from edgekit.export.rewrites.view import View
-from edgekit.techniques.channels.graph import flat, is_graph
-from edgekit.techniques.rebuild import rebuild
+from edgekit.frameworks.tensorflow import quiet
+from edgekit.models.keras.calls import flat, is_graph
+from edgekit.models.keras.rebuild import rebuild
+from edgekit.samples import Array
 
 TOLERANCE = 1e-5
 """Of the largest difference of an output, relative to the output's largest magnitude."""

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.backend import tf_keras
-from edgekit.columns import Array
 from edgekit.export.rewrites.affine import Affine, chains, folded_by_converter
 from edgekit.export.rewrites.scaling import can_give, give
 from edgekit.export.rewrites.view import View, channels_last, is_a, is_homogeneous, is_linear
-from edgekit.techniques.rebuild import RANDOM_LAYERS, Part
+from edgekit.frameworks.tensorflow import tf_keras
+from edgekit.models.keras.rebuild import RANDOM_LAYERS, Part
+from edgekit.samples import Array
 
 MAXIMUM = tuple(f"{kind}{n}D" for kind in ("MaxPooling", "GlobalMaxPooling") for n in (1, 2, 3))
 MEAN = tuple(

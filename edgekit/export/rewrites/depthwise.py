@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.backend import tf_keras
 from edgekit.export.rewrites.affine import Affine, chains, folded_by_converter
 from edgekit.export.rewrites.view import View
-from edgekit.techniques.rebuild import Part
+from edgekit.frameworks.tensorflow import tf_keras
+from edgekit.models.keras.rebuild import Part
 
 
 def to_depthwise(view: View) -> int:

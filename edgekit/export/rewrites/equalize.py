@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.backend import tf_keras
-from edgekit.columns import Array
 from edgekit.export.rewrites.behind import changes_behind
 from edgekit.export.rewrites.scaling import DEPTHWISE, can_take, give, take
 from edgekit.export.rewrites.view import View, is_a
+from edgekit.frameworks.tensorflow import tf_keras
+from edgekit.samples import Array
 
 HEADROOM = 0.75
 """Share of the widest channel's range to which others are widened: what was not seen in samples has room above."""

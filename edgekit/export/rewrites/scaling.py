@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.columns import Array
 from edgekit.export.rewrites.view import View, channels_last, is_a, is_homogeneous, is_linear
+from edgekit.samples import Array
 
 CONVOLUTIONS = ("Conv1D", "Conv2D", "Conv3D")
 DEPTHWISE = ("DepthwiseConv1D", "DepthwiseConv2D")

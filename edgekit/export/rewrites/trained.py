@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgekit.backend import quiet
 from edgekit.export.rewrites.activations import bound_activations
 from edgekit.export.rewrites.apply import Rewritten, rewritten
 from edgekit.export.rewrites.registry import REWRITES
 from edgekit.export.rewrites.view import View
-from edgekit.techniques.qat_scheme import scope
+from edgekit.frameworks.tensorflow import quiet
+from edgekit.models.keras.quantized import scope
 
 BOUNDED = tuple(rewrite for rewrite in REWRITES if rewrite.function is bound_activations)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from edgekit.backend import tensorflow, tf_keras
-from edgekit.columns import Array
-from edgekit.techniques.channels.graph import calls, flat
-from edgekit.techniques.rebuild import RANDOM_LAYERS, Part, clone, rebuild
+from edgekit.frameworks.tensorflow import tensorflow, tf_keras
+from edgekit.models.keras.calls import calls, flat
+from edgekit.models.keras.rebuild import RANDOM_LAYERS, Part, clone, rebuild
+from edgekit.samples import Array
 
 BATCH = 32
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgekit.backend import tensorflow, tf_keras
+from edgekit.frameworks.tensorflow import tensorflow, tf_keras
 
 KERAS = (
     "linear", "relu", "elu", "selu", "gelu", "sigmoid", "hard_sigmoid", "tanh", "softplus", "softsign", "swish",

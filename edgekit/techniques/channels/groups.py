@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from edgekit.errors import InputError
+from edgekit.models.keras.calls import calls, check_model, flat, inner_layers, is_graph, shape_of
 from edgekit.techniques.channels import slicing
-from edgekit.techniques.channels.graph import calls, check_model, flat, inner_layers, is_graph, shape_of
 from edgekit.techniques.channels.rules import follow
 from edgekit.techniques.channels.tracking import MAKES, Call, Ids, Kept, LayerChannels, Tracker
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from edgekit.backend import tf_keras
+from edgekit.frameworks.tensorflow import tf_keras
 from edgekit.techniques.channels import flows, merges
 from edgekit.techniques.channels.flows import Flow, refuse
 from edgekit.techniques.channels.tracking import Call, Ids, Tracker

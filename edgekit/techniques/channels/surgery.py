@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgekit.backend import tensorflow, tf_keras
 from edgekit.errors import ConversionError
+from edgekit.frameworks.tensorflow import tensorflow, tf_keras
+from edgekit.models.keras.calls import flat, inner_layers, is_graph, replay
+from edgekit.models.keras.rebuild import clone
 from edgekit.techniques.channels import slicing
-from edgekit.techniques.channels.graph import flat, inner_layers, is_graph, replay
 from edgekit.techniques.channels.groups import Analysis
 from edgekit.techniques.channels.tracking import Kept
-from edgekit.techniques.rebuild import clone
 
 DATA_LAYERS = ("Normalization",)
 """Layers whose weights are statistics of the data, not trained: a fresh model has them too."""

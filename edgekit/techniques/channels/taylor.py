@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.backend import tensorflow, tf_keras
 from edgekit.errors import InputError
-from edgekit.techniques.channels.graph import is_graph, replay
+from edgekit.frameworks.tensorflow import tensorflow, tf_keras
+from edgekit.models.keras.calls import is_graph, replay
 from edgekit.techniques.channels.groups import Analysis
 from edgekit.techniques.channels.tracking import MAKES
 

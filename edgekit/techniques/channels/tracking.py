@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.techniques.channels.graph import Shape
+from edgekit.models.keras.calls import Shape
 
 Ids = NDArray[np.int64]
 """One id a channel, in the order of the channels."""

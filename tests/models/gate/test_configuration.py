@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edgekit.models.gate.configuration import MAX_DEPTH, Admission, Malformed, admit, class_names, plain_values
-from edgekit.models.gate.symbols import FUNCTIONS_2
+from edgekit.models.files.gate.configuration import MAX_DEPTH, Admission, Malformed, admit, class_names, plain_values
+from edgekit.models.files.gate.symbols import FUNCTIONS_2
 
 DENSE = {"class_name": "Dense", "module": "keras.layers", "config": {"name": "d", "units": 2, "activation": "relu"}}
 

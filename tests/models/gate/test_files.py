@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.models.gate.archive import Bomb, check_archive, extract
-from edgekit.models.gate.folder import Leaves, check_folder
-from edgekit.models.gate.hdf5 import Untrusted, check_hdf5
+from edgekit.models.files.gate.archive import Bomb, check_archive, extract
+from edgekit.models.files.gate.folder import Leaves, check_folder
+from edgekit.models.files.gate.hdf5 import Untrusted, check_hdf5
 
 h5py = pytest.importorskip("h5py")
 
@@ -109,7 +109,7 @@ def test_archives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         archive.writestr("a", bytes(3 << 20))
     with zipfile.ZipFile(path) as archive:
         check_archive(archive, path.stat().st_size)
-        monkeypatch.setattr("edgekit.models.gate.archive.EXPANSION_FLOOR", 1 << 20)
+        monkeypatch.setattr("edgekit.models.files.gate.archive.EXPANSION_FLOOR", 1 << 20)
         with pytest.raises(Bomb, match="would grow to 3 MiB"):
             check_archive(archive, path.stat().st_size)
         extract(archive, "a", tmp_path / "copy")

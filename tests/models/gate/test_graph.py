@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from edgekit.models.gate.graph import GraphError, ordered
+from edgekit.models.files.gate.graph import GraphError, ordered
 
 
 def entry(name: str = "in") -> dict[str, Any]:

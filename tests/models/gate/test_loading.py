@@ -26,8 +26,8 @@ from benchmarks.hostile.keras_files import (
     write,
 )
 from edgekit.errors import InputError
-from edgekit.models import plain
-from edgekit.models.loader import LoadedModel, load_model
+from edgekit.models.files import plain
+from edgekit.models.files.loader import LoadedModel, load_model
 from edgekit.progress import Silent
 
 pytestmark = pytest.mark.tensorflow

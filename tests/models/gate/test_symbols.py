@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from edgekit.backend import keras3, tf_keras, tfmot
-from edgekit.models.gate import symbols
-from edgekit.models.gate.functions import canonical_name
-from edgekit.models.gate.graph_operations import ALLOWED, KEEPING
+from edgekit.frameworks.tensorflow import keras3, tf_keras, tfmot
+from edgekit.models.files.gate import symbols
+from edgekit.models.files.gate.functions import canonical_name
+from edgekit.models.files.gate.graph_operations import ALLOWED, KEEPING
 
 pytestmark = pytest.mark.tensorflow
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.backend import tf_keras
+from edgekit.frameworks.tensorflow import tf_keras
 from edgekit.techniques.channels.groups import Analysis
 
 IMAGE = (6, 6, 4)

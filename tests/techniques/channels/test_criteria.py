@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.backend import tf_keras
 from edgekit.errors import InputError
+from edgekit.frameworks.tensorflow import tf_keras
 from edgekit.techniques.channels.criteria import importances
 from edgekit.techniques.channels.groups import Analysis, analyse
 from tests.techniques.channels.cases import functional, head, image, samples

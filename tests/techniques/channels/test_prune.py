@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.backend import quiet, tensorflow, tf_keras
 from edgekit.errors import ConversionError, InputError
-from edgekit.models.reference import build
+from edgekit.frameworks.tensorflow import quiet, tensorflow, tf_keras
+from edgekit.models.reference.reference import build
 from edgekit.techniques.channels.prune import prune_channels, scale_channels
 from tests.techniques.channels.cases import difference, functional, head, image, samples, shaken
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from edgekit.backend import tensorflow, tf_keras
+from edgekit.frameworks.tensorflow import tensorflow, tf_keras
 from edgekit.techniques.channels.groups import Analysis, analyse
 from edgekit.techniques.channels.prune import prune_channels
 from edgekit.techniques.channels.surgery import rebuild

@@ -1,0 +1,102 @@
+"""What a command shows while it works: one line a step and progress bars on stderr."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TextIO
+
+from edgekit.progress import Task
+from edgekit.text.printable import visible
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
+
+
+class Console:
+    """A `Progress` on stderr: bars on a terminal, a plain line now and then elsewhere.
+
+    It writes to a copy of file descriptor 2, so that it still shows while `quiet` silences native code.
+    """
+
+    def __init__(self) -> None:
+        try:
+            self._out: TextIO = os.fdopen(os.dup(sys.stderr.fileno()), "w", buffering=1)
+            atexit.register(_close, self._out)
+        except (OSError, ValueError, AttributeError):  # stderr is not a file, as under a test runner
+            self._out = sys.stderr
+        self._bar: RichProgress | None = None
+
+    def say(self, message: str) -> None:
+        """Print a line."""
+        self._print(message)
+
+    def warn(self, message: str) -> None:
+        """Print a line that starts with `warning:`."""
+        self._print(f"warning: {message}")
+
+    @contextmanager
+    def task(self, label: str, total: int) -> Iterator[Task]:
+        """Show counted work."""
+        if not self._out.isatty():
+            yield _Lines(label, total, self)
+            return
+        from rich.console import Console as RichConsole
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}", markup=False),
+        )
+        with Progress(*columns, console=RichConsole(file=self._out), transient=False) as bar:
+            self._bar = bar
+            try:
+                yield _Bar(bar, bar.add_task(visible(label), total=total, note=""))
+            finally:
+                self._bar = None
+
+    def _print(self, text: str) -> None:
+        """Print one line, whatever it quotes."""
+        line = visible(text)
+        if self._bar is not None:
+            self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        else:
+            encoding = self._out.encoding or "utf-8"
+            with contextlib.suppress(OSError):  # whoever read it is gone; the work goes on
+                print(line.encode(encoding, "backslashreplace").decode(encoding), file=self._out, flush=True)
+
+
+def _close(stream: TextIO) -> None:
+    with contextlib.suppress(OSError):  # as above
+        stream.close()
+
+
+class _Bar:
+    def __init__(self, bar: RichProgress, task: TaskID) -> None:
+        self._bar, self._task = bar, task
+
+    def advance(self, note: str = "", units: int = 1) -> None:
+        self._bar.update(self._task, advance=units, note=visible(note))
+
+
+class _Lines:
+    """For logs: at most one line every five seconds, and the last."""
+
+    def __init__(self, label: str, total: int, console: Console) -> None:
+        self._label, self._total, self._console = label, total, console
+        self._done, self._last = 0, time.monotonic()
+
+    def advance(self, note: str = "", units: int = 1) -> None:
+        self._done += units
+        if self._done == self._total or time.monotonic() - self._last >= 5:
+            self._last = time.monotonic()
+            self._console.say(f"  {self._label} {self._done}/{self._total}{'  ' + note if note else ''}")

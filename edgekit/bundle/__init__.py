@@ -1,0 +1,1 @@
+"""Files with a schema: manifest, record, ledger entry, recipe."""

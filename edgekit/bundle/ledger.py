@@ -1,0 +1,121 @@
+"""The effect ledger: one entry a stage, saying what the model would be like as a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, TypedDict
+
+from edgekit.schema.gate import read
+from edgekit.schema.rules import AnyFloat, Choosing, Count, Natural, Range, Seconds, Sized, Through, Wrong
+from edgekit.stats import Interval
+from edgekit.tasks.metrics import Counted, Score, Valued, share
+from edgekit.tasks.scores import score_text
+from edgekit.text.printable import shown
+from edgekit.text.tables import ratio_with_interval
+
+SCORE = ("metric", "correct", "value", "low", "high", "samples")
+"""Keys of a score, which stand in an entry's JSON form side by side with its own."""
+
+
+class EntryForm(TypedDict):
+    """An entry as JSON, without its score, whose keys stand beside these."""
+
+    stage: str
+    scheme: str
+    sha256: str
+    bytes: Natural
+    gzip_bytes: Natural
+    parameters: Count
+    macs: Count | None
+    zeros: Annotated[float, Range(0, 1)]
+    unique: dict[str, Count]
+    latency: Annotated[list[AnyFloat], Sized(3, 3)] | None
+    seconds: Seconds
+
+
+class _CountedEntry(EntryForm, Counted):
+    pass
+
+
+class _ValuedEntry(EntryForm, Valued):
+    pass
+
+
+ENTRY = Annotated[dict[str, Any], Choosing((("correct", _CountedEntry), ("", _ValuedEntry))), Through(share)]
+"""An entry as JSON."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """The exported model after one stage.
+
+    Attributes:
+        stage: `source` or the stage's name.
+        scheme: how it was exported, the recipe's last scheme.
+        sha256: of the file that all numbers are about.
+        score: how good the file's answers to validation samples are.
+        bytes, gzip_bytes: of the file.
+        parameters, macs: as inspected; macs is None where not countable.
+        zeros: share of the weights that mean zero, 0 to 1.
+        unique: distinct stored values of each weight tensor of 32 and more elements.
+        latency: ratio to the source's file, interleaved rounds: [value, low, high]; None for the source itself.
+        seconds: spent in the stage by the run that finished it, without measuring.
+    """
+
+    stage: str
+    scheme: str
+    sha256: str
+    score: Score
+    bytes: int
+    gzip_bytes: int
+    parameters: int
+    macs: int | None
+    zeros: float
+    unique: dict[str, int]
+    latency: list[float] | None
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "score"}
+        return {**own, **self.score.to_dict()}
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any], source: str = "ledger") -> Entry:
+        """Read the JSON form; `source` names it in messages.
+
+        Raises:
+            InputError: it is of another form.
+        """
+        return read(cls, value, source, "ledger entry")
+
+    @classmethod
+    def declared(cls) -> Any:
+        """Return the declaration of the JSON form."""
+        return Annotated[ENTRY, Through(_of_form)]
+
+    def ratio(self) -> Interval | None:
+        """Return the latency ratio with its interval."""
+        return None if self.latency is None else Interval(*self.latency)
+
+
+def _of_form(form: Mapping[str, Any]) -> Entry:
+    score = {key: form[key] for key in SCORE if key in form}
+    unknown = set(form) - set(score) - set(EntryForm.__annotations__)
+    if unknown:
+        raise Wrong(f"has unknown keys: {', '.join(map(shown, sorted(unknown)))}")
+    return Entry(**{key: form[key] for key in EntryForm.__annotations__}, score=Score.from_dict(score))
+
+
+def ledger_line(entry: Entry, source: Entry) -> str:
+    """Return one entry as a line that reads by itself."""
+    ratio = entry.ratio()
+    size, packed = entry.bytes / source.bytes, entry.gzip_bytes / source.gzip_bytes
+    return (
+        f"{entry.stage} as {entry.scheme}: {score_text(entry.score)}, "
+        f"{entry.bytes:,} bytes ({size:.2f}x, gzip {packed:.2f}x), "
+        f"{'-' if entry.macs is None else f'{entry.macs:,}'} MACs, zeros {entry.zeros:.1%}, "
+        f"at most {max(entry.unique.values(), default=0)} distinct weights a layer, "
+        f"latency {'1.00x' if ratio is None else ratio_with_interval(ratio)}, {entry.seconds:.0f} s"
+    )

@@ -1,0 +1,299 @@
+"""The bundle: a folder of artifacts and the `manifest.json` that says what each of them is."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, NotRequired, TypedDict
+
+from edgekit.bundle.ledger import ENTRY
+from edgekit.bundle.recipe import FORMATS, SCHEMES
+from edgekit.errors import InputError
+from edgekit.files.whole import gzip_bytes, sha256, write_json
+from edgekit.schema.document import open_regular
+from edgekit.schema.gate import current, read, read_json
+from edgekit.schema.mixups import recognised
+from edgekit.schema.rules import AnyFloat, Count, Digest, Holding, Natural, PlainName, Range, Sized, Wrong, one_of
+from edgekit.tasks.channels import LostChannel
+from edgekit.tasks.metrics import METRICS, ScoreForm
+from edgekit.tasks.preprocessing import Preprocessing
+from edgekit.tasks.task import CLASSIFICATION, Task
+from edgekit.tasks.tensors import TensorSpec
+from edgekit.text.printable import shown
+
+SCHEMA = 1
+MANIFEST = "manifest.json"
+EVAL = "eval.npz"
+RECIPE = "recipe.toml"
+README = "README.txt"
+OWN = (MANIFEST, EVAL, RECIPE, README)
+"""Files that a bundle has besides its artifacts, whether the manifest lists them or not."""
+SUFFIXES = {"tflite": ".tflite", "onnx": ".onnx", "c": ".h"}
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One file of a bundle that a runtime can execute (or, for `c`, a compiler can embed)."""
+
+    file: PlainName
+    format: Annotated[str, one_of(*FORMATS)]
+    scheme: Annotated[str, one_of(*SCHEMES)]
+    sha256: Digest
+    bytes: Natural
+    gzip_bytes: Natural
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    made_by: str
+    """How the file came to be, e.g. `TFLiteConverter`, `tf2onnx from the int8 TFLite`."""
+    validation: ScoreForm | None = None
+    """How good this file's outputs for the samples of `data.check` are (`edgekit.tasks.metrics.Score`), or for validation
+    samples in bundles of older edgekits, which name none; None for `c`."""
+    rewrites: dict[str, Count] = field(default_factory=dict)
+    """What was rewritten in the model before quantization (`edgekit.export.rewrites`): name to the number of places."""
+    weights_in_8_bits: Annotated[float, Range(0, 1)] | None = None
+    """Share of the bytes of its weights that are stored in 8 bits or fewer; None for `c`, and where it has none."""
+
+    def wide_weights(self) -> str:
+        """Return a sentence about weights that a file of int8 or int4 weights has in more bits, or an empty string."""
+        share = self.weights_in_8_bits
+        if share is None or share >= 1 or self.scheme in ("float32", "float16"):
+            return ""
+        percent = math.floor(1000 * share) / 10  # what is not all is not called 100.0 %
+        return f"{self.file}: {percent:.1f} % of the bytes of its weights are in 8 bits or fewer"
+
+    def check(self) -> None:
+        """Raise `Wrong` for a file that is not called as its format is."""
+        if not self.file.endswith(SUFFIXES[self.format]):
+            raise Wrong(f"is {shown(self.file)}, expected a name that ends in {SUFFIXES[self.format]}", path=("file",))
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far two realisations of the model differ on the same samples (`data.check`).
+
+    Attributes:
+        reference, other: a file of the bundle, or the Keras model in memory: `float model`, or `fake-quant model` for
+            int8 files of models trained with fake quantization.
+        samples: how many.
+        top1: share of samples with the same largest output, 0 to 1; None where an output is a single value.
+        max_abs: largest difference of any output, in real units.
+        max_steps: the same in steps of the output's scale; None where neither output is quantized.
+        sqnr_db: signal-to-quantization-noise ratio in dB; None where the two are equal, or are class numbers.
+        lost: channels that `other` flattens or erases; left out of the JSON form where there are none.
+    """
+
+    reference: str
+    other: str
+    samples: Count
+    top1: float | None
+    max_abs: AnyFloat
+    max_steps: AnyFloat | None
+    sqnr_db: float | None
+    lost: tuple[LostChannel, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        found = dataclasses.asdict(self)
+        return found if self.lost else {key: value for key, value in found.items() if key != "lost"}
+
+
+class Part(TypedDict):
+    """Samples of one part of the data."""
+
+    samples: Count
+    of: NotRequired[Count]
+    split: NotRequired[str]
+
+
+class TestPart(Part):
+    """The test part, with the scores of the files and of the source model on it."""
+
+    scores: dict[str, ScoreForm]
+
+
+class Data(TypedDict):
+    """The data that a bundle was made with.
+
+    `check` are the samples that the artifacts' scores (`Artifact.validation`) and the agreement are on: of the test
+    part where no stage trained, else of the validation part; `test` the files on the test part after training stages;
+    `held_out` says that the test part was cut from the only samples there were.
+    """
+
+    name: NotRequired[str]
+    sha256: NotRequired[str]
+    calibration: NotRequired[Part]
+    validation: NotRequired[Part]
+    eval: NotRequired[Part]
+    check: NotRequired[Part]
+    test: NotRequired[TestPart]
+    held_out: NotRequired[bool]
+
+
+class Listed(TypedDict):
+    """Another file of a bundle."""
+
+    sha256: Digest
+    bytes: Count
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What `manifest.json` holds."""
+
+    name: PlainName
+    recipe: str
+    seed: Count
+    created: str
+    edgekit: str
+    preprocessing: Preprocessing
+    class_names: tuple[str, ...]
+    data: Annotated[dict[str, Any], Holding(Data)]
+    lineage: list[dict[str, Any]]
+    ledger: list[ENTRY]
+    """The effect ledger (`edgekit.bundle.ledger.Entry`), empty for recipes without training stages."""
+    artifacts: Annotated[tuple[Artifact, ...], Sized(1)]
+    agreement: tuple[Agreement, ...]
+    files: dict[PlainName, Annotated[dict[str, Any], Holding(Listed)]]
+    """The other files of the bundle: name -> {"sha256", "bytes"}."""
+    packages: dict[str, str] = field(default_factory=dict)
+    task: Task = CLASSIFICATION
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "schema": SCHEMA,
+            **{f.name: getattr(self, f.name) for f in dataclasses.fields(self)},
+            "preprocessing": self.preprocessing.to_dict(),
+            "class_names": list(self.class_names),
+            "task": self.task.to_dict(),
+            "artifacts": [dataclasses.asdict(a) for a in self.artifacts],
+            "agreement": [a.to_dict() for a in self.agreement],
+        }
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any], source: str) -> Manifest:
+        """Read the JSON form.
+
+        Raises:
+            InputError: it is no manifest, from a newer edgekit, or names files outside the bundle.
+        """
+        table = current(value, SCHEMA, source, "bundle manifest")
+        return read(cls, table, source, "bundle manifest", "the bundle is damaged: copy it again, or compress again")
+
+    def check(self) -> None:
+        """Raise `Wrong` for names that are given twice, and for metrics that would run code or that nobody knows."""
+        seen = {MANIFEST.casefold()}
+        places: list[tuple[tuple[str | int, ...], str]] = [
+            (("artifacts", index, "file"), artifact.file) for index, artifact in enumerate(self.artifacts)
+        ]
+        places += [(("files", name), name) for name in self.files]
+        for path, name in places:
+            if name.casefold() in seen:
+                raise Wrong(f"is {shown(name)}, a name that another file of the bundle has", path=path)
+            seen.add(name.casefold())
+        for index, head in enumerate(self.task.heads):
+            known = METRICS.get(head.metric)
+            own = index == 0 and ":" in head.metric  # run only where the user names it, too
+            if not own and (known is None or head.kind not in known.kinds):
+                fitting = ", ".join(name for name, metric in METRICS.items() if head.kind in metric.kinds)
+                said = f"is {shown(head.metric)}, expected one for {head.kind}: {fitting}"
+                raise Wrong(said, path=("task", "heads", index, "metric"))
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle on disk.
+
+    Attributes:
+        path: the folder.
+        manifest: of it.
+        lost: of a fresh bundle what its files clearly lost against the model they come from, a sentence a file.
+        advice: what to try next then, as it is typed.
+        large: whether so much is lost that a file is none to use.
+    """
+
+    path: Path
+    manifest: Manifest
+    lost: tuple[str, ...] = ()
+    advice: str = ""
+    large: bool = False
+
+    def file(self, artifact: Artifact) -> Path:
+        """Return the path of an artifact."""
+        return self.path / artifact.file
+
+
+def describe_file(path: Path) -> dict[str, Any]:
+    """Return `sha256` and `bytes` of a file."""
+    return {"sha256": sha256(path), "bytes": path.stat().st_size}
+
+
+def artifact_numbers(path: Path) -> dict[str, Any]:
+    """Return `sha256`, `bytes` and `gzip_bytes` of an artifact."""
+    return {**describe_file(path), "gzip_bytes": gzip_bytes(path)}
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write `manifest.json`."""
+    write_json(folder / MANIFEST, manifest.to_dict())
+
+
+def read_bundle(path: Path, part: str | None = None) -> Bundle:
+    """Open a bundle and check its files against their digests.
+
+    Args:
+        path: the folder.
+        part: all others but this file may be missing; without it none may.
+
+    Raises:
+        InputError: no bundle, or a file is missing or was changed.
+    """
+    if not (path / MANIFEST).exists():
+        with recognised(path, "bundle or a model file"):
+            raise InputError(f"{path}: not an edgekit bundle (no {MANIFEST})", "make one with: edgekit compress")
+    manifest = Manifest.from_dict(read_json(path / MANIFEST, "bundle manifest", follow=False), str(path / MANIFEST))
+    expected = {a.file: (a.sha256, a.bytes) for a in manifest.artifacts}
+    expected |= {name: (found["sha256"], found["bytes"]) for name, found in manifest.files.items()}
+    for name in dict.fromkeys((*expected, *OWN)):
+        file = path / name
+        if not os.path.lexists(file):
+            if name not in expected or part not in (None, name):
+                continue
+            raise InputError(f"{file}: is missing, {MANIFEST} lists it", "compress again, or copy the whole folder")
+        if not _same(file, expected.get(name)):
+            raise InputError(f"{file}: differs from the digest in {MANIFEST}", "it was changed or damaged; copy again")
+    return Bundle(path, manifest)
+
+
+def strangers(path: Path) -> list[str]:
+    """Return what is in a folder that no bundle's manifest there lists; the manifest, if it is none of a bundle."""
+    try:
+        value = read_json(path / MANIFEST, "bundle manifest", follow=False)
+    except InputError:
+        return [MANIFEST]
+    artifacts, files = (value.get(key) for key in ("artifacts", "files")) if isinstance(value, dict) else (None, None)
+    if not isinstance(artifacts, list) or not isinstance(files, dict) or "schema" not in value:
+        return [MANIFEST]
+    known = {*OWN, *files, *(str(entry.get("file")) for entry in artifacts if isinstance(entry, dict))}
+    with os.scandir(path) as entries:
+        return sorted(e.name for e in entries if e.name not in known or not e.is_file(follow_symlinks=False))
+
+
+def _same(file: Path, expected: tuple[str, int] | None) -> bool:
+    """Return whether a file of a bundle, a regular one and no link, has this digest and size, if they are given."""
+    try:
+        with os.fdopen(open_regular(file, follow=False), "rb") as stream:
+            if expected is None:
+                return True
+            digest, size = expected
+            same = os.fstat(stream.fileno()).st_size == size
+            return same and hashlib.file_digest(stream, "sha256").hexdigest() == digest
+    except OSError as error:
+        raise InputError(
+            f"{file}: cannot be read: {error.strerror}", "a bundle holds plain files only; copy what it points to"
+        ) from error

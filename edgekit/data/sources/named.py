@@ -1,0 +1,103 @@
+"""The data sets known by name, and where their files are looked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit.data.dataset import Dataset, build
+from edgekit.data.sources import npz
+from edgekit.errors import InputError, MissingExtraError
+from edgekit.files.opening import exists, expanded, is_folder
+from edgekit.samples import Array
+from edgekit.tasks.preprocessing import Preprocessing
+
+_DIGITS = tuple("0123456789")
+_FASHION = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
+_CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+
+@dataclass(frozen=True)
+class _Named:
+    class_names: tuple[str, ...]
+    sample_shape: tuple[int, ...]
+    scale: float = 1 / 255
+
+
+NAMED = {
+    "digits": _Named(_DIGITS, (8, 8, 1), scale=1 / 16),
+    "mnist": _Named(_DIGITS, (28, 28, 1)),
+    "fashion-mnist": _Named(_FASHION, (28, 28, 1)),
+    "cifar10": _Named(_CIFAR10, (32, 32, 3)),
+    "cifar100": _Named(tuple(str(c) for c in range(100)), (32, 32, 3)),
+}
+
+
+def load(name: str) -> Dataset:
+    """Load a named data set.
+
+    `digits` comes with scikit-learn. The others are looked for in `$EDGEKIT_DATA/NAME.npz`, then in the Keras
+    cache, and are then downloaded through `keras.datasets`.
+
+    Raises:
+        InputError: the data set is nowhere to be found, or its file is damaged.
+        MissingExtraError: it would have to be fetched by a package that is not installed.
+    """
+    known = NAMED[name]
+    if name == "digits":
+        arrays, source = _digits(), "scikit-learn digits"
+    else:
+        arrays, source = _find(name)
+    dataset = build(name, arrays, source, known.class_names, Preprocessing(scale=known.scale))
+    if dataset.sample_shape != known.sample_shape:
+        raise InputError(f"{source}: samples have shape {dataset.sample_shape}, {name} has {known.sample_shape}")
+    return dataset
+
+
+def _find(name: str) -> tuple[dict[str, Array], str]:
+    folder = os.environ.get("EDGEKIT_DATA")
+    if folder and not is_folder(expanded(folder)):
+        raise InputError(f"EDGEKIT_DATA={folder}: no such folder", f"{name}.npz is looked for in it")
+    if folder and exists(path := expanded(folder) / f"{name}.npz"):
+        return npz.read(path), str(path)
+    cached = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "datasets" / f"{name}.npz"
+    if exists(cached):
+        return npz.read(cached), str(cached)
+    return _download(name), f"keras.datasets {name}"
+
+
+def _download(name: str) -> dict[str, Array]:
+    try:
+        from edgekit.frameworks.tensorflow import keras3
+
+        loader: Callable[[], Any] = getattr(keras3().datasets, name.replace("-", "_")).load_data
+        (x_train, y_train), (x_test, y_test) = loader()
+    except MissingExtraError as error:
+        raise MissingExtraError(f"downloading {name} (no {name}.npz in $EDGEKIT_DATA)", error.extra) from error
+    except Exception as error:  # every kind of network failure, as urllib and Keras wrap them
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            f"data set {name} is not on this machine and could not be downloaded: {reason}",
+            f"put {name}.npz (with {', '.join(npz.KEYS)}) into a folder and set EDGEKIT_DATA to that folder",
+        ) from error
+    return dict(zip(npz.KEYS, (x_train, y_train, x_test, y_test), strict=True))
+
+
+def _digits() -> dict[str, Array]:
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError as error:
+        raise MissingExtraError("the data set digits", "compress", str(error)) from error
+    bunch = load_digits()
+    x, y = bunch.images.astype(np.uint8)[..., np.newaxis], bunch.target
+    # scikit-learn defines no split: every fifth sample of each class is for the test.
+    rank = np.empty(len(y), np.int64)
+    for c in range(10):
+        rank[y == c] = np.arange((y == c).sum())
+    test = rank % 5 == 4
+    return {"x_train": x[~test], "y_train": y[~test], "x_test": x[test], "y_test": y[test]}

@@ -1,0 +1,246 @@
+"""How a model is fed, settled before any work: as given, as usual, or as a trial on labelled samples says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from edgekit.data.lint.model_facts import ModelInput
+from edgekit.data.split import Splits, sample
+from edgekit.data.trial.candidates import candidates
+from edgekit.data.trial.evidence import FEWEST, GAIN, PART, USEFUL, beats_constant, clearly_better, clearly_less, tied
+from edgekit.data.trial.losses import judged
+from edgekit.data.trial.race import ROUNDS, Predict, Race, Result, as_rows
+from edgekit.data.trial.words import OPTIONS, constant, first, formula, gave, tried, typed
+from edgekit.errors import ChanceError, EdgekitError, InputError
+from edgekit.samples import Array, Columns, columns_of, evenly
+from edgekit.tasks.preprocessing import Preprocessing
+from edgekit.tasks.task import Task
+
+LOOK = ROUNDS[-1]
+"""Samples at most: of the validation part, and, where that has fewer, of the training part."""
+_SEED = 20261129
+_ALIKE = 1.5
+"""Factor between scales within which cross-entropies compare: larger values make a model surer."""
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What came of it.
+
+    Attributes:
+        preprocessing: how the model is fed from here on.
+        task: with what the outputs are: probabilities or logits.
+        said: one line for the user.
+        warnings: doubts that spoil every number, to be said now and at the end.
+        record: for the lineage, JSON values; empty without labels.
+    """
+
+    preprocessing: Preprocessing
+    task: Task
+    said: str
+    warnings: tuple[str, ...] = ()
+    record: dict[str, Any] = field(default_factory=dict)
+
+
+def look(
+    name: str,
+    predict: Predict,
+    macs: float,
+    facts: Sequence[ModelInput | None],
+    splits: Splits,
+    task: Task,
+    usual: Preprocessing,
+    *,
+    given: bool,
+    anyway: bool = False,
+) -> Looked:
+    """Run the float model on labelled samples before any work is put into it.
+
+    Where nothing was given, and another way of feeding is clearly better than the usual one, it is taken; where
+    something was given, the better one is named. Without labels the model is only run.
+
+    Args:
+        name: of the model, for sentences.
+        predict: runs it.
+        macs: its multiplications, about.
+        facts: what its first layers tell, one an input.
+        splits: the data; the test part is not looked at.
+        task: what its outputs are for.
+        usual: how it is fed if nothing speaks against it.
+        given: whether that was given by the user, or came with the model.
+        anyway: go on with a model that is no better than a constant guess.
+
+    Raises:
+        ChanceError: it is not, however it is fed.
+        InputError: the model cannot be run on the samples.
+    """
+    x, y = _samples(splits)
+    checked = _checked(name, predict)
+    if not any(judged(head, labelled=y is not None) for head in task.heads):
+        checked(usual.apply(x))
+        return Looked(usual, task, f"{name}: inputs are {formula(usual)}")
+    race = Race(checked, task, x, y, _mean(splits.x_train) if task.main.kind == "reconstruction" else None, macs)
+    left, dropped = race.run(candidates(usual, splits.x_train, facts))
+    task = race.task()
+    if left[0].relative is None:
+        return Looked(usual, task, f"{name}: inputs are {formula(usual)}")
+    settled = _Settled(name, task, left, dropped, [race.labels(i, len(x)) for i in range(len(task.heads))], given)
+    return settled.looked(anyway=anyway)
+
+
+class _Settled:
+    """What a race means."""
+
+    def __init__(
+        self, name: str, task: Task, left: list[Result], dropped: list[Result], labels: list[Any], given: bool
+    ) -> None:
+        self._name, self._task, self._labels, self._given = name, task, labels, given
+        self._usual, self._all = left[0], [*left, *dropped]
+        self._best = self._better(left)
+
+    def looked(self, *, anyway: bool) -> Looked:
+        """Return what is used, with what is said; raise `ChanceError` if nothing is any good."""
+        name, usual, best, task = self._name, self._usual, self._best, self._task
+        used = usual if best is None or self._given else best
+        warnings = []
+        if best is not None and self._given:
+            warnings.append(
+                f"{name}: {gave(usual, task)} on {usual.samples} samples with inputs {formula(usual.how)}, "
+                f"{gave(best, task)} with {formula(best.how)}: {typed(best.how)}"
+            )
+        elif self._beats(used) is False:
+            error = self._no_better(used)
+            if not anyway:
+                raise error
+            warnings.append(error.message)
+        elif self._beats(used) and 1 - used.mean < GAIN:
+            warnings.append(
+                f"{name}: only {gave(used, task)} on {used.samples} samples with inputs {formula(used.how)}, "
+                f"{constant(used, task)}: is that how it was trained? See {OPTIONS}"
+            )
+        return Looked(used.how, task, self._line(used), tuple(warnings), self._record(used))
+
+    def _better(self, left: list[Result]) -> Result | None:
+        """Return what is clearly better than the usual way; of several that are alike the likeliest."""
+        usual = self._usual
+        if usual.samples < FEWEST:
+            return None
+        better = [r for r in left[1:] if clearly_better(_relative(r), _relative(usual))]
+        if not better:
+            return None
+        best = min(better, key=lambda result: result.mean)
+        alike = [result for result in better if tied(_relative(best), _relative(result))]
+        likeliest = alike[0]
+        for other in alike[1:]:
+            if self._surer(other, likeliest):
+                likeliest = other
+        return likeliest
+
+    def _surer(self, a: Result, b: Result) -> bool:
+        """Whether a's cross-entropy is clearly smaller, and not only because its values are larger."""
+        mine, others = _entropy(a), _entropy(b)
+        if mine is None or others is None or len(a.how.inputs):
+            return False
+        ratio = _gain(a.how) / _gain(b.how)
+        return 1 / _ALIKE < ratio < _ALIKE and clearly_less(mine, others)
+
+    def _beats(self, result: Result) -> bool | None:
+        """Whether any output is better than a constant guess; None where none can tell."""
+        found = [
+            beats_constant(losses, labels[: result.samples])
+            for losses, labels in zip(result.losses, self._labels, strict=True)
+            if losses is not None
+        ]
+        return True if True in found else False if False in found else None
+
+    def _no_better(self, used: Result) -> ChanceError:
+        task = self._task
+        return ChanceError(
+            f"{self._name}: no better than a constant guess on {used.samples} samples ({constant(used, task)}), "
+            f"however it is fed; tried: {tried(self._all, task)}",
+            f"feed it as it was trained ({OPTIONS}), and check the labels; --anyway goes on all the same",
+        )
+
+    def _line(self, used: Result) -> str:
+        name, task, usual = self._name, self._task, self._usual
+        if used is not usual:
+            return (
+                f"{name}: inputs are {formula(used.how)}, found by trial: {gave(used, task)} on {used.samples} "
+                f"samples, {gave(usual, task)} with {formula(usual.how)}, which is {typed(usual.how)}"
+            )
+        few = " (too few to judge by)" if used.samples < FEWEST else ""
+        close = [] if few or self._best is not None else self._all
+        better = [r for r in close if r.samples == used.samples and r.mean < min(USEFUL, PART * used.mean)]
+        other = min(better, key=lambda result: result.mean, default=None)
+        near = "" if other is None else f"; {gave(other, task)} with {formula(other.how)}: {typed(other.how)}"
+        return f"{name}: {gave(used, task)} on {used.samples} samples{few}{near}; inputs are {formula(used.how)}"
+
+    def _record(self, used: Result) -> dict[str, Any]:
+        results = sorted(self._all, key=lambda result: result.mean)
+        return {
+            "chosen": "as given" if self._given else "by default" if used is self._usual else "by trial",
+            "tried": [{"inputs": formula(r.how), "result": gave(r, self._task), "samples": r.samples} for r in results],
+            "constant_guess": constant(used, self._task),
+        }
+
+
+def _relative(result: Result) -> Array:
+    assert result.relative is not None
+    return result.relative
+
+
+def _entropy(result: Result) -> Array | None:
+    return first(result)[1].entropy
+
+
+def _gain(how: Preprocessing) -> float:
+    return abs(how.scale) / float(np.median(np.abs(how.std)))
+
+
+def _samples(splits: Splits) -> tuple[Any, Any]:
+    """Return samples and labels in random order, of the validation part first."""
+    rng = np.random.default_rng(_SEED)
+    rows = rng.permutation(sample(splits.y_validation, len(splits.x_validation), LOOK))
+    x = as_rows(splits.x_validation, rows)
+    y = None if splits.y_validation is None else as_rows(splits.y_validation, rows)
+    missing = min(LOOK - len(rows), len(splits.x_train))
+    if missing <= 0:
+        return x, y
+    more = rng.permutation(sample(splits.y_train, len(splits.x_train), missing))
+    x = _joined(x, as_rows(splits.x_train, more))
+    return x, None if y is None else _joined(y, as_rows(splits.y_train, more))
+
+
+def _joined(a: Any, b: Any) -> Any:
+    if isinstance(a, Columns):
+        return Columns(
+            {n: np.concatenate(p) for n, p in zip(a.names, zip(a.arrays, b.arrays, strict=True), strict=True)}
+        )
+    return np.concatenate([a, b])
+
+
+def _mean(samples: Any) -> Any:
+    """Return the mean stored sample, (1, ...)."""
+    array = columns_of(samples)[0]
+    rows = evenly(len(array), 2000)
+    return np.asarray(array[rows]).mean(axis=0, keepdims=True, dtype=np.float64)
+
+
+def _checked(name: str, predict: Callable[[Any], Any]) -> Predict:
+    def run(inputs: Any) -> Any:
+        try:
+            return predict(inputs)
+        except EdgekitError:
+            raise
+        except Exception as error:  # TensorFlow raises what it likes, such as for tokens that an Embedding lacks
+            lines = [line.strip() for line in str(error).splitlines() if line.strip() and "[[" not in line]
+            why = lines[-1][:300] if lines else type(error).__name__
+            raise InputError(
+                f"{name}: the model fails on the samples of --data: {why}", "feed it what it was trained on"
+            ) from error
+
+    return run

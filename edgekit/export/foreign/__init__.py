@@ -1,0 +1,1 @@
+"""Files that other tools exported, quantized in their own format."""

@@ -1,0 +1,1 @@
+"""From a tf_keras model or a float graph to `.onnx` files."""

@@ -1,0 +1,156 @@
+"""ONNX files: float through tf2onnx, int8 (QDQ) from the int8 TFLite or, where that fails, by static calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from edgekit.bundle.recipe import Recipe, named_recipes
+from edgekit.errors import ConversionError
+from edgekit.export.calibration import MINMAX, Ranging
+from edgekit.export.onnx.child import static_int8
+from edgekit.export.onnx.ports import note_scales, twin_scales
+from edgekit.export.onnx.tidy import OPSET, tidy
+from edgekit.export.onnx.tools import explained, silenced
+from edgekit.export.signature import Signature
+from edgekit.export.tflite.convert import Calibration, by_name
+from edgekit.formats.info import FileInfo
+from edgekit.formats.tflite.reader import read_tflite
+
+FROM_TFLITE = "tf2onnx from the int8 TFLite: the same scales and weights"
+STATIC = "onnxruntime static calibration of the float ONNX"
+RECURRENT = ("LSTM", "RNN")
+"""How the names of TFLite's operators for a whole recurrent layer end."""
+
+
+def left_out(recipe: Recipe) -> str:
+    """Return how to compress with a recipe but without ONNX, as a user would type it."""
+    name = recipe.name.partition("+")[0]
+    known = name in named_recipes()
+    edit = f"edgekit recipes {name} > mine.toml; in mine.toml" if known else "in your recipe"
+    use = ", and give it as --recipe mine.toml" if known else ""
+    return f'TFLite alone works: {edit}, under [export], write formats = ["tflite"]{use}'
+
+
+def write_float(path: Path, signature: Signature) -> str:
+    """Write a float32 ONNX file and return how it was made.
+
+    Raises:
+        ConversionError: tf2onnx cannot express the model.
+    """
+    with explained("float32"), silenced():
+        import tf2onnx
+
+        model, _ = tf2onnx.convert.from_function(
+            signature.function, input_signature=signature.inputs, opset=OPSET, custom_op_handlers={"Erfc": (_erfc, [])}
+        )
+        _bind_constants(model, signature)
+        _save(model, path, signature)
+    return "tf2onnx from the Keras model"
+
+
+def _erfc(graph: Any, node: Any, name: str, _: Any) -> None:
+    """Write `erfc(x)`, with which TensorFlow computes GELU, as `1 - erf(x)`: ONNX has no such operator."""
+    import numpy as np
+
+    shape, dtype = graph.get_shape(node.output[0]), graph.get_dtype(node.output[0])
+    inputs, outputs = list(node.input), list(node.output)
+    graph.remove_node(node.name)
+    one = graph.make_const(f"{name}/one", np.ones((), np.float32)).output[0]
+    erf = graph.make_node("Erf", inputs, shapes=[shape], dtypes=[dtype]).output[0]
+    graph.make_node("Sub", [one, erf], name=name, outputs=outputs, shapes=[shape], dtypes=[dtype])
+
+
+def _bind_constants(model: Any, signature: Signature) -> None:
+    """Store the tensors that layers hold, such as the statistics of Normalization; tf2onnx makes inputs of them."""
+    import numpy as np
+    import onnx
+
+    held = signature.function.get_concrete_function().graph.captures  # type: ignore[attr-defined]
+    values = {inner.name: np.asarray(outer) for outer, inner in held if outer.dtype.is_numpy_compatible}
+    for entry in [entry for entry in model.graph.input if entry.name in values]:
+        model.graph.initializer.append(onnx.numpy_helper.from_array(values[entry.name], entry.name))
+        model.graph.input.remove(entry)
+
+
+def write_int8(
+    path: Path,
+    signature: Signature,
+    tflite: Path,
+    float_onnx: Callable[[], Path],
+    calibration: Calibration,
+    ranging: Ranging = MINMAX,
+    *,
+    unrolled: bool = False,
+) -> str:
+    """Write an int8 ONNX file (QDQ, int8 weights, inputs and outputs) and return how it was made.
+
+    It is made of the int8 TFLite, or of the float ONNX by static calibration: where the first way fails, and where the
+    model has recurrent layers, which tf2onnx cannot read from a TFLite file, or finds written out step by step.
+
+    Args:
+        path: the file to write.
+        signature: of the model, for the names.
+        tflite: the int8 TFLite of the same model, for the scales of inputs and outputs in either way.
+        float_onnx: writes the float ONNX of the same model; called for the second way only.
+        calibration: preprocessed samples, for the second way.
+        ranging: how that chooses the ranges of activations.
+        unrolled: whether recurrent layers are unrolled in the TFLite.
+
+    Raises:
+        ConversionError: neither way works; both reasons are given.
+    """
+    twin = read_tflite(tflite)
+
+    def from_tflite() -> str:
+        _from_tflite(path, signature, tflite, twin)
+        return FROM_TFLITE
+
+    def static() -> str:
+        return STATIC + static_int8(float_onnx(), path, by_name(signature, calibration), twin, ranging)
+
+    recurrent = unrolled or any(name.endswith(RECURRENT) for name in twin.operators)
+    first, second = (static, from_tflite) if recurrent else (from_tflite, static)
+    try:
+        return first()
+    except ConversionError as error:
+        try:
+            return f"{second()} ({error.message})"
+        except ConversionError as again:
+            raise ConversionError(f"{error.message}; {again.message}") from again
+
+
+def _from_tflite(path: Path, signature: Signature, tflite: Path, twin: FileInfo) -> None:
+    with explained("int8 from TFLite"), silenced():
+        import onnxruntime
+        import tf2onnx
+
+        model, _ = tf2onnx.convert.from_tflite(str(tflite), opset=OPSET)
+        _save(model, path, signature, twin)
+        onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+
+
+def _save(model: Any, path: Path, signature: Signature, twin: FileInfo | None = None) -> None:
+    """Give the graph its final names, check it, and write it; with the scales of its TFLite twin, if it has one."""
+    import onnx
+
+    inputs = dict(zip([i.name for i in model.graph.input], _input_names(model, signature), strict=True))
+    outputs = dict(zip([o.name for o in model.graph.output], _output_names(model, signature), strict=True))
+    tidy(model, {**inputs, **outputs})
+    if twin is not None:
+        note_scales(model, twin_scales(model, twin))
+    onnx.checker.check_model(model, full_check=True)
+    path.write_bytes(model.SerializeToString())
+
+
+def _input_names(model: Any, signature: Signature) -> list[str]:
+    """Return names in the graph's order: a TFLite file may list inputs in another than the signature's."""
+    found, names = [i.name for i in model.graph.input], [i.name for i in signature.inputs]
+    return found if set(found) == set(names) else names
+
+
+def _output_names(model: Any, signature: Signature) -> list[str]:
+    """tf2onnx keeps dictionary keys, sorted; a TFLite file lists outputs in its own order, known only if single."""
+    found = [o.name for o in model.graph.output]
+    return signature.output_names if len(found) == 1 else found

@@ -1,0 +1,132 @@
+"""Float ONNX graphs in int8: QDQ with static calibration, weights per channel, int8 inputs and outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit.errors import ConversionError
+from edgekit.export.calibration import MINMAX, Ranging
+from edgekit.export.onnx.fold import fold
+from edgekit.export.onnx.ports import Scale, make_integer, note_scales
+from edgekit.export.onnx.ranges import Ranges, Samples, measured
+from edgekit.export.onnx.tidy import OPSET, tidy
+from edgekit.export.onnx.weights import narrow_weights
+
+OLDEST_OPSET = 13
+"""Scales per channel came with it; a file that is older is upgraded to `OPSET`."""
+LEFT_ALONE = ("BatchNormalization",)
+"""Operators that onnxruntime would quantize for the whole tensor what differs per channel: they compute in float."""
+Ports = Mapping[str, Mapping[str, Scale]]
+
+
+def quantized(
+    model: Any, samples: Samples, scratch: Path, ports: Ports | None = None, ranging: Ranging = MINMAX
+) -> tuple[Any, str]:
+    """Return a float model in int8, and what a user should know of how it was made.
+
+    Args:
+        model: an onnx.ModelProto, its batch fixed to one.
+        samples: for calibration: inputs by name.
+        scratch: a folder for temporary files.
+        ports: the scales that inputs and outputs are to have, where they are known: by name, under `inputs` and
+            `outputs`.
+        ranging: how the ranges of activations are chosen.
+
+    Raises:
+        ConversionError: nothing in it can be quantized, or a tensor is not finite on the samples.
+    """
+    import onnx
+
+    notes = []
+    opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+    if opset < OLDEST_OPSET:
+        model = onnx.version_converter.convert_version(model, OPSET)
+        notes.append(f"upgraded from opset {opset} to {OPSET}")
+    kept = [(entry.key, entry.value) for entry in model.metadata_props]
+    prepared = _prepared(model, scratch / "prepared.onnx")
+    ranges = measured(prepared, samples, ranging)
+    wanted = {name: scale for side in (ports or {}).values() for name, scale in side.items() if name in ranges}
+    made = _with_qdq(prepared, ranges, wanted)
+    scales = make_integer(made, ranges, wanted)
+    in_float = narrow_weights(made)
+    if not any(node.op_type == "DequantizeLinear" and node.input[0] in _constants(made) for node in made.graph.node):
+        raise ConversionError(
+            "ONNX int8: the model has no operator that onnxruntime can quantize", "leave int8 out of the schemes"
+        )
+    if in_float:
+        compute = "computes" if len(in_float) == 1 else "compute"
+        notes.append(f"{', '.join(in_float)} {compute} in float with int8 weights")
+    tidy(made, {value.name: value.name for value in (*made.graph.input, *made.graph.output)})
+    del made.metadata_props[:]
+    for key, value in kept:
+        made.metadata_props.add(key=key, value=value)
+    note_scales(made, scales)
+    onnx.checker.check_model(made)
+    return made, "".join(f", {note}" for note in notes)
+
+
+def _prepared(model: Any, path: Path) -> Any:
+    """Return the model as the quantizer wants it: optimized as far as it stays ONNX, folded, its shapes inferred."""
+    import onnx
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    onnx.save(model, path)
+    quant_pre_process(str(path), str(path), skip_symbolic_shape=True)
+    found = onnx.load(path)
+    fold(found)
+    return onnx.shape_inference.infer_shapes(found)
+
+
+def _with_qdq(model: Any, ranges: Ranges, wanted: Mapping[str, Scale]) -> Any:
+    """Return the model with QuantizeLinear and DequantizeLinear around what onnxruntime computes in int8."""
+    from onnxruntime.quantization import CalibrationMethod, QuantType
+    from onnxruntime.quantization.calibrate import TensorsData
+    from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+    from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
+
+    low_high = {name: (np.float32(low), np.float32(high)) for name, (low, high) in ranges.items()}
+    given = {
+        name: [{"scale": np.array(scale, np.float32), "zero_point": np.array(point, np.int8)}]
+        for name, (scale, point) in wanted.items()
+    }
+    operators = sorted({*QDQRegistry, *QLinearOpsRegistry} - set(LEFT_ALONE))
+
+    def attempt(**options: Any) -> Any:
+        copy = type(model).FromString(model.SerializeToString())
+        quantizer = QDQQuantizer(
+            copy,
+            per_channel=True,
+            reduce_range=False,
+            weight_qType=QuantType.QInt8,
+            activation_qType=QuantType.QInt8,
+            tensors_range=TensorsData(CalibrationMethod.MinMax, dict(low_high)),
+            nodes_to_quantize=[],
+            nodes_to_exclude=[],
+            op_types_to_quantize=operators,
+            extra_options={"TensorQuantOverrides": given, **options},
+        )
+        return quantizer.quantize_model()
+
+    return _first_that_works(attempt, {}, {"QDQDisableWeightAdjustForInt32Bias": True})
+
+
+def _first_that_works(attempt: Callable[..., Any], *options: dict[str, Any]) -> Any:
+    """Return what an attempt gives with the first options that do not fail.
+
+    onnxruntime widens the scales of weights where a bias would not fit into 32 bits, and fails at that where weights or
+    biases are scalars.
+    """
+    for given in options[:-1]:
+        try:
+            return attempt(**given)
+        except (ValueError, IndexError, TypeError):
+            continue
+    return attempt(**options[-1])
+
+
+def _constants(model: Any) -> set[str]:
+    return {tensor.name for tensor in model.graph.initializer}

@@ -1,0 +1,147 @@
+"""TFLite files through the TensorFlow converter, one function a scheme."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgekit.errors import ConversionError
+from edgekit.export.calibration import MINMAX, Ranging
+from edgekit.export.signature import Signature
+from edgekit.export.tflite.lstm_state import mend_states
+from edgekit.export.tflite.quantizer import QUANTIZERS
+from edgekit.export.tflite.ranges import input_names
+from edgekit.export.tflite.unroll import refuse_loops
+from edgekit.formats.tflite.pack import pack
+from edgekit.frameworks.tensorflow import quiet, tensorflow
+
+Calibration = npt.NDArray[np.float32] | tuple[npt.NDArray[np.float32], ...]
+"""Preprocessed samples, float32 (n, ...): one array, or one an input in the model's order."""
+
+
+def _float32(converter: Any) -> None:
+    """Leave the model as it is."""
+
+
+def _float16(converter: Any) -> None:
+    """Store weights as float16."""
+    tf = tensorflow()
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.target_spec.supported_types = [tf.float16]
+
+
+def _dynamic(converter: Any) -> None:
+    """Store weights as int8; activations are quantized at run time."""
+    converter.optimizations = [tensorflow().lite.Optimize.DEFAULT]
+
+
+def _int8(converter: Any) -> None:
+    """Everything int8, weights per channel, inputs and outputs too (Jacob et al. 2018, arXiv 1712.05877)."""
+    tf = tensorflow()
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = tf.int8
+
+
+def _int16x8(converter: Any) -> None:
+    """int16 activations, int8 weights, int16 inputs and outputs."""
+    tf = tensorflow()
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8]
+    converter.inference_input_type = converter.inference_output_type = tf.int16
+
+
+SCHEMES: dict[str, Callable[[Any], None]] = {
+    "float32": _float32,
+    "float16": _float16,
+    "dynamic": _dynamic,
+    "int8": _int8,
+    "int16x8": _int16x8,
+}
+CALIBRATED = frozenset({"int8", "int16x8"})
+
+
+def convert(
+    saved_model: Path, signature: Signature, scheme: str, calibration: Calibration, ranging: Ranging = MINMAX
+) -> bytes:
+    """Return a TFLite flatbuffer, packed.
+
+    Args:
+        saved_model: what `Signature.save` wrote.
+        signature: the same signature, for the names of the inputs.
+        scheme: a key of `SCHEMES`.
+        calibration: preprocessed samples, used by the schemes in `CALIBRATED`.
+        ranging: how those choose the ranges of activations.
+
+    Raises:
+        ConversionError: the converter cannot express the model in this scheme.
+    """
+    if scheme in CALIBRATED:
+        if keeps_loops(saved_model, signature):
+            raise refuse_loops(f"TFLite {scheme}")
+        return pack(mend_states(_converted(saved_model, scheme, _quantizer(signature, scheme, calibration, ranging))))
+    return pack(mend_states(_converted(saved_model, scheme)))
+
+
+def _quantizer(signature: Signature, scheme: str, calibration: Calibration, ranging: Ranging) -> Callable[..., bytes]:
+    """Return what takes the place of the converter's own step from a float file to a quantized one."""
+    columns = by_name(signature, calibration)
+
+    def quantize(flatbuffer: bytes, *_: Any) -> bytes:
+        samples = [columns[name] for name in input_names(flatbuffer)]
+        return QUANTIZERS[scheme](flatbuffer, samples, ranging)
+
+    return quantize
+
+
+def _converted(saved_model: Path, scheme: str, quantize: Callable[..., bytes] | None = None) -> bytes:
+    converter = tensorflow().lite.TFLiteConverter.from_saved_model(str(saved_model))
+    SCHEMES[scheme](converter)
+    if quantize:
+        converter.representative_dataset = lambda: iter(())  # none is asked for, but without one nothing is quantized
+        converter._quantize = quantize
+    try:
+        with quiet():
+            flatbuffer: bytes = converter.convert()
+    except OSError:  # a full disk is explained by whoever opened the folder
+        raise
+    except Exception as error:  # the converter raises many types, its own among them
+        lacking = re.findall(r"^(?:TF Select|Custom) ops: (.+)$", str(error), re.MULTILINE)
+        if lacking:
+            raise ConversionError(
+                f"TFLite {scheme}: TFLite has no operator for {', '.join(lacking)}",
+                'replace the layer, or leave TFLite out: formats = ["onnx"] with schemes = ["float32"]',
+            ) from error
+        raise ConversionError(f"TFLite {scheme}: the TensorFlow converter failed: {_reason(error)}") from error
+    return flatbuffer
+
+
+def _reason(error: Exception) -> str:
+    """Return what the converter says of an operator, without where that is in its inner form; else the first line."""
+    of_operator = re.search(r"'tf\.\w+' op [^\n]+", str(error))
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return (of_operator[0] if of_operator else lines[0].strip() if lines else type(error).__name__)[:300]
+
+
+def keeps_loops(saved_model: Path, signature: Signature) -> bool:
+    """Return whether a loop is left that the converter made no operator of its own: its body is a second graph."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    if signature.keeps_loops is None:
+        graphs = (
+            signature.has_loops() and schema.Model.GetRootAs(_converted(saved_model, "float32"), 0).SubgraphsLength()
+        )
+        signature.keeps_loops = int(graphs) > 1
+    return signature.keeps_loops
+
+
+def by_name(signature: Signature, calibration: Calibration) -> dict[str, npt.NDArray[Any]]:
+    """Return the samples of every input by its name, in the signature's order and dtypes."""
+    arrays = calibration if isinstance(calibration, tuple) else (calibration,)
+    specs = signature.inputs
+    return {s.name: a.astype(s.dtype.as_numpy_dtype, copy=False) for s, a in zip(specs, arrays, strict=True)}

@@ -1,0 +1,138 @@
+"""TensorFlow's quantizers on a float flatbuffer, with ranges that edgekit measured.
+
+They are the ones inside TensorFlow's converter: the same work as on a Keras model. But they trust the file, and die of
+what another converter wrote differently (options left out, for one). So files that were made elsewhere are quantized by
+`quantize`, which has a child that runs `work`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgekit.errors import ConversionError, MissingExtraError, RunnerCrashed, RunnerError
+from edgekit.export.calibration import MINMAX, Ranging
+from edgekit.export.tflite.lstm_state import mend_states
+from edgekit.export.tflite.ranges import Arrays, hides_values, in_dtypes, with_ranges
+from edgekit.files.temporary import temporary_folder
+from edgekit.formats.operators import foreign_tflite
+from edgekit.formats.tflite.flatbuffer import Walker
+from edgekit.formats.tflite.graph import parse
+from edgekit.frameworks.tensorflow import tensorflow
+from edgekit.processes.child import PER_BYTE, Child, memory_for
+
+SCHEMES = ("int8", "int16x8")
+SECONDS = 1800.0
+"""In which a file is quantized."""
+HINT = "leave the scheme out; float16 and dynamic need no quantizer"
+
+
+def quantize(data: bytes, schemes: Sequence[str], calibration: Arrays, ranging: Ranging = MINMAX) -> dict[str, bytes]:
+    """Return a float file in other schemes, inputs and outputs included.
+
+    Args:
+        data: the float file, its batch fixed to one.
+        schemes: of `SCHEMES`.
+        calibration: one array of samples an input, (n, ...), in the order of the file.
+        ranging: how the ranges of activations are chosen.
+
+    Raises:
+        ConversionError: the file cannot be expressed in a scheme.
+        MissingExtraError: TensorFlow is not installed.
+    """
+    if find_spec("tensorflow") is None:
+        raise MissingExtraError(f"making {' and '.join(schemes)} of a .tflite file", "compress")
+    # Eight bytes a value of the samples: they are fed one by one, but they are held here and there.
+    memory = memory_for() + PER_BYTE * len(data) + 2 * sum(a.nbytes for a in calibration)
+    made: dict[str, bytes] = {}
+    with Child() as child:
+        for scheme in schemes:
+            what = f"TFLite {scheme}: TensorFlow's quantizer"
+            try:
+                _, [found] = child.call(
+                    f"{__name__}:work",
+                    np.frombuffer(data, np.uint8),
+                    *calibration,
+                    what=what,
+                    seconds=SECONDS,
+                    memory=memory,
+                    scheme=scheme,
+                    method=ranging.method,
+                    percentile=ranging.percentile,
+                )
+            except RunnerCrashed as error:
+                reason = "as it does where a file leaves out what TensorFlow's own converter writes"
+                raise ConversionError(f"{error.message}, {reason}", HINT) from error
+            except RunnerError as error:
+                raise ConversionError(error.message, HINT) from error
+            made[scheme] = found.tobytes()
+    return made
+
+
+def work(
+    data: npt.NDArray[np.uint8], *calibration: npt.NDArray[Any], scheme: str, method: str, percentile: float
+) -> tuple[None, list[Any]]:
+    """Do what `quantize` asks for, in its child.
+
+    Raises:
+        ConversionError: the file has operators that only TensorFlow knows; its flex operators read and write files.
+    """
+    flatbuffer = data.tobytes()
+    names = {
+        operator.name for graph in parse(flatbuffer, Walker(len(flatbuffer))).graphs for operator in graph.operators
+    }
+    foreign = foreign_tflite(sorted(names))
+    if foreign:
+        raise ConversionError(f"TFLite {scheme}: the file has the operator `{foreign[0]}`, which is not run here", HINT)
+    with temporary_folder("keras") as home:
+        os.environ["KERAS_HOME"] = str(home)  # Keras, which comes along with TensorFlow, writes into it
+        made = QUANTIZERS[scheme](flatbuffer, in_dtypes(flatbuffer, calibration), Ranging(method, percentile))
+    return None, [np.frombuffer(mend_states(made), np.uint8)]
+
+
+def int8(data: bytes, samples: Arrays, ranging: Ranging = MINMAX) -> bytes:
+    """Return a float file with everything int8, weights per channel.
+
+    Args:
+        data: the float file, its batch fixed to one.
+        samples: one array an input, (n, ...), in the order of the file and in its dtypes.
+        ranging: how the ranges of activations are chosen.
+    """
+    tf = tensorflow()
+    from tensorflow.lite.python.convert import mlir_quantize
+
+    calibrated = _calibrated(data, samples, ranging, "int8")
+    made: bytes = mlir_quantize(calibrated, input_data_type=tf.int8, output_data_type=tf.int8)
+    return made
+
+
+def int16x8(data: bytes, samples: Arrays, ranging: Ranging = MINMAX) -> bytes:
+    """Return a float file with int16 activations, int8 weights, int64 biases; arguments as of `int8`."""
+    tf = tensorflow()
+    from tensorflow.lite.python.optimize.calibrator import Calibrator
+
+    calibrated = _calibrated(data, samples, ranging, "int16x8")
+    # Ranges are in the file: the calibrator is given no sample, and so has none of its own to write over them.
+    made: bytes = Calibrator(calibrated).calibrate_and_quantize(
+        lambda: iter(()), tf.int16, tf.int16, False, tf.int16, tf.int64
+    )
+    return made
+
+
+QUANTIZERS: dict[str, Callable[[bytes, Arrays, Ranging], bytes]] = {"int8": int8, "int16x8": int16x8}
+
+
+def _calibrated(data: bytes, samples: Arrays, ranging: Ranging, scheme: str) -> bytes:
+    """Return the float file with ranges, those inside of operators logged by TensorFlow's calibrator."""
+    from tensorflow.lite.python.optimize.calibrator import Calibrator, add_intermediate_tensors
+
+    data = bytes(add_intermediate_tensors(data))
+    if hides_values(data):
+        rows = ([column[i : i + 1] for column in samples] for i in range(len(samples[0])))
+        data = bytes(Calibrator(data).calibrate(lambda: rows))
+    return with_ranges(data, samples, ranging, scheme)

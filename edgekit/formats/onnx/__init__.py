@@ -1,0 +1,1 @@
+"""`.onnx` files: read and edited; no runtime."""

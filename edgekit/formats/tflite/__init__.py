@@ -1,0 +1,1 @@
+"""`.tflite` files: read, edited, built; no interpreter."""

@@ -1,0 +1,1 @@
+"""The doors to TensorFlow, Keras and onnxruntime: nothing else imports or configures them."""

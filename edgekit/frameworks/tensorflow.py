@@ -1,0 +1,125 @@
+"""The only door to TensorFlow and Keras.
+
+TensorFlow Model Optimization works on Keras 2 (`tf_keras`) models, so edgekit runs TensorFlow with
+`TF_USE_LEGACY_KERAS=1`, which must be set before TensorFlow is imported. Importing takes 4 to 13 s on a small
+machine: every function that needs it calls `tensorflow()` or `tf_keras()` when it runs, never at import time.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+from edgekit.errors import EdgekitError, MissingExtraError
+from edgekit.files.temporary import claim
+
+
+def set_environment() -> None:
+    """Set what TensorFlow and Keras read when they are imported, be it here or by code of the user's."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    os.environ["TF_USE_LEGACY_KERAS"] = "1"
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+
+@cache
+def tensorflow() -> Any:
+    """Import TensorFlow, quietly, with Keras 2 behind `tf.keras`.
+
+    Raises:
+        MissingExtraError: TensorFlow is not installed.
+        EdgekitError: something imported TensorFlow earlier with Keras 3 behind it.
+    """
+    set_environment()
+    claim()
+    try:
+        with quiet():
+            import tensorflow as tf
+    except ImportError as error:
+        raise MissingExtraError("this command", "compress", str(error)) from error
+    if not tf.keras.__name__.startswith(("tf_keras", "keras.api._v2")) and tf.keras.__version__.startswith("3"):
+        raise EdgekitError(
+            "TensorFlow was imported before edgekit, with Keras 3 behind tf.keras",
+            "set TF_USE_LEGACY_KERAS=1 before the first import of tensorflow",
+        )
+    tf.get_logger().setLevel(logging.ERROR)
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    return tf
+
+
+@cache
+def tf_keras() -> Any:
+    """Import Keras 2 (`tf_keras`)."""
+    tensorflow()
+    try:
+        with quiet():
+            import tf_keras as module
+    except ImportError as error:
+        raise MissingExtraError("this command", "compress", str(error)) from error
+    # Random layers with a state of their own, which training sets for every epoch.
+    module.backend.experimental.enable_tf_random_generator()
+    return module
+
+
+@cache
+def keras3() -> Any:
+    """Import Keras 3 (`keras`) on the TensorFlow backend; it lives beside `tf_keras` in one process."""
+    tensorflow()
+    try:
+        with quiet():
+            import keras as module
+    except ImportError as error:
+        raise MissingExtraError("reading a Keras 3 file", "compress", str(error)) from error
+    return module
+
+
+@cache
+def tfmot() -> Any:
+    """Import TensorFlow Model Optimization, which works on `tf_keras` models."""
+    tf_keras()
+    try:
+        with quiet():
+            import tensorflow_model_optimization as module
+    except ImportError as error:
+        raise MissingExtraError("this stage", "compress", str(error)) from error
+    return module
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python, NumPy and TensorFlow, and ask TensorFlow for deterministic kernels."""
+    tf_keras().utils.set_random_seed(seed)
+    tensorflow().config.experimental.enable_op_determinism()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Swallow warnings and native output to file descriptor 2; if the block raises, attach the tail as a note.
+
+    TensorFlow's converter prints dozens of lines that no user can act on, past Python's logging.
+    """
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as sink:
+        os.dup2(sink.fileno(), 2)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                yield
+        except Exception as error:
+            sink.seek(0)
+            tail = sink.read().decode("utf-8", "replace").strip()[-2000:]
+            if tail:
+                error.add_note(f"native output: {tail}")
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(saved, 2)
+            os.close(saved)

@@ -1,0 +1,211 @@
+"""The proof that a model and its form in the other Keras compute the same: the same random inputs through both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgekit.errors import ConversionError
+from edgekit.frameworks.tensorflow import keras3, tensorflow, tf_keras
+from edgekit.models.bridge.graph import Graph, call_tensors, graph_of, is_model, reason
+
+Array = npt.NDArray[Any]
+
+SEED = 20260601
+SAMPLES = 4
+"""Of each of two kinds: uniform in [0, 1) and standard normal; integers for integer inputs."""
+
+TOLERANCE = 1e-5
+"""Of a model's outputs: times the largest absolute output, or times 1 if that is smaller."""
+
+LAYER_TOLERANCE = 1e-4
+"""Of every layer's output, which finds what a saturated output hides: times its largest absolute value."""
+LAYER_FLOOR = 1e-6
+
+NEXT_STEPS = {
+    "Keras 2": "replace that layer, or build and save the model with tf_keras (TF_USE_LEGACY_KERAS=1)",
+    "Keras 3": "go on with the Keras 2 file, which tf_keras loads, or replace that layer before compressing",
+}
+"""By the Keras in which the second model was made."""
+
+OPEN_DIMENSION = 96
+"""The size used where a model leaves one open."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One tensor of the Keras 3 graph and its Keras 2 counterpart, with the operation that makes it."""
+
+    operation: Any
+    old: Any
+    new: Any
+
+
+@dataclass(frozen=True)
+class Proof:
+    """How equal two models are.
+
+    Attributes:
+        max_abs_diff: the largest difference of two outputs.
+        tolerance: what would have been accepted, for the output with that difference.
+        samples: how many random samples went through both.
+    """
+
+    max_abs_diff: float
+    tolerance: float
+    samples: int
+
+
+def prove(source: Any, target: Any, pairs: dict[int, list[Pair]], made: str = "Keras 2") -> Proof:
+    """Compare a Keras 3 model and a Keras 2 model on seeded random inputs: the outputs, and those of every layer.
+
+    Args:
+        source: the Keras 3 model.
+        target: the Keras 2 model.
+        pairs: by `id()` of the Keras 3 model and of every model nested in it, what to compare.
+        made: which of the two was made from the other, for messages.
+
+    Raises:
+        ConversionError: the outputs differ, naming the first layer that does; or a model cannot be run.
+    """
+    graph, tf = graph_of(source), tensorflow()
+    worst, samples = Proof(0.0, TOLERANCE, 0), 0
+    for inputs in _batches(graph):
+        where = _first_difference(source, target, pairs, inputs)
+        packed = tf.nest.pack_sequence_as(graph.inputs, inputs)
+        outputs = [_run(model, packed, inputs) for model in (source, target)]
+        samples += len(inputs[0])
+        for old, new in zip(*outputs, strict=True):
+            if not np.isfinite(old).any():
+                raise ConversionError(
+                    f"model {source.name} gives no finite output for random inputs, so nothing can be proved",
+                    "check its weights for NaN",
+                )
+            difference, tolerance = _difference(old, new), TOLERANCE * max(1.0, _largest(old))
+            if difference > tolerance or where:
+                raise ConversionError(
+                    f"the {made} form of model {source.name} computes something else: "
+                    f"{where or f'no layer differs by itself, but the outputs do by {difference:.3g}'}",
+                    NEXT_STEPS[made],
+                )
+            if difference / tolerance >= worst.max_abs_diff / worst.tolerance:
+                worst = Proof(difference, tolerance, 0)
+    return Proof(worst.max_abs_diff, worst.tolerance, samples)
+
+
+def _first_difference(source: Any, target: Any, pairs: dict[int, list[Pair]], inputs: Sequence[Array]) -> str:
+    """Say which layer is the first whose output differs; an empty string if none does."""
+    graph, found = graph_of(source), pairs[id(source)]
+    if not found:
+        return ""
+    old = keras3().Model(graph.flat_inputs, [pair.old for pair in found])
+    new = tf_keras().Model(target.inputs, [pair.new for pair in found])
+    for pair, x, y in zip(found, *(_run(model, list(inputs), inputs) for model in (old, new)), strict=True):
+        difference, tolerance = _difference(x, y), max(LAYER_FLOOR, LAYER_TOLERANCE * _largest(x))
+        if difference <= tolerance:
+            continue
+        if id(pair.operation) in pairs:
+            node = next(n for n in graph.nodes if any(tensor is pair.old for tensor in n.outputs))
+            arrive = keras3().Model(graph.flat_inputs, call_tensors(node))
+            nested = pair.new._keras_history.layer
+            deeper = _first_difference(pair.operation, nested, pairs, _run(arrive, list(inputs), inputs))
+            if deeper:
+                return f"in {pair.operation.name}, {deeper}"
+        name, kind = pair.operation.name, type(pair.operation).__name__
+        return f"layer {name} ({kind}) is the first to differ, by {difference:.3g} (tolerance {tolerance:.3g})"
+    return ""
+
+
+def _difference(old: Array, new: Array) -> float:
+    """Return the largest absolute difference; infinite for other shapes, or NaN and infinity in other places."""
+    if old.shape != new.shape or not np.array_equal(np.isfinite(old), np.isfinite(new)):
+        return float("inf")
+    finite = np.isfinite(old)
+    return float(np.abs(old[finite].astype(np.float64) - new[finite].astype(np.float64)).max(initial=0.0))
+
+
+def _largest(values: Array) -> float:
+    return float(np.abs(values[np.isfinite(values)].astype(np.float64)).max(initial=0.0))
+
+
+def _run(model: Any, packed: Any, inputs: Sequence[Array]) -> list[Array]:
+    try:
+        outputs = model(packed, training=False)
+    except Exception as error:  # TensorFlow raises what it likes
+        shapes = ", ".join(str(x.shape) for x in inputs)
+        raise ConversionError(
+            f"model {model.name} cannot be run on this machine with random inputs of shape {shapes}, so the two forms "
+            f"cannot be compared: {reason(error)}",
+            "give the model fixed input sizes that it accepts; use channels_last",
+        ) from error
+    return [np.asarray(output) for output in tensorflow().nest.flatten(outputs)]
+
+
+def _batches(graph: Graph) -> Iterator[list[Array]]:
+    """Yield two batches of inputs, in flat order: uniform in [0, 1), and standard normal with padding at the end."""
+    rng = np.random.default_rng(SEED)
+    classes, magnitude = _embeddings(graph), _magnitude(graph)
+    for normal in (False, True):
+        yield [
+            _sample(tensor, normal, _feeds_embedding(tensor, graph), classes, magnitude, rng)
+            for tensor in graph.flat_inputs
+        ]
+
+
+def _sample(tensor: Any, normal: bool, tokens: bool, classes: int, magnitude: float, rng: np.random.Generator) -> Array:
+    shape = [tensor.shape[0] or SAMPLES, *(size or OPEN_DIMENSION for size in tensor.shape[1:])]
+    dtype = str(tensor.dtype)
+    if dtype == "bool":
+        return rng.random(shape) < 0.5
+    if tokens or "int" in dtype:
+        top = classes if tokens else classes // 2 or (127 if "8" in dtype else 10)  # half: it may be added to
+        x: Array = rng.integers(0, max(1, top), shape)
+    else:
+        x = (rng.standard_normal(shape) if normal else rng.random(shape)) * magnitude
+    if normal and len(shape) > 1 and shape[1] > 2:
+        x[: len(x) // 2, -(shape[1] // 3) :] = 0  # padding, for layers that mask it
+    return x.astype(dtype)
+
+
+def _operations(graph: Graph) -> Iterator[Any]:
+    for node in graph.nodes:
+        if is_model(node.operation):
+            yield from _operations(graph_of(node.operation))
+        yield node.operation
+        inner = getattr(node.operation, "layer", None)
+        if is_model(inner):
+            yield from _operations(graph_of(inner))
+        elif inner is not None:
+            yield inner
+
+
+def _embeddings(graph: Graph) -> int:
+    """Return the smallest vocabulary, 0 without one."""
+    sizes = [operation.input_dim for operation in _operations(graph) if type(operation).__name__ == "Embedding"]
+    return min(sizes, default=0)
+
+
+def _magnitude(graph: Graph) -> float:
+    """Return 255 for a model that scales bytes itself, so that its layers see values of the usual size."""
+    scales = [np.max(np.abs(op.scale)) for op in _operations(graph) if type(op).__name__ == "Rescaling"]
+    return 255.0 if any(scale < 0.02 for scale in scales) else 1.0
+
+
+def _feeds_embedding(tensor: Any, graph: Graph) -> bool:
+    """Whether an input, of whatever dtype, holds token numbers."""
+    for node in graph.nodes:
+        tensors = call_tensors(node)
+        if not any(item is tensor for item in tensors):
+            continue
+        if type(node.operation).__name__ == "Embedding":
+            return True
+        if is_model(node.operation):
+            inner = graph_of(node.operation)
+            for outer, own in zip(tensors, inner.flat_inputs, strict=False):
+                if outer is tensor and _feeds_embedding(own, inner):
+                    return True
+    return False

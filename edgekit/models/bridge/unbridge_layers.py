@@ -1,0 +1,164 @@
+"""How each Keras 2 layer is written in Keras 3: by the table of bridge_layers.py, read from right to left."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from edgekit.frameworks.tensorflow import keras3, tf_keras
+from edgekit.models.bridge.activations import RENAMED
+from edgekit.models.bridge.graph import reason
+from edgekit.models.bridge.layers import AUGMENTATION, LAYERS, Config, Unsupported, accepted, serialized, shown
+
+Nested = Callable[[Any], Any]
+"""Turns a Keras 2 layer or model inside another layer into its Keras 3 form."""
+
+RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
+
+WITHOUT_MEANING = frozenset(
+    (
+        *("batch_input_shape", "input_length", "implementation", "time_major", "groups", "filters", "rng_type"),
+        *("query_shape", "key_shape", "value_shape", "kernel_initializer", "kernel_regularizer", "kernel_constraint"),
+        *("noise_shape", "trainable"),
+    )
+)
+"""Keys that Keras 2 writes and that mean nothing for the layers whose Keras 3 class does not take them."""
+
+NAMES = {old: new for new, old in RENAMED.items() if new != "celu"} | {"swish": "silu"}
+"""Keras 2 activation to Keras 3 activation, without `hard_sigmoid`, which computes something else in Keras 3."""
+FURTHER = frozenset(("relu6", "leaky_relu", "log_softmax"))
+"""Activations with the same name and meaning that Keras 2 knows as functions only."""
+
+
+def untranslate(layer: Any, nested: Nested) -> Any:
+    """Make the Keras 3 counterpart of a Keras 2 layer, without weights.
+
+    Args:
+        layer: the tf_keras layer.
+        nested: translates layers inside wrappers.
+
+    Raises:
+        Unsupported: there is none.
+    """
+    kind, keras = type(layer).__name__, keras3()
+    own = type(layer) is getattr(tf_keras().layers, kind, None)
+    if not own or kind not in {*LAYERS, *AUGMENTATION} or not hasattr(keras.layers, kind):
+        raise Unsupported("this layer has no Keras 3 form here")
+    cls = getattr(keras.layers, kind)
+    try:
+        if kind in BUILDERS:
+            return BUILDERS[kind](layer, cls, nested)
+        return cls.from_config(_reduced(layer, cls, nested))
+    except (TypeError, ValueError) as error:
+        raise Unsupported(f"Keras 3 says: {reason(error)}") from error
+
+
+def _reduced(layer: Any, cls: Any, nested: Nested) -> Config:
+    """Reduce a Keras 2 configuration to the keys and values that Keras 3 understands."""
+    kind = type(layer).__name__
+    known, defaults = _taken(cls), _defaults(type(layer))
+    rename = {old: new for new, old in LAYERS[kind].rename} if kind in LAYERS else {}
+    out = Config()
+    for key, value in layer.get_config().items():
+        target, value = rename.get(key, key), _plain(value)
+        if target not in known and target not in LAYERS.get(kind, LAYERS["Dense"]).keep:
+            if value and key not in WITHOUT_MEANING and value != defaults.get(key):
+                raise Unsupported(f"its option {key}={shown(value)} does not exist in Keras 3")
+            continue
+        if key == "dtype":
+            value = "float32"
+        elif key == "activation":
+            value = _activation(layer.activation, value, nested)
+        elif key == "recurrent_activation":
+            value = _activation(layer.recurrent_activation, value, nested)
+        elif key.endswith(("_initializer", "_regularizer", "_constraint")) and value is not None:
+            value = serialized(getattr(keras3(), f"{key.rsplit('_', 1)[1]}s"), value)
+            if value is None:
+                continue
+        out[target] = value
+    if kind in ("BatchNormalization", "LayerNormalization") and np.size(out["axis"]) == 1:
+        out["axis"] = int(np.ravel(out["axis"])[0])
+    return out
+
+
+def _activation(function: Any, value: Any, nested: Nested) -> Any:
+    """Return the Keras 3 activation for one of Keras 2."""
+    if isinstance(function, tf_keras().layers.Layer):
+        if function.weights:
+            raise Unsupported(f"its activation {type(function).__name__} has weights; make it a layer of its own")
+        return nested(function)
+    value = value or "linear"
+    if isinstance(value, str) and (value in NAMES or value in FURTHER):
+        return NAMES.get(value, value)
+    raise Unsupported(f"its activation {shown(value)} means something else, or nothing, in Keras 3")
+
+
+def _normalization(layer: Any, cls: Any, nested: Nested) -> Any:
+    """Freeze the adapted statistics."""
+    shape = [layer._broadcast_shape[axis] for axis in layer._keep_axis] if hasattr(layer, "_keep_axis") else []
+    statistics = {key: np.asarray(getattr(layer, key)).reshape(shape) for key in ("mean", "variance")}
+    axis = layer.axis[0] if isinstance(layer.axis, (list, tuple)) and len(layer.axis) == 1 else layer.axis
+    return cls(axis=axis or None, **statistics, invert=layer.invert, name=layer.name)
+
+
+def _bidirectional(layer: Any, cls: Any, nested: Nested) -> Any:
+    forward, backward = nested(layer.forward_layer), nested(layer.backward_layer)
+    return cls(forward, merge_mode=layer.merge_mode, backward_layer=backward, name=layer.name)
+
+
+def _time_distributed(layer: Any, cls: Any, nested: Nested) -> Any:
+    return cls(nested(layer.layer), name=layer.name)
+
+
+def _recurrent_cells(layer: Any, cls: Any, nested: Nested) -> Any:
+    config = {key: value for key, value in layer.get_config().items() if key in accepted(cls) - {"cell"}}
+    return cls(nested(layer.cell), **config | {"dtype": "float32"})
+
+
+def _stacked_cells(layer: Any, cls: Any, nested: Nested) -> Any:
+    return cls([nested(cell) for cell in layer.cells], name=layer.name)
+
+
+def _lambda(layer: Any, cls: Any, nested: Nested) -> Any:
+    return cls(layer.function, arguments=layer.arguments or None, name=layer.name)
+
+
+BUILDERS: dict[str, Callable[[Any, Any, Nested], Any]] = {
+    "Normalization": _normalization,
+    "Bidirectional": _bidirectional,
+    "TimeDistributed": _time_distributed,
+    "RNN": _recurrent_cells,
+    "StackedRNNCells": _stacked_cells,
+    "Lambda": _lambda,
+}
+"""Layers for which a configuration is not enough."""
+
+
+def _taken(cls: Any) -> set[str]:
+    """Return the names of all arguments that a class takes; its bases count only where it passes others on."""
+    found: set[str] = set()
+    for base in cls.__mro__:
+        if "__init__" in vars(base) and base is not object:
+            parameters = inspect.signature(vars(base)["__init__"]).parameters.values()
+            found |= {parameter.name for parameter in parameters}
+            if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+                break
+    return found
+
+
+def _defaults(cls: Any) -> dict[str, Any]:
+    """Return the default values of what a class and its bases take."""
+    found: dict[str, Any] = {}
+    for base in cls.__mro__:
+        if "__init__" in vars(base) and base is not object:
+            for name, parameter in inspect.signature(vars(base)["__init__"]).parameters.items():
+                found.setdefault(name, parameter.default)
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """Return a NumPy number as a number of Python."""
+    return value.item() if isinstance(value, (np.ndarray, np.generic)) and np.ndim(value) == 0 else value

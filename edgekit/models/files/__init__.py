@@ -1,0 +1,1 @@
+"""Whatever the user has, opened: Keras files, SavedModels, `.tflite` and `.onnx`."""

@@ -1,0 +1,73 @@
+"""The user's own layers and functions, from `--custom module:NAME`."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from edgekit.errors import InputError
+from edgekit.files.own_code import importable, module_of_file
+from edgekit.frameworks.tensorflow import keras3, tf_keras
+
+FORM = "write it as --custom package.module:NAME or --custom path/to/file.py:NAME"
+
+
+def register(custom: Sequence[str]) -> None:
+    """Import classes and functions, and let both generations of Keras find them by name.
+
+    Args:
+        custom: `package.module:NAME`, also of the current folder, or `path/to/file.py:NAME`.
+
+    Raises:
+        InputError: a module that cannot be imported, a name that is not in it, or that is no class or function.
+    """
+    for text in custom:
+        name, found = _find(text)
+        for keras in (tf_keras(), keras3()):
+            keras.saving.get_custom_objects()[name] = found
+
+
+def register_packaged(kinds: Sequence[str]) -> None:
+    """Let Keras find registered objects under the names that a file gives them, such as `package>NAME`.
+
+    Args:
+        kinds: names in a file.
+    """
+    for keras in (tf_keras(), keras3()):
+        known = keras.saving.get_custom_objects()
+        for kind in kinds:
+            if ">" in kind and kind not in known and kind.rpartition(">")[2] in known:
+                known[kind] = known[kind.rpartition(">")[2]]
+
+
+def _find(text: str) -> tuple[str, Any]:
+    place, _, name = text.rpartition(":")
+    if not place or not name:
+        raise InputError(f"--custom {text}: names no module and object", FORM)
+    tf_keras()  # before the user's module imports TensorFlow
+    module = _module(place, text)
+    if not hasattr(module, name):
+        raise InputError(f"--custom {text}: `{place}` has no `{name}`", FORM)
+    found = getattr(module, name)
+    if not inspect.isclass(found) and not inspect.isfunction(found):
+        raise InputError(f"--custom {text}: `{name}` is a {type(found).__name__}, not a class or a function")
+    return name, found
+
+
+def _module(place: str, text: str) -> ModuleType:
+    from_file, path = place.endswith(".py") or "/" in place, Path(place).expanduser()
+    if from_file and not path.is_file():
+        raise InputError(f"--custom {text}: there is no file {path}", FORM)
+    try:
+        with importable(place):
+            return module_of_file(path, path.stem) if from_file else importlib.import_module(place)
+    except ModuleNotFoundError as error:
+        if error.name and (place == error.name or place.startswith(f"{error.name}.")):
+            raise InputError(f"--custom {text}: there is no module `{place}`", FORM) from error
+        raise InputError(f"--custom {text}: `{place}` needs the module `{error.name}`, which is missing") from error
+    except Exception as error:  # the user's code
+        raise InputError(f"--custom {text}: importing `{place}` fails: {type(error).__name__}: {error}") from error

@@ -1,0 +1,1 @@
+"""Keras 2 graphs: read, asked, rebuilt."""

@@ -1,0 +1,1 @@
+"""Training: loops, losses, targets, augmentation, checkpoints."""

@@ -1,0 +1,228 @@
+"""Training: seeded, with a validation split, keeping the best epoch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit.data.split import Splits
+from edgekit.errors import InputError
+from edgekit.frameworks.tensorflow import tf_keras
+from edgekit.models.training.augment import AUGMENTATIONS, Augment, augmentation
+from edgekit.models.training.checkpoint import Checkpoint, Finished
+from edgekit.models.training.targets import Labels, Targets
+from edgekit.progress import Progress, Task
+from edgekit.samples import Columns
+from edgekit.tasks.preprocessing import Preprocessing
+
+FOLLOWED = ("loss", "accuracy", "val_loss", "val_accuracy")
+MOST_EPOCHS, LARGEST_BATCH = 1_000_000, 2**20
+SCHEDULES = ("constant", "cosine")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How to train.
+
+    Attributes:
+        epochs: passes over the training samples, at least 1.
+        batch_size: samples a step.
+        learning_rate: of Adam; the starting value when the schedule is `cosine`.
+        augment: `none`, `flip`, `crop` (shifts by up to 4 pixels) or `flip-crop`.
+        schedule: `constant`, or `cosine` down to zero over all epochs (Loshchilov and Hutter 2016).
+        seed: of the shuffling and the augmentation.
+    """
+
+    epochs: int
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    augment: str = "none"
+    schedule: str = "constant"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not (1 <= self.epochs <= MOST_EPOCHS and 1 <= self.batch_size <= LARGEST_BATCH):
+            raise InputError(
+                f"epochs and batch size must be at least 1, and at most {MOST_EPOCHS:,} and {LARGEST_BATCH:,}"
+            )
+        if not 0 < self.learning_rate < 100:
+            raise InputError(f"learning rate {self.learning_rate}: expected a number above 0")
+        if self.augment not in AUGMENTATIONS:
+            raise InputError(f"unknown augmentation `{self.augment}`", f"one of: {', '.join(AUGMENTATIONS)}")
+        if self.schedule not in SCHEDULES:
+            raise InputError(f"unknown schedule `{self.schedule}`", f"one of: {', '.join(SCHEDULES)}")
+
+
+@dataclass(frozen=True)
+class History:
+    """What happened, epoch by epoch, and the epoch that was kept.
+
+    `epochs` holds `loss`, `val_loss` and, where outputs are decisions, `accuracy` and `val_accuracy`.
+    """
+
+    config: TrainConfig
+    epochs: dict[str, list[float]]
+    best_epoch: int
+
+    @property
+    def best(self) -> dict[str, float]:
+        """Validation accuracy (or loss) of the kept epoch, of the Keras model, as lineage notes name it."""
+        key = "val_accuracy" if "val_accuracy" in self.epochs else "val_loss"
+        return {f"{key}_keras": self.epochs[key][self.best_epoch]}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return asdict(self)
+
+
+def train(
+    model: Any,
+    splits: Splits,
+    preprocessing: Preprocessing,
+    config: TrainConfig,
+    progress: Progress,
+    *,
+    targets: Targets | None = None,
+    callbacks: Sequence[Any] = (),
+    keep_from: int = 0,
+    checkpoint: Path | None = None,
+) -> History:
+    """Train `model` in place with Adam and leave the weights of its best epoch in it.
+
+    The best epoch has the highest validation accuracy, where there is one, and among equals the lowest validation
+    loss. Epoch e of seed s is
+    always the same, so a training that goes on from a checkpoint ends with the weights of one that was not interrupted.
+
+    Args:
+        model: a tf_keras model.
+        splits: stored samples; training and validation are used.
+        preprocessing: applied to every batch, after augmentation.
+        config: see `TrainConfig`.
+        progress: told of every epoch.
+        targets: what to train towards; by default the labels, with cross-entropy.
+        callbacks: further tf_keras callbacks.
+        keep_from: the first epoch (from 0) that may be kept, for schedules that reach their goal late.
+        checkpoint: the `.npz` file in which the state is kept after every epoch, and from which it is taken.
+
+    Raises:
+        InputError: the loss is no longer finite.
+    """
+    keras = tf_keras()
+    targets = targets or Labels(splits)
+    batches = _batches(splits, preprocessing, config, targets)
+    rate: Any = config.learning_rate
+    if config.schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(config.learning_rate, config.epochs * len(batches))
+    model.compile(
+        optimizer=keras.optimizers.Adam(rate),
+        loss=targets.loss(),
+        metrics=[accuracy] if (accuracy := targets.accuracy()) else None,
+    )
+    validation = (preprocessing.apply(splits.x_validation), targets.validation())
+    saved = Checkpoint(checkpoint, asdict(config)) if checkpoint else None
+    finished = saved.restore(model) if saved else Finished()
+    batches.start(finished.epochs)
+    with _rolled(model), progress.task(f"training {model.name}", config.epochs) as task:
+        if finished.epochs:
+            task.advance("as an earlier run left it", units=finished.epochs)
+        keep = _keep(finished, saved, config.seed, min(keep_from, config.epochs - 1), task)
+        model.fit(
+            batches,
+            validation_data=validation,
+            initial_epoch=finished.epochs,
+            epochs=config.epochs,
+            shuffle=False,
+            verbose=0,
+            callbacks=[*callbacks, keep],
+        )
+    model.set_weights(finished.best.weights)
+    return History(config, finished.history, finished.best.epoch)
+
+
+@contextmanager
+def _rolled(model: Any) -> Iterator[None]:
+    """Let recurrent layers that are built with `unroll=True` loop: batches come without a known number of steps."""
+    layers = [layer for layer in model.submodules if getattr(layer, "unroll", None) is True]
+    for layer in layers:
+        layer.unroll = False
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.unroll = True
+
+
+def _keep(finished: Finished, saved: Checkpoint | None, seed: int, keep_from: int, task: Task) -> Any:
+    class Keep(tf_keras().callbacks.Callback):  # type: ignore[misc]
+        """Follow every epoch in `finished`, the best weights included, and write it down."""
+
+        def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+            _reseed(self.model, seed, epoch)
+
+        def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+            logs = logs or {}
+            if not math.isfinite(logs["loss"]):
+                raise InputError(f"the loss became {logs['loss']} in epoch {epoch + 1}", "lower the learning rate")
+            best, score = finished.best, (logs.get("val_accuracy", 0.0), -logs["val_loss"])
+            if epoch >= keep_from and (score > best.score or not best.weights):
+                best.score, best.epoch, best.weights = score, epoch, self.model.get_weights()
+            finished.epochs = epoch + 1
+            for key in FOLLOWED:
+                if key in logs:
+                    finished.history.setdefault(key, []).append(float(logs[key]))
+            if saved is not None:
+                saved.save(self.model, finished)
+            if "val_accuracy" in logs:
+                task.advance(f"val accuracy {logs['val_accuracy']:.2%}, best {max(0.0, best.score[0]):.2%}")
+            else:
+                task.advance(f"val loss {logs['val_loss']:.4g}, best {-best.score[1]:.4g}")
+
+    return Keep()
+
+
+def _reseed(model: Any, seed: int, epoch: int) -> None:
+    """Give dropout and other random layers the random numbers of this epoch, whatever ran before it."""
+    for index, module in enumerate(model.submodules):
+        random = getattr(getattr(module, "_random_generator", None), "_generator", None)
+        if random is not None:
+            random.reset_from_seed(int(np.random.default_rng((seed, epoch, index)).integers(2**31)))
+
+
+def sample_shape(splits: Splits) -> tuple[int, ...]:
+    """Return the shape of a stored sample; empty where there are several inputs, which are not augmented."""
+    return () if isinstance(splits.x_train, Columns) else tuple(splits.x_train.shape[1:])
+
+
+def _batches(splits: Splits, preprocessing: Preprocessing, config: TrainConfig, targets: Targets) -> Any:
+    augment: Augment = augmentation(config.augment, sample_shape(splits))
+
+    class Batches(tf_keras().utils.Sequence):  # type: ignore[misc]
+        """Shuffled, augmented, preprocessed batches; epoch e of seed s is always the same."""
+
+        def start(self, epoch: int) -> None:
+            self.epoch = epoch
+            self._shuffle()
+
+        def __len__(self) -> int:
+            return math.ceil(len(splits.x_train) / config.batch_size)
+
+        def __getitem__(self, index: int) -> tuple[Any, Any]:
+            rows = self.order[index * config.batch_size : (index + 1) * config.batch_size]
+            rng = np.random.default_rng((config.seed, self.epoch, index))
+            x = preprocessing.apply(augment(splits.x_train[rows], rng))
+            return x, targets.batch(rows, x)
+
+        def on_epoch_end(self) -> None:
+            self.epoch += 1
+            self._shuffle()
+
+        def _shuffle(self) -> None:
+            self.order = np.random.default_rng((config.seed, self.epoch)).permutation(len(splits.x_train))
+
+    return Batches()

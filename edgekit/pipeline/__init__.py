@@ -1,0 +1,1 @@
+"""The main path: source, stages, export, check, bundle."""

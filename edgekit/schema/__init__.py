@@ -1,0 +1,1 @@
+"""What edgekit reads from files is of its declared type, or refused with its key path."""

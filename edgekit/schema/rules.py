@@ -1,0 +1,101 @@
+"""Rules for what stands in files, to be put into `Annotated`; `edgekit.schema.gate` reads them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from edgekit.text.printable import name_fault
+
+LARGEST = 2**63 - 1
+
+
+class Wrong(Exception):
+    """A value is not as declared.
+
+    Attributes:
+        path: keys and indices from the value that was read to the one that is wrong.
+        said: about it, such as `is "x", expected a number`.
+        hint: may be empty.
+    """
+
+    def __init__(self, said: str, hint: str = "", path: tuple[str | int, ...] = ()) -> None:
+        super().__init__(said)
+        self.path = list(path)
+        self.said, self.hint = said, hint
+
+
+@dataclass(frozen=True)
+class Range:
+    """Bounds of a number, both included."""
+
+    low: float = -LARGEST - 1
+    high: float = LARGEST
+
+
+@dataclass(frozen=True)
+class Matching:
+    """A rule for a text, or any other value.
+
+    Attributes:
+        valid: whether a value keeps the rule.
+        expected: such as `an SHA-256 of 64 hex digits`.
+    """
+
+    valid: Callable[[Any], bool]
+    expected: str
+
+
+@dataclass(frozen=True)
+class Sized:
+    """How many entries a list has, at least and at most."""
+
+    low: int = 1
+    high: int = LARGEST
+
+
+@dataclass(frozen=True)
+class Holding:
+    """The declaration of a table that the code takes as `dict[str, Any]`."""
+
+    kind: Any
+
+
+@dataclass(frozen=True)
+class Choosing:
+    """One of several declarations, chosen by the keys of a table: the first whose key it has, else the last."""
+
+    kinds: tuple[tuple[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Through:
+    """A further step for a value of the right type: returns what is kept; raises `Wrong` or `EdgekitError`."""
+
+    step: Callable[[Any], Any]
+
+
+class Unbounded:
+    """Marks floats that may be infinite or not a number, as scores of broken models are."""
+
+
+def one_of(*allowed: str) -> Matching:
+    """Return the rule that a text is one of these."""
+    return Matching(lambda value: value in allowed, "one of " + ", ".join(allowed))
+
+
+def _plain(name: str) -> bool:
+    return name_fault(name) is None
+
+
+PLAIN = "a plain file name: no folder, no leading `.` or `-`, nothing that cannot be seen, at most 255 bytes"
+PlainName = Annotated[str, Matching(_plain, PLAIN)]
+Digest = Annotated[str, Matching(re.compile(r"[0-9a-f]{64}").fullmatch, "an SHA-256 of 64 hex digits")]
+Count = Annotated[int, Range(0)]
+Natural = Annotated[int, Range(1)]
+Seconds = Annotated[float, Range(0, 1e10)]
+AnyFloat = Annotated[float, Unbounded]
+Json = Any
+"""Whatever JSON can say; `parse_json` has bounded it."""

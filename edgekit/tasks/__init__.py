@@ -1,0 +1,1 @@
+"""What a model's inputs and outputs mean, and how good its outputs are."""

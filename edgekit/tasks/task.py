@@ -1,0 +1,146 @@
+"""What a model is for: the kind of each of its outputs, and how it is judged. `edgekit.tasks.heads` finds it.
+
+kind            labels                                  outputs             usual metric
+classification  whole (n,), or one-hot (n, classes)     (classes,)          accuracy
+binary          0 or 1 (n,)                             (1,)                accuracy
+multilabel      0 or 1 (n, labels)                      (labels,)           accuracy
+segmentation    whole (n, ...), a class a position      (..., classes)      miou
+mask            0 or 1 (n, ...)                         (..., 1)            miou
+regression      numbers (n, ...)                        the same            mae
+reconstruction  none, or left out: the input            the input's shape   mse
+unlabelled      none: the float model's outputs         any                 agreement or sqnr
+
+Class numbers, as ArgMax gives them, are outputs of a classification or segmentation, too (`Head.indices`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Annotated, Any, TypedDict
+
+from edgekit.samples import Array
+from edgekit.schema.gate import read
+from edgekit.schema.rules import Range, Sized, Through, one_of
+from edgekit.tasks.labels import Coding
+from edgekit.tasks.nature import is_probable
+
+SOFTMAX = frozenset({"classification", "segmentation"})
+"""Kinds whose outputs compete along the last axis."""
+SIGMOID = frozenset({"binary", "multilabel", "mask"})
+"""Kinds whose outputs are probabilities of their own."""
+DENSE = frozenset({"segmentation", "mask"})
+VALUES = frozenset({"regression", "reconstruction"})
+USUAL = {
+    **dict.fromkeys(("classification", "binary", "multilabel"), "accuracy"),
+    **dict.fromkeys(("segmentation", "mask"), "miou"),
+    "regression": "mae",
+    "reconstruction": "mse",
+    "unlabelled": "agreement",
+}
+
+
+@dataclass(frozen=True)
+class Head:
+    """One output of a model.
+
+    Attributes:
+        name: of the output, as the model calls it.
+        kind: a key of `USUAL`.
+        metric: how it is judged.
+        logits: its values have not been through a softmax or sigmoid.
+        loss: of values: what the model was compiled with, a name that Keras knows; empty for the squared error.
+        indices: its values are class numbers, not scores of classes.
+        first, step: the label of class 0, and how far the next one's is: labels were mapped if they are not 0 and 1.
+        note: what a reader should know of how the labels were taken; may be empty.
+    """
+
+    name: str = "output"
+    kind: Annotated[str, one_of(*USUAL)] = "classification"
+    metric: str = "accuracy"
+    logits: bool = False
+    loss: str = ""
+    indices: bool = False
+    first: Annotated[int, Range(-1, 1)] = 0
+    step: Annotated[int, Range(1, 255)] = 1
+    note: str = ""
+
+    @property
+    def coding(self) -> Coding:
+        """How labels become classes."""
+        return Coding(self.first, self.step)
+
+    @property
+    def competes(self) -> bool:
+        """Whether the largest value along the last axis is what counts."""
+        return not self.indices and (self.kind in SOFTMAX or (self.kind, self.metric) == ("unlabelled", "agreement"))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form, without the note; what is as ever is left out, so that older edgekits read it."""
+        return {k: v for k, v in asdict(self).items() if k != "note" and (k not in LATER or v != LATER[k])}
+
+
+LATER = {"indices": False, "first": 0, "step": 1}
+"""Fields of `Head` that older edgekits do not know, with what they take for granted."""
+
+
+class TaskForm(TypedDict):
+    """A task as JSON."""
+
+    heads: Annotated[tuple[Head, ...], Sized(1)]
+
+
+@dataclass(frozen=True)
+class Task:
+    """All outputs of a model, in its order; the first is the one that tables show."""
+
+    heads: tuple[Head, ...] = (Head(),)
+
+    @property
+    def main(self) -> Head:
+        """The first output."""
+        return self.heads[0]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {"heads": [head.to_dict() for head in self.heads]}
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any], source: str = "task") -> Task:
+        """Read the JSON form; `source` names it in messages.
+
+        Raises:
+            InputError: it is of another form, or names a kind that is not known.
+        """
+        return read(cls, value, source, "task")
+
+    @classmethod
+    def declared(cls) -> Any:
+        """Return the declaration of the JSON form."""
+        return Annotated[TaskForm, Through(lambda form: cls(form["heads"]))]
+
+    def with_metric(self, metric: str) -> Task:
+        """Return the task with its first output judged in another way."""
+        return replace(self, heads=(replace(self.main, metric=metric), *self.heads[1:]))
+
+    def with_loss(self, loss: str) -> Task:
+        """Return the task with a loss of the user's for its only output, if that is of values."""
+        if len(self.heads) > 1 or self.main.kind not in VALUES:
+            return self
+        return replace(self, heads=(replace(self.main, loss=loss),))
+
+
+CLASSIFICATION = Task()
+
+
+def with_scale(head: Head, outputs: Array) -> Head:
+    """Return the head with `logits` as the outputs of some samples show: whether they are probabilities."""
+    if head.indices:
+        return head
+    if head.kind in SOFTMAX:
+        probable = is_probable(outputs)
+    elif head.kind in SIGMOID:
+        probable = outputs.min() >= 0 and outputs.max() <= 1
+    else:
+        return head
+    return replace(head, logits=not probable)

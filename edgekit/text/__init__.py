@@ -1,0 +1,1 @@
+"""Text for people: made safe to show, aligned in tables."""

@@ -1,0 +1,138 @@
+"""Sessions with real runner processes on tiny models."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from edgekit.bench import session as session_module
+from edgekit.bench.plan import Plan
+from edgekit.bench.session import bench
+from edgekit.bench.subjects import candidates
+from edgekit.bundle.records import Record
+from edgekit.devices.device import Device, open_device
+from edgekit.devices.jobs import Job
+from edgekit.errors import InputError, RunnerCrashed, RunnerTimeout
+from tests.support.tiny_tflite import tiny_tflite
+from tests.support.toy import toy
+
+QUICK = Plan(processes=2, min_samples=20, min_seconds=0.01, warmup_seconds=0.01)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    return [tiny_tflite(tmp_path / "a.tflite"), tiny_tflite(tmp_path / "b.tflite", int4=True)]
+
+
+def test_a_whole_session(files: list[Path]) -> None:
+    with open_device() as device:
+        record = bench(candidates(files), QUICK, device, data=toy(), preprocessing={"scale": 0.1})
+    assert [s.name for s in record.subjects] == ["a.tflite", "b.tflite"]
+    assert record.subjects[0].sha256 == hashlib.sha256(files[0].read_bytes()).hexdigest()
+    for m in record.measurements:
+        assert len(m.latency) == 2
+        assert m.memory is not None
+        assert m.accuracy is not None
+        assert m.accuracy["samples"] == 40
+        assert m.failures == []
+    assert record.evaluation is not None
+    assert record.evaluation["samples"] == 40
+    again = Record.from_dict(json.loads(json.dumps(record.to_dict())), "x")
+    assert again == record
+
+
+def order_of(plan: Plan, files: list[Path], monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, int]]:
+    seen = []
+
+    def note(device: Device, job: Job, timeout: float, **_: object) -> dict[str, object]:
+        seen.append((job.mode, job.model.name, job.threads))
+        return {}
+
+    monkeypatch.setattr(session_module, "run_job", note)
+    with open_device() as device:
+        bench(candidates(files), plan, device)
+    return seen
+
+
+def test_latency_rounds_are_interleaved(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = order_of(Plan(threads=(1, 2), processes=2, memory=False), files, monkeypatch)
+    one_round = [("latency", n, t) for t in (1, 2) for n in ("a.tflite", "b.tflite")]
+    assert seen == one_round * 2
+
+
+def test_passes_are_separate_and_can_be_left_out(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [m for m, _, _ in order_of(Plan(latency=False), files, monkeypatch)] == ["memory"] * 2
+    seen = order_of(Plan(processes=3), files, monkeypatch)
+    assert [m for m, _, _ in seen] == ["memory"] * 2 + ["latency"] * 6
+
+
+def test_a_crash_is_recorded_and_the_rest_goes_on(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    real = session_module.run_job
+
+    def crash(device: Device, job: Job, timeout: float, **_: object) -> dict[str, object]:
+        if job.model.name == "a.tflite" and job.mode == "latency":
+            raise RunnerCrashed("a.tflite: the runner died of SIGILL")
+        return real(device, job, timeout=timeout)
+
+    monkeypatch.setattr(session_module, "run_job", crash)
+    with open_device() as device:
+        record = bench(candidates(files), QUICK, device)
+    first, second = record.measurements
+    assert first.failures == ["latency: a.tflite: the runner died of SIGILL"]
+    assert first.latency == []
+    assert first.memory is not None
+    assert len(second.latency) == 2
+
+
+def test_a_file_that_does_not_end_is_not_tried_again(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[str, str]] = []
+
+    def late(device: Device, job: Job, timeout: float, **_: object) -> dict[str, object]:
+        seen.append((job.mode, job.model.name))
+        if job.model.name == "a.tflite":
+            raise RunnerTimeout("a.tflite: was stopped")
+        return {}
+
+    monkeypatch.setattr(session_module, "run_job", late)
+    with open_device() as device:
+        record = bench(candidates(files), Plan(threads=(1, 2), processes=3), device)
+    assert [mode for mode, name in seen if name == "a.tflite"] == ["memory"]
+    assert len(seen) == 1 + 2 + 6
+    assert record.measurements[0].failures == ["memory: a.tflite: was stopped"]
+
+
+def test_duplicate_names_are_told_apart(tmp_path: Path, files: list[Path]) -> None:
+    (tmp_path / "other").mkdir()
+    twin = tiny_tflite(tmp_path / "other" / "a.tflite")
+    names = [c.subject.name for c in candidates([files[0], twin])]
+    assert names == [str(files[0]), str(twin)]
+    with pytest.raises(InputError, match="given twice"):
+        candidates([files[0], files[0]])
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"threads": (0,)}, {"threads": (1, 1)}, {"threads": (5000,)}, {"processes": 0},
+        {"min_samples": 0}, {"min_seconds": -1.0}, {"min_seconds": float("nan")}, {"timeout": 0.0},
+        {"latency": False, "memory": False, "accuracy": False},
+    ],
+)  # fmt: skip
+def test_impossible_plans(fields: dict[str, object]) -> None:
+    with pytest.raises(InputError):
+        Plan(**fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("cores", "threads"), [(4, (1, 4)), (1, (1,)), (10**17, (1,)), ({"unavailable": "x"}, (1,))])
+def test_threads_of_a_device_that_tells_its_cores(cores: object, threads: tuple[int, ...]) -> None:
+    from types import SimpleNamespace
+    from typing import cast
+
+    from edgekit.bench.session import _settled
+    from edgekit.devices.device import Device
+
+    device = cast(Device, SimpleNamespace(target=SimpleNamespace(threads=())))
+    assert _settled(Plan(threads=()), device, {"cores": cores, "emulated": False}).threads == threads

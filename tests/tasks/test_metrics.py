@@ -1,0 +1,159 @@
+"""Metrics against values worked out by hand or by scikit-learn."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgekit.errors import InputError
+from edgekit.stats import bootstrap_ratio, mean_interval
+from edgekit.tasks.heads import find_head
+from edgekit.tasks.metrics import METRICS, Score
+from edgekit.tasks.scoring import score, scores, with_metric
+from edgekit.tasks.task import Head, Task, with_scale
+
+RNG = np.random.default_rng(5)
+
+
+def head(kind: str, metric: str, *, logits: bool = False) -> Head:
+    return Head("y", kind, metric, logits)
+
+
+def test_accuracy_counts_classes_and_keeps_the_old_form() -> None:
+    outputs = np.array([[0.1, 0.9], [0.8, 0.2], [0.3, 0.7]])
+    found = score(outputs, np.array([1, 0, 0]), head("classification", "accuracy"))
+    assert found.to_dict() == {"correct": 2, "samples": 3}
+    assert Score.from_dict(found.to_dict()) == found
+
+
+@pytest.mark.parametrize(("logits", "expected"), [(False, 2), (True, 3)])
+def test_a_binary_decision_falls_at_half_or_at_zero(logits: bool, expected: int) -> None:
+    outputs = np.array([[0.7], [0.2], [0.3]])
+    found = score(outputs, np.array([1, 0 if not logits else 1, 1]), head("binary", "accuracy", logits=logits))
+    assert found.correct == expected
+
+
+def test_auc_as_scikit_learn_has_it() -> None:
+    from sklearn.metrics import roc_auc_score
+
+    y, outputs = RNG.integers(0, 2, 300), RNG.integers(0, 20, 300) / 20  # with ties
+    found = score(outputs[:, None], y, head("binary", "auc"))
+    assert found.interval.value == pytest.approx(roc_auc_score(y, outputs))
+    assert found.interval.low < found.interval.value < found.interval.high
+    labels, many = RNG.integers(0, 2, (200, 3)), RNG.random((200, 3))
+    assert score(many, labels, head("multilabel", "auc")).interval.value == pytest.approx(roc_auc_score(labels, many))
+    with pytest.raises(InputError, match="auc of output y: auc needs samples with and without a label"):
+        score(outputs[:, None], np.ones(300, int), head("binary", "auc"))
+
+
+def test_errors_of_values() -> None:
+    outputs, y = np.array([[1.0], [2.0], [4.0]]), np.array([1.0, 3.0, 2.0])
+    assert score(outputs, y, head("regression", "mae")).interval.value == 1
+    squared = score(outputs, y, head("regression", "mse"))
+    assert squared.interval.value == pytest.approx(5 / 3)
+    assert squared.interval.low >= 0
+
+
+def test_miou_by_hand() -> None:
+    y = np.array([[[0, 0], [1, 1]], [[0, 1], [1, 1]]])
+    outputs = np.eye(3)[np.array([[[0, 1], [1, 1]], [[0, 1], [1, 0]]])]
+    found = score(outputs, y, head("segmentation", "miou"))
+    assert found.interval.value == pytest.approx(np.mean([2 / 4, 4 / 6]))  # the third class occurs nowhere
+    mask = score((y == 1)[..., None] * 0.9, (y == 1).astype(int), head("mask", "miou"))
+    assert mask.interval.value == 1
+
+
+def test_top5_agreement_and_sqnr() -> None:
+    outputs = np.tile(np.arange(10.0), (4, 1))
+    assert score(outputs, np.array([9, 5, 4, 0]), head("classification", "top5")).correct == 2
+    assert score(outputs, outputs * 2, head("unlabelled", "agreement")).correct == 4
+    assert score(outputs, outputs * 1.1, head("unlabelled", "sqnr")).interval.value == pytest.approx(20.83, abs=0.01)
+    text = score(outputs, outputs * 1.1, head("unlabelled", "sqnr")).to_dict()
+    assert "low" not in text
+    assert Score.from_dict(text).interval.value == pytest.approx(20.83, abs=0.01)
+
+
+def test_outputs_that_are_not_finite_are_worth_nothing() -> None:
+    outputs = np.array([[0.1, np.nan], [0.5, 0.5]])
+    assert math.isnan(score(outputs, np.array([0, 1]), head("classification", "accuracy")).interval.value)
+
+
+def test_every_output_is_scored() -> None:
+    task = Task((head("classification", "accuracy"), Head("z", "regression", "mae")))
+    found = scores([np.eye(2), np.zeros((2, 1))], [np.array([0, 1]), np.array([1.0, 3.0])], task)
+    assert found["correct"] == 2
+    assert found["heads"]["z"]["value"] == 2
+
+
+def test_metrics_that_do_not_fit() -> None:
+    for kind in ("classification", "regression", "segmentation", "unlabelled"):
+        for name, metric in METRICS.items():
+            task = Task((head(kind, "accuracy"),))
+            if kind in metric.kinds:
+                assert with_metric(task, name).main.metric == name
+            else:
+                with pytest.raises(InputError, match=f"--metric {name}: not for {kind}"):
+                    with_metric(task, name)
+
+
+def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
+    held = [0, 0]
+    for _ in range(200):
+        interval = mean_interval(RNG.exponential(1, 100))
+        held[0] += interval.low <= 1 <= interval.high
+        ratio = bootstrap_ratio(RNG.binomial(20, 0.3, (100, 1)).astype(float), np.full((100, 1), 20.0))
+        held[1] += ratio.low <= 0.3 <= ratio.high
+    assert all(175 <= count <= 200 for count in held)
+
+
+@pytest.mark.parametrize(
+    ("y", "shape", "kind"),
+    [
+        (np.array([0, 1, 2]), (3,), "classification"),
+        (np.array([0, 1, 1]), (1,), "binary"),
+        (np.array([3, 70, 12]), (1,), "regression"),
+        (np.array([0.5, 1.0], np.float32), (1,), "regression"),
+        (np.array([[0, 1], [1, 1]]), (2,), "multilabel"),
+        (np.zeros((2, 4), np.float32), (4,), "regression"),
+        (np.zeros((2, 8, 8), np.uint8), (8, 8, 3), "segmentation"),
+        (np.zeros((2, 8, 8), np.uint8), (8, 8, 1), "mask"),
+        (np.zeros((2, 8, 8, 3), np.float32), (8, 8, 3), "regression"),
+        (np.zeros((2, 5), np.int32), (None, 7), "segmentation"),
+        (None, (6,), "reconstruction"),
+        (None, (4,), "unlabelled"),
+    ],
+)
+def test_kinds(y: Any, shape: Any, kind: str) -> None:
+    assert find_head("y", y, shape, [(6,)]).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("y", "shape", "message"),
+    [
+        (np.array([0, 3]), (3,), "labels run from 0 to 3, output y has 3 classes"),
+        (np.array([-1, 1]), (3,), "labels run from -1 to 1"),
+        (np.array([0.5, 1.0], np.float32), (3,), r"labels of a sample have shape \(\) and dtype float32"),
+        (np.zeros((2, 4), np.float32), (3,), r"have shape \(4,\) and dtype float32, output y has shape \(3,\)"),
+        (np.full((2, 8, 8), 2, np.uint8), (8, 8, 1), "labels run from 2 to 2, output y has 2 classes"),
+    ],
+)
+def test_labels_that_do_not_fit(y: Any, shape: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        find_head("y", y, shape, [(6,)])
+
+
+def test_logits_are_seen_from_the_outputs() -> None:
+    assert not with_scale(head("classification", "accuracy"), np.array([[0.2, 0.8]])).logits
+    assert with_scale(head("classification", "accuracy"), np.array([[2.0, -0.8]])).logits
+    assert with_scale(head("binary", "accuracy"), np.array([[2.0], [-0.8]])).logits
+    assert not with_scale(head("regression", "mae"), np.array([[2.0], [-0.8]])).logits
+
+
+@pytest.mark.parametrize("value", [{}, {"heads": []}, {"heads": [{"kind": "dance"}]}, {"heads": [{"colour": 1}]}])
+def test_a_task_that_cannot_be_read(value: Any) -> None:
+    with pytest.raises(InputError, match="task"):
+        Task.from_dict(value)
+    assert Task.from_dict(Task().to_dict()) == Task()
