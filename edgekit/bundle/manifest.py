@@ -51,8 +51,8 @@ class Artifact:
     made_by: str
     """How the file came to be, e.g. `TFLiteConverter`, `tf2onnx from the int8 TFLite`."""
     validation: ScoreForm | None = None
-    """How good this file's outputs for the samples of `data.check` are (`edgekit.tasks.metrics.Score`), or for validation
-    samples in bundles of older edgekits, which name none; None for `c`."""
+    """How good this file's outputs for the samples of `data.check` are (`edgekit.tasks.metrics.Score`), or for
+    validation samples in bundles of older edgekits, which name none; None for `c`."""
     rewrites: dict[str, Count] = field(default_factory=dict)
     """What was rewritten in the model before quantization (`edgekit.export.rewrites`): name to the number of places."""
     weights_in_8_bits: Annotated[float, Range(0, 1)] | None = None

@@ -19,8 +19,8 @@ from edgekit.devices.device import open_device
 from edgekit.errors import InputError
 from edgekit.formats.reading import inspect_file
 from edgekit.report.model_page import render
-from tests import vendor_onnx as onnx_files
-from tests import vendor_tflite as tflite_files
+from tests.support import vendor_onnx as onnx_files
+from tests.support import vendor_tflite as tflite_files
 from tests.support.heard import Heard
 from tests.support.tiny_onnx import tiny_onnx
 from tests.support.tiny_tflite import Op, T, model

@@ -11,8 +11,8 @@ import pytest
 
 from edgekit.errors import InputError, RunnerCrashed
 from edgekit.models.files.file_model import FileModel, FileTensor
-from tests import vendor_onnx as onnx_files
-from tests import vendor_tflite as tflite_files
+from tests.support import vendor_onnx as onnx_files
+from tests.support import vendor_tflite as tflite_files
 from tests.support.tiny_onnx import constant, save, tiny_onnx, value
 from tests.support.tiny_tflite import Op, T, changed, model, tiny_tflite
 

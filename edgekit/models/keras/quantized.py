@@ -16,6 +16,8 @@ def scope(model: Any | None = None) -> Iterator[None]:
 
     The functions are those already in memory or in a file edgekit wrote; no foreign code is let in.
     """
+    from tf_keras.src.saving.serialization_lib import SafeModeScope
+
     config = depthwise_config()
     custom = {type(layer).__name__: type(layer) for layer in model.layers} if model else {}
     custom = {name: kind for name, kind in custom.items() if not hasattr(tf_keras().layers, name)}
@@ -31,6 +33,10 @@ def scope(model: Any | None = None) -> Iterator[None]:
 @cache
 def depthwise_config() -> Any:
     """Return the class of TFMOT configurations for DepthwiseConv2D with one weight scale a channel."""
+    from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
+        default_8bit_quantize_registry as registry,
+    )
+
     keras, tf = tf_keras(), tensorflow()
 
     class PerChannelQuantizer(tfmot().quantization.keras.quantizers.LastValueQuantizer):  # type: ignore[misc]
