@@ -158,11 +158,11 @@ class Lines:
     def __init__(self) -> None:
         self.text = ""
 
-    def say(self, message: str) -> None:
+    def notify(self, message: str) -> None:
         """Keep a step."""
         self.text = message
 
-    def warn(self, message: str) -> None:
+    def warn(self, message: str, code: str = "") -> None:
         """Keep a doubt."""
         self.text = message
 

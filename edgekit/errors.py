@@ -25,15 +25,17 @@ class EdgekitError(Exception):
     Args:
         message: what happened, naming the file or option.
         hint: the next step for the user, one sentence; empty when there is none.
+        code: a slug of `edgekit.codes`, which stays the same whatever the message says.
     """
 
     transient = False
     """Whether the same call may succeed when simply repeated (a dropped connection), so retrying makes sense."""
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    def __init__(self, message: str, hint: str = "", *, code: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.code = code
 
 
 class InputError(EdgekitError):
@@ -52,6 +54,7 @@ class MissingExtraError(EdgekitError):
         super().__init__(
             f"{what} needs the `{extra}` extra, which is not installed{detail}",
             f"install it with: pip install 'edgekit[{extra}]'",
+            code="extra-not-installed",
         )
         self.extra = extra
 

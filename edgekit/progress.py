@@ -1,4 +1,4 @@
-"""How library code tells what it is doing, without printing."""
+"""How library code reports what it is doing, without printing."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Task(Protocol):
 class Progress(Protocol):
     """Receives what a library function is doing."""
 
-    def say(self, message: str) -> None:
+    def notify(self, message: str) -> None:
         """Report one finished or starting step, a sentence."""
 
-    def warn(self, message: str) -> None:
-        """Report something the user should know, but that does not stop the work."""
+    def warn(self, message: str, code: str = "") -> None:
+        """Report something the user should know, but that does not stop the work; `code` is of `edgekit.codes`."""
 
     def task(self, label: str, total: int) -> AbstractContextManager[Task]:
         """Start counted work of `total` units."""
@@ -30,10 +30,10 @@ class Progress(Protocol):
 class Silent:
     """A `Progress` that shows nothing; the default for library calls."""
 
-    def say(self, message: str) -> None:
+    def notify(self, message: str) -> None:
         """Ignore."""
 
-    def warn(self, message: str) -> None:
+    def warn(self, message: str, code: str = "") -> None:
         """Ignore."""
 
     @contextmanager

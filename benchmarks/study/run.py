@@ -77,7 +77,7 @@ def run(dataset: Dataset, budget: Budget, wanted: Sequence[Item], work: Path, pr
     """
     known = {item.path: read_record(item.path) for item in wanted}
     left = [item for item in wanted if (record := known[item.path]) is None or record.failure]
-    progress.say(f"{len(wanted)} rows with seeds, {len(wanted) - len(left)} done already")
+    progress.notify(f"{len(wanted)} rows with seeds, {len(wanted) - len(left)} done already")
     if left:
         baselines = [baseline_key(budget, dataset.fingerprint(), seed) for seed in {item.seed for item in wanted}]
         # Of all rows, not of those wanted now: what is shared must not depend on --only.
@@ -86,7 +86,7 @@ def run(dataset: Dataset, budget: Budget, wanted: Sequence[Item], work: Path, pr
         samples = write_test_samples(dataset, work / "test.npz")
         workshop = Workshop(dataset, splits, budget, work, shared, progress)
         for number, item in enumerate(left, 1):
-            progress.say(f"[{number}/{len(left)}] seed {item.seed}: {item.row.label}")
+            progress.notify(f"[{number}/{len(left)}] seed {item.seed}: {item.row.label}")
             record = _do(item, workshop, samples)
             write_json(item.path, record.to_dict())
             _tell(record, progress)
@@ -109,4 +109,4 @@ def _tell(record: Record, progress: Progress) -> None:
     if record.failure:
         progress.warn(f"{record.row}: {record.failure}")
     for file in record.files:
-        progress.say(f"  {file.scheme}: {file.accuracy:.2%}, {file.bytes:,} bytes, row took {record.seconds:.0f} s")
+        progress.notify(f"  {file.scheme}: {file.accuracy:.2%}, {file.bytes:,} bytes, row took {record.seconds:.0f} s")

@@ -28,7 +28,7 @@ from edgekit.files.temporary import temporary_folder
 from edgekit.processes.python import environment, module_argv
 from edgekit.text.printable import visible
 
-LINE = re.compile(r"edgekit: (?P<message>.*)")
+LINE = re.compile(r"edgekit: (?P<message>.*?)(?: \[(?P<code>[a-z0-9-]+)\])?")
 HINT = re.compile(r"  hint: (?P<hint>.*)")
 
 
@@ -264,12 +264,12 @@ def _numbers(value: Sequence[float] | float) -> str:
 
 def _run(argv: Sequence[str], *, verbose: bool) -> None:
     """Run a command of edgekit, which ends with us, showing what it says, and raise what it explains."""
-    message, hint, last = "", "", ""
+    message, code, hint, last = "", "", "", ""
 
     def read(line: str) -> None:
-        nonlocal message, hint, last
-        if found := LINE.match(line):
-            message = found["message"]
+        nonlocal message, code, hint, last
+        if found := LINE.fullmatch(line):
+            message, code = found["message"], found["code"] or ""
         elif found := HINT.match(line):
             hint = found["hint"]
         elif verbose:
@@ -278,4 +278,6 @@ def _run(argv: Sequence[str], *, verbose: bool) -> None:
 
     done = LocalTransport().run(module_argv("edgekit", *argv), timeout=math.inf, env=environment(), on_line=read)
     if done.returncode:
-        raise EdgekitError(message or f"edgekit {argv[0]} ended with exit code {done.returncode}: {last}", hint)
+        raise EdgekitError(
+            message or f"edgekit {argv[0]} ended with exit code {done.returncode}: {last}", hint, code=code
+        )

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 from edgekit.progress import Task
-from edgekit.text.printable import visible
+from edgekit.text.printable import visible, with_code
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -33,13 +33,13 @@ class Console:
             self._out = sys.stderr
         self._bar: RichProgress | None = None
 
-    def say(self, message: str) -> None:
+    def notify(self, message: str) -> None:
         """Print a line."""
         self._print(message)
 
-    def warn(self, message: str) -> None:
-        """Print a line that starts with `warning:`."""
-        self._print(f"warning: {message}")
+    def warn(self, message: str, code: str = "") -> None:
+        """Print a line that starts with `warning:`, and ends with its code."""
+        self._print(f"warning: {with_code(message, code)}")
 
     @contextmanager
     def task(self, label: str, total: int) -> Iterator[Task]:
@@ -99,4 +99,4 @@ class _Lines:
         self._done += units
         if self._done == self._total or time.monotonic() - self._last >= 5:
             self._last = time.monotonic()
-            self._console.say(f"  {self._label} {self._done}/{self._total}{'  ' + note if note else ''}")
+            self._console.notify(f"  {self._label} {self._done}/{self._total}{'  ' + note if note else ''}")

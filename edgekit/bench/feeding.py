@@ -76,7 +76,7 @@ def tried_out(
         looked = look(name, predict, macs, facts, splits, task, how, given=says_scale(given or {}), anyway=True)
     except EdgekitError:
         return candidate  # what stands in the way here is told where the file is measured
-    progress.say(looked.said)
+    progress.notify(looked.notice)
     for warning in looked.warnings:
         progress.warn(warning)
     return dataclasses.replace(candidate, preprocessing=looked.preprocessing)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from edgekit.bundle.records import CPUS
 from edgekit.errors import InputError
-from edgekit.text.printable import shown, told
+from edgekit.text.printable import clipped, quoted
 
 MAX_AXES = 8
 LARGEST_SIZE = 2**31 - 1
@@ -58,7 +58,7 @@ class Plan:
 
     def __post_init__(self) -> None:
         if any(not 1 <= t <= 1024 for t in self.threads):
-            raise InputError(f"--threads {', '.join(map(shown, self.threads))}: expected numbers from 1 to 1024")
+            raise InputError(f"--threads {', '.join(map(quoted, self.threads))}: expected numbers from 1 to 1024")
         if len(set(self.threads)) != len(self.threads):
             raise InputError(f"--threads {','.join(map(str, self.threads))}: a number is given twice")
         for option, value, low, high in (
@@ -70,16 +70,16 @@ class Plan:
         ):
             if not low <= value <= high:
                 unit = " seconds" if isinstance(low, float) else ""
-                raise InputError(f"{option} {shown(value)}{unit}: expected {low:g} to {high:g}{unit}")
+                raise InputError(f"{option} {quoted(value)}{unit}: expected {low:g} to {high:g}{unit}")
         if self.pin and not CPUS.fullmatch(self.pin):
-            raise InputError(f"--pin {told(self.pin)}: expected CPU numbers to 9999, such as 3 or 0-3 or 0,2")
+            raise InputError(f"--pin {clipped(self.pin)}: expected CPU numbers to 9999, such as 3 or 0-3 or 0,2")
         if self.governor and not re.fullmatch(r"[a-z_]+", self.governor):
             raise InputError(f"--governor {self.governor}: expected a governor's name such as performance")
         if self.cool_below_c is not None and not (0 < self.cool_below_c < 150 and self.cool_timeout > 0):
             raise InputError("--cool-below takes degrees Celsius, such as 60C, and --cool-timeout a time, such as 5m")
         for name, shape in self.input_shapes.items():
             if not all(1 <= size <= LARGEST_SIZE for size in shape) or len(shape) > MAX_AXES:
-                sizes = ",".join(map(shown, shape[: MAX_AXES + 1]))
+                sizes = ",".join(map(quoted, shape[: MAX_AXES + 1]))
                 raise InputError(
                     f"--input-shape {name}={sizes}: expected up to {MAX_AXES} sizes from 1 to {LARGEST_SIZE}"
                 )

@@ -136,15 +136,15 @@ class Named:
     def __init__(self, name: str, progress: Progress, stop: threading.Event) -> None:
         self._name, self._progress, self._stop = name, progress, stop
 
-    def say(self, message: str) -> None:
+    def notify(self, message: str) -> None:
         """Report a step."""
         self.check()
-        self._progress.say(f"{self._name}: {message.removeprefix(self._name + ': ')}")
+        self._progress.notify(f"{self._name}: {message.removeprefix(self._name + ': ')}")
 
-    def warn(self, message: str) -> None:
+    def warn(self, message: str, code: str = "") -> None:
         """Report a doubt."""
         self.check()
-        self._progress.warn(f"{self._name}: {message.removeprefix(self._name + ': ')}")
+        self._progress.warn(f"{self._name}: {message.removeprefix(self._name + ': ')}", code)
 
     def task(self, label: str, total: int) -> _Counted:
         """Count work in lines."""
@@ -173,4 +173,4 @@ class _Counted:
         self._progress.check()
         before, self._done = self._done, self._done + units
         if self._done * 10 // self._total > before * 10 // self._total:
-            self._progress.say(f"{self._label} {self._done}/{self._total}  {note}")
+            self._progress.notify(f"{self._label} {self._done}/{self._total}  {note}")

@@ -11,7 +11,7 @@ from edgekit.schema.rules import AnyFloat, Choosing, Count, Natural, Range, Seco
 from edgekit.stats import Interval
 from edgekit.tasks.metrics import Counted, Score, Valued, share
 from edgekit.tasks.scores import score_text
-from edgekit.text.printable import shown
+from edgekit.text.printable import quoted
 from edgekit.text.tables import ratio_with_interval
 
 SCORE = ("metric", "correct", "value", "low", "high", "samples")
@@ -104,7 +104,7 @@ def _of_form(form: Mapping[str, Any]) -> Entry:
     score = {key: form[key] for key in SCORE if key in form}
     unknown = set(form) - set(score) - set(EntryForm.__annotations__)
     if unknown:
-        raise Wrong(f"has unknown keys: {', '.join(map(shown, sorted(unknown)))}")
+        raise Wrong(f"has unknown keys: {', '.join(map(quoted, sorted(unknown)))}")
     return Entry(**{key: form[key] for key in EntryForm.__annotations__}, score=Score.from_dict(score))
 
 

@@ -24,7 +24,7 @@ from edgekit.tasks.metrics import METRICS, ScoreForm
 from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.tasks.task import CLASSIFICATION, Task
 from edgekit.tasks.tensors import TensorSpec
-from edgekit.text.printable import shown
+from edgekit.text.printable import quoted
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
@@ -69,7 +69,7 @@ class Artifact:
     def check(self) -> None:
         """Raise `Wrong` for a file that is not called as its format is."""
         if not self.file.endswith(SUFFIXES[self.format]):
-            raise Wrong(f"is {shown(self.file)}, expected a name that ends in {SUFFIXES[self.format]}", path=("file",))
+            raise Wrong(f"is {quoted(self.file)}, expected a name that ends in {SUFFIXES[self.format]}", path=("file",))
 
 
 @dataclass(frozen=True)
@@ -194,14 +194,14 @@ class Manifest:
         places += [(("files", name), name) for name in self.files]
         for path, name in places:
             if name.casefold() in seen:
-                raise Wrong(f"is {shown(name)}, a name that another file of the bundle has", path=path)
+                raise Wrong(f"is {quoted(name)}, a name that another file of the bundle has", path=path)
             seen.add(name.casefold())
         for index, head in enumerate(self.task.heads):
             known = METRICS.get(head.metric)
             own = index == 0 and ":" in head.metric  # run only where the user names it, too
             if not own and (known is None or head.kind not in known.kinds):
                 fitting = ", ".join(name for name, metric in METRICS.items() if head.kind in metric.kinds)
-                said = f"is {shown(head.metric)}, expected one for {head.kind}: {fitting}"
+                said = f"is {quoted(head.metric)}, expected one for {head.kind}: {fitting}"
                 raise Wrong(said, path=("task", "heads", index, "metric"))
 
 

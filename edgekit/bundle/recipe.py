@@ -47,7 +47,7 @@ from edgekit.errors import InputError
 from edgekit.schema.document import parse_toml, read_text
 from edgekit.schema.mixups import recognised
 from edgekit.schema.toml import LARGEST, Table, document, key_toml, nearest_or_file, to_toml
-from edgekit.text.printable import plain_name, shown, visible
+from edgekit.text.printable import plain_name, quoted, visible
 
 SCHEMA = 1
 SCHEMES = ("float32", "float16", "dynamic", "int8", "int16x8", "int4-dense", "int4")
@@ -228,7 +228,7 @@ def parse_stage(text: str) -> StageSpec:
         key, equals, value = part.partition("=")
         if not equals or not key.strip() or not value.strip():
             raise InputError(
-                f"--stage {told}: {shown(part)} is not key=value", "e.g. --stage prune:amount=0.5,epochs=3"
+                f"--stage {told}: {quoted(part)} is not key=value", "e.g. --stage prune:amount=0.5,epochs=3"
             )
         key = key.strip()
         _check_option(key, f"--stage {use.strip()}: a key")
@@ -257,7 +257,7 @@ def _check_option(value: Any, where: str) -> None:
         number = isinstance(one, bool) or (isinstance(one, int) and abs(one) <= LARGEST)
         if not (plain or number or (isinstance(one, float) and math.isfinite(one))):
             raise InputError(
-                f"{where} is {shown(value)}", "expected a text of one line, a finite number, true or false, or a list"
+                f"{where} is {quoted(value)}", "expected a text of one line, a finite number, true or false, or a list"
             )
 
 

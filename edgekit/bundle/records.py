@@ -34,7 +34,7 @@ from edgekit.schema.rules import (
     Sized,
     Wrong,
 )
-from edgekit.text.printable import plain_name, shown
+from edgekit.text.printable import plain_name, quoted
 
 SCHEMA = 1
 MOST_THREADS = 1024
@@ -225,7 +225,7 @@ class Record:
         names = [subject.name for subject in self.subjects]
         for index, name in enumerate(names):
             if name in names[:index]:
-                raise Wrong(f"is {shown(name)}, a name that another file has", path=("subjects", index, "name"))
+                raise Wrong(f"is {quoted(name)}, a name that another file has", path=("subjects", index, "name"))
         baselines = {m.threads for m in self.measurements if m.subject == 0}
         for index, measurement in enumerate(self.measurements):
             if measurement.subject >= len(names):

@@ -130,7 +130,7 @@ def command(
         check_default(out)
     prove(out, into=True)
     claim()
-    console.say(f"Measuring on {', '.join(target)}: {', '.join(map(str, paths))}")
+    console.notify(f"Measuring on {', '.join(target)}: {', '.join(map(str, paths))}")
 
     from edgekit.bench.inputs import fed_ports
     from edgekit.bench.several import measure

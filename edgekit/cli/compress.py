@@ -134,8 +134,8 @@ def command(
     prove_bundle(folder, model, data, recipe, force=force, marker=MANIFEST, strangers=strangers)
     claim()
     console = Console()
-    console.say(f"Compressing {model or 'the demo model'} with {chosen.name}: {chosen.description}")
-    console.say("(starting TensorFlow takes a few seconds)")
+    console.notify(f"Compressing {model or 'the demo model'} with {chosen.name}: {chosen.description}")
+    console.notify("(starting TensorFlow takes a few seconds)")
 
     from edgekit.bundle.ledger import Entry
     from edgekit.pipeline.open_inputs import Asked

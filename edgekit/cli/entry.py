@@ -19,6 +19,7 @@ from edgekit.cli.printed import Printed
 from edgekit.cli.terminal import guarded, message
 from edgekit.errors import EdgekitError, InputError
 from edgekit.files.temporary import of_temporaries, own_process
+from edgekit.text.printable import with_code
 
 PIPE_CLOSED = 128 + signal.SIGPIPE
 
@@ -94,7 +95,7 @@ def _failed(error: Exception, name: str) -> int:
     told = _told(error)
     if told is None:
         raise error
-    _say(f"{name}: {told.message}", *([f"  hint: {told.hint}"] if told.hint else []))
+    _say(f"{name}: {with_code(told.message, told.code)}", *([f"  hint: {told.hint}"] if told.hint else []))
     return 1
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import InputError
-from edgekit.text.printable import told
+from edgekit.text.printable import clipped
 
 if TYPE_CHECKING:
     from edgekit.devices.target import Target
@@ -78,7 +78,7 @@ def integers(text: str, option: str) -> tuple[int, ...]:
     """
     parts = [part.strip() for part in text.split(",")]
     if len(parts) > MOST_INTEGERS or not all(re.fullmatch(r"-?[0-9]{1,18}", part) for part in parts):
-        raise InputError(f"{option} {told(text)}: expected integers with commas between them, such as 1,2,4")
+        raise InputError(f"{option} {clipped(text)}: expected integers with commas between them, such as 1,2,4")
     return tuple(map(int, parts))
 
 
@@ -126,7 +126,7 @@ def targets(
             "set EDGEKIT_<TARGET>_HOST for each, or write files: edgekit targets init",
         )
     for line in filter(None, map(where_from, found)):
-        progress.say(line)
+        progress.notify(line)
     return found
 
 
@@ -136,9 +136,9 @@ def _by_name(texts: Sequence[str], option: str, form: str) -> dict[str, str]:
     for text in texts:
         name, equals, value = text.rpartition("=")
         if not equals or not name:
-            raise InputError(f"{option} {told(text)}: expected {form}")
+            raise InputError(f"{option} {clipped(text)}: expected {form}")
         if name in found:
-            raise InputError(f"{option} {told(name)}: given twice")
+            raise InputError(f"{option} {clipped(name)}: given twice")
         found[name] = value
     return found
 
@@ -153,4 +153,4 @@ def _number(text: str, option: str) -> float:
     try:
         return number(text)
     except ValueError:
-        raise InputError(f"{option} {told(text)}: expected a number such as 0.5 or 1/255") from None
+        raise InputError(f"{option} {clipped(text)}: expected a number such as 0.5 or 1/255") from None

@@ -40,7 +40,7 @@ def command(
 
     console = Console()
     (chosen,) = targets([target], host, identity, console, trust=trust_target)
-    console.say(f"Copying {source} to {chosen.name}")
+    console.notify(f"Copying {source} to {chosen.name}")
 
     from edgekit.devices.push import push
     from edgekit.text.tables import table

@@ -87,7 +87,7 @@ def check_command(
 
     console = Console()
     (target,) = targets([name], host, identity, console, trust=trust_target)
-    console.say(f"Checking {target.name}: {target.host or target.description}")
+    console.notify(f"Checking {target.name}: {target.host or target.description}")
 
     from edgekit.devices.doctor import examine
 

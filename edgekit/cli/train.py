@@ -53,7 +53,7 @@ def command(
 
     claim()
     console = Console()
-    console.say(f"Training {name} on {data} (starting TensorFlow takes a few seconds)")
+    console.notify(f"Training {name} on {data} (starting TensorFlow takes a few seconds)")
     history = train_reference(
         name,
         data,

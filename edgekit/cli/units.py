@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from edgekit.errors import InputError
-from edgekit.text.printable import told
+from edgekit.text.printable import clipped
 
 TIME_HELP = "500ms, 90s, 5m, 1h; a number alone is seconds"
 _SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
@@ -20,7 +20,7 @@ def seconds(text: str, option: str) -> float:
     """
     found = re.fullmatch(_NUMBER + r" ?([a-z]*)", text.strip(), re.ASCII)
     if not found or found[2] not in _SECONDS:
-        raise InputError(f"{option} {told(text)}: expected a time: {TIME_HELP}")
+        raise InputError(f"{option} {clipped(text)}: expected a time: {TIME_HELP}")
     return float(found[1]) * _SECONDS[found[2]]
 
 
@@ -32,5 +32,5 @@ def celsius(text: str, option: str) -> float:
     """
     found = re.fullmatch(_NUMBER + r" ?°?[Cc]?", text.strip())
     if not found:
-        raise InputError(f"{option} {told(text)}: expected degrees Celsius: 60 or 60C")
+        raise InputError(f"{option} {clipped(text)}: expected degrees Celsius: 60 or 60C")
     return float(found[1])

@@ -38,7 +38,7 @@ def load_data(spec: str, sample_shape: tuple[int | None, ...] | None = None, pro
         return named.load(spec)
     raw = load_raw(spec, sample_shape, progress)
     for note in raw.notes:
-        progress.say(note)
+        progress.notify(note)
     arrays = {"x_train": raw.x_train, "y_train": raw.y_train, "x_test": raw.x_test, "y_test": raw.y_test}
     built = build(_name(spec), arrays, raw.source, raw.class_names)
     return replace(built, feature_names=raw.feature_names, held_out=raw.held_out)

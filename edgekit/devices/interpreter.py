@@ -13,7 +13,7 @@ from edgekit.processes.python import isolated
 from edgekit.schema.document import parse_json
 from edgekit.schema.gate import read
 from edgekit.schema.rules import Count, Natural, Sized
-from edgekit.text.printable import LONGEST, shown
+from edgekit.text.printable import LONGEST, quoted
 
 TIMEOUT = 60.0
 OLDEST = (3, 7)
@@ -124,7 +124,7 @@ def parse(text: str, where: str) -> Interpreter:
             answer["modules"],
         )
     except (InputError, ValueError, IndexError) as error:
-        raise TargetError(f"{where}: Python gave no sensible answer: {shown(text[-LONGEST:])}") from error
+        raise TargetError(f"{where}: Python gave no sensible answer: {quoted(text[-LONGEST:])}") from error
     if found.version[:2] < OLDEST:
         raise TargetError(
             f"{where}: {found} is too old; edgekit's runner needs Python {'.'.join(map(str, OLDEST))} or newer",

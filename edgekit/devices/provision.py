@@ -248,7 +248,7 @@ def install(
     if retried(lambda: transport.run(["ls", "-d", folder], timeout=SMOKE_SECONDS)).returncode != 0:
         names = ", ".join(f"{w['name']} {w['version']}" for w in wheels.wheels)
         size = wheels.archive.stat().st_size / 1e6
-        progress.say(f"{device.name}: copying {wheels.runtime} there, {size:.0f} MB: {names}")
+        progress.notify(f"{device.name}: copying {wheels.runtime} there, {size:.0f} MB: {names}")
     fresh = retried(unpack)
     return Provision(wheels.runtime, "wheels from here", (folder,), wheels.wheels, fresh)
 

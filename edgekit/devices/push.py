@@ -20,7 +20,7 @@ from edgekit.files.whole import explained_write_errors, sha256
 from edgekit.formats.companions import checked
 from edgekit.formats.source import check_file
 from edgekit.progress import SILENT, Progress
-from edgekit.text.printable import shown, visible
+from edgekit.text.printable import quoted, visible
 
 TIMEOUT = 30.0
 SLOWEST = 100_000
@@ -87,7 +87,7 @@ def push(
         parts_below(place)
         open_file(path, None if path == source else source if source.is_dir() else source.parent).close()
     if dest is not None and (not dest or visible(dest) != dest):
-        raise InputError(f"--dest {shown(dest)}: no folder's name", "give a path of characters that can be seen")
+        raise InputError(f"--dest {quoted(dest)}: no folder's name", "give a path of characters that can be seen")
     folder = dest or "/".join(("models", *parts_below(name)))
     with connected(target, progress) as transport:
         if target.transport == "local":

@@ -36,7 +36,7 @@ from typing import Any
 
 from edgekit.errors import InputError
 from edgekit.schema.toml import Table, document
-from edgekit.text.printable import name_fault, told, visible
+from edgekit.text.printable import clipped, name_fault, visible
 
 SCHEMA = 1
 TRANSPORTS = ("local", "ssh", "adb", "emulated")
@@ -222,5 +222,5 @@ def _address(host: str) -> tuple[str, int | None]:
     numbered = re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) < 65536
     if not whole or (port and not numbered) or rest.endswith((":", "]:")):
         example = "user@address or user@address:port, e.g. pi@192.168.1.7"
-        raise InputError(f"--host {told(host)}: not an address", example)
+        raise InputError(f"--host {clipped(host)}: not an address", example)
     return user + at + address, int(port) if port else None

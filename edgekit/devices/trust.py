@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from edgekit.errors import InputError
 from edgekit.files.opening import expanded
 from edgekit.files.whole import work_base
-from edgekit.text.printable import told
+from edgekit.text.printable import clipped
 
 if TYPE_CHECKING:
     from edgekit.devices.target import Health, Target
@@ -91,9 +91,9 @@ def _ways(target: Target, packaged: Target | None) -> Iterator[str]:
     if packaged is not None and packaged.transport != target.transport:
         yield f"`transport` is {target.transport}, and that of the target `{target.name}` is {packaged.transport}"
     if target.identity and not _is_key(target.identity):
-        yield f"`identity` is {told(target.identity)}, expected a key in ~/.ssh or beside the file, or --identity"
+        yield f"`identity` is {clipped(target.identity)}, expected a key in ~/.ssh or beside the file, or --identity"
     if not PYTHONS.fullmatch(target.python):
-        yield f"`python` is {told(target.python)}, expected a name such as python3"
+        yield f"`python` is {clipped(target.python)}, expected a name such as python3"
 
 
 def _is_key(identity: str) -> bool:
@@ -105,17 +105,17 @@ def _is_key(identity: str) -> bool:
 
 def _options(target: Target) -> Iterator[str]:
     given = [option.partition("=") for option in target.options]
-    if others := [told(name) for name, _, _ in given if name.lower() not in _OPTIONS]:
+    if others := [clipped(name) for name, _, _ in given if name.lower() not in _OPTIONS]:
         yield f"`options` has {', '.join(others)}, expected only {', '.join(OPTIONS)}"
     for name, _, value in given:
         if (pattern := _OPTIONS.get(name.lower())) and not pattern.fullmatch(value):
-            yield f"`options` has {name}={told(value)}, whose value is none of those expected"
+            yield f"`options` has {name}={clipped(value)}, whose value is none of those expected"
 
 
 def _health(health: Health) -> Iterator[str]:
     if health.throttled not in THROTTLED:
-        yield f"`health.throttled` is {told(' '.join(health.throttled))}, expected vcgencmd get_throttled"
+        yield f"`health.throttled` is {clipped(' '.join(health.throttled))}, expected vcgencmd get_throttled"
     for name, pattern in PATHS.items():
         value = getattr(health, name)
         if not pattern.fullmatch(value) or ".." in value.split("/"):
-            yield f"`health.{name}` is {told(value)}, expected the kernel's file in /sys"
+            yield f"`health.{name}` is {clipped(value)}, expected the kernel's file in /sys"

@@ -31,7 +31,7 @@ from edgekit.files.temporary import temporary_folder
 from edgekit.files.whole import atomic_folder, sha256, work_base, write_json
 from edgekit.processes.python import module_argv
 from edgekit.schema.gate import read, read_json
-from edgekit.text.printable import told, visible
+from edgekit.text.printable import clipped, visible
 
 REQUIREMENTS = {
     "ai-edge-litert": ("ai-edge-litert",),
@@ -177,7 +177,7 @@ def _opened(wheel: Path) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(wheel) as source:
             yield source
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
-        raise InputError(f"{wheel}: is no wheel that can be unpacked: {told(str(error))}", _DAMAGED) from error
+        raise InputError(f"{wheel}: is no wheel that can be unpacked: {clipped(str(error))}", _DAMAGED) from error
 
 
 def _pack(wheels: list[Path], archive: Path) -> None:
@@ -191,9 +191,9 @@ def _pack(wheels: list[Path], archive: Path) -> None:
                 if info.is_dir() or _LEFT_OUT.search(name) or ".data/" in name.partition("/")[0] + "/":
                     continue
                 if name.startswith("/") or ".." in name.split("/") or visible(name) != name:
-                    raise InputError(f"{wheel}: holds a file outside its folder: {told(name)}", _DAMAGED)
+                    raise InputError(f"{wheel}: holds a file outside its folder: {clipped(name)}", _DAMAGED)
                 if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
-                    raise InputError(f"{wheel}: holds what is no file: {told(name)}", _DAMAGED)
+                    raise InputError(f"{wheel}: holds what is no file: {clipped(name)}", _DAMAGED)
                 left -= info.file_size
                 if left < 0:
                     raise InputError(f"{wheel}: unpacks to more than {UNPACKED_BYTES >> 20:,} MiB", _DAMAGED)

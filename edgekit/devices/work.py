@@ -37,7 +37,7 @@ from edgekit.devices.transports.local import copy_within
 from edgekit.errors import ConnectionFailed, TargetError
 from edgekit.files.temporary import Temporary
 from edgekit.files.whole import sha256
-from edgekit.text.printable import shown, visible
+from edgekit.text.printable import quoted, visible
 
 TIMEOUT = 30.0
 BEAT_SECONDS = 15.0
@@ -280,7 +280,7 @@ class RemoteWork:
     def _own(self, session: str) -> str:
         """Return the session's folder, which lies in ours."""
         if not re.fullmatch(re.escape(self.base.rstrip("/")) + r"/run-[0-9]{1,10}", session):
-            raise TargetError(f"{self._transport.address}: names {shown(session)} as its folder in {self.base}")
+            raise TargetError(f"{self._transport.address}: names {quoted(session)} as its folder in {self.base}")
         return session
 
     def _put(self, local: Path, folder: str, name: str, digest: str) -> None:
@@ -314,7 +314,7 @@ class RemoteWork:
                 )
         if keeper.close(TIMEOUT) == LOST:
             raise ConnectionFailed(f"{self._transport.address}: the connection broke", "run the command again")
-        raise shell.refused(self._transport.address, self.base, keeper.said())
+        raise shell.refused(self._transport.address, self.base, keeper.stderr_text())
 
 
 def device_path(text: str, address: str, what: str) -> str:
@@ -324,7 +324,7 @@ def device_path(text: str, address: str, what: str) -> str:
         TargetError: it is no path from /.
     """
     if not text.startswith("/") or visible(text) != text or len(text) > LONGEST_FOLDER or ".." in text.split("/"):
-        raise TargetError(f"{address}: names {shown(text)} as {what}, expected a path from /")
+        raise TargetError(f"{address}: names {quoted(text)} as {what}, expected a path from /")
     return text
 
 

@@ -73,7 +73,7 @@ def export(
         samples = _Samples(calibration, Ranging.of(recipe))
         workshop = _Workshop(model, float_model, samples, scratch, name, {scheme for _, scheme in wanted})
         if workshop.rewrites:
-            progress.say(f"before quantization: {in_words(workshop.rewrites)}")
+            progress.notify(f"before quantization: {in_words(workshop.rewrites)}")
         with progress.task("exporting", len(wanted)) as task:
             for format_, scheme in wanted:
                 try:

@@ -43,10 +43,10 @@ def match(
         kinds=chosen_kinds(asked, [port.name for port in outputs]),
     )
     for note in reshaped(stored, dataset):
-        progress.say(note)
+        progress.notify(note)
     for head in task.heads:
         if head.note:
-            progress.say(f"{source.name}: {head.note}")
+            progress.notify(f"{source.name}: {head.note}")
         if head.indices and stages:
             raise InputError(
                 f"{source.name}: output {head.name} is class numbers, as of ArgMax: nothing can be learned through it",

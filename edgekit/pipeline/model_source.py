@@ -110,7 +110,7 @@ def _open_file(
     else:
         model = FileModel(path, info=info)
     model.try_out()
-    progress.say(f"It becomes .{model.format} again; the other format needs the Keras model")
+    progress.notify(f"It becomes .{model.format} again; the other format needs the Keras model")
     return OpenedModel(model, None, None, origin | {"format": model.format}), dataset
 
 
@@ -131,7 +131,7 @@ def _with_note(
     told = [f"{name} {'×'.join(map(str, shape))}" for name, shape in sizes.items()]
     told += [f"{name} = {value:g}, a constant now" for name, value in asked.values.items()]
     note = f"Inputs are settled: {', '.join(told)}"
-    progress.say(note)
+    progress.notify(note)
     return origin | {"notes": [*origin.get("notes", []), note]}
 
 
@@ -156,7 +156,7 @@ def _open_keras(
     note = "It was trained with fake quantization (TFMOT): the int8 file gets the ranges that it was trained with"
     if recipe.stages:
         note = "It was trained with fake quantization (TFMOT): the recipe trains its float form, and ranges anew"
-    progress.say(note)
+    progress.notify(note)
     origin = loaded.source | {"notes": [*loaded.source["notes"], note]}
     return OpenedModel(model, None if recipe.stages else quantized, card, origin)
 
@@ -170,7 +170,7 @@ def _with_tokens(model: Any, recipe: Recipe, progress: Progress) -> Any:
     made, names = with_integer_tokens(model)
     if names:
         one = len(names) == 1
-        progress.say(
+        progress.notify(
             f"Input{'' if one else 's'} {', '.join(names)}: numbers of tokens, which the files take as int32 (the "
             "model declares float32, which int8 would round)"
         )

@@ -134,7 +134,7 @@ def load_source(
     dataset = named_as(dataset, *([port.name for port in side] for side in _ports(model)))
     usual = card.preprocessing if card else _usual(dataset.preprocessing, model)
     used = usual.changed(recipe.preprocessing)
-    progress.say(f"{path.name}: {model.count_params():,} parameters")
+    progress.notify(f"{path.name}: {model.count_params():,} parameters")
     given = card is not None or says_scale(recipe.preprocessing)
     lineage = [*(card.lineage if card else []), origin]
     card = ModelCard(used, dataset.class_names, lineage)
@@ -163,7 +163,7 @@ def tried_out(
         path.name, asking(source.model), about_macs(source.model), facts, splits, task,
         source.card.preprocessing, given=source.given, anyway=anyway,
     )  # fmt: skip
-    progress.say(looked.said)
+    progress.notify(looked.notice)
     for warning in looked.warnings:
         progress.warn(warning)
     *earlier, loaded = source.card.lineage
@@ -186,7 +186,7 @@ def with_normalization_outside(source: Source, progress: Progress) -> Source:
             "leave the option out",
         )
     outside = normalize_outside(source.model, source.card.preprocessing, [port.name for port in source.inputs])
-    progress.say(f"Done before the model from now on: {', '.join(outside.layers)}; inputs are {outside.preprocessing}")
+    progress.notify(f"Done before the model: {', '.join(outside.layers)}; inputs are {outside.preprocessing}")
     *earlier, loaded = source.card.lineage
     lineage = [*earlier, {**loaded, "normalized_outside": list(outside.layers)}]
     card = replace(source.card, preprocessing=outside.preprocessing, lineage=lineage)
@@ -204,7 +204,7 @@ def _demo(dataset: Dataset, recipe: Recipe, progress: Progress) -> Source:
 
     usual = find(DEMO_MODEL)
     splits = split(dataset, min(recipe.calibration_samples, len(dataset.x_train) // 2))
-    progress.say(f"No model given: training the demo model {DEMO_MODEL}, {usual.epochs} epochs")
+    progress.notify(f"No model given: training the demo model {DEMO_MODEL}, {usual.epochs} epochs")
     config = TrainConfig(
         usual.epochs, usual.batch_size, augment=usual.augment, schedule=usual.schedule, seed=recipe.seed
     )

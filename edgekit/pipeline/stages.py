@@ -124,19 +124,19 @@ def run_stages(
         allow_unsafe: model files that a stage names may hold Lambda layers, which run code.
     """
     for stage in stages:
-        progress.say(f"expect: {stage.expectation}")
+        progress.notify(f"expect: {stage.expectation}")
     # Stages train in place; the original stays as it came.
     state, lineage, entries = ModelState(bare(model)), list[dict[str, Any]](), list[Entry]()
     done = _Finished(work)
     first = done.read("source") or {"entry": meter.source().to_dict()}
     done.write("source", first)
     entries.append(Entry.from_dict(first["entry"]))
-    progress.say(ledger_line(entries[0], entries[0]))
+    progress.notify(ledger_line(entries[0], entries[0]))
     for index, (spec, stage) in enumerate(zip(recipe.stages, stages, strict=True)):
         name = f"{index}-{spec.use}"
         note = done.read(name)
         if note is not None:
-            progress.say(f"{spec.use}: finished by an earlier run, taken from {work}")
+            progress.notify(f"{spec.use}: finished by an earlier run, taken from {work}")
             state = done.model(name, frozenset(note.get("traits", ())))
         else:
             seed_everything((recipe.seed + 1000003 * (index + 1)) % 2**32)
@@ -153,7 +153,7 @@ def run_stages(
             done.save(name, state, note)
         lineage.append(note.get("lineage", {}))
         entries.append(Entry.from_dict(note["entry"]))
-        progress.say(ledger_line(entries[-1], entries[0]))
+        progress.notify(ledger_line(entries[-1], entries[0]))
     return Outcome(_for_converter(state), _float(state), lineage, entries)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import InputError
-from edgekit.text.printable import path_text, shown, visible
+from edgekit.text.printable import path_text, quoted, visible
 
 SMALL, LARGE = 16 << 20, 64 << 20
 """Bytes of a file: of recipes, targets, cards and manifests; and of records, which hold raw samples."""
@@ -170,7 +170,7 @@ def _bounded(value: Any, source: str, *, surrogates: bool) -> None:
             raise InputError(f"{source}: `{path_text(path)}` is an integer of more than {DIGITS} digits")
         if isinstance(one, str):
             if surrogates and _half(one):
-                raise InputError(f"{source}: `{path_text(path)}` holds half a surrogate pair: {shown(one)}")
+                raise InputError(f"{source}: `{path_text(path)}` holds half a surrogate pair: {quoted(one)}")
             continue
         if not isinstance(one, (dict, list)):
             continue

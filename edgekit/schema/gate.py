@@ -25,7 +25,7 @@ from edgekit.errors import EdgekitError, InputError
 from edgekit.schema.document import SMALL, parse_json, read_text
 from edgekit.schema.rules import LARGEST, Choosing, Holding, Matching, Range, Sized, Through, Unbounded, Wrong
 from edgekit.schema.toml import nearest
-from edgekit.text.printable import path_text, shown, visible
+from edgekit.text.printable import path_text, quoted, visible
 
 T = TypeVar("T")
 Check = Callable[[Any], Any]
@@ -46,13 +46,13 @@ def read(kind: type[T] | Any, value: Any, source: str, what: str, hint: str = ""
         InputError: it is not of this type: with file, key path, what is there and what was expected.
     """
     if not isinstance(value, Mapping):
-        raise InputError(f"{source}: not a {what}: holds {shown(value)}, expected a table", hint)
+        raise InputError(f"{source}: not a {what}: holds {quoted(value)}, expected a table", hint)
     try:
         return cast(T, _check(cast(Any, kind))(value))
     except Wrong as error:
         place = path_text(error.path)
         where = f"`{place}` " if place else ""
-        raise InputError(f"{source}: {where}{error.said}", error.hint or hint) from None
+        raise InputError(f"{source}: {where}{error.reason}", error.hint or hint) from None
 
 
 def read_json(path: Path, what: str, limit: int = SMALL, *, follow: bool = True) -> Any:
@@ -88,17 +88,17 @@ def current(value: Mapping[str, Any], known: int, source: str, what: str, upgrad
         InputError: it states none, or one that cannot be read.
     """
     if not isinstance(value, Mapping):
-        raise InputError(f"{source}: not a {what}: holds {shown(value)}, expected a table")
+        raise InputError(f"{source}: not a {what}: holds {quoted(value)}, expected a table")
     table = dict(value)
     if "schema" not in table:
         raise InputError(f"{source}: not a {what}: `schema` is missing, expected {known}")
     found = table.pop("schema")
     if type(found) is not int or found < 1:
-        raise InputError(f"{source}: `schema` is {shown(found)}, expected {known}")
+        raise InputError(f"{source}: `schema` is {quoted(found)}, expected {known}")
     while found < known and upgrades and found in upgrades:
         table, found = upgrades[found](table), found + 1
     if found != known:
-        raise InputError(f"{source}: schema {shown(found)}, this edgekit reads {known}", "install a newer edgekit")
+        raise InputError(f"{source}: schema {quoted(found)}, this edgekit reads {known}", "install a newer edgekit")
     return table
 
 
@@ -128,7 +128,7 @@ def _check(kind: Any) -> Check:
 def _int(low: float = Range.low, high: float = Range.high) -> Check:
     def check(value: Any) -> Any:
         if type(value) is not int or not low <= value <= high:
-            raise Wrong(f"is {shown(value)}, expected {_bounded('an integer', low, high)}")
+            raise Wrong(f"is {quoted(value)}, expected {_bounded('an integer', low, high)}")
         return value
 
     return check
@@ -138,7 +138,7 @@ def _float(low: float = -math.inf, high: float = math.inf, *, finite: bool = Tru
     def check(value: Any) -> Any:
         right = type(value) is float or (type(value) is int and abs(value) <= LARGEST)
         if not right or (finite and not (math.isfinite(value) and low <= value <= high)):
-            raise Wrong(f"is {shown(value)}, expected {_bounded('a number', low, high)}")
+            raise Wrong(f"is {quoted(value)}, expected {_bounded('a number', low, high)}")
         return value
 
     return check
@@ -147,7 +147,7 @@ def _float(low: float = -math.inf, high: float = math.inf, *, finite: bool = Tru
 def _plainly(kind: type, name: str) -> Check:
     def check(value: Any) -> Any:
         if type(value) is not kind:
-            raise Wrong(f"is {shown(value)}, expected {name}")
+            raise Wrong(f"is {quoted(value)}, expected {name}")
         return value
 
     return check
@@ -206,7 +206,7 @@ def _then(first: Check, second: Check) -> Check:
 def _matching(rule: Matching) -> Check:
     def check(value: Any) -> Any:
         if not rule.valid(value):
-            raise Wrong(f"is {shown(value)}, expected {rule.expected}")
+            raise Wrong(f"is {quoted(value)}, expected {rule.expected}")
         return value
 
     return check
@@ -251,7 +251,7 @@ def _union(kinds: tuple[Any, ...]) -> Check:
         kind = dict if isinstance(value, dict) else list if isinstance(value, tuple) else type(value)
         member = members.get(kind) or (members.get(float) if kind is int else None)
         if member is None:
-            raise Wrong(f"is {shown(value)}, expected {names}")
+            raise Wrong(f"is {quoted(value)}, expected {names}")
         return member(value)
 
     return check
@@ -271,7 +271,7 @@ def _list(item: Check, kind: Any, annotation: Any) -> Check:
 
     def check(value: Any) -> Any:
         if not isinstance(value, (list, tuple)):
-            raise Wrong(f"is {shown(value)}, expected a list")
+            raise Wrong(f"is {quoted(value)}, expected a list")
         if whole and value and set(map(type, value)) == {int}:
             for extreme in (min(value), max(value)):
                 try:
@@ -288,12 +288,12 @@ def _list(item: Check, kind: Any, annotation: Any) -> Check:
 def _dict(key: Check, item: Check) -> Check:
     def check(value: Any) -> Any:
         if not isinstance(value, dict):
-            raise Wrong(f"is {shown(value)}, expected a table")
+            raise Wrong(f"is {quoted(value)}, expected a table")
         for name in value:
             try:
                 key(name)
             except Wrong as error:
-                raise Wrong(f"has a key that {error.said}", error.hint) from None
+                raise Wrong(f"has a key that {error.reason}", error.hint) from None
         return {name: _inside(item, one, name) for name, one in value.items()}
 
     return check
@@ -318,7 +318,7 @@ def _typed_dict(kind: Any) -> Check:
 
     def check(value: Any) -> Any:
         if not isinstance(value, dict):
-            raise Wrong(f"is {shown(value)}, expected a table")
+            raise Wrong(f"is {quoted(value)}, expected a table")
         checks, required = parts()
         _complete(value, required)
         return {name: _inside(checks[name], one, name) if name in checks else one for name, one in value.items()}
@@ -335,11 +335,11 @@ def _dataclass(kind: Any) -> Check:
 
     def check(value: Any) -> Any:
         if not isinstance(value, Mapping):
-            raise Wrong(f"is {shown(value)}, expected a table")
+            raise Wrong(f"is {quoted(value)}, expected a table")
         _complete(value, required)
         for name in value:
             if name not in fields:
-                raise Wrong(f"has an unknown key {shown(name)}", nearest(visible(name), fields))
+                raise Wrong(f"has an unknown key {quoted(name)}", nearest(visible(name), fields))
         found = kind(**{name: _inside(checks[name], one, name) for name, one in value.items()})
         if hasattr(found, "check"):
             found.check()

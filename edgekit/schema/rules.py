@@ -17,14 +17,14 @@ class Wrong(Exception):
 
     Attributes:
         path: keys and indices from the value that was read to the one that is wrong.
-        said: about it, such as `is "x", expected a number`.
+        reason: what is wrong, such as `is "x", expected a number`.
         hint: may be empty.
     """
 
-    def __init__(self, said: str, hint: str = "", path: tuple[str | int, ...] = ()) -> None:
-        super().__init__(said)
+    def __init__(self, reason: str, hint: str = "", path: tuple[str | int, ...] = ()) -> None:
+        super().__init__(reason)
         self.path = list(path)
-        self.said, self.hint = said, hint
+        self.reason, self.hint = reason, hint
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from edgekit.errors import InputError
 from edgekit.schema.document import parse_toml
-from edgekit.text.printable import path_text, shown, visible
+from edgekit.text.printable import path_text, quoted, visible
 
 LARGEST = 2**63 - 1
 
@@ -50,7 +50,7 @@ class Table:
             return value
         if not prose and (hidden := next((text for text in _texts(value) if visible(text) != text), None)):
             raise InputError(
-                f"{self._source}: `{self._named(key)}` holds {shown(hidden)}, with characters that cannot be seen",
+                f"{self._source}: `{self._named(key)}` holds {quoted(hidden)}, with characters that cannot be seen",
                 "write it on one line, without control characters",
             )
         right = isinstance(value, kind) and (kind is bool or not isinstance(value, bool)) and _fits(value)
@@ -58,7 +58,7 @@ class Table:
             wanted = expected or " or ".join(
                 _NAMES.get(k, k.__name__) for k in (kind if isinstance(kind, tuple) else (kind,))
             )
-            raise InputError(f"{self._source}: `{self._named(key)}` is {shown(value)}, expected {wanted}")
+            raise InputError(f"{self._source}: `{self._named(key)}` is {quoted(value)}, expected {wanted}")
         return value
 
     def _named(self, key: str) -> str:
@@ -78,7 +78,7 @@ class Table:
         values = self.get(key, list, list(default), lambda v: bool(v), "a list with at least one entry")
         for value in values:
             if value not in allowed:
-                raise InputError(f"{self._source}: `{self._named(key)}` holds {shown(value)}", nearest(value, allowed))
+                raise InputError(f"{self._source}: `{self._named(key)}` holds {quoted(value)}", nearest(value, allowed))
         return tuple(dict.fromkeys(values))
 
 

@@ -19,7 +19,7 @@ from edgekit.errors import InputError
 from edgekit.samples import Columns
 from edgekit.schema.gate import read
 from edgekit.schema.rules import Sized, Through, one_of
-from edgekit.text.printable import shown
+from edgekit.text.printable import quoted
 
 LAYOUTS = ("NHWC", "NCHW")
 CHANNELS = ("RGB", "BGR")
@@ -188,7 +188,7 @@ def _numbers(values: tuple[float, ...]) -> str:
 def _of_form(form: Mapping[str, Any]) -> Preprocessing:
     unknown = set(form) - {"scale", "mean", "std", "layout", "channels", "inputs"}
     if unknown:
-        raise InputError(f"preprocessing has unknown keys: {', '.join(map(shown, sorted(unknown)))}")
+        raise InputError(f"preprocessing has unknown keys: {', '.join(map(quoted, sorted(unknown)))}")
     return Preprocessing(
         scale=float(form["scale"]),
         mean=tuple(map(float, form["mean"])),

@@ -134,7 +134,7 @@ def cluster_weights(
     flat = rebuild(model)
     chosen = _choose(flat, layers, clusters)
     if chosen.whole:
-        context.progress.say(f"left whole: {by_reason(chosen.whole)}")
+        context.progress.notify(f"left whole: {by_reason(chosen.whole)}")
     wrapped = _wrap(flat, chosen, clusters, init, sparse)
     callbacks = keep_zeros(wrapped, skip=[f"cluster_{layer.name}" for layer in chosen.layers]) if sparse else []
     history = train_stage(

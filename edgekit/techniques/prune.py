@@ -137,5 +137,5 @@ class Prune(Trained):
         for note in pruned.notes:
             context.progress.warn(note)
         for layer, reason in pruned.kept_whole.items():
-            context.progress.say(f"left whole: {layer}: {reason}")
+            context.progress.notify(f"left whole: {layer}: {reason}")
         return ModelState(model, state.traits), {"rounds": steps}

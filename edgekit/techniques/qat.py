@@ -142,7 +142,7 @@ def quantize(
     kept = forms(prepared.model, traits)
     if kept:
         counts = Counter(kept.values())
-        context.progress.say(f"quantize: {', '.join(f'{n} layers {form}' for form, n in counts.items())}")
+        context.progress.notify(f"quantize: {', '.join(f'{n} layers {form}' for form, n in counts.items())}")
     if CLUSTERED in traits and (lost := unclustered(prepared.model, kept)):
         context.progress.warn(
             f"quantize: training will undo the clusters of {', '.join(lost)}: TFMOT keeps those of Conv2D and Dense"

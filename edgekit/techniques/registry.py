@@ -12,7 +12,7 @@ from edgekit.bundle.recipe import StageSpec
 from edgekit.errors import InputError
 from edgekit.schema.toml import nearest
 from edgekit.techniques.stage import Stage
-from edgekit.text.printable import shown, visible
+from edgekit.text.printable import quoted, visible
 
 STAGES = {
     "distill": "edgekit.techniques.distill:Distill",
@@ -59,7 +59,7 @@ def _typed(value: Any, wanted: Any, where: str) -> Any:
     right = plain and isinstance(value, bool) is (wanted is bool) and isinstance(value, accepted)
     if not right or not _finite(value):
         name = wanted.__name__ if plain else "a list of numbers"
-        raise InputError(f"{where} is {shown(value)}, expected {name}")
+        raise InputError(f"{where} is {quoted(value)}, expected {name}")
     return value
 
 

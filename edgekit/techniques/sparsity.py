@@ -74,7 +74,7 @@ def prune_weights(
     unit = block if granularity == "block" else (1, 1)
     chosen = _choose(flat, layers, granularity, unit)
     if chosen.whole:
-        context.progress.say(f"left whole: {by_reason(chosen.whole)}")
+        context.progress.notify(f"left whole: {by_reason(chosen.whole)}")
     targets, held = _targets(chosen, sparsity, scope, granularity, unit)
     for name in held:
         context.progress.warn(

@@ -36,15 +36,15 @@ def lines(texts: Iterable[str]) -> str:
     return "\n".join(map(visible, texts))
 
 
-def told(text: str) -> str:
+def clipped(text: str) -> str:
     """Return what a user typed as a message repeats it: short, and on one line."""
     return visible(text if len(text) <= LONGEST else text[:LONGEST] + "…")
 
 
-def shown(value: Any) -> str:
+def quoted(value: Any) -> str:
     """Return a value as a message quotes it: short, and whole where it is short."""
     if isinstance(value, str):
-        return f'"{told(value)}"'
+        return f'"{clipped(value)}"'
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
     if isinstance(value, int) and value.bit_length() > 64:
@@ -53,9 +53,14 @@ def shown(value: Any) -> str:
         return f"a table of {len(value)} keys" if value else "an empty table"
     if isinstance(value, (list, tuple)):
         few = len(value) <= 8 and all(isinstance(v, (str, int, float)) for v in value)
-        text = "[" + ", ".join(map(shown, value)) + "]" if few else ""
+        text = "[" + ", ".join(map(quoted, value)) + "]" if few else ""
         return text if few and len(text) <= 2 * LONGEST else f"a list of {len(value)}"
     return visible(repr(value))[: 2 * LONGEST]
+
+
+def with_code(message: str, code: str) -> str:
+    """Return a message with its code of `edgekit.codes` behind it, if it has one."""
+    return f"{message} [{code}]" if code else message
 
 
 def path_text(path: Sequence[str | int], root: str = "") -> str:
@@ -65,7 +70,7 @@ def path_text(path: Sequence[str | int], root: str = "") -> str:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
-            named = part if re.fullmatch(r"[\w-]{1,60}", part) else shown(part)
+            named = part if re.fullmatch(r"[\w-]{1,60}", part) else quoted(part)
             text += f".{named}" if text else named
     return text
 
@@ -77,7 +82,7 @@ def whole(text: str) -> int:
         ValueError: it printed something else, or more digits than a file or a clock has.
     """
     if not re.fullmatch(r"[0-9]{1,18}", text):
-        raise ValueError(f"{told(text)!r} is no whole number")
+        raise ValueError(f"{clipped(text)!r} is no whole number")
     return int(text)
 
 

@@ -221,7 +221,7 @@ def test_several_devices_side_by_side(files: list[Path], settings: dict[str, Any
     lines: list[str] = []
 
     class Said(Silent):
-        def say(self, message: str) -> None:
+        def notify(self, message: str) -> None:
             lines.append(message)
 
     found = measure([target("one", home), lost, DESKTOP], candidates(files), QUICK, progress=Said(), **settings)
@@ -299,15 +299,15 @@ def test_progress_of_one_among_several() -> None:
     lines: list[str] = []
 
     class Said(Silent):
-        def say(self, message: str) -> None:
+        def notify(self, message: str) -> None:
             lines.append(message)
 
-        def warn(self, message: str) -> None:
+        def warn(self, message: str, code: str = "") -> None:
             lines.append("! " + message)
 
     stop = threading.Event()
     named = Named("pi", Said(), stop)
-    named.say("pi: hello")
+    named.notify("pi: hello")
     named.warn("hot")
     with named.task("work", 20) as task:
         for _ in range(20):
@@ -318,7 +318,7 @@ def test_progress_of_one_among_several() -> None:
     assert len(lines) == 12
     stop.set()
     with pytest.raises(Stopped):
-        named.say("more")
+        named.notify("more")
     with pytest.raises(Stopped), named.task("work", 20) as task:
         task.advance("x")
 

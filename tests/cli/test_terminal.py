@@ -26,7 +26,7 @@ from edgekit.errors import InputError
 from edgekit.export.c_header import write_header
 from edgekit.progress import SILENT
 from edgekit.schema.toml import to_toml
-from edgekit.text.printable import lines, name_fault, plain_name, shown, visible
+from edgekit.text.printable import lines, name_fault, plain_name, quoted, visible
 from edgekit.text.tables import table
 
 HOSTILE = "a\x1b[31mb\x07\x9b2J\u202ec\nedgekit: done\r\u2028\ud800\x7f\t"
@@ -53,8 +53,8 @@ def test_controls_become_escapes_and_everything_else_stays() -> None:
     assert visible(HOSTILE) == SEEN
     assert visible("naïve 模型 x × 2 → 3 µs\u00a0é\u0301 🙂") == "naïve 模型 x × 2 → 3 µs\u00a0é\u0301 🙂"
     assert lines(["one\ntwo", "three"]) == "one\\ntwo\nthree"
-    assert shown("x" * 1000) == '"' + "x" * 60 + '…"'
-    assert len(shown(10**10000)) < 60
+    assert quoted("x" * 1000) == '"' + "x" * 60 + '…"'
+    assert len(quoted(10**10000)) < 60
 
 
 def test_a_cell_makes_no_row() -> None:
@@ -113,7 +113,7 @@ def test_an_encoding_that_lacks_a_character() -> None:
 
 def test_progress_is_lines(capfd: pytest.CaptureFixture[str]) -> None:
     console = Console()
-    console.say(HOSTILE)
+    console.notify(HOSTILE)
     console.warn(HOSTILE)
     with console.task(HOSTILE, 1) as task:
         task.advance(HOSTILE)

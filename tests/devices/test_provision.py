@@ -55,7 +55,7 @@ class Said(Silent):
     def __init__(self) -> None:
         self.lines: list[str] = []
 
-    def say(self, message: str) -> None:
+    def notify(self, message: str) -> None:
         self.lines.append(message)
 
 

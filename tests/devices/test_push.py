@@ -107,7 +107,7 @@ def test_without_the_onnx_package_usual_names_are_taken(
     told: list[str] = []
 
     class Told(Silent):
-        def warn(self, message: str) -> None:
+        def warn(self, message: str, code: str = "") -> None:
             told.append(message)
 
     monkeypatch.setitem(sys.modules, "onnx", None)

@@ -72,7 +72,7 @@ def test_keras_2(route: str, policy: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(found.model.predict(X, verbose=0), expected, atol=1e-5)
     assert {layer.dtype_policy.name for layer in found.model.layers} == {"float32"}
     assert any("compute in float32 now" in note and policy in note for note in found.source["notes"])
-    assert log.said == found.source["notes"]
+    assert log.notified == found.source["notes"]
 
 
 @pytest.mark.filterwarnings("ignore")

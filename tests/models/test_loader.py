@@ -92,11 +92,11 @@ def test_a_classifier(generation: int, suffix: str, tmp_path: Path) -> None:
     }
     if generation == 2:
         assert proof is None
-        assert log.said == []
+        assert log.notified == []
     else:
         assert proof["samples"] == 8
         assert 0 <= proof["max_abs_diff"] <= proof["tolerance"] == 1e-5
-        assert log.said == [f"{path.name} is a Keras {keras3().__version__} model; rebuilding it in Keras 2"]
+        assert log.notified == [f"{path.name} is a Keras {keras3().__version__} model; rebuilding it in Keras 2"]
     json.dumps(loaded.source)
 
 
@@ -281,7 +281,7 @@ def test_what_keras_2_does_not_have_gets_post_training_schemes_only(tmp_path: Pa
     assert isinstance(loaded.model, PlainModel)
     assert not loaded.trainable
     assert "rms (RMSNormalization)" in loaded.untrainable
-    assert log.said[-1] == f"post-training schemes only: {loaded.untrainable}"
+    assert log.notified[-1] == f"post-training schemes only: {loaded.untrainable}"
     assert loaded.source["notes"] == [loaded.untrainable]
     x = np.random.default_rng(0).random((5, 4)).astype(np.float32)
     np.testing.assert_allclose(loaded.model.predict(x), source.predict(x, verbose=0), atol=1e-6)
@@ -294,7 +294,7 @@ def test_notes_of_the_bridge_stand_in_the_lineage(tmp_path: Path) -> None:
     log = Heard()
     loaded = load_model(saved(source, tmp_path / "m.keras"), progress=log)
     assert loaded.source["notes"] == ["flip (RandomFlip) is left out: it acts in training only"]
-    assert log.said[1:] == loaded.source["notes"]
+    assert log.notified[1:] == loaded.source["notes"]
 
 
 def test_read_only_files_load(tmp_path: Path) -> None:

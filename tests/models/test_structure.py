@@ -50,7 +50,7 @@ def test_dictionaries(generation: int, route: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(wide, expected["wide"], atol=1e-6)
     if isinstance(found, PlainModel):
         return
-    assert "The outputs stand in a dict, and are named by its keys: narrow, wide" in log.said
+    assert "The outputs stand in a dict, and are named by its keys: narrow, wide" in log.notified
     assert [layer.name for layer in found.layers if type(layer).__name__ == "Dense"] == ["narrow", "wide"]
 
 

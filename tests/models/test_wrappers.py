@@ -60,10 +60,10 @@ def test_pruning_wrappers_are_taken_off(route: str, tmp_path: Path) -> None:
     log = Heard()
     found = load_model(write(model, tmp_path, route), progress=log)
     assert layer_names(found.model) == ["conv", "norm", "relu", "flat", "top"]
-    assert log.said == [
+    assert log.notified == [
         "5 layers had TFMOT's wrapper for pruning (prune_low_magnitude): taken off, weights as they are"
     ]
-    assert found.source["notes"] == log.said
+    assert found.source["notes"] == log.notified
     mask = np.random.default_rng(2).random((3, 3, 1, 4)) < 0.5
     np.testing.assert_array_equal(found.model.get_layer("conv").get_weights()[0] != 0, mask)
     np.testing.assert_allclose(found.model.predict(X, verbose=0), model.predict(X, verbose=0), atol=1e-6)

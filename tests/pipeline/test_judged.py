@@ -50,7 +50,7 @@ def test_class_numbers(tmp_path: Path) -> None:
     path = saved(tmp_path / "d.npz", X[:, :3].argmax(axis=1) + 1)
     heard = Heard()
     bundle = compress(model, path, SMALL, tmp_path / "out", progress=heard)
-    assert "are mapped" in " ".join(heard.said)
+    assert "are mapped" in " ".join(heard.notified)
     assert bundle.manifest.class_names == ("1", "2", "3")
     assert [a.validation["correct"] >= 18 for a in bundle.manifest.artifacts if a.validation] == [True, True]
     agreement = bundle.manifest.agreement[-1]
@@ -73,7 +73,7 @@ def test_class_numbers(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"m.keras: its outputs are class numbers"):
         compress(classifier(tmp_path / "s.keras", numbers=False), str(tmp_path / "0.npz"), taught, tmp_path / "no",
                  progress=heard)  # fmt: skip
-    assert "finetune" not in " ".join(heard.said)  # before any stage trained
+    assert "finetune" not in " ".join(heard.notified)  # before any stage trained
 
 
 def test_an_autoencoder_may_be_given_labels(tmp_path: Path) -> None:
@@ -85,4 +85,4 @@ def test_an_autoencoder_may_be_given_labels(tmp_path: Path) -> None:
     heard = Heard()
     bundle = compress(tmp_path / "m.keras", path, FLOAT, tmp_path / "out", progress=heard, anyway=True)
     assert bundle.manifest.task.main.kind == "reconstruction"
-    assert "the labels are left out" in " ".join(heard.said)
+    assert "the labels are left out" in " ".join(heard.notified)

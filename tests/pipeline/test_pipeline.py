@@ -35,10 +35,10 @@ class Log:
     def __init__(self) -> None:
         self.lines: list[str] = []
 
-    def say(self, message: str) -> None:
+    def notify(self, message: str) -> None:
         self.lines.append(message)
 
-    def warn(self, message: str) -> None:
+    def warn(self, message: str, code: str = "") -> None:
         self.lines.append(f"warning: {message}")
 
     def task(self, label: str, total: int) -> Any:

@@ -6,14 +6,16 @@ from edgekit.progress import Silent
 
 
 class Heard(Silent):
-    """Keeps sentences and warnings."""
+    """Keeps notices and warnings, and the codes of the warnings."""
 
     def __init__(self) -> None:
-        self.said: list[str] = []
+        self.codes: list[str] = []
+        self.notified: list[str] = []
         self.warned: list[str] = []
 
-    def say(self, message: str) -> None:
-        self.said.append(message)
+    def notify(self, message: str) -> None:
+        self.notified.append(message)
 
-    def warn(self, message: str) -> None:
+    def warn(self, message: str, code: str = "") -> None:
         self.warned.append(message)
+        self.codes.append(code)

@@ -41,7 +41,7 @@ def test_few_distinct_weights_also_in_the_file(tmp_path: Path) -> None:
     assert state.traits == {CLUSTERED}
     assert list(note["layers"]) == list(CLUSTERABLE)
     assert "depthwise" in note["left_whole"]
-    assert any("depthwise" in said for said in heard.said)
+    assert any("depthwise" in said for said in heard.notified)
     assert [layer.name for layer in model.layers] == [layer.name for layer in network().layers]
     for name in CLUSTERABLE:
         assert len(np.unique(kernel(model, name))) == note["layers"][name]["distinct"] <= 6

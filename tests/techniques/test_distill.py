@@ -199,7 +199,7 @@ def test_a_student_larger_than_its_teacher_is_a_warning(context: StageContext, t
     warned: list[str] = []
 
     class Log(type(SILENT)):  # type: ignore[misc]
-        def warn(self, message: str) -> None:
+        def warn(self, message: str, code: str = "") -> None:
             warned.append(message)
 
     network(hidden=40).save(tmp_path / "s.keras")

@@ -76,7 +76,7 @@ def test_local_pruning(tmp_path: Path) -> None:
         zeros = int((kernel(model, name) == 0).sum())
         assert zeros == note["layers"][name]["zeros"] == pytest.approx(0.6 * size, abs=0.5)
     assert "depthwise" in note["left_whole"]
-    assert any("depthwise" in said for said in heard.said)
+    assert any("depthwise" in said for said in heard.notified)
     assert note["best_epoch"] == 1  # the first epoch is not at the final sparsity
     assert not any("prune" in layer.name for layer in model.layers)
     assert [layer.name for layer in model.layers] == [layer.name for layer in network().layers]

@@ -34,14 +34,14 @@ class Looked:
     Attributes:
         preprocessing: how the model is fed from here on.
         task: with what the outputs are: probabilities or logits.
-        said: one line for the user.
+        notice: one line for the user.
         warnings: doubts that spoil every number, to be said now and at the end.
         record: for the lineage, JSON values; empty without labels.
     """
 
     preprocessing: Preprocessing
     task: Task
-    said: str
+    notice: str
     warnings: tuple[str, ...] = ()
     record: dict[str, Any] = field(default_factory=dict)
 

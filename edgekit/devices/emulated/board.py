@@ -126,7 +126,7 @@ def up(progress: Progress = SILENT, port: int | None = None) -> Running:
         _register()
         root = folder() / "root"
         if not (root / MARKER).exists():
-            progress.say(f"building an ARM64 userland from Debian {SUITE} (10 to 60 s, 210 MB)")
+            progress.notify(f"building an ARM64 userland from Debian {SUITE} (10 to 60 s, 210 MB)")
             with atomic_folder(root, force=True, marker=MARKER) as temporary:
                 _build(temporary)
         _compile(root)

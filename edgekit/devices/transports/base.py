@@ -83,7 +83,7 @@ class Channel(Protocol):
             ConnectionFailed: it is gone.
         """
 
-    def said(self) -> str:
+    def stderr_text(self) -> str:
         """Return what it printed to stderr so far."""
 
     def close(self, timeout: float) -> int:

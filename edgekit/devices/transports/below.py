@@ -10,7 +10,7 @@ import stat
 from pathlib import Path
 
 from edgekit.errors import InputError, TargetError
-from edgekit.text.printable import name_fault, shown
+from edgekit.text.printable import name_fault, quoted
 
 DEEPEST = 16
 """Folders inside each other that a file may lie in."""
@@ -32,7 +32,7 @@ def parts_below(name: str) -> tuple[str, ...]:
         fault = f"it is longer than {LONGEST} bytes, or in more than {DEEPEST} folders"
     if fault is not None:
         raise InputError(
-            f"{shown(name)}: no name for a copy: {fault}",
+            f"{quoted(name)}: no name for a copy: {fault}",
             "rename the file; what is copied keeps to its folder, under names that can be seen",
         )
     return parts

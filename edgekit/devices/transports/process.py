@@ -191,7 +191,7 @@ class ProcessChannel:
         _finish(self._child, self._readers)
         return self._child.returncode
 
-    def said(self) -> str:
+    def stderr_text(self) -> str:
         """Return what it printed to stderr so far."""
         return b"".join(self._errors).decode("utf-8", "replace")
 

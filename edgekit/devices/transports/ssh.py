@@ -219,9 +219,9 @@ class SshTransport:
             line = master.read_line(wait := CONNECT_SECONDS + 5)
         except TimeoutError as error:
             master.close(0)
-            raise silent(self._way, master.said(), wait) from error
+            raise silent(self._way, master.stderr_text(), wait) from error
         if line is None:
-            raise refusal(self._way, master.close(CLOSE_SECONDS), master.said(), self._asked)
+            raise refusal(self._way, master.close(CLOSE_SECONDS), master.stderr_text(), self._asked)
         if line != CONNECTED:
             master.close(CLOSE_SECONDS)
             raise talkative(self._way, line)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from edgekit.devices.transports.base import LOST
 from edgekit.errors import ConnectionFailed, TargetError
-from edgekit.text.printable import shown
+from edgekit.text.printable import quoted
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def _not_let_in(way: Way, said: str) -> TargetError:
     """Return why no key served: a trouble of a key here, or that the device knows none of them."""
     for pattern, what, hint in _KEYS:
         if found := re.search(pattern, said):
-            told = what.format(key=shown(found["key"]))
+            told = what.format(key=quoted(found["key"]))
             return TargetError(
                 f"{way.address}: {told}", hint.format(key=shlex.quote(found["key"]), command=way.by_hand)
             )
@@ -121,7 +121,7 @@ def _not_let_in(way: Way, said: str) -> TargetError:
             f"{way.address}: takes no keys ({methods[-1]}), and edgekit asks for no passwords",
             "let it take keys: PubkeyAuthentication yes in its /etc/ssh/sshd_config",
         )
-    known = f"; it was offered {', '.join(map(shown, offered))}" if offered else "; this machine offered no key"
+    known = f"; it was offered {', '.join(map(quoted, offered))}" if offered else "; this machine offered no key"
     return TargetError(
         f"{way.address}: it does not let this user in{known}",
         "copy your key there with ssh-copy-id, or name another user with --host or key with --identity; an account "

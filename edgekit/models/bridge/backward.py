@@ -42,7 +42,7 @@ def to_keras3(model: Any, progress: Progress) -> Bridged:
         raise ConversionError(f"model {model.name} cannot be expressed in Keras 3: {listed}", NEXT_STEP)
     made = work.wire(model)
     for note in work.notes:
-        progress.say(note)
+        progress.notify(note)
     return Bridged(made, prove(made, model, work.pairs, made="Keras 3"), work.notes)
 
 

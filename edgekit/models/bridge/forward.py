@@ -62,7 +62,7 @@ def bridge(source: Any, progress: Progress) -> Bridged:
         raise ConversionError(f"model {source.name} cannot be expressed in Keras 2: {listed}", NEXT_STEP)
     target = work.wire(source)
     for note in work.notes:
-        progress.say(note)
+        progress.notify(note)
     proof = prove(source, target, work.pairs)
     return Bridged(target, proof, work.notes)
 

@@ -97,7 +97,7 @@ def load_model(
     check_size(model, path)
     if file.generation == 2:
         return _ready(model, source, progress)
-    progress.say(f"{path.name} is a Keras {file.keras_version} model; rebuilding it in Keras 2")
+    progress.notify(f"{path.name} is a Keras {file.keras_version} model; rebuilding it in Keras 2")
     try:
         with _told_warnings(progress):
             bridged = bridge(model, progress)
@@ -112,14 +112,14 @@ def _ready(model: Any, source: dict[str, Any], progress: Progress) -> LoadedMode
     model, stripped = unwrapped(model)
     model, named = flattened(model)
     for note in (*stripped, *named):
-        progress.say(note)
+        progress.notify(note)
     return LoadedModel(model, source | {"notes": [*source["notes"], *stripped, *named]})
 
 
 def _float32_note(what: str, half: Sequence[str], progress: Progress) -> list[str]:
     notes = [f"{what} {', '.join(half)} compute in float32 now"] if half else []
     for note in notes:
-        progress.say(note)
+        progress.notify(note)
     return notes
 
 
@@ -145,7 +145,7 @@ def _load_folder(path: Path, allow_unsafe: bool, progress: Progress) -> LoadedMo
 
 
 def _plain(model: PlainModel, source: dict[str, Any], why: str, progress: Progress) -> LoadedModel:
-    progress.say(f"post-training schemes only: {why}")
+    progress.notify(f"post-training schemes only: {why}")
     return LoadedModel(model, source | {"notes": [*source["notes"], why]}, why)
 
 

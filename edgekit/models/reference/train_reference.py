@@ -72,11 +72,11 @@ def train_reference(
     config = _config(usual, overrides, seed)
     dataset, note = with_classes(load_data(data))
     if note:
-        progress.say(f"{dataset.name}: {note}")
+        progress.notify(f"{dataset.name}: {note}")
     if not dataset.classes:
         raise InputError(f"{data}: its labels are no classes, and reference models are classifiers")
     splits = split(dataset, calibration_samples=1)
-    progress.say(f"{dataset.name}: {len(splits.y_train)} training, {len(splits.y_validation)} validation samples")
+    progress.notify(f"{dataset.name}: {len(splits.y_train)} training, {len(splits.y_validation)} validation samples")
     model, history = train_in_memory(name, dataset, splits, config, width, progress)
     step = {"step": "train", "model": name, "width": width, "data": dataset.name, "data_sha256": dataset.fingerprint()}
     card = ModelCard(dataset.preprocessing, dataset.class_names, [{**step, **history.to_dict()}])

@@ -120,12 +120,12 @@ def test_the_way_of_training_is_found(kind: str, way: str) -> None:
     assert alike(found.preprocessing, WAYS[way])
     assert not found.warnings
     if way == "x/255":
-        assert found.said.endswith("samples; inputs are x / 255")
+        assert found.notice.endswith("samples; inputs are x / 255")
         assert found.record["chosen"] == "by default"
     else:
-        assert "found by trial" in found.said and "with x / 255, which is --scale 1/255" in found.said
+        assert "found by trial" in found.notice and "with x / 255, which is --scale 1/255" in found.notified
         assert found.record["chosen"] == "by trial"
-        assert "\n" not in found.said
+        assert "\n" not in found.notice
 
 
 @pytest.mark.parametrize("way", ["x", "x/127.5-1"])
@@ -133,7 +133,7 @@ def test_an_autoencoder_needs_no_labels(way: str) -> None:
     x, _ = pictures()
     found = tried(squeezed(WAYS[way]), x, None, "reconstruction")
     assert found.preprocessing == WAYS[way]
-    assert "of the variance" in found.said
+    assert "of the variance" in found.notice
 
 
 def test_what_is_given_is_kept_and_the_better_one_named() -> None:
@@ -230,7 +230,7 @@ def test_too_few_samples_say_nothing() -> None:
     x, y = pictures(18)
     found = tried(at_random, x, y, "classification")
     assert not found.warnings
-    assert "(too few to judge by)" in found.said
+    assert "(too few to judge by)" in found.notice
 
 
 def test_one_class_only_says_nothing() -> None:
