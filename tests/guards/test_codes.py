@@ -17,9 +17,25 @@ ERRORS = {name for name, kind in inspect.getmembers(errors, inspect.isclass) if 
 OWN_CODE = {"MissingExtraError"}
 """Errors that bring their code themselves."""
 NOT_YET = {
-    "api", "bench", "bundle", "cli", "data", "devices", "export", "files", "formats", "frameworks", "models",
-    "pipeline", "processes", "report", "schema", "tasks", "techniques", "text",
-}  # fmt: skip
+    "api",
+    "bench",
+    "bundle",
+    "cli",
+    "data",
+    "devices",
+    "export",
+    "files",
+    "formats",
+    "frameworks",
+    "models",
+    "pipeline",
+    "processes",
+    "report",
+    "schema",
+    "tasks",
+    "techniques",
+    "text",
+}
 """Rooms whose messages have no codes yet: this only shrinks."""
 
 
