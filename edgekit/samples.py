@@ -44,42 +44,42 @@ class Rows:
         return self[:].astype(dtype or self.dtype, copy=False)
 
 
-class Columns:
+class NamedArrays:
     """Several arrays with the same rows, by name and in order: what a model with several inputs or outputs takes."""
 
-    def __init__(self, columns: Mapping[str, Any]) -> None:
-        self._columns = dict(columns)
+    def __init__(self, arrays: Mapping[str, Any]) -> None:
+        self._arrays = dict(arrays)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of the columns, in order."""
-        return tuple(self._columns)
+        """Names of the arrays, in order."""
+        return tuple(self._arrays)
 
     @property
     def arrays(self) -> tuple[Any, ...]:
-        """The columns, in order."""
-        return tuple(self._columns.values())
+        """The arrays, in order."""
+        return tuple(self._arrays.values())
 
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self.arrays[0])
 
-    def __getitem__(self, rows: Any) -> Columns:
-        """Return the same rows of every column."""
-        return Columns({name: column[rows] for name, column in self._columns.items()})
+    def __getitem__(self, rows: Any) -> NamedArrays:
+        """Return the same rows of every array."""
+        return NamedArrays({name: array[rows] for name, array in self._arrays.items()})
 
-    def in_order(self, names: Sequence[str]) -> Columns:
-        """Return the columns in the order of `names`."""
-        return Columns({name: self._columns[name] for name in names})
+    def in_order(self, names: Sequence[str]) -> NamedArrays:
+        """Return the arrays in the order of `names`."""
+        return NamedArrays({name: self._arrays[name] for name in names})
 
 
-Samples = Array | Columns
+Samples = Array | NamedArrays
 """Stored samples or labels: one array (an `np.ndarray`, an `np.memmap` or `Rows`), or one for each input or output."""
 
 
-def columns_of(samples: Any) -> tuple[Any, ...]:
+def arrays_of(samples: Any) -> tuple[Any, ...]:
     """Return the arrays of samples or labels, one or several."""
-    return samples.arrays if isinstance(samples, Columns) else (samples,)
+    return samples.arrays if isinstance(samples, NamedArrays) else (samples,)
 
 
 def evenly(total: int, most: int) -> npt.NDArray[np.int64]:
@@ -99,6 +99,6 @@ def part(inputs: Any, rows: slice) -> Any:
 
 def choose(samples: Any, rows: npt.NDArray[np.int64]) -> Any:
     """Return some rows: of arrays in memory a copy, of what is mapped from disk a view."""
-    if isinstance(samples, Columns):
-        return Columns({n: choose(c, rows) for n, c in zip(samples.names, samples.arrays, strict=True)})
+    if isinstance(samples, NamedArrays):
+        return NamedArrays({n: choose(c, rows) for n, c in zip(samples.names, samples.arrays, strict=True)})
     return Rows(samples, rows) if isinstance(samples, np.memmap) else samples[rows]

@@ -18,7 +18,7 @@ from edgekit.data.trial.cost import PER_RUN, REUSED, SLOWER
 from edgekit.data.trial.look import look
 from edgekit.errors import EdgekitError
 from edgekit.progress import Progress
-from edgekit.samples import Array, Columns
+from edgekit.samples import Array, NamedArrays
 from edgekit.tasks.heads import chosen_kinds
 from edgekit.tasks.preprocessing import says_scale
 from edgekit.tasks.scoring import real
@@ -28,7 +28,7 @@ from edgekit.tasks.tensors import TensorSpec
 
 def with_axes_of(data: Dataset | None, candidate: Candidate) -> Dataset | None:
     """Return the data with the axes of a file's only input: added, dropped, flattened or unfolded."""
-    if data is None or candidate.preprocessing is None or isinstance(data.x_train, Columns):
+    if data is None or candidate.preprocessing is None or isinstance(data.x_train, NamedArrays):
         return data
     ports = ports_of(candidate.fed)
     return with_axes(data, candidate.preprocessing, ports) if len(ports) == 1 else data

@@ -10,7 +10,7 @@ from edgekit.bench.subjects import Candidate
 from edgekit.data.dataset import Dataset
 from edgekit.errors import InputError
 from edgekit.formats.source import MAX_END_BYTES
-from edgekit.samples import Columns, columns_of
+from edgekit.samples import NamedArrays, arrays_of
 from edgekit.tasks.tensors import TensorSpec
 
 WIDTHS = {
@@ -131,8 +131,8 @@ def _sizes_of(data: Dataset | None, candidate: Candidate) -> dict[str, tuple[int
     """Return the sizes of one sample of every input, as far as data tell them."""
     if data is None:
         return {}
-    arrays = columns_of(data.x_test)
-    names = data.x_test.names if isinstance(data.x_test, Columns) else tuple(s.name for s in candidate.fed)
+    arrays = arrays_of(data.x_test)
+    names = data.x_test.names if isinstance(data.x_test, NamedArrays) else tuple(s.name for s in candidate.fed)
     how = candidate.preprocessing or data.preprocessing
     return {name: tuple(how.of(name).apply(a[:1]).shape) for name, a in zip(names, arrays, strict=False)}
 

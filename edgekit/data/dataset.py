@@ -12,7 +12,7 @@ import numpy as np
 
 from edgekit.errors import InputError
 from edgekit.files.opening import plain
-from edgekit.samples import Array, Columns, columns_of
+from edgekit.samples import Array, NamedArrays, arrays_of
 from edgekit.tasks.preprocessing import Preprocessing
 
 MOST_NAME = 255
@@ -29,10 +29,10 @@ class Dataset:
 
     Attributes:
         name: `mnist`, or the stem of the user's file.
-        x_train, x_test: stored samples, shape (n, ...), channels last, the dtype they were stored with; `Columns` for a
-            model with several inputs.
+        x_train, x_test: stored samples, shape (n, ...), channels last, the dtype they were stored with; `NamedArrays`
+            for a model with several inputs.
         y_train, y_test: labels; int64 (n,) for classes (one-hot labels become that), integers (n, ...) for masks and
-            for several labels a sample, float32 (n, ...) for values; `Columns` for several outputs; None without.
+            for several labels a sample, float32 (n, ...) for values; `NamedArrays` for several outputs; None without.
         class_names: one name a class; empty where labels are no classes.
         preprocessing: how these samples are usually fed; a model's own description goes before it.
         feature_names: of a table, one a column of x; or empty.
@@ -52,7 +52,7 @@ class Dataset:
     @property
     def sample_shape(self) -> tuple[int, ...]:
         """Shape of one sample, without the batch axis; of the first input, where there are several."""
-        return tuple(columns_of(self.x_train)[0].shape[1:])
+        return tuple(arrays_of(self.x_train)[0].shape[1:])
 
     @property
     def classes(self) -> int:
@@ -63,7 +63,7 @@ class Dataset:
         """Return the SHA-256 over shapes, dtypes and bytes of all arrays."""
         digest = hashlib.sha256()
         for part in (self.x_train, self.y_train, self.x_test, self.y_test):
-            for array in () if part is None else columns_of(part):
+            for array in () if part is None else arrays_of(part):
                 digest.update(f"{array.shape}{array.dtype.str}".encode())
                 for start in range(0, len(array), step := _rows_at_once(array)):
                     digest.update(np.ascontiguousarray(array[start : start + step]).data)
@@ -103,7 +103,7 @@ def build(
         y["y_train"], y["y_test"] = _alike_labels(y["y_train"], y["y_test"])
         _check_alike(y["y_train"], y["y_test"], "y", source)
     names = _plain_names(class_names, source) or _class_names(y["y_train"])
-    if names and not isinstance(y["y_train"], Columns):
+    if names and not isinstance(y["y_train"], NamedArrays):
         check_classes(y["y_train"], y["y_test"], len(names), source)
     usual = preprocessing or _usual(x["x_train"])
     return Dataset(name, x["x_train"], y["y_train"], x["x_test"], y["y_test"], names, usual)
@@ -124,7 +124,7 @@ def check_classes(y_train: Array, y_test: Array, classes: int, source: str) -> N
 def check_stored(x: Any, y: Any, source: str) -> None:
     """Raise `InputError` unless samples and labels, if any, are finite numbers and belong together."""
     for key, part in (("x", x), ("y", y)):
-        for array in () if part is None else columns_of(part):
+        for array in () if part is None else arrays_of(part):
             if array.ndim == 0 or not array.size:
                 raise InputError(f"{source}: {key} is empty (shape {array.shape})")
             if array.dtype.kind not in "biuf":
@@ -144,7 +144,7 @@ def _each(part: Any, key: str, source: str, check: Any) -> Any:
     if isinstance(part, Mapping):
         if not part:
             raise InputError(f"{source}: {key} holds no arrays")
-        return Columns({name: check(array, f"{key}/{name}", source) for name, array in part.items()})
+        return NamedArrays({name: check(array, f"{key}/{name}", source) for name, array in part.items()})
     return check(part, key, source)
 
 
@@ -203,13 +203,13 @@ def _labels(y: Array, key: str, source: str) -> Array:
 
 def _alike_labels(train: Any, test: Any) -> tuple[Any, Any]:
     """Turn one-hot labels into classes, and other zeros and ones in floating point into integers, in both parts."""
-    if isinstance(train, Columns):
-        if not isinstance(test, Columns) or train.names != test.names:
+    if isinstance(train, NamedArrays):
+        if not isinstance(test, NamedArrays) or train.names != test.names:
             return train, test  # refused by the caller, with the names
         pairs = [_alike_labels(a, b) for a, b in zip(train.arrays, test.arrays, strict=True)]
-        first = Columns(dict(zip(train.names, (a for a, _ in pairs), strict=True)))
-        return first, Columns(dict(zip(test.names, (b for _, b in pairs), strict=True)))
-    if isinstance(test, Columns) or train.shape[1:] != test.shape[1:]:
+        first = NamedArrays(dict(zip(train.names, (a for a, _ in pairs), strict=True)))
+        return first, NamedArrays(dict(zip(test.names, (b for _, b in pairs), strict=True)))
+    if isinstance(test, NamedArrays) or train.shape[1:] != test.shape[1:]:
         return train, test
     if (train.dtype.kind == "f") != (test.dtype.kind == "f"):
         return train.astype(np.float32), test.astype(np.float32)
@@ -226,20 +226,20 @@ def _alike_labels(train: Any, test: Any) -> tuple[Any, Any]:
 
 
 def _check_lengths(x: Any, y: Any, split: str, source: str) -> None:
-    lengths = {len(array) for array in columns_of(x)}
+    lengths = {len(array) for array in arrays_of(x)}
     if len(lengths) > 1:
         raise InputError(f"{source}: the inputs of x{split} have {sorted(lengths)[:5]} samples")
-    for array in () if y is None else columns_of(y):
+    for array in () if y is None else arrays_of(y):
         if len(array) != len(x):
             raise InputError(f"{source}: x{split} has {len(x)} samples, y{split} has {len(array)} labels")
 
 
 def _check_alike(train: Any, test: Any, key: str, source: str) -> None:
-    if isinstance(train, Columns) or isinstance(test, Columns):
-        names = [part.names if isinstance(part, Columns) else "one array" for part in (train, test)]
+    if isinstance(train, NamedArrays) or isinstance(test, NamedArrays):
+        names = [part.names if isinstance(part, NamedArrays) else "one array" for part in (train, test)]
         if names[0] != names[1]:
             raise InputError(f"{source}: {key}_train holds {names[0]}, {key}_test {names[1]}")
-    for a, b in zip(columns_of(train), columns_of(test), strict=True):
+    for a, b in zip(arrays_of(train), arrays_of(test), strict=True):
         if a.shape[1:] != b.shape[1:]:
             what = "a sample" if key == "x" else "a label"
             raise InputError(f"{source}: {what} of {key}_train has shape {a.shape[1:]}, of {key}_test {b.shape[1:]}")
@@ -265,6 +265,6 @@ def _class_names(y: Any) -> tuple[str, ...]:
 
 def _usual(x: Any) -> Preprocessing:
     """Bytes are divided by 255, other numbers are taken as they are."""
-    if isinstance(x, Columns):
+    if isinstance(x, NamedArrays):
         return Preprocessing(inputs=tuple((n, _usual(c)) for n, c in zip(x.names, x.arrays, strict=True)))
     return Preprocessing(scale=1 / 255) if x.dtype == np.uint8 else Preprocessing()

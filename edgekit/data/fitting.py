@@ -11,7 +11,7 @@ import numpy as np
 
 from edgekit.data.dataset import Dataset, check_classes
 from edgekit.errors import InputError
-from edgekit.samples import Columns, columns_of, dtype_name
+from edgekit.samples import NamedArrays, arrays_of, dtype_name
 from edgekit.tasks.heads import find_head, fits
 from edgekit.tasks.labels import PLAIN, Coding, of_two, values_of
 from edgekit.tasks.nature import INDICES, UNKNOWN, Nature
@@ -75,11 +75,13 @@ def named_as(dataset: Dataset, inputs: Sequence[str], outputs: Sequence[str]) ->
 
 
 def _numbered(part: Any, names: Sequence[str]) -> bool:
-    return isinstance(part, Columns) and len(part.names) == len(names) and all(name.isdigit() for name in part.names)
+    return (
+        isinstance(part, NamedArrays) and len(part.names) == len(names) and all(name.isdigit() for name in part.names)
+    )
 
 
 def _renamed(part: Any, names: Sequence[str]) -> Any:
-    return Columns(dict(zip(names, part.arrays, strict=True))) if _numbered(part, names) else part
+    return NamedArrays(dict(zip(names, part.arrays, strict=True))) if _numbered(part, names) else part
 
 
 INTEGERS = ("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
@@ -124,7 +126,7 @@ def fit(
     for key in ("x_train", "x_test"):
         fitted = replace(fitted, **{key: _ordered(getattr(dataset, key), inputs, "input", name, dataset.name)})
     fitted = with_axes(fitted, preprocessing, inputs)
-    for port, array in zip(inputs, columns_of(fitted.x_train), strict=True):
+    for port, array in zip(inputs, arrays_of(fitted.x_train), strict=True):
         _check_shape(port, array, preprocessing.of(port.name), name, dataset.name)
     natures = _natures(look(fitted.x_train), outputs)
     if dataset.y_train is None:
@@ -150,7 +152,7 @@ def _natures(found: Sequence[Nature], outputs: Sequence[Port]) -> list[Nature]:
 def _heads(
     y: Any, inputs: Sequence[Port], outputs: Sequence[Port], natures: Sequence[Nature], kinds: Mapping[str, str]
 ) -> tuple[Head, ...]:
-    labels = [None] * len(outputs) if y is None else columns_of(y)
+    labels = [None] * len(outputs) if y is None else arrays_of(y)
     shapes = [port.shape for port in inputs]
     return tuple(
         find_head(port.name, label, port.shape, shapes, nature, kinds.get(port.name, ""))
@@ -160,7 +162,7 @@ def _heads(
 
 def _ordered(part: Any, ports_: Sequence[Port], role: str, model: str, data: str) -> Any:
     names = [port.name for port in ports_]
-    if not isinstance(part, Columns):
+    if not isinstance(part, NamedArrays):
         if len(ports_) > 1:
             raise InputError(
                 f"{model} has {len(ports_)} {role}s, {data} holds one array",
@@ -192,11 +194,11 @@ def with_axes(dataset: Dataset, preprocessing: Preprocessing, inputs: Sequence[P
 def reshaped(before: Dataset, after: Dataset) -> list[str]:
     """Return a sentence for every input whose samples were flattened or unfolded."""
     found = []
-    names = after.x_train.names if isinstance(after.x_train, Columns) else ("",)
+    names = after.x_train.names if isinstance(after.x_train, NamedArrays) else ("",)
     stored = (
-        before.x_train.in_order(names) if isinstance(before.x_train, Columns) and names != ("",) else before.x_train
+        before.x_train.in_order(names) if isinstance(before.x_train, NamedArrays) and names != ("",) else before.x_train
     )
-    for name, old, new in zip(names, columns_of(stored), columns_of(after.x_train), strict=False):
+    for name, old, new in zip(names, arrays_of(stored), arrays_of(after.x_train), strict=False):
         a, b = tuple(old.shape[1:]), tuple(new.shape[1:])
         if sorted(n for n in a if n != 1) != sorted(n for n in b if n != 1):
             of = f" of {name}" if name else ""
@@ -207,9 +209,9 @@ def reshaped(before: Dataset, after: Dataset) -> list[str]:
 def _axes(part: Any, inputs: Sequence[Port], preprocessing: Preprocessing) -> Any:
     fitted = [
         _with_axes(array, port.shape, preprocessing.of(port.name))
-        for array, port in zip(columns_of(part), inputs, strict=True)
+        for array, port in zip(arrays_of(part), inputs, strict=True)
     ]
-    return Columns(dict(zip(part.names, fitted, strict=True))) if isinstance(part, Columns) else fitted[0]
+    return NamedArrays(dict(zip(part.names, fitted, strict=True))) if isinstance(part, NamedArrays) else fitted[0]
 
 
 def _with_axes(array: Any, wanted: Shape, how: Preprocessing) -> Any:
@@ -257,7 +259,7 @@ def coded(y: Any, task: Task, outputs: Sequence[Port]) -> Any:
     Raises:
         InputError: there are labels of no class of the task.
     """
-    if len(columns_of(y)) != len(task.heads) or task.main.kind in ("reconstruction", "unlabelled"):
+    if len(arrays_of(y)) != len(task.heads) or task.main.kind in ("reconstruction", "unlabelled"):
         return y
     return _for_heads(y, task.heads, outputs, "y_test")
 
@@ -287,10 +289,8 @@ def with_classes(dataset: Dataset) -> tuple[Dataset, str]:
 
 
 def _for_heads(y: Any, heads: Sequence[Head], outputs: Sequence[Port], key: str) -> Any:
-    arrays = [
-        _for_head(array, head, port, key) for array, head, port in zip(columns_of(y), heads, outputs, strict=True)
-    ]
-    return Columns(dict(zip(y.names, arrays, strict=True))) if isinstance(y, Columns) else arrays[0]
+    arrays = [_for_head(array, head, port, key) for array, head, port in zip(arrays_of(y), heads, outputs, strict=True)]
+    return NamedArrays(dict(zip(y.names, arrays, strict=True))) if isinstance(y, NamedArrays) else arrays[0]
 
 
 def _for_head(y: Any, head: Head, port: Port, key: str) -> Any:

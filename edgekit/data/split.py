@@ -32,7 +32,7 @@ class Splits:
         x_validation, y_validation: what every choice looks at (best epoch, agreement, sensitivity).
         x_calibration: the samples that set quantization ranges, disjoint from validation and test.
 
-    Labels are None without, and everything is `Columns` for several inputs or outputs, as in `Dataset`.
+    Labels are None without, and everything is `NamedArrays` for several inputs or outputs, as in `Dataset`.
     """
 
     x_train: Any

@@ -11,7 +11,7 @@ from edgekit.data.dataset import check_stored
 from edgekit.data.sources import npz
 from edgekit.errors import InputError
 from edgekit.files.opening import plain
-from edgekit.samples import Columns
+from edgekit.samples import NamedArrays
 
 
 def write_samples(path: Path, x: Any, y: Any = None, *, compressed: bool = False) -> None:
@@ -36,11 +36,11 @@ def read_samples(path: Path) -> tuple[Any, Any]:
 
 def feed(x: Any) -> tuple[str, ...]:
     """Return the names of the columns, empty for a single array."""
-    return x.names if isinstance(x, Columns) else ()
+    return x.names if isinstance(x, NamedArrays) else ()
 
 
 def _named(key: str, part: Any) -> dict[str, Any]:
-    if isinstance(part, Columns):
+    if isinstance(part, NamedArrays):
         return {f"{key}/{name}": np.asarray(array) for name, array in zip(part.names, part.arrays, strict=True)}
     return {key: np.asarray(part)}
 
@@ -49,4 +49,4 @@ def _part(key: str, arrays: dict[str, Any]) -> Any:
     if key in arrays:
         return arrays[key]
     named = {name[len(key) + 1 :]: array for name, array in arrays.items() if name.startswith(f"{key}/")}
-    return Columns(named) if named else None
+    return NamedArrays(named) if named else None

@@ -19,7 +19,7 @@ from edgekit.files.temporary import Temporary
 from edgekit.formats.companions import computing_only, runnable
 from edgekit.formats.info import FileInfo
 from edgekit.processes.child import memory_for, worker
-from edgekit.samples import Columns, columns_of
+from edgekit.samples import NamedArrays, arrays_of
 
 Shape = tuple[int | None, ...]
 SECONDS = 600.0
@@ -65,9 +65,9 @@ def settled_sizes(
     """
     asked.check(list(inputs))
     fed = [name for name in inputs if name not in asked.values]
-    names = dataset.x_train.names if isinstance(dataset.x_train, Columns) else fed[:1]
+    names = dataset.x_train.names if isinstance(dataset.x_train, NamedArrays) else fed[:1]
     there = {
-        name: _sample(a, layouts.get(name, "")) for name, a in zip(names, columns_of(dataset.x_train), strict=False)
+        name: _sample(a, layouts.get(name, "")) for name, a in zip(names, arrays_of(dataset.x_train), strict=False)
     }
     found, lacking = {}, []
     for name in fed:
@@ -203,13 +203,13 @@ def settled_model(model: Any, sizes: Mapping[str, tuple[int, ...]], values: Mapp
 
 def as_data(values: Mapping[str, float], dataset: Dataset) -> Dataset:
     """Return the data without arrays for inputs that have values."""
-    if not isinstance(dataset.x_train, Columns) or not set(values) & set(dataset.x_train.names):
+    if not isinstance(dataset.x_train, NamedArrays) or not set(values) & set(dataset.x_train.names):
         return dataset
     parts: dict[str, Any] = {}
     for key in ("x_train", "x_test"):
         part = getattr(dataset, key)
         left = {n: a for n, a in zip(part.names, part.arrays, strict=True) if n not in values}
-        parts[key] = Columns(left) if len(left) > 1 else np.asarray(next(iter(left.values())))
+        parts[key] = NamedArrays(left) if len(left) > 1 else np.asarray(next(iter(left.values())))
     how = dataset.preprocessing
     inputs = tuple((name, of) for name, of in how.inputs if name not in values)
     parts["preprocessing"] = inputs[0][1] if len(inputs) == 1 else replace(how, inputs=inputs)

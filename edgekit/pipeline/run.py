@@ -69,7 +69,7 @@ from edgekit.pipeline.source import (
 )
 from edgekit.pipeline.stages import Outcome, check_order, run_stages, untrained, work_folder
 from edgekit.progress import SILENT, Progress
-from edgekit.samples import Columns
+from edgekit.samples import NamedArrays
 from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.tasks.scoring import with_metric
 from edgekit.tasks.task import Task
@@ -354,7 +354,7 @@ def _manifest(
 def _named(outputs: tuple[Any, ...], task: Task) -> Any:
     """Return the float model's outputs as labels."""
     arrays = [output.astype(np.float32) for output in outputs]
-    return arrays[0] if len(arrays) == 1 else Columns({h.name: a for h, a in zip(task.heads, arrays, strict=True)})
+    return arrays[0] if len(arrays) == 1 else NamedArrays({h.name: a for h, a in zip(task.heads, arrays, strict=True)})
 
 
 def _packages() -> dict[str, str]:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import InputError
-from edgekit.samples import Columns
+from edgekit.samples import NamedArrays
 from edgekit.schema.gate import read
 from edgekit.schema.rules import Sized, Through, one_of
 from edgekit.text.printable import quoted
@@ -104,7 +104,7 @@ class Preprocessing:
         return replace(self, **fields, inputs=inputs)
 
     def apply(self, x: Any) -> Any:
-        """Return model inputs as float32; of `Columns` one array an input, a tuple in their order.
+        """Return model inputs as float32; of `NamedArrays` one array an input, a tuple in their order.
 
         Args:
             x: a batch of stored samples, any real dtype, shape (n, ...), channels last.
@@ -112,7 +112,7 @@ class Preprocessing:
         Raises:
             InputError: mean or std do not fit the number of channels, or not three of them are to be reversed.
         """
-        if isinstance(x, Columns):
+        if isinstance(x, NamedArrays):
             return tuple(self.of(name)._one(np.asarray(c)) for name, c in zip(x.names, x.arrays, strict=True))
         return self._one(np.asarray(x))
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from edgekit.errors import InputError
 from edgekit.files.own_code import importable
-from edgekit.samples import Array, columns_of
+from edgekit.samples import Array, arrays_of
 from edgekit.stats import Interval, mean_interval
 from edgekit.tasks.metrics import METRICS, Score, decisions
 from edgekit.tasks.preprocessing import Preprocessing
@@ -43,7 +43,7 @@ def labels(task: Task, x: Any, y: Any, preprocessing: Preprocessing) -> tuple[Ar
         return (preprocessing.apply(x),)
     if y is None:
         raise InputError("the samples have no labels, so nothing can be scored", "switch it off with --no-accuracy")
-    return tuple(np.asarray(array) for array in columns_of(y))
+    return tuple(np.asarray(array) for array in arrays_of(y))
 
 
 def score(outputs: Array, y: Array, head: Head) -> Score:

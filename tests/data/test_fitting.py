@@ -11,7 +11,7 @@ import pytest
 from edgekit.data.dataset import Dataset
 from edgekit.data.fitting import Port, fit, reshaped
 from edgekit.errors import InputError
-from edgekit.samples import Columns
+from edgekit.samples import NamedArrays
 from edgekit.tasks.preprocessing import Preprocessing
 
 
@@ -75,7 +75,7 @@ def test_channels_first_is_not_mixed_up_with_reshaping() -> None:
 def test_one_of_several_inputs() -> None:
     image, table = data(6, 6, 1), data(4)
     x: dict[str, Any] = {
-        key: Columns({"image": getattr(image, key), "table": getattr(table, key)}) for key in ("x_train", "x_test")
+        key: NamedArrays({"image": getattr(image, key), "table": getattr(table, key)}) for key in ("x_train", "x_test")
     }
     before = replace(image, **x)
     how = Preprocessing(inputs=(("image", Preprocessing()), ("table", Preprocessing())))

@@ -18,7 +18,7 @@ from edgekit.data.lint.model_facts import ModelFacts, ModelInput, model_facts
 from edgekit.errors import InputError
 from edgekit.frameworks.tensorflow import tf_keras
 from edgekit.pipeline.int8_inputs import SPOILED, Subject, judge
-from edgekit.samples import Columns
+from edgekit.samples import NamedArrays
 from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.tasks.task import Head, Task
 
@@ -48,7 +48,7 @@ def subject(x: Any, model: Model, head: Head | None = None, **more: Any) -> Subj
 
 
 def findings(x: Any, model: ModelFacts | None = None) -> list[Finding]:
-    parts = dict(zip(x.names, x.arrays, strict=True)) if isinstance(x, Columns) else x
+    parts = dict(zip(x.names, x.arrays, strict=True)) if isinstance(x, NamedArrays) else x
     facts = data_facts(parts, parts)
     inputs = tuple(ModelInput(data.name, data.shape) for data in facts.inputs)
     found = lint(facts, model or ModelFacts(inputs), unsure=True)
@@ -144,9 +144,9 @@ def test_heavy_tails() -> None:
 
 
 def test_several_inputs_have_a_scale_each() -> None:
-    x = Columns({"a": windows(1), "b": windows(1000)})
+    x = NamedArrays({"a": windows(1), "b": windows(1000)})
     assert findings(x) == []
-    x = Columns({"a": windows(1, 1), "b": windows(0.5, 300)})
+    x = NamedArrays({"a": windows(1, 1), "b": windows(0.5, 300)})
     [found] = findings(x)
     assert "erases 1 of 2 channels of b: number 0" in found.sentence
     model = Model(lambda a, b: classes_of(b[:, :, 0].mean(axis=1)), "float32", "float32")

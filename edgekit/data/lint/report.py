@@ -9,7 +9,7 @@ from edgekit.data.lint.checks import lint
 from edgekit.data.lint.facts import data_facts
 from edgekit.data.lint.finding import Finding
 from edgekit.data.lint.model_facts import model_facts
-from edgekit.samples import Columns
+from edgekit.samples import NamedArrays
 from edgekit.tasks.preprocessing import Preprocessing
 
 
@@ -27,7 +27,7 @@ def data_doubts(
     """
     known = model_facts(model)
     classes = is_classes(dataset.y_train) and dataset.classes > 0
-    several = isinstance(dataset.x_train, Columns)
+    several = isinstance(dataset.x_train, NamedArrays)
     facts = data_facts(
         _mapping(dataset.x_train),
         _mapping(dataset.x_test),
@@ -47,7 +47,7 @@ def data_doubts(
 def _channel_axes(samples: Any, preprocessing: Preprocessing, model: Any) -> dict[str, int]:
     """Return the channel axis of every input whose channels are not last: of NCHW, and mostly of ONNX files."""
     found = {}
-    for name, array in (_mapping(samples) if isinstance(samples, Columns) else {"": samples}).items():
+    for name, array in (_mapping(samples) if isinstance(samples, NamedArrays) else {"": samples}).items():
         axes = array.ndim - 1
         first_is_shorter = axes > 1 and array.shape[1] <= array.shape[-1]
         if (axes == 3 and preprocessing.of(name).layout == "NCHW") or (
@@ -58,6 +58,6 @@ def _channel_axes(samples: Any, preprocessing: Preprocessing, model: Any) -> dic
 
 
 def _mapping(samples: Any) -> Any:
-    if isinstance(samples, Columns):
+    if isinstance(samples, NamedArrays):
         return dict(zip(samples.names, samples.arrays, strict=True))
     return samples

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.data.lint.model_facts import ModelInput
-from edgekit.samples import Array, Columns, columns_of, evenly
+from edgekit.samples import Array, NamedArrays, arrays_of, evenly
 from edgekit.tasks.preprocessing import LARGEST, SMALLEST, Preprocessing
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -86,11 +86,11 @@ def candidates(default: Preprocessing, samples: Any, facts: Sequence[ModelInput 
 
     Args:
         default: its layout and order of channels are kept by all.
-        samples: training samples as stored, one array or `Columns`.
+        samples: training samples as stored, one array or `NamedArrays`.
         facts: what is known of each input of the model.
     """
-    arrays = columns_of(samples)
-    if not isinstance(samples, Columns):
+    arrays = arrays_of(samples)
+    if not isinstance(samples, NamedArrays):
         return _distinct([default, *_scalings(default, moments(arrays[0]), facts[0])], arrays[0])
     each = []
     for name, array, known in zip(samples.names, arrays, facts, strict=True):
@@ -101,10 +101,10 @@ def candidates(default: Preprocessing, samples: Any, facts: Sequence[ModelInput 
 
 def flipped(how: Preprocessing, samples: Any) -> Preprocessing | None:
     """Return the same with the channels of every colour image in the other order; None where there are no such."""
-    coloured = [array.ndim == 4 and array.shape[-1] == 3 for array in columns_of(samples)]
+    coloured = [array.ndim == 4 and array.shape[-1] == 3 for array in arrays_of(samples)]
     if not any(coloured):
         return None
-    if not isinstance(samples, Columns):
+    if not isinstance(samples, NamedArrays):
         return _turned(how)
     ways = [_turned(own) if colour else own for (_, own), colour in zip(how.inputs, coloured, strict=True)]
     return _of_inputs(how, samples.names, ways)

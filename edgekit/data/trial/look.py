@@ -16,7 +16,7 @@ from edgekit.data.trial.losses import judged
 from edgekit.data.trial.race import ROUNDS, Predict, Race, Result, as_rows
 from edgekit.data.trial.words import OPTIONS, constant, first, formula, gave, tried, typed
 from edgekit.errors import ChanceError, EdgekitError, InputError
-from edgekit.samples import Array, Columns, columns_of, evenly
+from edgekit.samples import Array, NamedArrays, arrays_of, evenly
 from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.tasks.task import Task
 
@@ -216,8 +216,8 @@ def _samples(splits: Splits) -> tuple[Any, Any]:
 
 
 def _joined(a: Any, b: Any) -> Any:
-    if isinstance(a, Columns):
-        return Columns(
+    if isinstance(a, NamedArrays):
+        return NamedArrays(
             {n: np.concatenate(p) for n, p in zip(a.names, zip(a.arrays, b.arrays, strict=True), strict=True)}
         )
     return np.concatenate([a, b])
@@ -225,7 +225,7 @@ def _joined(a: Any, b: Any) -> Any:
 
 def _mean(samples: Any) -> Any:
     """Return the mean stored sample, (1, ...)."""
-    array = columns_of(samples)[0]
+    array = arrays_of(samples)[0]
     rows = evenly(len(array), 2000)
     return np.asarray(array[rows]).mean(axis=0, keepdims=True, dtype=np.float64)
 

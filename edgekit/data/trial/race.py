@@ -12,7 +12,7 @@ from edgekit.data.trial.candidates import flipped
 from edgekit.data.trial.evidence import clearly_less
 from edgekit.data.trial.losses import Collected, Losses, judged, together
 from edgekit.errors import EdgekitError
-from edgekit.samples import Array, Columns, columns_of
+from edgekit.samples import Array, NamedArrays, arrays_of
 from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.tasks.task import SIGMOID, SOFTMAX, Head, Task
 
@@ -83,7 +83,7 @@ class Race:
 
     def __init__(self, predict: Predict, task: Task, x: Any, y: Any, mean: Any, macs: float) -> None:
         self._predict, self._task, self._x, self._mean = predict, task, x, mean
-        self._labels: list[Array | None] = [None] * len(task.heads) if y is None else list(columns_of(y))
+        self._labels: list[Array | None] = [None] * len(task.heads) if y is None else list(arrays_of(y))
         self._left = BUDGET_MACS / max(macs, 1.0)
         self._dropped: list[Entrant] = []
         self.logits = [False] * len(task.heads)
@@ -123,7 +123,7 @@ class Race:
         waiting = [entrant for entrant in entrants if entrant.samples < count]
         while waiting:
             start = waiting[0].samples
-            size = sum(4 * int(np.prod(c.shape[1:])) for c in columns_of(self._x)) or 1
+            size = sum(4 * int(np.prod(c.shape[1:])) for c in arrays_of(self._x)) or 1
             rows = max(1, min(count - start, BATCH_BYTES // size))
             several = [e for e in waiting if e.samples == start][: max(1, BATCH_BYTES // (size * rows))]
             self._batch(several, slice(start, start + rows))
@@ -212,6 +212,6 @@ def _joined(fed: Sequence[Any]) -> Any:
 
 def as_rows(samples: Any, rows: Any) -> Any:
     """Return some samples in memory."""
-    if isinstance(samples, Columns):
-        return Columns({n: np.asarray(c[rows]) for n, c in zip(samples.names, samples.arrays, strict=True)})
+    if isinstance(samples, NamedArrays):
+        return NamedArrays({n: np.asarray(c[rows]) for n, c in zip(samples.names, samples.arrays, strict=True)})
     return np.asarray(samples[rows])

@@ -11,7 +11,7 @@ from edgekit.data.split import Splits
 from edgekit.errors import InputError
 from edgekit.frameworks.tensorflow import tensorflow, tf_keras
 from edgekit.models.training.losses import hard, right, soft
-from edgekit.samples import Array, columns_of
+from edgekit.samples import Array, arrays_of
 from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.tasks.task import CLASSIFICATION, SIGMOID, SOFTMAX, Head, Task
 
@@ -52,13 +52,13 @@ class Labels:
         """See `Targets`."""
         if self._task.main.kind == "reconstruction":
             return x
-        return _packed(columns_of(self._splits.y_train[rows]))
+        return _packed(arrays_of(self._splits.y_train[rows]))
 
     def validation(self) -> Any:
         """See `Targets`."""
         if self._task.main.kind == "reconstruction":
             return self._preprocessing.apply(self._splits.x_validation)
-        return _packed([np.asarray(y) for y in columns_of(self._splits.y_validation)])
+        return _packed([np.asarray(y) for y in arrays_of(self._splits.y_validation)])
 
     def loss(self) -> Any:
         """See `Targets`."""
@@ -90,7 +90,7 @@ class Distilled:
         self._splits, self._teacher, self._task = splits, teacher, task
         self._temperature, self._alpha = temperature, alpha
         self._reconstruction = task.main.kind == "reconstruction"
-        labels = () if splits.y_train is None else columns_of(splits.y_train)
+        labels = () if splits.y_train is None else arrays_of(splits.y_train)
         self._sizes = [int(np.prod(y.shape[1:], dtype=int)) for y in labels] or [0] * len(task.heads)
         self._shapes = [tuple(y.shape[1:]) for y in labels] or [()] * len(task.heads)
 
@@ -104,7 +104,7 @@ class Distilled:
         return self._pack(self._splits.y_validation, self._teacher.validation())
 
     def _pack(self, labels: Any, teacher: Sequence[Array]) -> Any:
-        parts = [None] * len(teacher) if labels is None else columns_of(labels)
+        parts = [None] * len(teacher) if labels is None else arrays_of(labels)
         return _packed([_pack(y, t) for y, t in zip(parts, teacher, strict=True)])
 
     def loss(self) -> Any:

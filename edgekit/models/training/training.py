@@ -18,7 +18,7 @@ from edgekit.models.training.augment import AUGMENTATIONS, Augment, augmentation
 from edgekit.models.training.checkpoint import Checkpoint, Finished
 from edgekit.models.training.targets import Labels, Targets
 from edgekit.progress import Progress, Task
-from edgekit.samples import Columns
+from edgekit.samples import NamedArrays
 from edgekit.tasks.preprocessing import Preprocessing
 
 FOLLOWED = ("loss", "accuracy", "val_loss", "val_accuracy")
@@ -196,7 +196,7 @@ def _reseed(model: Any, seed: int, epoch: int) -> None:
 
 def sample_shape(splits: Splits) -> tuple[int, ...]:
     """Return the shape of a stored sample; empty where there are several inputs, which are not augmented."""
-    return () if isinstance(splits.x_train, Columns) else tuple(splits.x_train.shape[1:])
+    return () if isinstance(splits.x_train, NamedArrays) else tuple(splits.x_train.shape[1:])
 
 
 def _batches(splits: Splits, preprocessing: Preprocessing, config: TrainConfig, targets: Targets) -> Any:

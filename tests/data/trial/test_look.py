@@ -13,7 +13,7 @@ from edgekit.data.lint.model_facts import ModelInput
 from edgekit.data.split import Splits
 from edgekit.data.trial.look import Looked, look
 from edgekit.errors import ChanceError, InputError
-from edgekit.samples import Columns
+from edgekit.samples import NamedArrays
 from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.tasks.task import Head, Task
 
@@ -282,7 +282,7 @@ def test_tokens_are_fed_as_they_are() -> None:
 def test_several_inputs() -> None:
     x, y = pictures()
     table = np.random.default_rng(0).normal(50, 9, (600, 4)).astype(np.float32)
-    both = Columns({"image": x, "table": table})
+    both = NamedArrays({"image": x, "table": table})
     usual = Preprocessing(inputs=(("image", BYTES), ("table", Preprocessing())))
     inner = nearest(WAYS["x/127.5-1"])
     task, facts = Task((Head("out", "classification"),)), [None, None]
