@@ -15,10 +15,10 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
 
 from edgekit.errors import EdgekitError, MissingExtraError
 from edgekit.files.temporary import claim
+from edgekit.frameworks.types import Framework
 
 
 def set_environment() -> None:
@@ -31,7 +31,7 @@ def set_environment() -> None:
 
 
 @cache
-def tensorflow() -> Any:
+def tensorflow() -> Framework:
     """Import TensorFlow, quietly, with Keras 2 behind `tf.keras`.
 
     Raises:
@@ -56,7 +56,7 @@ def tensorflow() -> Any:
 
 
 @cache
-def tf_keras() -> Any:
+def tf_keras() -> Framework:
     """Import Keras 2 (`tf_keras`)."""
     tensorflow()
     try:
@@ -70,7 +70,7 @@ def tf_keras() -> Any:
 
 
 @cache
-def keras3() -> Any:
+def keras3() -> Framework:
     """Import Keras 3 (`keras`) on the TensorFlow backend; it lives beside `tf_keras` in one process."""
     tensorflow()
     try:
@@ -82,7 +82,7 @@ def keras3() -> Any:
 
 
 @cache
-def tfmot() -> Any:
+def tfmot() -> Framework:
     """Import TensorFlow Model Optimization, which works on `tf_keras` models."""
     tf_keras()
     try:
