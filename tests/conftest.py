@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.pretended import board_home
 
+pytest_plugins = ["tests.support.durations"]
 NO_SKIPS = os.environ.get("EDGEKIT_NO_SKIPS") == "1"
 
 
