@@ -14,6 +14,8 @@ import pytest
 from tests.support.pretended import board_home
 
 pytest_plugins = ["tests.support.durations"]
+TIMEOUTS = {"e2e": 600, "board": 600, "tensorflow": 300}
+"""Seconds a test with a marker may take where it does not say itself; the others have pyproject.toml's."""
 NO_SKIPS = os.environ.get("EDGEKIT_NO_SKIPS") == "1"
 
 
@@ -26,12 +28,26 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     return report
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give every test the time-out of its first marker."""
+    for item in items:
+        seconds = next((TIMEOUTS[marker] for marker in TIMEOUTS if item.get_closest_marker(marker)), None)
+        if seconds is not None and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(seconds))
+
+
 @pytest.fixture(autouse=True)
 def work_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Unfinished jobs are kept here, not in the user's cache."""
     path = tmp_path_factory.mktemp("work")
     monkeypatch.setenv("EDGEKIT_WORK", str(path))
     return path
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest) -> np.random.Generator:
+    """A generator of the test's own: the same values whichever tests run before it."""
+    return np.random.default_rng(list(request.node.nodeid.encode()))
 
 
 @pytest.fixture

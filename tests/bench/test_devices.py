@@ -27,7 +27,6 @@ from edgekit.devices.interpreter import Interpreter
 from edgekit.devices.provision import Provision
 from edgekit.devices.target import DESKTOP, Target, parse
 from edgekit.errors import ConnectionFailed, InputError, TargetError
-from edgekit.progress import Silent
 from edgekit.report.bench_table import bench_table
 from tests.support import vendor_onnx
 from tests.support.heard import Heard
@@ -218,18 +217,13 @@ def test_a_broken_connection_is_mended(
 
 def test_several_devices_side_by_side(files: list[Path], settings: dict[str, Any], home: Path) -> None:
     lost = parse('schema = 1\ntransport = "ssh"\nhost = "x@board"\npython = "no-such-python"\n', "lost", "test")
-    lines: list[str] = []
-
-    class Said(Silent):
-        def notify(self, message: str) -> None:
-            lines.append(message)
-
-    found = measure([target("one", home), lost, DESKTOP], candidates(files), QUICK, progress=Said(), **settings)
+    heard = Heard()
+    found = measure([target("one", home), lost, DESKTOP], candidates(files), QUICK, progress=heard, **settings)
     assert [record.target for record in found.records] == ["one", "desktop"]
     assert "there is no `no-such-python`" in found.errors["lost"].message
     table = bench_table(*found.records)
     assert table.splitlines()[0].startswith("target ")
-    assert any(line.startswith("one: measuring on one") for line in lines)
+    assert any(line.startswith("one: measuring on one") for line in heard.notified)
     with pytest.raises(TargetError, match="no-such-python"):
         measure([lost], candidates(files), QUICK, **settings)
 
@@ -296,26 +290,18 @@ def test_settings_that_are_none(plan: dict[str, Any]) -> None:
 
 
 def test_progress_of_one_among_several() -> None:
-    lines: list[str] = []
-
-    class Said(Silent):
-        def notify(self, message: str) -> None:
-            lines.append(message)
-
-        def warn(self, message: str, code: str = "") -> None:
-            lines.append("! " + message)
-
+    heard = Heard()
     stop = threading.Event()
-    named = Named("pi", Said(), stop)
+    named = Named("pi", heard, stop)
     named.notify("pi: hello")
     named.warn("hot")
     with named.task("work", 20) as task:
         for _ in range(20):
             task.advance("x")
         task.advance("note only", units=0)
-    assert lines[:2] == ["pi: hello", "! pi: hot"]
-    assert lines[2] == "pi: work 2/20  x"
-    assert len(lines) == 12
+    assert heard.lines[:2] == ["pi: hello", "warning: pi: hot"]
+    assert heard.lines[2] == "pi: work 2/20  x"
+    assert len(heard.lines) == 12
     stop.set()
     with pytest.raises(Stopped):
         named.notify("more")

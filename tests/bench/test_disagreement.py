@@ -30,7 +30,7 @@ SCORES = RNG.random((200, 4)).astype(np.float32)
 
 def moved(x: np.ndarray, by: int, share: float = 1.0) -> np.ndarray:
     """Every value of a share of the samples by up to so many steps."""
-    off = RNG.integers(-by, by + 1, x.shape)
+    off = np.random.default_rng(by).integers(-by, by + 1, x.shape)
     off[int(len(x) * share) :] = 0
     return np.clip(x.astype(int) + off, -128, 127).astype(np.int8)
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from edgekit.data.loading import load_raw
 from edgekit.errors import InputError, MissingExtraError
-from edgekit.progress import Silent
+from tests.support.heard import Heard
 
 
 def save(path: Path, value: int = 0, size: tuple[int, int] = (8, 6), mode: str = "RGB") -> None:
@@ -31,14 +31,6 @@ def animals(tmp_path: Path) -> Path:
     return tmp_path / "animals"
 
 
-class Counting(Silent):
-    def __init__(self) -> None:
-        self.done = 0
-
-    def advance(self, note: str = "", units: int = 1) -> None:
-        self.done += units
-
-
 def test_a_folder_a_class(animals: Path) -> None:
     raw = load_raw(str(animals))
     assert raw.class_names == ("cat", "dog")
@@ -51,12 +43,12 @@ def test_a_folder_a_class(animals: Path) -> None:
 
 
 def test_the_second_time_nothing_is_decoded(animals: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first, second = Counting(), Counting()
+    first, second = Heard(), Heard()
     a = load_raw(str(animals), progress=first)
     monkeypatch.setattr("edgekit.data.sources.images.decode", lambda path, shape: pytest.fail("decoded again"))
     b = load_raw(str(animals), progress=second)
     np.testing.assert_array_equal(a.x_train, b.x_train)
-    assert (first.done, second.done) == (20, 0)
+    assert (first.units, second.units) == (20, 0)
 
 
 def test_a_changed_image_is_seen(animals: Path) -> None:

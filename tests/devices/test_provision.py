@@ -16,8 +16,8 @@ from edgekit.devices.provision import SMOKE, Provision, provision, smoke
 from edgekit.devices.targets import find_target
 from edgekit.devices.wheels import wheel_set
 from edgekit.errors import TargetError
-from edgekit.progress import Silent
 from tests.devices.test_wheels import wheel
+from tests.support.heard import Heard
 from tests.support.tiny_onnx import tiny_onnx
 from tests.support.tiny_tflite import tiny_tflite
 
@@ -51,14 +51,6 @@ def test_the_board_s_own_runtime_comes_first(board: Device, machine: Interpreter
     assert provision(board, machine, ("onnxruntime",)).runtime == "onnxruntime"
 
 
-class Said(Silent):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def notify(self, message: str) -> None:
-        self.lines.append(message)
-
-
 def test_wheels_are_copied_once(board: Device, machine: Interpreter, tmp_path: Path) -> None:
     """The wheel's module is a link to the real one, so that it runs here."""
     import ai_edge_litert
@@ -68,17 +60,17 @@ def test_wheels_are_copied_once(board: Device, machine: Interpreter, tmp_path: P
     bridge = {"ai_edge_litert/__init__.py": f"__path__ = [{str(real / 'ai_edge_litert')!r}]\n__version__ = '9.9'\n"}
     tag = f"cp311-cp311-manylinux_2_17_{machine.machine}"
     wheel(shelf, "ai_edge_litert", "9.9", tag, bridge)
-    said = Said()
+    heard = Heard()
     bare = without(machine, ai_edge_litert=None)
-    found = provision(board, bare, ("ai-edge-litert",), wheels=shelf, progress=said)
+    found = provision(board, bare, ("ai-edge-litert",), wheels=shelf, progress=heard)
     assert found.source == "wheels from here"
     assert [(w["name"], w["version"]) for w in found.wheels] == [("ai-edge-litert", "9.9")]
-    assert any("copying ai-edge-litert there" in line for line in said.lines)
+    assert any("copying ai-edge-litert there" in line for line in heard.lines)
     sent = board.work.sent_bytes
-    said.lines.clear()
-    again = provision(board, bare, ("ai-edge-litert",), wheels=shelf, progress=said)
+    heard.lines.clear()
+    again = provision(board, bare, ("ai-edge-litert",), wheels=shelf, progress=heard)
     assert again == found
-    assert not said.lines
+    assert not heard.lines
     assert board.work.sent_bytes - sent < 1000  # the job of the smoke test
     base = Path(board.work.base)  # type: ignore[attr-defined]
     assert not list((base / "files").glob("*.gz"))

@@ -14,8 +14,8 @@ from edgekit.devices.push import push
 from edgekit.devices.target import DESKTOP, Target, parse
 from edgekit.errors import InputError, OutputError, TargetError
 from edgekit.files.whole import sha256
-from edgekit.progress import Silent
 from tests.support import vendor_onnx
+from tests.support.heard import Heard
 from tests.support.tiny_tflite import tiny_tflite
 
 
@@ -104,15 +104,10 @@ def test_without_the_onnx_package_usual_names_are_taken(
     board: Target, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = vendor_onnx.external(tmp_path / "v.onnx")
-    told: list[str] = []
-
-    class Told(Silent):
-        def warn(self, message: str, code: str = "") -> None:
-            told.append(message)
-
+    heard = Heard()
     monkeypatch.setitem(sys.modules, "onnx", None)
-    assert [Path(c.path).name for c in push(source, board, progress=Told())] == ["v.onnx.data", "v.onnx"]
-    (warning,) = told
+    assert [Path(c.path).name for c in push(source, board, progress=heard)] == ["v.onnx.data", "v.onnx"]
+    (warning,) = heard.warned
     assert "v.onnx.data comes along" in warning
 
 

@@ -9,18 +9,10 @@ import pytest
 from edgekit.errors import ConversionError
 from edgekit.export.exporter import Exported
 from edgekit.export.honest import kept_promises
-from edgekit.progress import Silent
 from tests.formats.test_shares import mixed
 from tests.support import foreign_tflite
+from tests.support.heard import Heard
 from tests.support.tiny_tflite import tiny_tflite
-
-
-class Heard(Silent):
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def warn(self, message: str, code: str = "") -> None:
-        self.warnings.append(message)
 
 
 def exported(folder: Path, *made: tuple[str, str, str]) -> list[Exported]:
@@ -51,7 +43,7 @@ def test_honest_files_stay(tmp_path: Path) -> None:
         ("int8", "tflite", "int16x8"), ("header", "c", "int8"),
     )  # fmt: skip
     heard = Heard()
-    assert kept_promises(made, heard) == made and not heard.warnings
+    assert kept_promises(made, heard) == made and not heard.warned
     assert all(item.path.is_file() for item in made)
 
 
@@ -73,7 +65,7 @@ def test_others_are_left_out_where_something_else_remains(tmp_path: Path, bad: t
     made = exported(tmp_path, FLOAT, good, bad)
     heard = Heard()
     assert kept_promises(made, heard) == made[:2]
-    [warning] = heard.warnings
+    [warning] = heard.warned
     assert said.replace("\\", "") in warning and warning.startswith(f"m-{bad[2]}.tflite: ")
     assert "the file is left out; " in warning
     assert [item.path.is_file() for item in made] == [True, True, False]
@@ -106,4 +98,4 @@ def test_the_hint_for_onnx(tmp_path: Path) -> None:
     path = save(tmp_path / "m-int8.onnx", [node], *ends, [constant("w", [[1.0] * 5] * 4, "float32")])
     good, heard = exported(tmp_path, ("int8", "tflite", "int8")), Heard()
     assert kept_promises([*good, Exported(path, "onnx", "int8", "a test")], heard) == good
-    assert 'formats = ["tflite"]' in heard.warnings[0]
+    assert 'formats = ["tflite"]' in heard.warned[0]

@@ -97,6 +97,7 @@ def test_float_files_stay_and_their_quantized_forms_are_tied(model: Any, samples
     source = tflite._converted(tmp_path / "saved", "float32")
     assert mend_states(source) == source
     made = quantize(source, ["int8"], [samples])["int8"]
+    assert len(scales(made)) == 2
     assert all(len(set(found)) == 1 for found in scales(made))
 
 

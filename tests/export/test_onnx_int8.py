@@ -25,12 +25,6 @@ from tests.support.tiny_onnx import constant, save, value
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 node = onnx.helper.make_node
-random = np.random.default_rng()
-
-
-@pytest.fixture(autouse=True)
-def seeded() -> None:
-    random.bit_generator.state = np.random.default_rng(0).bit_generator.state
 
 
 def loaded(path: Path) -> Any:
@@ -66,7 +60,7 @@ def conv(name: str, source: str, target: str, **attributes: Any) -> Any:
     return node("Conv", [source, f"{name}_w", f"{name}_b"], [target], kernel_shape=[3, 3], pads=[1] * 4, **attributes)
 
 
-def normalized(path: Path) -> Path:
+def normalized(path: Path, rng: np.random.Generator) -> Path:
     """Conv, Relu, BatchNormalization whose channels differ a thousandfold, twice."""
     nodes, constants, source = [], [], "image"
     for index, width in enumerate((3, 16)):
@@ -75,13 +69,13 @@ def normalized(path: Path) -> Path:
             node("Relu", [f"z{index}"], [f"r{index}"]),
             node("BatchNormalization", [f"r{index}", *(f"{part}{index}" for part in "gbmv")], [f"n{index}"]),
         ]
-        spread = 10.0 ** random.uniform(-1.5, 1.5, 16)
+        spread = 10.0 ** rng.uniform(-1.5, 1.5, 16)
         constants += [
-            constant(f"c{index}_w", random.normal(size=(16, width, 3, 3)) / 5, "float32"),
-            constant(f"c{index}_b", random.normal(size=16) / 5, "float32"),
-            constant(f"g{index}", spread * random.choice([-1, 1], 16), "float32"),
-            constant(f"b{index}", random.normal(size=16), "float32"),
-            constant(f"m{index}", random.uniform(0, 1, 16), "float32"),
+            constant(f"c{index}_w", rng.normal(size=(16, width, 3, 3)) / 5, "float32"),
+            constant(f"c{index}_b", rng.normal(size=16) / 5, "float32"),
+            constant(f"g{index}", spread * rng.choice([-1, 1], 16), "float32"),
+            constant(f"b{index}", rng.normal(size=16), "float32"),
+            constant(f"m{index}", rng.uniform(0, 1, 16), "float32"),
             constant(f"v{index}", spread**2, "float32"),
         ]
         source = f"n{index}"
@@ -89,36 +83,40 @@ def normalized(path: Path) -> Path:
     return save(path, nodes, [value("image", [1, 3, 8, 8])], [value("y", [1, 16])], constants)
 
 
-def test_batch_normalization_behind_an_activation_becomes_a_convolution(tmp_path: Path) -> None:
-    path = normalized(tmp_path / "a.onnx")
+def test_batch_normalization_behind_an_activation_becomes_a_convolution(
+    tmp_path: Path, rng: np.random.Generator
+) -> None:
+    path = normalized(tmp_path / "a.onnx", rng)
     model = loaded(path)
     fold(model)
     assert "BatchNormalization" not in {n.op_type for n in model.graph.node}
-    x = random.random((40, 3, 8, 8), np.float32)
+    x = rng.random((40, 3, 8, 8), np.float32)
     np.testing.assert_allclose(run(model, x[:1])[0], run(path, x[:1])[0], rtol=1e-4, atol=1e-5)
     assert static_int8(path, tmp_path / "q.onnx", {"image": x[:20]}) == ""
     assert quality(path, tmp_path / "q.onnx", x[20:]) > 25
 
 
 @pytest.mark.parametrize("across", [0, 1])
-def test_batch_normalization_behind_a_dense_layer_goes_into_its_weights(across: int, tmp_path: Path) -> None:
+def test_batch_normalization_behind_a_dense_layer_goes_into_its_weights(
+    across: int, tmp_path: Path, rng: np.random.Generator
+) -> None:
     shape = (12, 6) if across else (6, 12)
     nodes = [
         node("Gemm", ["x", "w", "c"], ["h"], transB=across),
         node("BatchNormalization", ["h", "g", "b", "m", "v"], ["n"]),
         node("Relu", ["n"], ["y"]),
     ]
-    constants = [constant("w", random.normal(size=shape), "float32"), constant("c", random.normal(size=12), "float32")]
-    constants += [constant(name, random.uniform(0.5, 2, 12), "float32") for name in "gbmv"]
+    constants = [constant("w", rng.normal(size=shape), "float32"), constant("c", rng.normal(size=12), "float32")]
+    constants += [constant(name, rng.uniform(0.5, 2, 12), "float32") for name in "gbmv"]
     path = save(tmp_path / "a.onnx", nodes, [value("x", [1, 6])], [value("y", [1, 12])], constants)
     model = loaded(path)
     fold(model)
     assert [n.op_type for n in model.graph.node] == ["Gemm", "Relu"]
-    x = random.normal(size=(1, 6)).astype(np.float32)
+    x = rng.normal(size=(1, 6)).astype(np.float32)
     np.testing.assert_allclose(run(model, x)[0], run(path, x)[0], rtol=1e-5, atol=1e-5)
 
 
-def test_a_dense_layer_that_the_body_of_an_if_reads_stays(tmp_path: Path) -> None:
+def test_a_dense_layer_that_the_body_of_an_if_reads_stays(tmp_path: Path, rng: np.random.Generator) -> None:
     """Its output has two readers: BatchNormalization, and the body, which would be left without it."""
     body = onnx.helper.make_graph([node("Identity", ["h"], ["inner"])], "body", [], [value("inner", [1, 12])])
     nodes = [
@@ -127,27 +125,27 @@ def test_a_dense_layer_that_the_body_of_an_if_reads_stays(tmp_path: Path) -> Non
         node("If", ["yes"], ["read"], then_branch=body, else_branch=body),
         node("Add", ["n", "read"], ["y"]),
     ]
-    constants = [constant("w", random.normal(size=(6, 12)), "float32"), constant("yes", True, "bool")]
-    constants += [constant(name, random.uniform(0.5, 2, 12), "float32") for name in "gbmv"]
+    constants = [constant("w", rng.normal(size=(6, 12)), "float32"), constant("yes", True, "bool")]
+    constants += [constant(name, rng.uniform(0.5, 2, 12), "float32") for name in "gbmv"]
     path = save(tmp_path / "a.onnx", nodes, [value("x", [1, 6])], [value("y", [1, 12])], constants)
     model = loaded(path)
     fold(model)
-    x = random.normal(size=(1, 6)).astype(np.float32)
+    x = rng.normal(size=(1, 6)).astype(np.float32)
     np.testing.assert_allclose(run(model, x)[0], run(path, x)[0], rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("bias", [0.5, np.ones((1, 12)) * 3, np.arange(12.0)], ids=["scalar", "row", "vector"])
-def test_biases_of_any_shape(bias: Any, tmp_path: Path) -> None:
+def test_biases_of_any_shape(bias: Any, tmp_path: Path, rng: np.random.Generator) -> None:
     nodes = [node("Gemm", ["x", "w", "c"], ["y"])]
-    constants = [constant("w", random.normal(size=(32, 12)), "float32"), constant("c", bias, "float32")]
+    constants = [constant("w", rng.normal(size=(32, 12)), "float32"), constant("c", bias, "float32")]
     path = save(tmp_path / "a.onnx", nodes, [value("x", [1, 32])], [value("y", [1, 12])], constants)
-    x = random.random((40, 32), np.float32)
+    x = rng.random((40, 32), np.float32)
     static_int8(path, tmp_path / "q.onnx", {"x": x[:20]})
     assert quality(path, tmp_path / "q.onnx", x[20:]) > 25
     assert {w.dtype for w in inspect_file(tmp_path / "q.onnx").weights} == {"int8", "int32"}
 
 
-def recurrent(path: Path, operator: str, directions: int = 1) -> Path:
+def recurrent(path: Path, rng: np.random.Generator, operator: str, directions: int = 1) -> Path:
     """A recurrent layer of 32 over 6 steps of 8 values, of which optional inputs and outputs are left out."""
     gates = {"LSTM": 4, "GRU": 3, "RNN": 1}[operator]
     attributes = {"linear_before_reset": 1} if operator == "GRU" else {}
@@ -165,16 +163,18 @@ def recurrent(path: Path, operator: str, directions: int = 1) -> Path:
         node("Flatten", ["u"], ["y"]),
     ]
     constants = [
-        constant("w", random.normal(size=(directions, gates * 32, 8)) / 3, "float32"),
-        constant("r", random.normal(size=(directions, gates * 32, 32)) / 6, "float32"),
+        constant("w", rng.normal(size=(directions, gates * 32, 8)) / 3, "float32"),
+        constant("r", rng.normal(size=(directions, gates * 32, 32)) / 6, "float32"),
     ]
     return save(path, nodes, [value("x", [1, 6, 8])], [value("y", [1, 32 * directions])], constants)
 
 
 @pytest.mark.parametrize(("operator", "directions"), [("LSTM", 1), ("GRU", 1), ("RNN", 2)])
-def test_recurrent_layers_get_int8_weights(operator: str, directions: int, tmp_path: Path) -> None:
-    path = recurrent(tmp_path / "a.onnx", operator, directions)
-    x = random.normal(size=(40, 6, 8)).astype(np.float32)
+def test_recurrent_layers_get_int8_weights(
+    operator: str, directions: int, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    path = recurrent(tmp_path / "a.onnx", rng, operator, directions)
+    x = rng.normal(size=(40, 6, 8)).astype(np.float32)
     notes = static_int8(path, tmp_path / "q.onnx", {"x": x[:20]})
     assert notes == f", {operator} computes in float with int8 weights"
     info = inspect_file(tmp_path / "q.onnx")
@@ -183,7 +183,7 @@ def test_recurrent_layers_get_int8_weights(operator: str, directions: int, tmp_p
     assert quality(path, tmp_path / "q.onnx", x[20:]) > 25
 
 
-def looped(path: Path) -> Path:
+def looped(path: Path, rng: np.random.Generator) -> Path:
     """A loop whose weights are handed on unchanged, as tf2onnx writes them, and which reads the reshaped input."""
     body = onnx.helper.make_graph(
         [
@@ -209,15 +209,15 @@ def looped(path: Path) -> Path:
         constant("sizes", [5, 32], "int64"),
         constant("often", 5, "int64"),
         constant("start", np.zeros((1, 32)), "float32"),
-        constant("w", random.normal(size=(32, 32)) / 4, "float32"),
-        constant("d", random.normal(size=(32, 10)), "float32"),
+        constant("w", rng.normal(size=(32, 32)) / 4, "float32"),
+        constant("d", rng.normal(size=(32, 10)), "float32"),
     ]
     return save(path, nodes, [value("x", [1, 5, 32])], [value("y", [1, 10])], constants)
 
 
-def test_loops_get_int8_weights(tmp_path: Path) -> None:
-    path = looped(tmp_path / "a.onnx")
-    x = random.normal(size=(40, 5, 32)).astype(np.float32)
+def test_loops_get_int8_weights(tmp_path: Path, rng: np.random.Generator) -> None:
+    path = looped(tmp_path / "a.onnx", rng)
+    x = rng.normal(size=(40, 5, 32)).astype(np.float32)
     # Where the input is dequantized before the Reshape, onnxruntime 1.32 dies of the loop that reads it.
     assert static_int8(path, tmp_path / "q.onnx", {"x": x[:20]}) == ", a loop computes in float with int8 weights"
     weights = inspect_file(tmp_path / "q.onnx").weights
@@ -227,7 +227,7 @@ def test_loops_get_int8_weights(tmp_path: Path) -> None:
 
 def dense(path: Path, *, names: str = "") -> Path:
     """Two dense layers; the first is read by a second output, too."""
-    random = np.random.default_rng(1)
+    rng = np.random.default_rng(1)
     nodes = [
         node("Gemm", ["x", f"{names}u", f"{names}b"], [f"{names}h"], name=f"{names}first"),
         node("Relu", [f"{names}h"], ["r"]),
@@ -235,16 +235,16 @@ def dense(path: Path, *, names: str = "") -> Path:
         node("Sin", ["r"], ["w"]),
     ]
     constants = [
-        constant(f"{names}u", random.normal(size=(16, 24)), "float32"),
-        constant(f"{names}b", random.normal(size=24), "float32"),
-        constant(f"{names}v", random.normal(size=(24, 8)), "float32"),
+        constant(f"{names}u", rng.normal(size=(16, 24)), "float32"),
+        constant(f"{names}b", rng.normal(size=24), "float32"),
+        constant(f"{names}v", rng.normal(size=(24, 8)), "float32"),
     ]
     return save(path, nodes, [value("x", [1, 16])], [value("y", [1, 8]), value("w", [1, 24])], constants)
 
 
-def test_ranges_are_those_of_a_loop_of_our_own(tmp_path: Path) -> None:
+def test_ranges_are_those_of_a_loop_of_our_own(tmp_path: Path, rng: np.random.Generator) -> None:
     model = loaded(dense(tmp_path / "a.onnx"))
-    x = random.normal(size=(30, 16)).astype(np.float32)
+    x = rng.normal(size=(30, 16)).astype(np.float32)
     found = measured(model, ({"x": row[None]} for row in x))
     every = onnx.ModelProto.FromString(model.SerializeToString())
     names = ["h", "r"]
@@ -271,12 +271,12 @@ def test_values_that_are_not_finite_are_named(tmp_path: Path) -> None:
         measured(loaded(path), ())
 
 
-def test_names_and_zero_points_take_no_room(tmp_path: Path) -> None:
+def test_names_and_zero_points_take_no_room(tmp_path: Path, rng: np.random.Generator) -> None:
     long = (
         "model/block_17/batch_normalization/FusedBatchNormV3;model/block_17/depthwise/BiasAdd/ReadVariableOp/resource"
     )
     files = [dense(tmp_path / "short.onnx"), dense(tmp_path / "long.onnx", names=long)]
-    x = random.normal(size=(20, 16)).astype(np.float32)
+    x = rng.normal(size=(20, 16)).astype(np.float32)
     sizes = []
     for path in files:
         static_int8(path, tmp_path / "q.onnx", {"x": x})
@@ -290,9 +290,9 @@ def test_names_and_zero_points_take_no_room(tmp_path: Path) -> None:
     assert biases and all(len(n.input) == 2 for n in biases)
 
 
-def test_every_port_has_its_scale_in_the_metadata_too(tmp_path: Path) -> None:
+def test_every_port_has_its_scale_in_the_metadata_too(tmp_path: Path, rng: np.random.Generator) -> None:
     path, target = dense(tmp_path / "a.onnx"), tmp_path / "q.onnx"
-    x = random.normal(size=(20, 16)).astype(np.float32)
+    x = rng.normal(size=(20, 16)).astype(np.float32)
     static_int8(path, target, {"x": x})
     info = read_onnx(target)
     assert {t.dtype for t in (*info.inputs, *info.outputs)} == {"int8"}

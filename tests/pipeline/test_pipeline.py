@@ -24,27 +24,10 @@ from edgekit.devices.device import open_device
 from edgekit.errors import ConversionError, InputError, OutputError
 from edgekit.formats.reading import inspect_file
 from edgekit.pipeline.run import compress
+from tests.support.heard import Heard
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.usefixtures("one_latency_round")]
 SMALL = Recipe("small", schemes=("float32", "int8"), calibration_samples=50, check_samples=15, eval_samples=30)
-
-
-class Log:
-    """A `Progress` that remembers."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def notify(self, message: str) -> None:
-        self.lines.append(message)
-
-    def warn(self, message: str, code: str = "") -> None:
-        self.lines.append(f"warning: {message}")
-
-    def task(self, label: str, total: int) -> Any:
-        from edgekit.progress import SILENT
-
-        return SILENT.task(label, total)
 
 
 @pytest.fixture(scope="module")
@@ -245,7 +228,7 @@ def test_static_calibration_where_tf2onnx_fails(
 
 
 def test_a_training_stage_runs_and_is_in_the_lineage(model_file: Path, learnable: Path, tmp_path: Path) -> None:
-    log = Log()
+    log = Heard()
     recipe = dataclasses.replace(SMALL, stages=(StageSpec("finetune", {"epochs": 1}),), formats=("tflite",), seed=5)
     manifest = compress(model_file, str(learnable), recipe, tmp_path / "out", progress=log).manifest
     assert [step["step"] for step in manifest.lineage] == ["load", "finetune"]
@@ -255,7 +238,7 @@ def test_a_training_stage_runs_and_is_in_the_lineage(model_file: Path, learnable
 
 
 def test_wrong_preprocessing_is_noticed_before_any_work(model_file: Path, learnable: Path, tmp_path: Path) -> None:
-    log = Log()
+    log = Heard()
     stages = (StageSpec("finetune", {"epochs": 1}),)
     recipe = dataclasses.replace(SMALL, formats=("tflite",), schemes=("float32",), stages=stages)
     wrong = {"scale": -1.0, "mean": (-300.0,)}
@@ -274,7 +257,7 @@ def test_wrong_preprocessing_is_noticed_before_any_work(model_file: Path, learna
 def test_what_is_given_replaces_only_that(
     model_file: Path, learnable: Path, tmp_path: Path, given: dict[str, Any], said: str
 ) -> None:
-    log = Log()
+    log = Heard()
     recipe = dataclasses.replace(SMALL, formats=("tflite",), schemes=("float32",))
     bundle = compress(model_file, str(learnable), recipe, tmp_path / "o", preprocessing=given, progress=log)
     assert any(line.endswith(f"inputs are {said}") for line in log.lines)
@@ -340,7 +323,8 @@ def test_signals_stored_with_and_without_a_channel_axis(tmp_path: Path) -> None:
     int8 = dataclasses.replace(SMALL, formats=("tflite",), schemes=("int8",))
     for name in ("flat", "channel"):
         made = compress(tmp_path / "signal.keras", str(tmp_path / f"{name}.npz"), int8, tmp_path / name)
-        assert all(a.validation == {"correct": 15, "samples": 15} for a in made.manifest.artifacts if a.validation)
+        judged = [a.validation for a in made.manifest.artifacts if a.validation]
+        assert judged and all(validation == {"correct": 15, "samples": 15} for validation in judged)
         assert np.load(made.path / EVAL)["x"].shape == (30, 32, 1)
     subjects, data = candidates([tmp_path / "flat"], ("int8",)), load_data(str(tmp_path / "channel.npz"))
     with open_device() as desktop:

@@ -19,7 +19,6 @@ from edgekit.tasks.nature import INDICES, Nature, are_logits, nature_of
 from edgekit.tasks.scoring import score, with_metric
 from edgekit.tasks.task import Head, Task
 
-RNG = np.random.default_rng(0)
 VALUES = Nature(numbers=False, probable=False, competing=False, sigmoid=False, high=7.0)
 SIGMOID = Nature(numbers=False, probable=False, competing=False, sigmoid=True, high=1.0)
 
@@ -80,24 +79,25 @@ def test_the_user_decides() -> None:
             chosen_kinds(text, ["a", "b"])
 
 
-def test_unlabelled_outputs_are_judged_as_what_they_look_like() -> None:
-    scores = RNG.normal(0, 4, (128, 10))
+def test_unlabelled_outputs_are_judged_as_what_they_look_like(rng: np.random.Generator) -> None:
+    scores = rng.normal(0, 4, (128, 10))
     softmax = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
-    landmarks = np.linspace(20, 150, 10) + RNG.normal(0, 9, (128, 1)) + RNG.normal(0, 3, (128, 10))
-    boxes = RNG.uniform(0, 1, (128, 4))
-    gaze = RNG.normal(0, 0.4, (128, 2))
+    landmarks = np.linspace(20, 150, 10) + rng.normal(0, 9, (128, 1)) + rng.normal(0, 3, (128, 10))
+    boxes = rng.uniform(0, 1, (128, 4))
+    gaze = rng.normal(0, 0.4, (128, 2))
     for outputs, metric in ((scores, "agreement"), (softmax, "agreement"), (landmarks, "sqnr"), (boxes, "sqnr")):
         found = find_head("y", None, outputs.shape[1:], [(3,)], nature_of(outputs))
         assert (found.kind, found.metric) == ("unlabelled", metric)
     assert not are_logits(gaze)
     assert not are_logits(landmarks / 192)
-    assert nature_of(RNG.integers(0, 5, (20, 1)).astype(float)).numbers
-    assert nature_of(RNG.uniform(0, 1, (128, 1)) ** 0.01).sigmoid
-    assert not nature_of(RNG.uniform(0, 1, (128, 1)) ** 0.01, activation="linear").sigmoid
+    assert nature_of(rng.integers(0, 5, (20, 1)).astype(float)).numbers
+    assert nature_of(rng.uniform(0, 1, (128, 1)) ** 0.01).sigmoid
+    assert not nature_of(rng.uniform(0, 1, (128, 1)) ** 0.01, activation="linear").sigmoid
 
 
 def data(y: Any, y_test: Any = None) -> Any:
-    arrays = {"x_train": RNG.normal(size=(len(y), 4)), "x_test": RNG.normal(size=(len(y), 4))}
+    rng = np.random.default_rng(0)
+    arrays = {"x_train": rng.normal(size=(len(y), 4)), "x_test": rng.normal(size=(len(y), 4))}
     return build("d", {**arrays, "y_train": y, "y_test": y if y_test is None else y_test}, "d.npz")
 
 

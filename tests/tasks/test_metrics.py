@@ -15,8 +15,6 @@ from edgekit.tasks.metrics import METRICS, Score
 from edgekit.tasks.scoring import score, scores, with_metric
 from edgekit.tasks.task import Head, Task, with_scale
 
-RNG = np.random.default_rng(5)
-
 
 def head(kind: str, metric: str, *, logits: bool = False) -> Head:
     return Head("y", kind, metric, logits)
@@ -36,14 +34,14 @@ def test_a_binary_decision_falls_at_half_or_at_zero(logits: bool, expected: int)
     assert found.correct == expected
 
 
-def test_auc_as_scikit_learn_has_it() -> None:
+def test_auc_as_scikit_learn_has_it(rng: np.random.Generator) -> None:
     from sklearn.metrics import roc_auc_score
 
-    y, outputs = RNG.integers(0, 2, 300), RNG.integers(0, 20, 300) / 20  # with ties
+    y, outputs = rng.integers(0, 2, 300), rng.integers(0, 20, 300) / 20  # with ties
     found = score(outputs[:, None], y, head("binary", "auc"))
     assert found.interval.value == pytest.approx(roc_auc_score(y, outputs))
     assert found.interval.low < found.interval.value < found.interval.high
-    labels, many = RNG.integers(0, 2, (200, 3)), RNG.random((200, 3))
+    labels, many = rng.integers(0, 2, (200, 3)), rng.random((200, 3))
     assert score(many, labels, head("multilabel", "auc")).interval.value == pytest.approx(roc_auc_score(labels, many))
     with pytest.raises(InputError, match="auc of output y: auc needs samples with and without a label"):
         score(outputs[:, None], np.ones(300, int), head("binary", "auc"))
@@ -99,12 +97,12 @@ def test_metrics_that_do_not_fit() -> None:
                     with_metric(task, name)
 
 
-def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
+def test_intervals_hold_the_truth_about_as_often_as_they_say(rng: np.random.Generator) -> None:
     held = [0, 0]
     for _ in range(200):
-        interval = mean_interval(RNG.exponential(1, 100))
+        interval = mean_interval(rng.exponential(1, 100))
         held[0] += interval.low <= 1 <= interval.high
-        ratio = bootstrap_ratio(RNG.binomial(20, 0.3, (100, 1)).astype(float), np.full((100, 1), 20.0))
+        ratio = bootstrap_ratio(rng.binomial(20, 0.3, (100, 1)).astype(float), np.full((100, 1), 20.0))
         held[1] += ratio.low <= 0.3 <= ratio.high
     assert all(175 <= count <= 200 for count in held)
 

@@ -19,6 +19,7 @@ from edgekit.tasks.task import CLASSIFICATION, Head
 from edgekit.techniques.distill import Distill, spaced
 from edgekit.techniques.stage import CLUSTERED, QUANTIZED, SPARSE, ModelState, StageContext
 from edgekit.techniques.teacher import CachedTeacher, LiveTeacher, doubt, teacher_of
+from tests.support.heard import Heard
 
 pytestmark = pytest.mark.tensorflow
 HOW = Preprocessing(1 / 255)
@@ -196,16 +197,11 @@ def test_a_student_that_does_not_exist() -> None:
 
 
 def test_a_student_larger_than_its_teacher_is_a_warning(context: StageContext, tmp_path: Path) -> None:
-    warned: list[str] = []
-
-    class Log(type(SILENT)):  # type: ignore[misc]
-        def warn(self, message: str, code: str = "") -> None:
-            warned.append(message)
-
+    heard = Heard()
     network(hidden=40).save(tmp_path / "s.keras")
-    loud = dataclasses.replace(context, progress=Log())
+    loud = dataclasses.replace(context, progress=heard)
     Distill(student=str(tmp_path / "s.keras"), epochs=1).run(ModelState(network()), loud)
-    assert any("its teacher" in line for line in warned)
+    assert any("its teacher" in line for line in heard.warned)
 
 
 def test_orders() -> None:

@@ -123,7 +123,7 @@ def test_the_way_of_training_is_found(kind: str, way: str) -> None:
         assert found.notice.endswith("samples; inputs are x / 255")
         assert found.record["chosen"] == "by default"
     else:
-        assert "found by trial" in found.notice and "with x / 255, which is --scale 1/255" in found.notified
+        assert "found by trial" in found.notice and "with x / 255, which is --scale 1/255" in found.notice
         assert found.record["chosen"] == "by trial"
         assert "\n" not in found.notice
 

@@ -15,30 +15,28 @@ from edgekit.data.trial.evidence import clearly_better, clearly_less, p_less
 from edgekit.data.trial.words import formula, typed
 from edgekit.tasks.preprocessing import Preprocessing
 
-RNG = np.random.default_rng(0)
-
 
 def texts(x: Any, default: Preprocessing | None = None, facts: ModelInput | None = None) -> list[str]:
     return [str(how) for how in candidates(default or Preprocessing(), x, [facts])]
 
 
-def test_bytes() -> None:
-    found = texts(RNG.integers(0, 256, (50, 4, 4, 3), np.uint8), Preprocessing(1 / 255))
+def test_bytes(rng: np.random.Generator) -> None:
+    found = texts(rng.integers(0, 256, (50, 4, 4, 3), np.uint8), Preprocessing(1 / 255))
     assert found[:3] == ["x / 255", "x", "x / 127.5 - 1"]
     assert "(x / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]" in found
     assert "x - [123.68, 116.779, 103.939], reversed to BGR" in found
     assert len(found) < 16
 
 
-def test_bytes_stored_as_floats_and_in_0_to_1() -> None:
-    x = RNG.integers(0, 256, (50, 4, 4, 1)).astype(np.float32)
+def test_bytes_stored_as_floats_and_in_0_to_1(rng: np.random.Generator) -> None:
+    x = rng.integers(0, 256, (50, 4, 4, 1)).astype(np.float32)
     assert {"x", "x / 255", "x / 127.5 - 1"} <= set(texts(x))
     assert {"x", "x * 255", "x * 2 - 1"} <= set(texts(x / 255))
     assert {"x", "(x + 1) / 2", "x * 127.5 + 127.5"} <= set(texts(x / 127.5 - 1))
 
 
-def test_tables_are_standardised_by_column() -> None:
-    x = RNG.normal([5, 1000], [1, 200], (400, 2)).astype(np.float32)
+def test_tables_are_standardised_by_column(rng: np.random.Generator) -> None:
+    x = rng.normal([5, 1000], [1, 200], (400, 2)).astype(np.float32)
     x[:, 1] = np.round(x[:, 1])
     own = [how for how in candidates(Preprocessing(), x, [None]) if len(how.std) == 2]
     fed = own[0].apply(x)
@@ -51,8 +49,8 @@ def test_a_column_that_never_changes_is_not_divided_by_nothing() -> None:
     assert all(np.isfinite(how.apply(x)).all() for how in candidates(Preprocessing(), x, [None]))
 
 
-def test_what_the_first_layer_was_fitted_to() -> None:
-    x = RNG.normal(50, 10, (400, 6)).astype(np.float32)
+def test_what_the_first_layer_was_fitted_to(rng: np.random.Generator) -> None:
+    x = rng.normal(50, 10, (400, 6)).astype(np.float32)
     facts = ModelInput(normalizes=True, mean=(5.0,) * 6, std=(1.0,) * 6)
     fed = [how.apply(x) for how in candidates(Preprocessing(), x, [facts])]
     assert any(abs(z.mean() - 5) < 0.3 and abs(z.std() - 1) < 0.1 for z in fed)
