@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: demo test check clean
+.PHONY: demo test check docs clean
 demo: $(STAMP)
 	$(BIN)/edgekit compress --data digits --recipe distill-channels-qat -o demo/bundle --force
 	$(BIN)/edgekit bench demo/bundle --processes 3 --min-seconds 0.3 --out demo/records
@@ -15,6 +15,9 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(STAMP)
+	$(BIN)/python -m tests.docs
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "edgekit needs Python 3.11 or newer; make PYTHON=python3.11 ...")'

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
-from edgekit.progress import Task
+from edgekit.progress import SILENT, Task
 from edgekit.text.printable import visible, with_code
 
 if TYPE_CHECKING:
@@ -22,10 +22,14 @@ if TYPE_CHECKING:
 class Console:
     """A `Progress` on stderr: bars on a terminal, a plain line now and then elsewhere.
 
-    It writes to a copy of file descriptor 2, so that it still shows while `quiet` silences native code.
+    It writes to a copy of file descriptor 2, so that it still shows while `edgekit.frameworks` silences native code.
+
+    Args:
+        quiet: show warnings only.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
         try:
             self._out: TextIO = os.fdopen(os.dup(sys.stderr.fileno()), "w", buffering=1)
             atexit.register(_close, self._out)
@@ -35,7 +39,8 @@ class Console:
 
     def notify(self, message: str) -> None:
         """Print a line."""
-        self._print(message)
+        if not self._quiet:
+            self._print(message)
 
     def warn(self, message: str, code: str = "") -> None:
         """Print a line that starts with `warning:`, and ends with its code."""
@@ -44,6 +49,9 @@ class Console:
     @contextmanager
     def task(self, label: str, total: int) -> Iterator[Task]:
         """Show counted work."""
+        if self._quiet:
+            yield SILENT
+            return
         if not self._out.isatty():
             yield _Lines(label, total, self)
             return

@@ -18,22 +18,36 @@ from typing import Annotated
 
 import typer
 
-from edgekit.cli import bench, compress, init, push, recipes, report, targets, train
+from edgekit.cli import bench, compress, explain, init, push, recipes, report, targets, train
 from edgekit.cli import inspect as inspect_
-from edgekit.cli.entry import Command, run
+from edgekit.cli.command import SETTINGS, VARIABLES, add
+from edgekit.cli.entry import run
+from edgekit.cli.group import Group
 from edgekit.cli.terminal import show
 
+WIDE = (compress, bench, report)
+"""Commands whose tables may be wider than a terminal."""
+
 app = typer.Typer(
+    cls=Group,
     name="edgekit",
     help="From a trained Keras model to int8 files for a phone or a small board, every number measured on the file.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={**SETTINGS, "auto_envvar_prefix": VARIABLES},
 )
-for module in (init, train, compress, bench, push, inspect_, report, recipes):
-    app.command(module.NAME, cls=Command, help=module.HELP, epilog=module.EPILOG)(module.command)
+for module in (init, train, compress, bench, push, inspect_, report, recipes, explain):
+    add(
+        app,
+        module.NAME,
+        module.command,
+        help=module.HELP,
+        examples=module.EXAMPLES,
+        wide=module in WIDE,
+        as_json=module not in WIDE,
+    )
 app.add_typer(targets.app, name=targets.NAME)
 
 

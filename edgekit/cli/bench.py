@@ -23,6 +23,7 @@ from edgekit.cli.options import (
     shapes,
     values,
 )
+from edgekit.cli.output import progress
 from edgekit.cli.terminal import show
 from edgekit.cli.units import TIME_HELP, celsius, seconds
 from edgekit.text.printable import lines
@@ -34,11 +35,13 @@ HELP = """Measure latency, memory and accuracy of bundles, .tflite and .onnx fil
 Every measurement runs in a fresh process; the files take turns, and the first one is what the others are compared
 with. Every raw sample goes into a JSON record. A board needs Python 3 and ssh, nothing else: the runtime is copied
 there, and --clean removes all of it."""
-EPILOG = """Examples: edgekit bench demo ·
-edgekit bench resnet8-ptq --only tflite --threads 1,2 ·
-edgekit bench mine.tflite theirs.tflite --data cifar10 --scale 1 ·
-edgekit bench demo --target rpi4 --host pi@192.168.1.7 ·
-edgekit bench demo --target rpi4 --target rpi5 --target desktop"""
+EXAMPLES = (
+    "edgekit bench demo",
+    "edgekit bench resnet8-ptq --only tflite --threads 1,2",
+    "edgekit bench mine.tflite theirs.tflite --data cifar10 --scale 1",
+    "edgekit bench demo --target rpi4 --host pi@192.168.1.7",
+    "edgekit bench demo --target rpi4 --target rpi5 --target desktop",
+)
 
 
 def command(
@@ -96,7 +99,6 @@ def command(
     out: Annotated[Path, typer.Option("--out", help="Folder for the records.")] = RECORDS,
 ) -> None:
     """Measure files."""
-    from edgekit.api.console import Console
     from edgekit.bench.plan import Plan
     from edgekit.cli.options import targets as read_targets
 
@@ -119,7 +121,7 @@ def command(
         input_values=values(input_value or ()),
     )
     how = preprocessing(scale, mean, std, layout, channels)
-    console = Console()
+    console = progress()
     chosen = read_targets(target, host, identity, console, trust=trust_target)
     from edgekit.bundle.manifest import MANIFEST
     from edgekit.files.destinations import check_apart, check_default, prove

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from edgekit.cli.options import CHANNELS_HELP, DATA_HELP, METRIC_HELP, TASK_HELP, preprocessing, shapes, values
+from edgekit.cli.output import progress
 from edgekit.cli.terminal import message, show
 from edgekit.text.printable import lines
 
@@ -20,12 +21,13 @@ compressed. A float .tflite or .onnx file is taken, too: it gets post-training s
 run and compared with the model it was made of, before the bundle appears: on test samples, or on validation samples
 where stages train. A bundle that lost much of the model's quality is kept, and ends with exit code 3.
 Stages train first: distill, prune, cluster, quantize, finetune. What an interrupted run has done is not done again."""
-EPILOG = """Examples: edgekit compress --data digits -o demo ·
-edgekit compress resnet8.keras --data cifar10 --recipe all-schemes -o resnet8-ptq ·
-edgekit compress model.h5 --data my.npz --scale 1 -o out ·
-edgekit compress vendor.tflite --data my.npz -o out ·
-edgekit compress model.keras --data my.npz --stage prune:amount=0.5,epochs=5 --stage quantize:epochs=3 -o small.
-Recipes: edgekit recipes"""
+EXAMPLES = (
+    "edgekit compress --data digits -o demo",
+    "edgekit compress resnet8.keras --data cifar10 --recipe all-schemes -o resnet8-ptq",
+    "edgekit compress model.h5 --data my.npz --scale 1 -o out",
+    "edgekit compress vendor.tflite --data my.npz -o out",
+    "edgekit compress model.keras --data my.npz --stage prune:amount=0.5 --stage quantize:epochs=3 -o small",
+)
 
 
 def command(
@@ -34,7 +36,7 @@ def command(
         typer.Argument(metavar="MODEL", help="A .keras, .h5, .tflite or .onnx file, or a SavedModel folder."),
     ] = None,
     data: Annotated[str, typer.Option("--data", help=DATA_HELP)] = "digits",
-    recipe: Annotated[str, typer.Option("--recipe", help="A recipe's name or a .toml file.")] = "int8",
+    recipe: Annotated[str, typer.Option("--recipe", help="A name of `edgekit recipes`, or a .toml file.")] = "int8",
     stage: Annotated[
         list[str] | None,
         typer.Option(
@@ -112,7 +114,6 @@ def command(
     """Compress a model."""
     import dataclasses
 
-    from edgekit.api.console import Console
     from edgekit.bundle.manifest import MANIFEST, strangers
     from edgekit.bundle.recipe import calibration_method as known_method
     from edgekit.bundle.recipe import load_recipe, parse_stage
@@ -133,7 +134,7 @@ def command(
     folder = out or Path(f"{model.stem if model else 'digits-cnn'}-{chosen.name}")
     prove_bundle(folder, model, data, recipe, force=force, marker=MANIFEST, strangers=strangers)
     claim()
-    console = Console()
+    console = progress()
     console.notify(f"Compressing {model or 'the demo model'} with {chosen.name}: {chosen.description}")
     console.notify("(starting TensorFlow takes a few seconds)")
 

@@ -8,13 +8,9 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
-
-import typer
-from typer.core import TyperCommand
 
 from edgekit.cli.interruptions import Interruptions
+from edgekit.cli.output import Output, ask, asked, show_json
 from edgekit.cli.printed import Printed
 from edgekit.cli.terminal import guarded, message
 from edgekit.errors import EdgekitError, InputError
@@ -22,36 +18,6 @@ from edgekit.files.temporary import of_temporaries, own_process
 from edgekit.text.printable import with_code
 
 PIPE_CLOSED = 128 + signal.SIGPIPE
-
-LONGEST_NAME, LONGEST_PATH = 255, 4095
-"""Bytes that Linux takes."""
-
-
-class Command(TyperCommand):
-    """A command whose paths are such before it begins."""
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run the command.
-
-        Raises:
-            BadParameter: a path is one that no system call takes.
-        """
-        for name, value in ctx.params.items():
-            for path in value if isinstance(value, (list, tuple)) else [value]:
-                if isinstance(path, Path) and (fault := _fault(path)):
-                    raise typer.BadParameter(fault, param_hint=name)
-        return super().invoke(ctx)
-
-
-def _fault(path: Path) -> str | None:
-    whole = os.fsencode(path)
-    if b"\0" in whole:
-        return "a path holds no NUL"
-    longest = max(map(len, map(os.fsencode, path.parts)), default=0)
-    if longest > LONGEST_NAME or len(whole) > LONGEST_PATH:
-        sizes = f"a name of {longest} bytes in a path of {len(whole)}"
-        return f"{sizes}, at most {LONGEST_NAME} and {LONGEST_PATH} are possible"
-    return None
 
 
 def run(app: Callable[[Sequence[str] | None], object], name: str, arguments: Sequence[str] | None = None) -> int:
@@ -67,6 +33,7 @@ def run(app: Callable[[Sequence[str] | None], object], name: str, arguments: Seq
         arguments: without the program's name; None reads `sys.argv`.
     """
     code = 0
+    ask(Output())
     with Interruptions() as interruptions, Printed() as printed:
         try:
             with own_process(), guarded():
@@ -80,26 +47,34 @@ def run(app: Callable[[Sequence[str] | None], object], name: str, arguments: Seq
             if not interruptions.first and error is not printed.error:
                 code = _failed(error, name)
     if interruptions.first:
-        _say(f"{name}: interrupted by {interruptions.first.name}; nothing was left half-written")
+        _print(f"{name}: interrupted by {interruptions.first.name}; nothing was left half-written")
         return 128 + interruptions.first
     if printed.error is None:
         return code
     if printed.error.errno == errno.EPIPE:
         return PIPE_CLOSED
-    _say(f"{name}: stdout: the output cannot be written: {printed.error.strerror}")
+    _print(f"{name}: stdout: the output cannot be written: {printed.error.strerror}")
     return code or 1
 
 
 def _failed(error: Exception, name: str) -> int:
     """Print an explained failure and return its exit code; raise any other."""
-    told = _told(error)
-    if told is None:
+    explained = _explained(error)
+    if explained is None:
         raise error
-    _say(f"{name}: {with_code(told.message, told.code)}", *([f"  hint: {told.hint}"] if told.hint else []))
+    if asked().as_json:
+        show_json(failure(explained.code, explained.message, explained.hint))
+    hint = [f"  hint: {explained.hint}"] if explained.hint else []
+    _print(f"{name}: {with_code(explained.message, explained.code)}", *hint)
     return 1
 
 
-def _say(*lines: str) -> None:
+def failure(code: str, message: str, hint: str = "") -> dict[str, dict[str, str]]:
+    """Return what `--json` prints in place of a result."""
+    return {"error": {"code": code, "message": message, "hint": hint}}
+
+
+def _print(*lines: str) -> None:
     """Print to stderr, if somebody still reads it."""
     for line in lines:
         with contextlib.suppress(OSError, ValueError):
@@ -111,7 +86,7 @@ def _check_arguments(arguments: Sequence[str]) -> None:
         raise InputError("an argument holds a NUL character, which no path and no option has")
 
 
-def _told(error: Exception) -> EdgekitError | None:
+def _explained(error: Exception) -> EdgekitError | None:
     """Return the explained failure that an exception is: also what the system says of a path, wherever it came from."""
     if isinstance(error, EdgekitError):
         return error

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from edgekit.cli.output import asked, show_json
 from edgekit.cli.terminal import show
 from edgekit.text.printable import visible
 
@@ -14,8 +15,10 @@ NAME = "init"
 HELP = (
     """Write files to start from: data.py, a function that gives edgekit your data, and recipe.toml, with comments."""
 )
-EPILOG = """Example: edgekit init project, then edgekit compress model.keras --data project/data.py:load
---recipe project/recipe.toml -o out"""
+EXAMPLES = (
+    "edgekit init project",
+    "edgekit compress model.keras --data project/data.py:load --recipe project/recipe.toml -o out",
+)
 
 
 def command(
@@ -25,5 +28,9 @@ def command(
     """Write the files."""
     from edgekit.api.starter import write_starter
 
-    for path in write_starter(folder, force=force):
+    written = write_starter(folder, force=force)
+    if asked().as_json:
+        show_json({"written": list(map(str, written))})
+        return
+    for path in written:
         show(f"written: {visible(str(path))}")

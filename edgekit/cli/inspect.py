@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from edgekit.cli.output import asked, show_json
 from edgekit.cli.terminal import show
 
 NAME = "inspect"
@@ -14,9 +15,11 @@ HELP = """Show what .tflite and .onnx files hold: inputs, outputs, operators, pa
 
 For every weight tensor: shape, type, bytes, share of zeros, distinct values and quantization; and how much of all
 weights is stored in 8 bits or fewer. Size is given as it is and after gzip -9. Needs no TensorFlow."""
-EPILOG = """Examples: edgekit inspect model.tflite ·
-edgekit inspect a.tflite b.onnx --json > facts.json ·
-edgekit inspect detector.onnx --input-shape images=1,3,640,640"""
+EXAMPLES = (
+    "edgekit inspect model.tflite",
+    "edgekit inspect a.tflite b.onnx --json > facts.json",
+    "edgekit inspect detector.onnx --input-shape images=1,3,640,640",
+)
 
 
 def command(
@@ -25,11 +28,8 @@ def command(
         list[str] | None,
         typer.Option("--input-shape", help="NAME=1,3,224,224: count MACs for these sizes of an ONNX file's input."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list, one object a file.")] = False,
 ) -> None:
     """Show what model files hold."""
-    import json
-
     from edgekit.cli.options import shapes
     from edgekit.formats.reading import inspect_file
     from edgekit.formats.shares import weight_share
@@ -37,9 +37,7 @@ def command(
 
     given = shapes(input_shape or ())
     infos = [inspect_file(path, given) for path in files]
-    if as_json:
-        show(
-            json.dumps([{**info.to_dict(), "weights_in_8_bits": weight_share(info).value} for info in infos], indent=2)
-        )
+    if asked().as_json:
+        show_json([{**info.to_dict(), "weights_in_8_bits": weight_share(info).value} for info in infos])
     else:
         show("\n\n".join(render(info) for info in infos))

@@ -14,8 +14,10 @@ HELP = """Print the table of run records again; of several records one table, to
 
 Statistics are computed from the raw samples in the records. The first file of the first record is what all others are
 compared with; what makes two records hard to compare is said below the table."""
-EPILOG = """Examples: edgekit report edgekit-records/*.json ·
-edgekit report before.json after.json"""
+EXAMPLES = (
+    "edgekit report edgekit-records/*.json",
+    "edgekit report before.json after.json",
+)
 
 
 def command(

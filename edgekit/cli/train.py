@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from edgekit.cli.output import asked, progress, show_json
 from edgekit.cli.terminal import show
 from edgekit.text.printable import visible
 
@@ -15,9 +16,11 @@ HELP = """Train a reference model: digits-cnn, mnist-cnn, cifar10-cnn, resnet8 o
 
 Writes FILE.keras and FILE.keras.json (preprocessing, class names, history). The epoch with the best validation
 accuracy is kept; the test part of the data is not read."""
-EPILOG = """Examples: edgekit train digits-cnn --data digits -o digits.keras ·
-edgekit train resnet8 --data cifar10 --epochs 60 -o resnet8.keras ·
-edgekit train ds-cnn --width 0.5 --data my.npz -o small.keras"""
+EXAMPLES = (
+    "edgekit train digits-cnn --data digits -o digits.keras",
+    "edgekit train resnet8 --data cifar10 --epochs 60 -o resnet8.keras",
+    "edgekit train ds-cnn --width 0.5 --data my.npz -o small.keras",
+)
 
 
 def command(
@@ -47,12 +50,11 @@ def command(
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
 ) -> None:
     """Train a reference model."""
-    from edgekit.api.console import Console
     from edgekit.files.temporary import claim
     from edgekit.models.reference.train_reference import train_reference
 
     claim()
-    console = Console()
+    console = progress()
     console.notify(f"Training {name} on {data} (starting TensorFlow takes a few seconds)")
     history = train_reference(
         name,
@@ -70,6 +72,10 @@ def command(
         force=force,
         progress=console,
     )
+    if asked().as_json:
+        kept = {"best_epoch": history.best_epoch + 1, "epochs": history.config.epochs}
+        show_json({"written": [str(out), f"{out}.json"], **kept, **history.best})
+        return
     show(
         f"{visible(str(out))}: kept epoch {history.best_epoch + 1} of {history.config.epochs}, "
         f"validation accuracy {history.best['val_accuracy_keras']:.2%} (Keras model)"

@@ -50,6 +50,11 @@ def read_target(name: str, folder: Path = Path("targets")) -> Target:
     return _read(known[name])
 
 
+def target_text(target: Target) -> str:
+    """Return what a target's file holds."""
+    return read_text(Path(target.source), "target", 1 << 20)
+
+
 def distrusted(target: Target) -> list[str]:
     """Return what a target says that needs to be trusted; empty: nothing does."""
     return untrusted(target, _packaged(target.name)) if target.place == "here" else []
@@ -90,7 +95,7 @@ def copy_target(name: str, folder: Path, to: str | None = None, host: str | None
         raise InputError(f"--as {to}: a target's name is of letters, digits, `-`, `_` and `.`")
     if folder.is_symlink():
         raise OutputError(f"{folder}: is a link, and may lead anywhere", "make it a folder")
-    text = read_text(Path(target.source), "target", 1 << 20)
+    text = target_text(target)
     if host is not None:
         changed = target.at(host)
         lines = [line for line in text.splitlines() if not re.match(r"(host|port|serial)\s*=", line)]

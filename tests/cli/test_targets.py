@@ -61,7 +61,7 @@ def test_pushing(at_board: Edgekit, tmp_path: Path, home: Path) -> None:
     done = at_board("push", "m.tflite", "--target", "rpi4", "--dest", "models/now")
     assert str(home / "models" / "now" / "m.tflite") in done.stdout
     assert (home / "models" / "now" / "m.tflite").read_bytes() == model.read_bytes()
-    assert "there already" in at_board("push", "m.tflite", "--target", "rpi4", "--dest", "models/now").stdout
+    assert "already there" in at_board("push", "m.tflite", "--target", "rpi4", "--dest", "models/now").stdout
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ HEAVY = [
     "tensorflow", "tf_keras", "keras", "tensorflow_model_optimization", "tf2onnx", "onnx", "onnxruntime",
     "ai_edge_litert", "tflite_runtime", "sklearn", "h5py", "numpy", "rich.progress",
 ]  # fmt: skip
-COMMANDS = ["", "train", "compress", "bench", "inspect", "report", "recipes", "push", "targets", "init"]
+COMMANDS = ["", "train", "compress", "bench", "inspect", "report", "recipes", "push", "targets", "init", "explain"]
 
 ROOMS, FLOORS, ARROWS = 25, 12, 145
 LEAVES = {"errors", "progress", "samples", "stats", "version"}

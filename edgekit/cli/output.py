@@ -1,0 +1,86 @@
+"""What `--json`, `--wide`, `--quiet` and `--verbose` ask for, for the command that runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from edgekit.cli.terminal import message, show
+
+if TYPE_CHECKING:
+    from edgekit.api.console import Console
+
+PANEL = "Output"
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document on stdout, nothing else.", rich_help_panel=PANEL)
+]
+Wide = Annotated[bool, typer.Option("--wide", help="All columns, however narrow the terminal.", rich_help_panel=PANEL)]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="No progress on stderr; warnings stay.", rich_help_panel=PANEL)
+]
+Verbose = Annotated[
+    bool,
+    typer.Option("--verbose", "-v", help="Name where settings come from, and more details.", rich_help_panel=PANEL),
+]
+
+
+@dataclass(frozen=True)
+class Output:
+    """How results and progress are shown."""
+
+    as_json: bool = False
+    wide: bool = False
+    quiet: bool = False
+    verbose: bool = False
+
+
+_DEFAULT = Output()
+_asked: ContextVar[Output] = ContextVar("output")
+
+
+def ask(output: Output) -> None:
+    """Set what the rest of this run follows."""
+    _asked.set(output)
+
+
+def asked() -> Output:
+    """Return what this run follows."""
+    return _asked.get(_DEFAULT)
+
+
+def progress() -> Console:
+    """Return the progress of a command, as far as it is wanted."""
+    from edgekit.api.console import Console
+
+    return Console(quiet=asked().quiet)
+
+
+def detail(text: str) -> None:
+    """Print a line on stderr that only `--verbose` wants."""
+    if asked().verbose:
+        message(text)
+
+
+def show_json(value: Any) -> None:
+    """Print the one JSON document of a command: ASCII, so that no terminal or locale changes it."""
+    show(json.dumps(value, indent=2))
+
+
+def columns() -> int | None:
+    """Return how many columns a table may take; None: a pipe, a file or `--wide`, which take all."""
+    if asked().wide or not sys.stdout.isatty():
+        return None
+    import shutil
+
+    return shutil.get_terminal_size().columns
+
+
+def colours() -> bool:
+    """Return whether stdout shows colours: a terminal that nobody asked to stay plain (https://no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
