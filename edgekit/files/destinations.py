@@ -32,15 +32,25 @@ def prove(path: Path, needed: int = RECORD_BYTES, *, into: bool = False) -> None
         OutputError: it cannot, and why.
     """
     if "\0" in str(path):
-        raise OutputError(f"{brief(path)}: the name holds a NUL byte, which no file's does", _ELSEWHERE)
+        raise OutputError(f"{brief(path)}: the name contains a NUL byte", _ELSEWHERE, code="path-invalid")
     if not into and (path.name in ("", "..") or path.name.strip() != path.name):
-        raise OutputError(f"{brief(path)}: names no new file or folder", "give it a name of its own")
+        raise OutputError(
+            f"{brief(path)}: not a name for a new file or folder",
+            "end the path in a name without spaces around it",
+            code="path-invalid",
+        )
     with explained_write_errors(path):
         there, missing = _nearest(path / "probe" if into else path)
         if ".." in missing:
-            raise OutputError(f"{brief(path)}: goes through a folder that is not there", _ELSEWHERE)
+            raise OutputError(
+                f"{brief(path)}: passes through a folder that does not exist", _ELSEWHERE, code="path-invalid"
+            )
         if not there.is_dir():
-            raise OutputError(f"{brief(path)}: cannot be created, a file is in the way ({brief(there)})", _ELSEWHERE)
+            raise OutputError(
+                f"{brief(path)}: cannot be created: `{brief(there)}` is not a folder",
+                _ELSEWHERE,
+                code="output-not-writable",
+            )
         with Scratch(there, ".edgekit-try.tmp-") as folder:
             place = folder.joinpath(*missing)
             place.mkdir(parents=True)
@@ -50,12 +60,14 @@ def prove(path: Path, needed: int = RECORD_BYTES, *, into: bool = False) -> None
                 stream.flush()
                 os.fsync(stream.fileno())
             probe.unlink()
-            found = os.statvfs(place)
-        free = found.f_bavail * found.f_frsize
-    if found.f_blocks and free < needed:
+            disk = os.statvfs(place)
+        free = disk.f_bavail * disk.f_frsize
+    if disk.f_blocks and free < needed:
         raise OutputError(
-            f"{brief(path)}: no space left to write it ({free >> 10:,} KiB free, at least {needed >> 10:,} KiB needed)",
+            f"{brief(path)}: no space left to write it: {free >> 10:,} KiB are free, at least {needed >> 10:,} KiB "
+            "are needed",
             f"free some space, or {_ELSEWHERE}",
+            code="disk-full",
         )
 
 
@@ -67,7 +79,9 @@ def check_default(folder: Path) -> None:
     """
     if folder.is_symlink():
         raise OutputError(
-            f"{brief(folder)}: is a link, and may lead anywhere", "give the folder that it leads to with --out"
+            f"{brief(folder)}: the default output folder is a symbolic link, which may lead anywhere",
+            "name the folder to write to with `--out`",
+            code="output-is-link",
         )
 
 
@@ -89,14 +103,16 @@ def check_apart(out: Path, inputs: Iterable[Path | str | None], option: str = "-
             continue
         theirs = os.path.realpath(item)
         if mine == theirs:
-            what = f"is the input {brief(item)} itself"
+            what = f"is the input `{brief(item)}` itself"
         elif _within(mine, theirs) and Path(theirs).is_dir():
-            what = f"lies inside of the input {brief(item)}, which stays as it is"
+            what = f"is inside the input `{brief(item)}`, which must not change"
         elif replaced and _within(theirs, mine):
-            what = f"holds the input {brief(item)}, which would be replaced with it"
+            what = f"contains the input `{brief(item)}`, which would be replaced with it"
         else:
             continue
-        raise OutputError(f"{option} {brief(out)}: {what}", f"choose another place with {option}")
+        raise OutputError(
+            f"`{option} {brief(out)}`: {what}", f"choose another place with `{option}`", code="output-overlaps-input"
+        )
 
 
 def _within(path: str, folder: str) -> bool:

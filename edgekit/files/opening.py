@@ -20,11 +20,12 @@ _KINDS = {
     stat.S_IFBLK: "a device",
 }
 _REASONS = {
-    errno.ELOOP: "is a link that leads back to itself",
-    errno.ENAMETOOLONG: "the name is too long for a file",
-    errno.EACCES: "cannot be read: permission denied",
-    errno.EPERM: "cannot be read: permission denied",
+    errno.ELOOP: ("path-invalid", "a symbolic link that leads back to itself"),
+    errno.ENAMETOOLONG: ("path-invalid", "the name is too long for a file"),
+    errno.EACCES: ("file-unreadable", "cannot be read: permission denied"),
+    errno.EPERM: ("file-unreadable", "cannot be read: permission denied"),
 }
+"""Errors of the operating system -> the code and the message."""
 _BRIEF = 300
 _ABSENT = (errno.ENOENT, errno.ENOTDIR)
 _KEPT = ("Zs",)
@@ -39,7 +40,7 @@ def kind(path: Path) -> str:
         InputError: no file can have that name, or it may not be looked at.
     """
     try:
-        return _KINDS.get(stat.S_IFMT(path.stat().st_mode), "no file")
+        return _KINDS.get(stat.S_IFMT(path.stat().st_mode), "not a regular file")
     except (OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno in _ABSENT:
             return ""
@@ -66,9 +67,9 @@ def is_folder(path: Path) -> bool:
 
 def check_readable(path: Path) -> None:
     """Raise `InputError` if there is something at a path that is neither a file nor a folder, such as a pipe."""
-    found = kind(path)
-    if found not in ("", "a file", "a folder"):
-        raise _not_a_file(path, found)
+    actual = kind(path)
+    if actual not in ("", "a file", "a folder"):
+        raise _not_a_file(path, actual)
 
 
 def expanded(path: str) -> Path:
@@ -78,11 +79,11 @@ def expanded(path: str) -> Path:
         InputError: there is no such user, or no file can have that name.
     """
     if "\0" in path:
-        raise InputError(f"{brief(path)}: the name holds a NUL byte, which no file's does", "check the path")
+        raise InputError(f"{brief(path)}: the name contains a NUL byte", "check the path", code="path-invalid")
     try:
         return Path(path).expanduser()
     except RuntimeError as error:
-        raise InputError(f"{brief(path)}: there is no such home folder", "give the path in full") from error
+        raise InputError(f"{brief(path)}: no such home folder", "give the path in full", code="path-invalid") from error
 
 
 def inside(path: Path, root: Path) -> Path:
@@ -94,8 +95,9 @@ def inside(path: Path, root: Path) -> Path:
     top, real = os.path.realpath(root), os.path.realpath(path)
     if real != top and not real.startswith(os.path.join(top, "")):  # noqa: PTH118 - a prefix ends in a slash
         raise InputError(
-            f"{brief(path)}: is a link that leaves {brief(root)}: to {brief(real)}",
-            "edgekit reads nothing outside of the folder it is given: replace the link with what it leads to",
+            f"{brief(path)}: is a link that leaves `{brief(root)}`, to `{brief(real)}`",
+            "replace the link with the file it leads to: edgekit reads nothing outside the folder it is given",
+            code="link-leaves-folder",
         )
     return Path(real)
 
@@ -115,15 +117,15 @@ def open_file(path: Path, root: Path | None = None, *, follow: bool = True, hint
     real = path if root is None else inside(path, root)
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
     flags |= 0 if follow and root is None else os.O_NOFOLLOW
-    if (found := kind(real)) != "a file":  # a device may do something when it is opened
-        raise _not_a_file(path, found, hint)
+    if (actual := kind(real)) != "a file":  # a device may do something when it is opened
+        raise _not_a_file(path, actual, hint)
     try:
         stream = os.fdopen(os.open(real, flags), "rb")
     except OSError as error:
         raise _refused(path, error) from error
     if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
         stream.close()
-        raise _not_a_file(path, "no file")
+        raise _not_a_file(path, "not a regular file")
     return stream
 
 
@@ -153,17 +155,17 @@ def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
-def _not_a_file(path: Path, found: str, hint: str = "") -> InputError:
-    if not found:
-        return InputError(f"{brief(path)}: no such file", hint)
-    if found == "a folder":
-        return InputError(f"{brief(path)}: is a folder, expected a file", hint)
-    return InputError(f"{brief(path)}: is {found}, expected a file", "write what it gives into a file, and give that")
+def _not_a_file(path: Path, actual: str, hint: str = "") -> InputError:
+    if not actual:
+        return InputError(f"{brief(path)}: no such file", hint, code="file-missing")
+    if actual != "a folder":
+        hint = "write its content into a file and give that"
+    return InputError(f"{brief(path)}: is {actual}, expected a file", hint, code="not-a-file")
 
 
 def _refused(path: Path, error: Exception) -> InputError:
     if isinstance(error, OSError):
-        why = _REASONS.get(error.errno or 0, f"cannot be read: {error.strerror}")
+        code, why = _REASONS.get(error.errno or 0, ("file-unreadable", f"cannot be read: {error.strerror}"))
     else:
-        why = "no file can have this name"
-    return InputError(f"{brief(path)}: {why}", "check the path")
+        code, why = "path-invalid", "not a possible file name"
+    return InputError(f"{brief(path)}: {why}", "check the path", code=code)

@@ -20,7 +20,8 @@ from edgekit.files.scratch import Scratch, sweep
 STEM = "edgekit-"
 FULL_BYTES = 4 << 20
 """Free bytes below which a disk is full."""
-_ELSEWHERE = "free some space there, or set TMPDIR to a folder that can be written, on a disk with space"
+UNUSABLE = "temporary-folder-unusable"
+_ELSEWHERE = "free some space there, or set TMPDIR to a writable folder on a disk with space"
 
 
 @dataclass
@@ -102,7 +103,7 @@ def temporary_folder(purpose: str) -> Iterator[Path]:
 
 @contextmanager
 def own_process() -> Iterator[None]:
-    """Say that this process is edgekit's own for the block: `claim` works in it, and all temporaries end with it."""
+    """Make this process edgekit's own for the block: `claim` works in it, and all temporaries end with it."""
     if _process.ours:
         yield
         return
@@ -144,7 +145,7 @@ def _base() -> Path:
 def _parent() -> Path:
     """Return the folder for temporary files, the one that the user names.
 
-    Python would take another where that one cannot be written, and say nothing.
+    Python would silently take another where that one is not writable.
 
     Raises:
         OutputError: it cannot be used.
@@ -153,7 +154,9 @@ def _parent() -> Path:
     try:
         parent = Path(tempfile.gettempdir())
     except FileNotFoundError as error:
-        raise OutputError(f"no folder for temporary files can be written ({error.strerror})", _ELSEWHERE) from error
+        raise OutputError(
+            f"no folder for temporary files is writable ({error.strerror})", _ELSEWHERE, code=UNUSABLE
+        ) from error
     name = next((name for name in ("TMPDIR", "TEMP", "TMP") if os.environ.get(name)), None)
     if _full(parent):
         tempfile.tempdir = tempfile.tempdir if chosen else None
@@ -163,17 +166,17 @@ def _parent() -> Path:
     wanted = Path(os.environ[name]).absolute()
     try:
         same = parent.samefile(wanted)
-        why = "no space left for temporary files" if not same and _full(wanted) else "no temporary files may be written"
+        why = "no space left for temporary files" if not same and _full(wanted) else "not writable"
     except OSError as error:
-        same, why = False, f"no folder for temporary files ({error.strerror})"
+        same, why = False, f"unusable as the folder for temporary files ({error.strerror})"
     if not same:
         tempfile.tempdir = None
-        raise OutputError(f"{wanted}: {why}; {name} names it", _ELSEWHERE)
+        raise OutputError(f"{wanted}: {why}; `{name}` names this folder", _ELSEWHERE, code=UNUSABLE)
     return parent
 
 
 def of_temporaries(error: OSError) -> OutputError | None:
-    """Return what an error says if it is that the disk of temporary files is full, else None.
+    """Return the `OutputError` for an error which means that the disk of temporary files is full, else None.
 
     Args:
         error: of a library or of ours; it need not name a file.
@@ -190,7 +193,7 @@ def of_temporaries(error: OSError) -> OutputError | None:
 
 
 def _no_space(place: Path, why: str) -> OutputError:
-    return OutputError(f"{place}: no space left for temporary files ({why})", _ELSEWHERE)
+    return OutputError(f"{place}: no space left for temporary files ({why})", _ELSEWHERE, code="disk-full")
 
 
 def _end() -> None:
@@ -219,13 +222,13 @@ def _explained(place: Path) -> Iterator[None]:
             raise _no_space(where, str(error.strerror)) from error
         if error.errno in (errno.EACCES, errno.EROFS) and error.filename and Path(error.filename).parent == place:
             raise OutputError(
-                f"{where}: no temporary files may be written there ({error.strerror})", _ELSEWHERE
+                f"{where}: not writable for temporary files ({error.strerror})", _ELSEWHERE, code=UNUSABLE
             ) from error
         raise
 
 
 def _full(place: Path) -> bool:
-    found = os.statvfs(place)
-    if not found.f_blocks:  # no disk, as /proc
+    disk = os.statvfs(place)
+    if not disk.f_blocks:  # no disk, as /proc
         return False
-    return found.f_bavail * found.f_frsize < FULL_BYTES or (found.f_files > 0 and found.f_favail == 0)
+    return disk.f_bavail * disk.f_frsize < FULL_BYTES or (disk.f_files > 0 and disk.f_favail == 0)

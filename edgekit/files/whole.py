@@ -48,7 +48,7 @@ def locked(path: Path, busy: str) -> Iterator[None]:
         except OSError:
             ours = False
         if not ours:
-            raise InputError(busy, "wait until it is done")
+            raise InputError(busy, "wait until it has finished", code="already-running")
         try:
             yield
         finally:
@@ -88,22 +88,30 @@ def explained_write_errors(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if (told := of_temporaries(error)) is not None:
-            raise told from error
+        if (full := of_temporaries(error)) is not None:
+            raise full from error
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise OutputError(
-                f"{target}: no space left to write it ({error.strerror}); nothing was left behind",
-                "free some space, or choose another place with --out / -o",
+                f"{target}: no space left to write it ({error.strerror}); no partial output remains",
+                "free some space, or choose another place with `--out` / `-o`",
+                code="disk-full",
             ) from error
-        if isinstance(error, PermissionError) or error.errno == errno.EROFS:
-            raise OutputError(f"{target}: not allowed to write here ({error.strerror})") from error
-        if isinstance(error, (NotADirectoryError, FileExistsError)):
-            raise OutputError(f"{target}: cannot be created, a file is in the way ({error.filename})") from error
-        if isinstance(error, FileNotFoundError):
-            raise OutputError(f"{target}: cannot be created here ({error.strerror})") from error
-        if error.errno in _OTHERS:
-            raise OutputError(f"{target}: cannot be written ({error.strerror})", "choose another place") from error
-        raise
+        why = _why_not_written(error)
+        if not why:
+            raise
+        hint = "choose another place with `--out` / `-o`"
+        raise OutputError(f"{target}: {why}", hint, code="output-not-writable") from error
+
+
+def _why_not_written(error: OSError) -> str:
+    """Return why a path cannot be written, for a message; empty for what is a fault of the program."""
+    if isinstance(error, PermissionError) or error.errno == errno.EROFS:
+        return f"no permission to write here ({error.strerror})"
+    if isinstance(error, (NotADirectoryError, FileExistsError)):
+        return f"cannot be created: `{error.filename}` is not a folder"
+    if isinstance(error, FileNotFoundError):
+        return f"cannot be created here ({error.strerror})"
+    return f"cannot be written ({error.strerror})" if error.errno in _OTHERS else ""
 
 
 @contextmanager
@@ -126,7 +134,7 @@ def atomic_file(path: Path, *, replace: bool = True) -> Iterator[Path]:
             if replace:
                 temporary.replace(path)
             elif not place_file(temporary, path):
-                raise Exists(path, f"{path}: exists already", "choose another name, or add --force to replace it")
+                raise Exists(path)
 
 
 class Exists(OutputError):
@@ -136,8 +144,9 @@ class Exists(OutputError):
         path: where.
     """
 
-    def __init__(self, path: Path, message: str, hint: str) -> None:
-        super().__init__(message, hint)
+    def __init__(self, path: Path) -> None:
+        hint = "choose another name, or replace it with `--force`"
+        super().__init__(f"{path}: already exists", hint, code="output-exists")
         self.path = path
 
 
@@ -177,7 +186,8 @@ def atomic_folder(
                 kept = _kept(temporary, path) if keep else None
                 if kept is None:
                     raise
-                raise OutputError(f"{error.message}; what was made is kept as {kept}", "look at it there") from error
+                message = f"{error.message}; the finished output is kept as `{kept}`"
+                raise OutputError(message, "use it from there, or move it", code=error.code) from error
 
 
 def _publish(temporary: Path, path: Path, retired: Path, marker: str, look: Callable[[], None]) -> None:
@@ -197,7 +207,8 @@ def _publish(temporary: Path, path: Path, retired: Path, marker: str, look: Call
         try:
             look()
         except OutputError as error:
-            raise OutputError(f"{error.message}: another process made it meanwhile", error.hint) from error
+            message = f"{error.message}: another process made it in the meantime"
+            raise OutputError(message, error.hint, code=error.code) from error
         try:
             replace_folder(temporary, path, retired)
         except OSError as error:
@@ -208,7 +219,9 @@ def _publish(temporary: Path, path: Path, retired: Path, marker: str, look: Call
             replace_folder(temporary, path, retired)
             continue
         return
-    raise OutputError(f"{path}: others replace it all the time", "wait until they are done")
+    raise OutputError(
+        f"{path}: other processes keep replacing it", "wait until they have finished", code="already-running"
+    )
 
 
 def _kept(made: Path, path: Path) -> Path | None:
@@ -233,31 +246,45 @@ def check_free(path: Path, *, force: bool, marker: str, strangers: Strangers | N
     if not os.path.lexists(path):
         return
     if path.is_symlink() or not path.is_dir():
-        raise OutputError(f"{path}: exists and is not a folder", "choose another place with -o")
+        raise OutputError(
+            f"{path}: exists and is not a folder", "choose another place with `-o`", code="output-not-writable"
+        )
     with explained_write_errors(path):
         if not any(path.iterdir()):
             return
     if not (path / marker).is_file():
         raise OutputError(
-            f"{path}: exists and holds no {marker}, so edgekit did not make it and will not replace it",
-            "choose another place with -o",
+            f"{path}: not made by edgekit (no `{marker}` in it), so it is not replaced",
+            "choose another place with `-o`",
+            code="output-not-ours",
         )
     if not force:
-        raise OutputError(f"{path}: exists already", "add --force to replace it, or choose another place with -o")
+        raise OutputError(
+            f"{path}: already exists",
+            "replace it with `--force`, or choose another place with `-o`",
+            code="output-exists",
+        )
     if strangers is not None and (names := strangers(path)):
         listed = visible(", ".join(names[:3])) + ", ..." * (len(names) > 3)
         raise OutputError(
-            f"{path}: holds {listed}, which edgekit did not make and will not delete",
-            "move it away, or choose another place with -o",
+            f"{path}: contains files that edgekit did not make and does not delete: `{listed}`",
+            "move them away, or choose another place with `-o`",
+            code="output-not-ours",
         )
 
 
 def check_free_file(path: Path, *, force: bool) -> None:
     """Raise `OutputError` if the file exists and `force` is not set, or if it is a folder."""
     if path.is_dir():
-        raise OutputError(f"{path}: is a folder", "give the name of a file with -o")
+        raise OutputError(
+            f"{path}: is a folder, expected a file name", "name a file with `-o`", code="output-not-writable"
+        )
     if os.path.lexists(path) and not force:
-        raise OutputError(f"{path}: exists already", "add --force to replace it, or choose another name with -o")
+        raise OutputError(
+            f"{path}: already exists",
+            "replace it with `--force`, or choose another name with `-o`",
+            code="output-exists",
+        )
 
 
 _OLD = "old"

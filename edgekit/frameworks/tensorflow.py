@@ -47,8 +47,9 @@ def tensorflow() -> Framework:
         raise MissingExtraError("this command", "compress", str(error)) from error
     if not tf.keras.__name__.startswith(("tf_keras", "keras.api._v2")) and tf.keras.__version__.startswith("3"):
         raise EdgekitError(
-            "TensorFlow was imported before edgekit, with Keras 3 behind tf.keras",
-            "set TF_USE_LEGACY_KERAS=1 before the first import of tensorflow",
+            "TensorFlow was imported before edgekit, with Keras 3 behind `tf.keras`",
+            "import edgekit first, or set TF_USE_LEGACY_KERAS=1 before the first `import tensorflow`",
+            code="keras3-behind-tensorflow",
         )
     tf.get_logger().setLevel(logging.ERROR)
     logging.getLogger("absl").setLevel(logging.ERROR)

@@ -13,12 +13,12 @@ import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from edgekit import errors
 from edgekit.errors import EdgekitError, InputError, RunnerCrashed, RunnerError, RunnerTimeout
 from edgekit.processes.python import environment
-from edgekit.processes.wire import Array, receive, send
+from edgekit.processes.wire import Array, Message, Value, receive, send
 
 MEMORY_VARIABLE = "EDGEKIT_MEMORY_GIB"
 """The environment variable that sets how much memory a child may take."""
@@ -53,7 +53,11 @@ def memory_for(*paths: Path) -> int:
         except ValueError:
             gibibytes = 0.0
         if not 0.1 <= gibibytes <= 1 << 20:
-            raise InputError(f"{MEMORY_VARIABLE}={given!r}: expected a number of GiB, at least 0.1", "such as 16")
+            raise InputError(
+                f"`{MEMORY_VARIABLE}={given}`: expected a number of GiB, at least 0.1",
+                f"set it to a number, such as {MEMORY_VARIABLE}=16",
+                code="variable-invalid",
+            )
         return int(gibibytes * (1 << 30))
     return MEMORY + PER_BYTE * sum(path.stat().st_size for path in paths)
 
@@ -62,13 +66,14 @@ def too_much(what: str, memory: int) -> RunnerError:
     """Return the error for work that takes more memory than it may."""
     return RunnerError(
         f"{what} needs more than the {memory / (1 << 30):.1f} GiB of memory that edgekit allows for this file",
-        f"if you trust it, allow more: {MEMORY_VARIABLE}=16",
+        f"if you trust the file, allow more: {MEMORY_VARIABLE}=16",
+        code="memory-limit",
     )
 
 
-def wants_memory(words: str) -> bool:
-    """Whether what a process said last, or an exception, is about a lack of memory."""
-    return any(word in words.lower() for word in _MEMORY_WORDS)
+def wants_memory(text: str) -> bool:
+    """Return whether the last lines of a process's stderr, or an exception, are about a lack of memory."""
+    return any(word in text.lower() for word in _MEMORY_WORDS)
 
 
 @dataclass
@@ -103,15 +108,15 @@ class Child:
         self._turn = threading.Lock()
 
     def call(
-        self, function: str, *arrays: Array, what: str, seconds: float, memory: int, limit: str = "", **arguments: Any
-    ) -> tuple[Any, list[Array]]:
+        self, function: str, *arrays: Array, what: str, seconds: float, memory: int, limit: str = "", **arguments: Value
+    ) -> tuple[Value, list[Array]]:
         """Run a function there.
 
         Args:
             function: `package.module:name`, of edgekit. It takes the arrays, then the arguments by name, and returns
                 what JSON takes and a list of arrays.
             arrays: its positional arguments.
-            what: begins the sentence about an end that was not foreseen: `v.onnx: making int8`.
+            what: begins the message about an unexpected end: `v.onnx: making int8`.
             seconds: until the child is killed.
             memory: bytes that it may take.
             limit: the time limit in words, where the function sets one of its own; by default `seconds`.
@@ -139,9 +144,7 @@ class Child:
                     raise
                 return self._exchange(request, arrays, what, limit)
 
-    def _exchange(
-        self, request: dict[str, Any], arrays: Sequence[Array], what: str, limit: str
-    ) -> tuple[Any, list[Array]]:
+    def _exchange(self, request: Message, arrays: Sequence[Array], what: str, limit: str) -> tuple[Value, list[Array]]:
         process, memory = self._running(), request["memory"]
         late = threading.Event()
 
@@ -155,14 +158,14 @@ class Child:
         try:
             assert process.popen.stdin is not None and process.popen.stdout is not None
             send(process.popen.stdin, request, arrays)
-            reply, found = receive(process.popen.stdout)
+            reply, returned = receive(process.popen.stdout)
         except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
-            words = _last_words(process.log)
+            stderr = _tail(process.log)
             self.close()
-            raise _death(process.popen.returncode, late.is_set(), what, limit, memory, words) from error
+            raise _death(process.popen.returncode, late.is_set(), what, limit, memory, stderr) from error
         except MemoryError as error:
             self.close()
-            raise too_much(f"{what}: the answer", memory) from error
+            raise too_much(f"{what}: the result", memory) from error
         except BaseException:
             self.close()
             raise
@@ -170,7 +173,7 @@ class Child:
             watchdog.cancel()
         if "error" in reply:
             raise _error(reply, what, memory)
-        return reply["value"], found
+        return reply["value"], returned
 
     def close(self) -> None:
         """End the child."""
@@ -215,35 +218,37 @@ def worker() -> Child:
     return _workers[os.getpid()]
 
 
-def _error(reply: dict[str, Any], what: str, memory: int) -> EdgekitError | OSError:
-    if reply["error"] == "OSError" and reply["told"][0] is not None:
-        return OSError(*reply["told"][:2], reply["told"][2])
+def _error(reply: Message, what: str, memory: int) -> EdgekitError | OSError:
+    if reply["error"] == "OSError" and reply["os_error"][0] is not None:
+        return OSError(*reply["os_error"])
     if reply["error"] == "MemoryError":
         return too_much(what, memory)
     if reply["error"] in ("Exception", "OSError"):
         if wants_memory(f"{reply['kind']} {reply['message']}"):
             return too_much(what, memory)
         lines = [line.strip() for line in reply["message"].splitlines() if line.strip()]
-        return RunnerError(f"{what} failed: {(lines[0] if lines else reply['kind'])[:300]}")
+        return RunnerError(f"{what} failed: {(lines[0] if lines else reply['kind'])[:300]}", code="child-failed")
     kind = getattr(errors, reply["error"])
     error: EdgekitError = kind.__new__(kind)
-    EdgekitError.__init__(error, reply["message"], reply["hint"])
+    message, hint, code = (str(reply[key]) for key in ("message", "hint", "code"))
+    EdgekitError.__init__(error, message, hint, code=code)
     if "extra" in reply:
         error.extra = reply["extra"]  # type: ignore[attr-defined]
     return error
 
 
-def _death(code: int, late: bool, what: str, limit: str, memory: int, words: str) -> RunnerError:
-    if late or code == -signal.SIGALRM:
-        return RunnerTimeout(f"{what} took longer than {limit}, and was stopped")
-    if wants_memory(words):
+def _death(exit_code: int, late: bool, what: str, limit: str, memory: int, stderr: str) -> RunnerError:
+    if late or exit_code == -signal.SIGALRM:
+        return RunnerTimeout(f"{what} took longer than {limit} and was stopped", code="child-timeout")
+    if wants_memory(stderr):
         return too_much(what, memory)
-    if code == -signal.SIGKILL:
-        return _Killed(f"{what} was killed", "the machine may be short of memory")
-    end = f"died of {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-    return RunnerCrashed(f"{what} {end}: the file is damaged, or a library has a fault")
+    if exit_code == -signal.SIGKILL:
+        hint = "the machine may be out of memory: `dmesg` names the process then"
+        return _Killed(f"{what} was killed by SIGKILL", hint, code="child-crashed")
+    end = f"was killed by {signal.Signals(-exit_code).name}" if exit_code < 0 else f"exited with code {exit_code}"
+    return RunnerCrashed(f"{what} {end}: the file is damaged, or a library has a bug", code="child-crashed")
 
 
-def _last_words(log: IO[bytes]) -> str:
+def _tail(log: IO[bytes]) -> str:
     end = os.fstat(log.fileno()).st_size
     return os.pread(log.fileno(), _TAIL, max(0, end - _TAIL)).decode("utf-8", "replace")

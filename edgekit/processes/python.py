@@ -30,8 +30,8 @@ def folders_with(modules: Sequence[str]) -> tuple[str, ...]:
 
     An isolated Python may not look there: they may be the user's site-packages, or come from PYTHONPATH.
     """
-    found = [place for place in sys.path if os.path.isabs(place)]  # noqa: PTH117 - '' is the current folder
-    return tuple(place for place in found if any(Path(place, name, "__init__.py").is_file() for name in modules))
+    folders = [place for place in sys.path if os.path.isabs(place)]  # noqa: PTH117 - '' is the current folder
+    return tuple(place for place in folders if any(Path(place, name, "__init__.py").is_file() for name in modules))
 
 
 def module_argv(name: str, *arguments: str) -> list[str]:

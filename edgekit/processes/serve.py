@@ -1,4 +1,4 @@
-"""The child's side: it does what it is asked until its stdin ends."""
+"""The child's side: it runs what it is asked for until its stdin ends."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ import resource
 import signal
 import sys
 import traceback
-from typing import Any
 
 from edgekit.errors import EdgekitError
-from edgekit.processes.wire import Array, receive, send
+from edgekit.processes.wire import Array, Message, receive, send
 
 _PR_SET_PDEATHSIG = 1
 
@@ -31,9 +30,9 @@ def main() -> None:
             request, arrays = receive(requests)
         except EOFError:
             return
-        value, found = _answer(request, arrays)
+        reply, returned = _reply(request, arrays)
         del arrays
-        send(replies, value, found)
+        send(replies, reply, returned)
 
 
 def _end_with_parent() -> None:
@@ -47,7 +46,7 @@ def alarm(seconds: float) -> None:
     signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
-def _answer(request: dict[str, Any], arrays: list[Array]) -> tuple[dict[str, Any], list[Array]]:
+def _reply(request: Message, arrays: list[Array]) -> tuple[Message, list[Array]]:
     for limit in (resource.RLIMIT_DATA, resource.RLIMIT_FSIZE):
         hard = resource.getrlimit(limit)[1]
         wanted = int(request["memory"])
@@ -56,12 +55,13 @@ def _answer(request: dict[str, Any], arrays: list[Array]) -> tuple[dict[str, Any
     module, _, name = str(request["function"]).partition(":")
     alarm(request["seconds"])
     try:
-        value, found = getattr(importlib.import_module(module), name)(*arrays, **request["arguments"])
+        value, returned = getattr(importlib.import_module(module), name)(*arrays, **request["arguments"])
     except EdgekitError as error:
-        return {"error": type(error).__name__, "message": error.message, "hint": error.hint, **_extra(error)}, []
+        words = {"message": error.message, "hint": error.hint, "code": error.code}
+        return {"error": type(error).__name__, **words, **_extra(error)}, []
     except OSError as error:
-        told = [error.errno, error.strerror, None if error.filename is None else str(error.filename)]
-        return {"error": "OSError", "told": told, "kind": type(error).__name__, "message": str(error)}, []
+        parts = [error.errno, error.strerror, None if error.filename is None else str(error.filename)]
+        return {"error": "OSError", "os_error": parts, "kind": type(error).__name__, "message": str(error)}, []
     except MemoryError:
         return {"error": "MemoryError"}, []
     except Exception as error:
@@ -70,7 +70,7 @@ def _answer(request: dict[str, Any], arrays: list[Array]) -> tuple[dict[str, Any
         return {"error": "Exception", "kind": type(error).__name__, "message": str(error)}, []
     finally:
         alarm(0)
-    return {"value": value}, list(found)
+    return {"value": value}, list(returned)
 
 
 def _extra(error: EdgekitError) -> dict[str, str]:

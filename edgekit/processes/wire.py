@@ -11,13 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
+Value = Any
+"""What JSON takes."""
+Message = dict[str, Value]
+"""A request or a reply."""
 
 _HEAD = struct.Struct("<Q")
 _KINDS = "biufc"
 """Kinds of numbers that arrays may hold: no objects."""
 
 
-def send(stream: IO[bytes], value: Any, arrays: Sequence[Array] = ()) -> None:
+def send(stream: IO[bytes], value: Value, arrays: Sequence[Array] = ()) -> None:
     """Write a message.
 
     Args:
@@ -34,7 +38,7 @@ def send(stream: IO[bytes], value: Any, arrays: Sequence[Array] = ()) -> None:
     stream.flush()
 
 
-def receive(stream: IO[bytes]) -> tuple[Any, list[Array]]:
+def receive(stream: IO[bytes]) -> tuple[Value, list[Array]]:
     """Read a message.
 
     Raises:

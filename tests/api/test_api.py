@@ -13,8 +13,9 @@ import pytest
 import edgekit
 from edgekit.bench import plan
 from edgekit.bundle.recipe import load_recipe
-from edgekit.errors import EdgekitError, InputError
+from edgekit.errors import InputError
 from edgekit.frameworks.tensorflow import keras3, seed_everything
+from tests.support.raised import raised
 
 ROOT = Path(__file__).parents[2]
 Arrays = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
@@ -49,7 +50,7 @@ def test_a_model_in_memory_becomes_a_bundle_and_is_measured(data: Arrays, tmp_pa
     assert len(record.measurements) == 2
     assert "accuracy [95 %]" in repr(record)
     assert len(list((tmp_path / "records").iterdir())) == 1
-    with pytest.raises(EdgekitError, match="exists already") as caught:
+    with raised("output-exists") as caught:
         edgekit.compress(model, data, "int8", tmp_path / "out", verbose=False)
     assert "--force" in caught.value.hint
 

@@ -13,6 +13,7 @@ from edgekit.data.sources import cache
 from edgekit.errors import InputError, OutputError
 from edgekit.files.scratch import LOCK
 from edgekit.files.whole import locked
+from tests.support.raised import raised
 
 
 def fill(folder: Path) -> None:
@@ -68,9 +69,9 @@ def test_another_process_is_making_it(work_folder: Path) -> None:
 def test_a_cache_that_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("x")
     monkeypatch.setenv("EDGEKIT_WORK", str(tmp_path / "file"))
-    with pytest.raises(OutputError, match="a file is in the way"):
+    with raised("output-not-writable"):
         cache.cached("key", fill)
-    with pytest.raises(OutputError, match="a file is in the way"):
+    with raised("output-not-writable"):
         cache.Spool("rows")
 
 

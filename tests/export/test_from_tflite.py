@@ -265,11 +265,11 @@ def test_a_quantizer_that_dies_is_a_sentence(tmp_path: Path, monkeypatch: pytest
     assert made.path.is_file()
     # The child for small work runs already, and stays.
     monkeypatch.setattr(child, "_START", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
-    with pytest.raises(ConversionError, match="TensorFlow's quantizer died of SIGSEGV") as caught:
+    with pytest.raises(ConversionError, match="TensorFlow's quantizer was killed by SIGSEGV") as caught:
         from_tflite.requantize(path, ["int8"], samples(model, 4, 0), tmp_path, "made", SILENT)
     assert "leave the scheme out" in caught.value.hint
     monkeypatch.setattr(child, "_START", "raise SystemExit(3)")
-    with pytest.raises(ConversionError, match="quantizer ended with exit code 3"):
+    with pytest.raises(ConversionError, match="quantizer exited with code 3"):
         from_tflite.requantize(path, ["int8"], samples(model, 4, 0), tmp_path, "made", SILENT)
 
 

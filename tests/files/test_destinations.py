@@ -27,6 +27,7 @@ from edgekit.files.placing import place_file
 from edgekit.files.temporary import temporary_folder
 from edgekit.files.whole import atomic_file, atomic_folder
 from tests.conftest import Edgekit
+from tests.support.raised import raised
 from tests.support.tiny_tflite import tiny_tflite
 
 M = "manifest.json"
@@ -60,33 +61,33 @@ def entries(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("name", "message"),
+    ("name", "code"),
     [
-        ("file/x", "cannot be created, a file is in the way"),
-        ("file/x/y", "cannot be created, a file is in the way"),
-        ("dangling/x", "cannot be created here"),
-        ("loop/x", "cannot be written"),
-        ("pipe/x", "cannot be created, a file is in the way"),
-        ("no/../x", "goes through a folder that is not there"),
-        ("x" * 256, "cannot be written"),
-        ("y/" + "x" * 300 + "/y", "cannot be written"),
-        ("a\0b", "holds a NUL byte"),
-        ("..", "names no new file or folder"),
-        ("x ", "names no new file or folder"),
-        ("/", "names no new file or folder"),
-        ("/proc/x", "cannot be created here"),
-        ("/proc/self/x/y", "cannot be created here"),
-        ("/dev/null/x", "a file is in the way"),
+        ("file/x", "output-not-writable"),
+        ("file/x/y", "output-not-writable"),
+        ("dangling/x", "output-not-writable"),
+        ("loop/x", "output-not-writable"),
+        ("pipe/x", "output-not-writable"),
+        ("no/../x", "path-invalid"),
+        ("x" * 256, "output-not-writable"),
+        ("y/" + "x" * 300 + "/y", "output-not-writable"),
+        ("a\0b", "path-invalid"),
+        ("..", "path-invalid"),
+        ("x ", "path-invalid"),
+        ("/", "path-invalid"),
+        ("/proc/x", "output-not-writable"),
+        ("/proc/self/x/y", "output-not-writable"),
+        ("/dev/null/x", "output-not-writable"),
     ],
 )
-def test_places_that_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, message: str) -> None:
+def test_places_that_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, code: str) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("stays")
     (tmp_path / "dangling").symlink_to("nowhere")
     (tmp_path / "loop").symlink_to("loop")
     os.mkfifo(tmp_path / "pipe")
     before = entries(tmp_path)
-    with pytest.raises(OutputError, match=message):
+    with raised(code):
         prove(Path(name))
     assert entries(tmp_path) == before
 
@@ -101,7 +102,7 @@ def test_places_that_can_be_written_are_left_as_they_are(tmp_path: Path, name: s
     if name != "file":
         prove(tmp_path / name, into=True)
     else:
-        with pytest.raises(OutputError, match="file: cannot be created, a file is in the way"):
+        with raised("output-not-writable", "file` is not a folder"):
             prove(tmp_path / name, into=True)
     assert entries(tmp_path) == before
 
@@ -110,23 +111,23 @@ def test_places_that_can_be_written_are_left_as_they_are(tmp_path: Path, name: s
 def test_full_and_read_only_disks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     disk = tmp_path / "disk"
     with mounted(disk, "size=512k"):
-        with pytest.raises(OutputError, match=r"disk/x: no space left to write it .*512 KiB free"):
+        with raised("disk-full", "disk/x", "512"):
             prove(disk / "x")
         (disk / "big").write_bytes(bytes(500 << 10))
-        with pytest.raises(OutputError, match="no space left"):
+        with raised("disk-full"):
             prove(disk / "x", 0)
         assert entries(disk) == ["big"]
         monkeypatch.setattr(tempfile, "tempdir", None)
         monkeypatch.setenv("TMPDIR", str(disk))
-        with pytest.raises(OutputError, match=f"^{disk}: no space left for temporary files"), temporary_folder("x"):
+        with raised("disk-full", str(disk)), temporary_folder("x"):
             pytest.fail("must not be entered")
         (disk / "big").write_bytes(bytes(512 << 10))
-        with pytest.raises(OutputError, match=f"^{disk}: no space left for temporary files"), temporary_folder("x"):
+        with raised("temporary-folder-unusable", str(disk)), temporary_folder("x"):
             pytest.fail("must not be entered")
     with mounted(disk, "ro"):
-        with pytest.raises(OutputError, match=r"disk/x: not allowed to write here \(Read-only"):
+        with raised("output-not-writable", "disk/x"):
             prove(disk / "x")
-        with pytest.raises(OutputError, match=f"^{disk}: no temporary files may be written; TMPDIR names it"):
+        with raised("temporary-folder-unusable", str(disk)):
             temporary_folder("x").__enter__()
 
 
@@ -138,7 +139,7 @@ def test_a_temporary_folder_that_is_not_there_is_named(
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.setenv(variable, str(tmp_path / "none"))
-    with pytest.raises(OutputError, match=rf"none: no folder for temporary files .*; {variable} names it") as caught:
+    with raised("temporary-folder-unusable", str(variable)) as caught:
         temporary_folder("x").__enter__()
     assert "set TMPDIR" in caught.value.hint
     (tmp_path / "none").mkdir()
@@ -152,9 +153,9 @@ def test_a_library_that_fills_the_temporary_disk(tmp_path: Path, monkeypatch: py
     (tmp_path / "t").mkdir()
     for filename in (None, str(tmp_path / "t" / "x")):
         error = OSError(28, "No space left on device", *([filename] if filename else []))
-        with pytest.raises(OutputError, match="out: no space left"), atomic_folder(tmp_path / "out", marker=M):
+        with raised("disk-full", "out: ", "--out"), atomic_folder(tmp_path / "out", marker=M):
             raise error
-        with monkeypatch.context() as patch, pytest.raises(OutputError, match="t: no space left for temporary files"):
+        with monkeypatch.context() as patch, raised("disk-full", "TMPDIR"):
             patch.setattr(temporary, "_full", lambda place: place.name == "t")
             with atomic_folder(tmp_path / "out", marker=M):
                 raise error
@@ -164,7 +165,7 @@ def test_a_link_in_the_place_of_the_default_folder(edgekit: Edgekit, tmp_path: P
     tiny_tflite(tmp_path / "m.tflite")
     (tmp_path / "secret").mkdir()
     (tmp_path / "edgekit-records").symlink_to("secret")
-    assert "edgekit-records: is a link, and may lead anywhere" in edgekit("bench", "m.tflite", check=1).stderr
+    assert "[output-is-link]" in edgekit("bench", "m.tflite", check=1).stderr
     assert entries(tmp_path / "secret") == []
 
 
@@ -175,12 +176,12 @@ def test_outputs_are_apart_from_inputs(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "link").symlink_to("saved")
     model = Path("saved")
     for out in ("saved/out", "saved/a/b", "./saved/../saved/x", "link/x", str(tmp_path / "saved" / "x")):
-        with pytest.raises(OutputError, match="lies inside of the input saved"):
+        with raised("output-overlaps-input", "inside the input `saved`"):
             check_apart(Path(out), [model])
     for out in ("saved", "link", "./saved/."):
-        with pytest.raises(OutputError, match="is the input saved itself"):
+        with raised("output-overlaps-input", "the input `saved` itself"):
             check_apart(Path(out), [model])
-    with pytest.raises(OutputError, match=r"holds the input saved/saved_model\.pb, which would be replaced"):
+    with raised("output-overlaps-input", "saved/saved_model.pb"):
         check_apart(model, [Path("saved/saved_model.pb")])
     check_apart(model, [Path("saved/saved_model.pb")], replaced=False)
     for out in ("saved2", "other/saved", "out"):
@@ -192,9 +193,9 @@ def test_a_bundle_that_holds_its_own_source_is_not_replaced(tmp_path: Path) -> N
     bundle.mkdir()
     (bundle / M).write_text("{}")
     (bundle / "m.keras").write_text("the only copy")
-    with pytest.raises(OutputError, match="which would be replaced with it"):
+    with raised("output-overlaps-input", "contains the input", "b/m.keras"):
         prove_bundle(bundle, bundle / "m.keras", "digits", force=True, marker=M)
-    with pytest.raises(OutputError, match="exists already"):
+    with raised("output-exists"):
         prove_bundle(bundle, None, "digits", force=False, marker=M)
     prove_bundle(bundle, None, "digits", force=True, marker=M)
 
@@ -208,18 +209,18 @@ def test_force_deletes_what_edgekit_made_and_nothing_else(tmp_path: Path) -> Non
     for name in ("thesis.tex", "edgekit-records/x.json", ".git/HEAD"):
         (bundle / name).parent.mkdir(exist_ok=True)
         (bundle / name).write_text("stays")
-        with pytest.raises(OutputError, match=f"holds {name.split('/')[0]}, which edgekit did not make"):
+        with raised("output-not-ours", name.split("/")[0]):
             look()
-        with pytest.raises(OutputError, match="did not make"):  # noqa: SIM117
+        with raised("output-not-ours"):  # noqa: SIM117
             with atomic_folder(bundle, force=True, marker=M, strangers=strangers):
                 pytest.fail("must not be entered")
         shutil.rmtree(bundle / name.split("/")[0]) if "/" in name else (bundle / name).unlink()
     (bundle / "README.txt").unlink(missing_ok=True)
     (bundle / "README.txt").mkdir()
-    with pytest.raises(OutputError, match=r"holds README\.txt"):
+    with raised("output-not-ours", "README.txt"):
         look()
     shutil.rmtree(bundle / "README.txt")
-    with pytest.raises(OutputError, match="holds late, which"):  # noqa: SIM117
+    with raised("output-not-ours", "`late`"):  # noqa: SIM117
         with atomic_folder(bundle, force=True, marker=M, strangers=strangers) as folder:
             (folder / M).write_text("{}")
             (bundle / "late").touch()
@@ -231,14 +232,14 @@ def test_force_deletes_what_edgekit_made_and_nothing_else(tmp_path: Path) -> Non
         "[" * 9999,
     ):
         (bundle / M).write_text(text)
-        with pytest.raises(OutputError, match=r"holds manifest\.json, which edgekit did not make"):
+        with raised("output-not-ours", "manifest.json"):
             look()
 
 
 def test_the_second_of_two_does_not_replace_the_first(tmp_path: Path) -> None:
     out = tmp_path / "out"
     with (
-        pytest.raises(OutputError, match=r"out: exists already: another process made it meanwhile; .* kept as .*out-2"),
+        raised("output-exists", "another process", "out-2"),
         atomic_folder(out, marker=M, keep=True) as second,
     ):
         (second / M).write_text("second")
@@ -252,7 +253,8 @@ def test_the_second_of_two_does_not_replace_the_first(tmp_path: Path) -> None:
 @pytest.mark.parametrize("what", ["folder", "file", "link"])
 def test_what_others_put_there_meanwhile_stays(tmp_path: Path, what: str) -> None:
     out = tmp_path / "out"
-    with pytest.raises(OutputError, match="another process made it meanwhile"):  # noqa: SIM117
+    code = "output-not-ours" if what == "folder" else "output-not-writable"
+    with raised(code, "another process made it"):  # noqa: SIM117
         with atomic_folder(out, force=True, marker=M) as folder:
             (folder / M).write_text("ours")
             if what == "folder":
@@ -274,10 +276,10 @@ def test_what_is_put_there_between_look_and_exchange_comes_back(
 
     def once(path: Path, **_: object) -> None:
         if next(looks, files) is files:
-            raise OutputError("did not make it")
+            raise OutputError("not made by edgekit", code="output-not-ours")
 
     monkeypatch.setattr(files, "check_free", once)
-    with pytest.raises(OutputError, match="did not make it"), atomic_folder(out, force=True, marker=M) as folder:
+    with raised("output-not-ours"), atomic_folder(out, force=True, marker=M) as folder:
         (folder / M).write_text("ours")
     assert entries(tmp_path) == ["out", "out/thesis"]
 
@@ -320,7 +322,7 @@ def test_a_file_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
             path.symlink_to("nowhere")
         else:
             path.write_text("stays")
-        with pytest.raises(OutputError, match="exists already"), atomic_file(path, replace=False) as temporary:
+        with raised("output-exists"), atomic_file(path, replace=False) as temporary:
             temporary.write_text("new")
     assert (tmp_path / "file").read_text() == "stays"
     assert not (tmp_path / "nowhere").exists()
@@ -350,7 +352,7 @@ def test_no_measurement_is_lost(tmp_path: Path, record: Record, monkeypatch: pyt
     path, trouble = save_record(tmp_path / "file" / "x", record)
     assert path is not None and path.parent == tmp_path / "cache" / "records"
     assert read_record(path) == record
-    assert "a file is in the way" in trouble and f"kept as {path}" in trouble
+    assert "is not a folder" in trouble and f"kept as {path}" in trouble
     monkeypatch.setenv("EDGEKIT_WORK", str(tmp_path / "file"))
     path, trouble = save_record(tmp_path / "file" / "x", record)
     assert path is None and trouble.startswith("the record cannot be written: ")
@@ -366,7 +368,7 @@ def test_a_place_that_goes_while_it_is_measured(edgekit: Edgekit, tmp_path: Path
     argv = ["bench", "m.tflite", "--out", "r", "--python", str(python), *quick]
     edgekit.env["EDGEKIT_WORK"] = str(tmp_path / "cache")
     done = edgekit(*argv, check=3)
-    assert "a file is in the way (r); the record is kept as" in done.stderr
+    assert "is not a folder; the record is kept as" in done.stderr
     (kept,) = (tmp_path / "cache" / "records").iterdir()
     assert f"record: {kept}" in done.stdout
     (tmp_path / "r").unlink()
@@ -379,19 +381,19 @@ def test_a_place_that_goes_while_it_is_measured(edgekit: Edgekit, tmp_path: Path
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["bench", "m.tflite", "--out", "file"], "file: cannot be created, a file is in the way"),
-        (["bench", "m.tflite", "--out", "file/x"], "file/x: cannot be created, a file is in the way"),
+        (["bench", "m.tflite", "--out", "file"], "file: cannot be created: `file` is not a folder"),
+        (["bench", "m.tflite", "--out", "file/x"], "file/x: cannot be created: `file` is not a folder"),
         (["bench", "m.tflite", "--out", "/proc/x"], "/proc/x: cannot be created here"),
-        (["bench", "bundle", "--out", "bundle/records"], "--out bundle/records: lies inside of the input bundle"),
+        (["bench", "bundle", "--out", "bundle/records"], "`--out bundle/records`: is inside the input `bundle`"),
         (["compress", "m.keras", "-o", "file"], "file: exists and is not a folder"),
-        (["compress", "m.keras", "-o", "file/x"], "file/x: cannot be created, a file is in the way"),
+        (["compress", "m.keras", "-o", "file/x"], "file/x: cannot be created: `file` is not a folder"),
         (["compress", "m.keras", "-o", "/proc/x"], "/proc/x: cannot be created here"),
-        (["compress", "saved", "-o", "saved/out"], "-o saved/out: lies inside of the input saved"),
-        (["compress", "saved", "-o", "saved", "--force"], "-o saved: is the input saved itself"),
-        (["compress", "m.keras", "--data", "saved", "-o", "saved/out"], "lies inside of the input saved"),
-        (["compress", "bundle/m.keras", "-o", "bundle", "--force"], "holds the input bundle/m.keras"),
-        (["train", "digits-cnn", "--data", "digits", "-o", "file/m.keras"], "a file is in the way"),
-        (["train", "digits-cnn", "--data", "saved", "-o", "saved/m.keras"], "lies inside of the input saved"),
+        (["compress", "saved", "-o", "saved/out"], "`-o saved/out`: is inside the input `saved`"),
+        (["compress", "saved", "-o", "saved", "--force"], "`-o saved`: is the input `saved` itself"),
+        (["compress", "m.keras", "--data", "saved", "-o", "saved/out"], "is inside the input `saved`"),
+        (["compress", "bundle/m.keras", "-o", "bundle", "--force"], "contains the input `bundle/m.keras`"),
+        (["train", "digits-cnn", "--data", "digits", "-o", "file/m.keras"], "`file` is not a folder"),
+        (["train", "digits-cnn", "--data", "saved", "-o", "saved/m.keras"], "is inside the input `saved`"),
         (["push", "m.tflite", "--target", "desktop", "--dest", "file/x"], "file/x: cannot be created"),
         (["push", "m.tflite", "--target", "desktop", "--dest", "/proc/x"], "/proc/x: cannot be created here"),
         (["init", "file/x"], "file/x: cannot be created"),
@@ -422,7 +424,7 @@ def test_the_starter_replaces_nothing_that_comes_meanwhile(tmp_path: Path, monke
         (tmp_path / "data.py").write_text("mine")
 
     monkeypatch.setattr("edgekit.api.starter.prove", late)
-    with pytest.raises(OutputError, match=r"data\.py: exists already"):
+    with raised("output-exists", "data.py"):
         write_starter(tmp_path)
     assert entries(tmp_path) == ["data.py"]
     assert (tmp_path / "data.py").read_text() == "mine"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.errors import InputError
 from edgekit.files.opening import check_readable, exists, expanded, inside, kind, open_file, plain
+from tests.support.raised import raised
 
 
 def test_files_are_opened(tmp_path: Path) -> None:
@@ -18,7 +18,7 @@ def test_files_are_opened(tmp_path: Path) -> None:
     for name in ("a", "link"):
         with open_file(tmp_path / name, tmp_path) as stream:
             assert stream.read() == b"hello"
-    with pytest.raises(InputError, match=r"cannot be read|leads back"):
+    with raised("path-invalid"):
         open_file(tmp_path / "link", follow=False)
 
 
@@ -30,12 +30,12 @@ def test_pipes_sockets_and_devices_are_not(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(os, "open", lambda *_: pytest.fail("opened"))
     for path, what in (("pipe", "a named pipe"), ("socket", "a socket"), ("/dev/zero", "a device")):
         for look in (open_file, check_readable):
-            with pytest.raises(InputError, match=f"{path}: is {what}, expected a file") as caught:
+            with raised("not-a-file", str(path), str(what)) as caught:
                 look(Path(path))
             assert "into a file" in caught.value.hint
-    with pytest.raises(InputError, match="is a folder, expected a file"):
+    with raised("not-a-file"):
         open_file(tmp_path)
-    with pytest.raises(InputError, match="none: no such file") as caught:
+    with raised("file-missing") as caught:
         open_file(Path("none"), hint="look again")
     assert caught.value.hint == "look again"
     check_readable(tmp_path)
@@ -46,18 +46,18 @@ def test_pipes_sockets_and_devices_are_not(tmp_path: Path, monkeypatch: pytest.M
 def test_names_that_no_file_can_have(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
-    for path, message in (
-        (tmp_path / "a", "is a link that leads back to itself"),
-        (tmp_path / ("n" * 300), "the name is too long for a file"),
-        (tmp_path / ("n/" * 3000), "the name is too long for a file"),
-        (Path("a\0b"), r"a\\x00b: no file can have this name"),
+    for path, name in (
+        (tmp_path / "a", "leads back to itself"),
+        (tmp_path / ("n" * 300), "too long"),
+        (tmp_path / ("n/" * 3000), "too long"),
+        (Path("a\0b"), r"a\x00b"),
     ):
-        with pytest.raises(InputError, match=message):
+        with raised("path-invalid", name):
             kind(path)
         assert not exists(path)
     assert (kind(tmp_path / "none"), kind(tmp_path), kind(Path(__file__))) == ("", "a folder", "a file")
     for typed in ("~no-such-user-here/x", "a\0b"):
-        with pytest.raises(InputError):
+        with raised("path-invalid"):
             expanded(typed)
 
 
@@ -74,9 +74,9 @@ def test_links_that_leave(tmp_path: Path) -> None:
     (root / "in").symlink_to("sub/../file")
     (tmp_path / "typed").symlink_to("root")
     for path in ("out", "hop", "up", "up/outside", "beside", "sub/../../outside"):
-        with pytest.raises(InputError, match=r"is a link that leaves .*root: to ") as caught:
+        with raised("link-leaves-folder") as caught:
             inside(root / path, root)
-        assert "outside of the folder" in caught.value.hint
+        assert "outside the folder" in caught.value.hint
     assert inside(tmp_path / "typed" / "in", tmp_path / "typed") == (root / "file").resolve()
     assert inside(root, root) == root.resolve()
 

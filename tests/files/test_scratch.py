@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.errors import OutputError
 from edgekit.files import scratch, temporary
 from edgekit.files.scratch import DIGITS, LOCK, Scratch, sweep
 from edgekit.files.temporary import STEM, Temporary, claim, own_process, temporary_folder
+from tests.support.raised import raised
 
 NAME = STEM + "0123456789ab"
 
@@ -232,11 +232,11 @@ def test_libraries_use_the_folder_of_edgekits_own_process(place: Path) -> None:
 
 def test_a_full_or_closed_temporary_folder_is_named(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(temporary, "_full", lambda _: True)
-    with pytest.raises(OutputError, match=f"^{place}: no space left for temporary files"), temporary_folder("one"):
+    with raised("disk-full", str(place)), temporary_folder("one"):
         raise OSError(28, "No space left on device")
     monkeypatch.setattr(temporary, "_full", lambda _: False)
     with pytest.raises(OSError, match="of another disk"), temporary_folder("one"):
         raise OSError(28, "of another disk")
     monkeypatch.setattr(Path, "mkdir", lambda self, *_: (_ for _ in ()).throw(PermissionError(13, "no", str(self))))
-    with pytest.raises(OutputError, match=f"^{place}: no temporary files may be written"), temporary_folder("one"):
+    with raised("temporary-folder-unusable", str(place)), temporary_folder("one"):
         pytest.fail("must not be entered")

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.errors import InputError, OutputError
+from edgekit.errors import InputError
 from edgekit.files import whole as files
 from edgekit.files.placing import replace_folder
 from edgekit.schema.gate import read_json
+from tests.support.raised import raised
 
 M = "manifest.json"
 
@@ -53,7 +54,7 @@ def test_an_existing_result_needs_force(tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
     (out / M).write_text("old")
-    with pytest.raises(OutputError, match="exists already"), files.atomic_folder(out, marker=M):
+    with raised("output-exists"), files.atomic_folder(out, marker=M):
         pytest.fail("must not be entered")
     with files.atomic_folder(out, force=True, marker=M) as folder:
         (folder / M).write_text("new")
@@ -65,7 +66,7 @@ def test_force_never_replaces_what_edgekit_did_not_make(tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
     (out / "thesis.tex").write_text("years of work")
-    with pytest.raises(OutputError, match="did not make it"), files.atomic_folder(out, force=True, marker=M):
+    with raised("output-not-ours"), files.atomic_folder(out, force=True, marker=M):
         pytest.fail("must not be entered")
     assert (out / "thesis.tex").read_text() == "years of work"
 
@@ -74,7 +75,7 @@ def test_a_file_or_link_in_the_way_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     for name in ("file", "link"):
-        with pytest.raises(OutputError, match="not a folder"):
+        with raised("output-not-writable"):
             files.check_free(tmp_path / name, force=True, marker=M)
 
 
@@ -121,7 +122,7 @@ def test_a_result_caught_in_its_replacement_comes_back(tmp_path: Path) -> None:
     (tmp_path / "out" / M).write_text("the only copy")
     left(tmp_path, "between")
     assert not (tmp_path / "out").exists()
-    with pytest.raises(OutputError, match="exists already"):
+    with raised("output-exists"):
         files.check_free(tmp_path / "out", force=False, marker=M)
     assert (tmp_path / "out" / M).read_text() == "the only copy"
     assert entries(tmp_path) == ["out"]
@@ -146,7 +147,7 @@ def test_a_folder_is_replaced_in_one_step_where_that_can_be(
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
 def test_a_full_disk_becomes_a_sentence(tmp_path: Path, code: int) -> None:
-    with pytest.raises(OutputError, match="no space left"), files.atomic_folder(tmp_path / "out", marker=M):
+    with raised("disk-full"), files.atomic_folder(tmp_path / "out", marker=M):
         raise OSError(code, os.strerror(code))
     assert entries(tmp_path) == []
 
@@ -159,10 +160,10 @@ def test_a_really_full_disk(tmp_path: Path) -> None:
     if mounted.returncode != 0:
         pytest.skip(f"mount is not permitted here: {mounted.stderr.decode()}")
     try:
-        with pytest.raises(OutputError, match="no space left"), files.atomic_folder(tmp_path / "o", marker=M) as folder:
+        with raised("disk-full"), files.atomic_folder(tmp_path / "o", marker=M) as folder:
             (folder / "big").write_bytes(bytes(1 << 20))
         assert entries(tmp_path) == []
-        with pytest.raises(OutputError, match="no space left"), files.atomic_file(tmp_path / "f") as path:
+        with raised("disk-full"), files.atomic_file(tmp_path / "f") as path:
             path.write_bytes(bytes(1 << 20))
         assert entries(tmp_path) == []
     finally:
@@ -181,7 +182,7 @@ def test_atomic_file(tmp_path: Path) -> None:
 
 def test_a_parent_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    with pytest.raises(OutputError), files.atomic_folder(tmp_path / "file" / "out", marker=M):
+    with raised("output-not-writable"), files.atomic_folder(tmp_path / "file" / "out", marker=M):
         pytest.fail("must not be entered")
 
 
@@ -208,13 +209,13 @@ def test_a_lock_is_held_by_one_and_goes_with_it(tmp_path: Path) -> None:
         with files.locked(tmp_path / "lock", "somebody is at it"):
             pytest.fail("must not be entered")
 
-    with files.locked(tmp_path / "lock", "nobody is"), pytest.raises(InputError, match="somebody is at it"):
+    with files.locked(tmp_path / "lock", "nobody is"), raised("already-running"):
         again()
     with pytest.raises(KeyboardInterrupt), files.locked(tmp_path / "lock", ""):
         raise KeyboardInterrupt
     assert entries(tmp_path) == []
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="a file is in the way"), files.locked(tmp_path / "file" / "lock", ""):
+    with raised("output-not-writable"), files.locked(tmp_path / "file" / "lock", ""):
         pytest.fail("must not be entered")
 
 
@@ -226,7 +227,7 @@ def test_a_lock_file_replaced_while_we_opened_it_is_not_ours(tmp_path: Path, mon
 
     monkeypatch.setattr(files.fcntl, "flock", late)
     for replaced in (True, False):
-        with pytest.raises(InputError, match="somebody is at it"), files.locked(tmp_path / "lock", "somebody is at it"):
+        with raised("already-running"), files.locked(tmp_path / "lock", "somebody is at it"):
             pytest.fail("must not be entered")
         assert (tmp_path / "lock").exists() == replaced  # another's lock file is left alone
 

@@ -21,10 +21,11 @@ from edgekit.bundle.manifest import EVAL, MANIFEST, Bundle, read_bundle
 from edgekit.bundle.recipe import Recipe, StageSpec, load_recipe
 from edgekit.data.loading import load_data
 from edgekit.devices.device import open_device
-from edgekit.errors import ConversionError, InputError, OutputError
+from edgekit.errors import ConversionError, InputError
 from edgekit.formats.reading import inspect_file
 from edgekit.pipeline.run import compress
 from tests.support.heard import Heard
+from tests.support.raised import raised
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.usefixtures("one_latency_round")]
 SMALL = Recipe("small", schemes=("float32", "int8"), calibration_samples=50, check_samples=15, eval_samples=30)
@@ -334,7 +335,7 @@ def test_signals_stored_with_and_without_a_channel_axis(tmp_path: Path) -> None:
 
 def test_an_existing_bundle_is_never_lost(bundle: Bundle, model_file: Path, learnable: Path) -> None:
     before = (bundle.path / MANIFEST).read_bytes()
-    with pytest.raises(OutputError, match="exists already"):
+    with raised("output-exists"):
         compress(model_file, str(learnable), SMALL, bundle.path)
     assert (bundle.path / MANIFEST).read_bytes() == before
     compress(model_file, str(learnable), dataclasses.replace(SMALL, formats=("onnx",)), bundle.path, force=True)

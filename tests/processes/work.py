@@ -44,7 +44,7 @@ def end(how: str) -> tuple[Any, list[Any]]:
     elif how == "disk":
         raise OSError(28, "No space left on device", "/x")
     elif how == "own":
-        raise InputError("m.onnx: is wrong", "do this")
+        raise InputError("m.onnx: is wrong", "do this", code="file-damaged")
     elif how == "extra":
         raise MissingExtraError("this", "onnx", "why")
     elif how == "other":
