@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from edgekit.errors import InputError
+from edgekit.schema.types import JsonObject, JsonValue
 from edgekit.text.printable import path_text, quoted, visible
 
 SMALL, LARGE = 16 << 20, 64 << 20
@@ -41,16 +42,16 @@ def read_text(path: Path, what: str, limit: int = SMALL, *, follow: bool = True)
     try:
         content = _content(path, what, limit, follow)
     except FileNotFoundError:
-        raise InputError(f"{path}: no such {what}") from None
+        raise InputError(f"{path}: no such {what}", code="file-missing") from None
     except (OSError, ValueError) as error:  # a ValueError for a path with a NUL
         why = error.strerror if isinstance(error, OSError) else str(error)
-        raise InputError(f"{path}: cannot read this {what}: {why}") from error
+        raise InputError(f"{path}: cannot read this {what}: {why}", code="file-unreadable") from error
     try:
         return content.decode("utf-8").lstrip("\ufeff")
     except UnicodeDecodeError as error:
         utf16 = content[:2] in (b"\xff\xfe", b"\xfe\xff")
         hint = "it begins as UTF-16 does: save it as UTF-8" if utf16 else "save it as UTF-8, without another encoding"
-        raise InputError(f"{path}: not a {what}: byte {error.start} is not UTF-8", hint) from error
+        raise InputError(f"{path}: not a {what}: byte {error.start} is not UTF-8", hint, code="not-utf-8") from error
 
 
 def open_regular(path: Path, *, follow: bool = True) -> int:
@@ -75,11 +76,11 @@ def _content(path: Path, what: str, limit: int, follow: bool) -> bytes:
     with os.fdopen(open_regular(path, follow=follow), "rb") as stream:
         content = stream.read(limit + 1)
     if len(content) > limit:
-        raise InputError(f"{path}: is larger than {limit >> 20} MiB, too large for a {what}")
+        raise InputError(f"{path}: is larger than {limit >> 20} MiB, too large for a {what}", code="file-too-large")
     return content
 
 
-class _Twice(dict[str, Any]):
+class _Twice(JsonObject):
     """A table with a key given twice."""
 
     key = ""
@@ -89,7 +90,7 @@ class _Digits:
     """An integer that is too long to be parsed."""
 
 
-def parse_json(text: str, source: str, what: str) -> Any:
+def parse_json(text: str, source: str, what: str) -> JsonValue:
     """Return what JSON says; infinite numbers and NaN are taken, and refused later where they are not declared.
 
     Args:
@@ -105,14 +106,15 @@ def parse_json(text: str, source: str, what: str) -> Any:
     try:
         value = json.loads(text, object_pairs_hook=_table, parse_int=_integer)
     except json.JSONDecodeError as error:
-        raise InputError(f"{source}: not a {what}: line {error.lineno}, column {error.colno}: {error.msg}") from error
+        where = f"line {error.lineno}, column {error.colno}"
+        raise InputError(f"{source}: not a {what}: {where}: {error.msg}", code="not-json") from error
     except RecursionError:
-        raise InputError(f"{source}: not a {what}: {_DEEP}") from None
+        raise InputError(f"{source}: not a {what}: {_DEEP}", code="nested-too-deep") from None
     _bounded(value, source, surrogates="\\ud" in text.lower())
     return value
 
 
-def parse_toml(text: str, source: str) -> dict[str, Any]:
+def parse_toml(text: str, source: str) -> JsonObject:
     """Return what TOML says.
 
     Args:
@@ -125,16 +127,18 @@ def parse_toml(text: str, source: str) -> dict[str, Any]:
     import tomllib
 
     if _LONG_KEY.search(text):
-        raise InputError(f"{source}: not TOML for edgekit: a key of more than {DEEPEST} parts")
+        raise InputError(f"{source}: not TOML for edgekit: a key of more than {DEEPEST} parts", code="nested-too-deep")
     try:
         value = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{source}: not TOML: {visible(str(error))}") from error
+        raise InputError(f"{source}: not TOML: {visible(str(error))}", code="not-toml") from error
     except RecursionError:
-        raise InputError(f"{source}: not TOML for edgekit: {_DEEP}") from None
+        raise InputError(f"{source}: not TOML for edgekit: {_DEEP}", code="nested-too-deep") from None
     except ValueError as error:  # Python's limit on the digits of an integer
         line = next((n for n, line in enumerate(text.splitlines(), 1) if re.search(r"[\d_]{1000}", line)), 0)
-        raise InputError(f"{source}: line {line}: an integer of thousands of digits") from error
+        raise InputError(
+            f"{source}: line {line}: an integer of thousands of digits", code="value-out-of-range"
+        ) from error
     _bounded(value, source, surrogates=False)
     return value
 
@@ -146,50 +150,57 @@ _LONG_KEY = re.compile(
 """The parser takes a time for a key that grows with the square of its parts."""
 
 
-def _table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) == len(pairs):
-        return found
-    twice = _Twice(found)
+def _table(pairs: list[tuple[str, JsonValue]]) -> JsonObject:
+    table = dict(pairs)
+    if len(table) == len(pairs):
+        return table
+    twice = _Twice(table)
     seen: set[str] = set()
     twice.key = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
     return twice
 
 
-def _integer(text: str) -> Any:
+def _integer(text: str) -> int | _Digits:
     return int(text) if len(text) <= DIGITS else _Digits()
 
 
-def _bounded(value: Any, source: str, *, surrogates: bool) -> None:
+def _bounded(value: JsonValue, source: str, *, surrogates: bool) -> None:
     """Raise `InputError` for what the parser passed over."""
-    pending: list[tuple[Any, tuple[str | int, ...]]] = [(value, ())]
+    pending: list[tuple[JsonValue, tuple[str | int, ...]]] = [(value, ())]
     held = 0
     while pending:
         one, path = pending.pop()
         if isinstance(one, _Digits):
-            raise InputError(f"{source}: `{path_text(path)}` is an integer of more than {DIGITS} digits")
+            raise InputError(
+                f"{source}: `{path_text(path)}` is an integer of more than {DIGITS} digits", code="value-out-of-range"
+            )
         if isinstance(one, str):
             if surrogates and _half(one):
-                raise InputError(f"{source}: `{path_text(path)}` holds half a surrogate pair: {quoted(one)}")
+                raise InputError(
+                    f"{source}: `{path_text(path)}` holds half a surrogate pair: {quoted(one)}",
+                    code="text-not-printable",
+                )
             continue
         if not isinstance(one, (dict, list)):
             continue
         held += 1
         if held + len(one) > MOST and held + sum(isinstance(item, (dict, list)) for item in _items(one)) > MOST:
-            raise InputError(f"{source}: holds more than {MOST:,} tables and lists")
+            raise InputError(f"{source}: holds more than {MOST:,} tables and lists", code="file-too-large")
         if len(path) >= DEEPEST:
-            raise InputError(f"{source}: {_DEEP}")
+            raise InputError(f"{source}: {_DEEP}", code="nested-too-deep")
         if isinstance(one, _Twice):
-            raise InputError(f"{source}: `{path_text((*path, one.key))}` is given twice")
+            raise InputError(f"{source}: `{path_text((*path, one.key))}` is given twice", code="key-twice")
         if isinstance(one, dict):
             if surrogates and any(map(_half, one)):
-                raise InputError(f"{source}: `{path_text(path)}` has a key with half a surrogate pair")
+                raise InputError(
+                    f"{source}: `{path_text(path)}` has a key with half a surrogate pair", code="text-not-printable"
+                )
             pending += [(item, (*path, key)) for key, item in one.items()]
         elif surrogates or not set(map(type, one)) <= {int, float, str, bool}:
             pending += [(item, (*path, index)) for index, item in enumerate(one)]
 
 
-def _items(one: Any) -> Any:
+def _items(one: JsonObject | list[JsonValue]) -> Iterable[JsonValue]:
     return one.values() if isinstance(one, dict) else one
 
 

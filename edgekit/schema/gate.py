@@ -46,13 +46,15 @@ def read(kind: type[T] | Any, value: Any, source: str, what: str, hint: str = ""
         InputError: it is not of this type: with file, key path, what is there and what was expected.
     """
     if not isinstance(value, Mapping):
-        raise InputError(f"{source}: not a {what}: holds {quoted(value)}, expected a table", hint)
+        raise InputError(
+            f"{source}: not a {what}: holds {quoted(value)}, expected a table", hint, code="value-wrong-type"
+        )
     try:
         return cast(T, _check(cast(Any, kind))(value))
     except Wrong as error:
         place = path_text(error.path)
         where = f"`{place}` " if place else ""
-        raise InputError(f"{source}: {where}{error.reason}", error.hint or hint) from None
+        raise InputError(f"{source}: {where}{error.reason}", error.hint or hint, code=error.code) from None
 
 
 def read_json(path: Path, what: str, limit: int = SMALL, *, follow: bool = True) -> Any:
@@ -128,7 +130,8 @@ def _check(kind: Any) -> Check:
 def _int(low: float = Range.low, high: float = Range.high) -> Check:
     def check(value: Any) -> Any:
         if type(value) is not int or not low <= value <= high:
-            raise Wrong(f"is {quoted(value)}, expected {_bounded('an integer', low, high)}")
+            code = "value-out-of-range" if type(value) is int else "value-wrong-type"
+            raise Wrong(f"is {quoted(value)}, expected {_bounded('an integer', low, high)}", code=code)
         return value
 
     return check
@@ -138,7 +141,8 @@ def _float(low: float = -math.inf, high: float = math.inf, *, finite: bool = Tru
     def check(value: Any) -> Any:
         right = type(value) is float or (type(value) is int and abs(value) <= LARGEST)
         if not right or (finite and not (math.isfinite(value) and low <= value <= high)):
-            raise Wrong(f"is {quoted(value)}, expected {_bounded('a number', low, high)}")
+            code = "value-out-of-range" if type(value) in (int, float) else "value-wrong-type"
+            raise Wrong(f"is {quoted(value)}, expected {_bounded('a number', low, high)}", code=code)
         return value
 
     return check
@@ -147,7 +151,7 @@ def _float(low: float = -math.inf, high: float = math.inf, *, finite: bool = Tru
 def _plainly(kind: type, name: str) -> Check:
     def check(value: Any) -> Any:
         if type(value) is not kind:
-            raise Wrong(f"is {quoted(value)}, expected {name}")
+            raise Wrong(f"is {quoted(value)}, expected {name}", code="value-wrong-type")
         return value
 
     return check
@@ -198,7 +202,7 @@ def _then(first: Check, second: Check) -> Check:
         try:
             return second(found)
         except EdgekitError as error:
-            raise Wrong(f"cannot be used: {error.message}", error.hint) from None
+            raise Wrong(f"cannot be used: {error.message}", error.hint, code=error.code or "value-not-valid") from None
 
     return check
 
@@ -216,7 +220,7 @@ def _sized(rule: Sized) -> Check:
     def check(value: Any) -> Any:
         if not rule.low <= len(value) <= rule.high:
             wanted = f"at least {rule.low}" if rule.high == LARGEST else f"from {rule.low} to {rule.high}"
-            raise Wrong(f"has {len(value)} entries, expected {wanted}")
+            raise Wrong(f"has {len(value)} entries, expected {wanted}", code="value-out-of-range")
         return value
 
     return check
@@ -251,7 +255,7 @@ def _union(kinds: tuple[Any, ...]) -> Check:
         kind = dict if isinstance(value, dict) else list if isinstance(value, tuple) else type(value)
         member = members.get(kind) or (members.get(float) if kind is int else None)
         if member is None:
-            raise Wrong(f"is {quoted(value)}, expected {names}")
+            raise Wrong(f"is {quoted(value)}, expected {names}", code="value-wrong-type")
         return member(value)
 
     return check
@@ -271,7 +275,7 @@ def _list(item: Check, kind: Any, annotation: Any) -> Check:
 
     def check(value: Any) -> Any:
         if not isinstance(value, (list, tuple)):
-            raise Wrong(f"is {quoted(value)}, expected a list")
+            raise Wrong(f"is {quoted(value)}, expected a list", code="value-wrong-type")
         if whole and value and set(map(type, value)) == {int}:
             for extreme in (min(value), max(value)):
                 try:
@@ -288,12 +292,12 @@ def _list(item: Check, kind: Any, annotation: Any) -> Check:
 def _dict(key: Check, item: Check) -> Check:
     def check(value: Any) -> Any:
         if not isinstance(value, dict):
-            raise Wrong(f"is {quoted(value)}, expected a table")
+            raise Wrong(f"is {quoted(value)}, expected a table", code="value-wrong-type")
         for name in value:
             try:
                 key(name)
             except Wrong as error:
-                raise Wrong(f"has a key that {error.reason}", error.hint) from None
+                raise Wrong(f"has a key that {error.reason}", error.hint, code=error.code) from None
         return {name: _inside(item, one, name) for name, one in value.items()}
 
     return check
@@ -318,7 +322,7 @@ def _typed_dict(kind: Any) -> Check:
 
     def check(value: Any) -> Any:
         if not isinstance(value, dict):
-            raise Wrong(f"is {quoted(value)}, expected a table")
+            raise Wrong(f"is {quoted(value)}, expected a table", code="value-wrong-type")
         checks, required = parts()
         _complete(value, required)
         return {name: _inside(checks[name], one, name) if name in checks else one for name, one in value.items()}
@@ -335,11 +339,11 @@ def _dataclass(kind: Any) -> Check:
 
     def check(value: Any) -> Any:
         if not isinstance(value, Mapping):
-            raise Wrong(f"is {quoted(value)}, expected a table")
+            raise Wrong(f"is {quoted(value)}, expected a table", code="value-wrong-type")
         _complete(value, required)
         for name in value:
             if name not in fields:
-                raise Wrong(f"has an unknown key {quoted(name)}", nearest(visible(name), fields))
+                raise Wrong(f"has an unknown key {quoted(name)}", nearest(visible(name), fields), code="key-unknown")
         found = kind(**{name: _inside(checks[name], one, name) for name, one in value.items()})
         if hasattr(found, "check"):
             found.check()
@@ -351,4 +355,4 @@ def _dataclass(kind: Any) -> Check:
 def _complete(value: Mapping[str, Any], required: list[str]) -> None:
     for name in required:
         if name not in value:
-            raise Wrong("is missing", path=(name,))
+            raise Wrong("is missing", path=(name,), code="key-missing")

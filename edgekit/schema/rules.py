@@ -19,12 +19,15 @@ class Wrong(Exception):
         path: keys and indices from the value that was read to the one that is wrong.
         reason: what is wrong, such as `is "x", expected a number`.
         hint: may be empty.
+        code: a slug of `edgekit.codes`.
     """
 
-    def __init__(self, reason: str, hint: str = "", path: tuple[str | int, ...] = ()) -> None:
+    def __init__(
+        self, reason: str, hint: str = "", path: tuple[str | int, ...] = (), code: str = "value-not-valid"
+    ) -> None:
         super().__init__(reason)
         self.path = list(path)
-        self.reason, self.hint = reason, hint
+        self.reason, self.hint, self.code = reason, hint, code
 
 
 @dataclass(frozen=True)
