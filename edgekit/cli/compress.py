@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from edgekit.cli.options import CHANNELS_HELP, DATA_HELP, METRIC_HELP, TASK_HELP, preprocessing, shapes, values
-from edgekit.cli.output import progress
+from edgekit.cli.output import asked, look, progress, show_json
 from edgekit.cli.terminal import message, show
 from edgekit.text.printable import lines
 
@@ -138,11 +138,9 @@ def command(
     console.notify(f"Compressing {model or 'the demo model'} with {chosen.name}: {chosen.description}")
     console.notify("(starting TensorFlow takes a few seconds)")
 
-    from edgekit.bundle.ledger import Entry
     from edgekit.pipeline.open_inputs import Asked
     from edgekit.pipeline.run import compress
-    from edgekit.report.bundle_table import bundle_table
-    from edgekit.report.ledger_table import ledger_table
+    from edgekit.report.bundle_page import page, page_values
 
     bundle = compress(
         model,
@@ -160,15 +158,17 @@ def command(
         asked=Asked(sizes, numbers),
         progress=console,
     )
-    if bundle.manifest.ledger:
-        show(ledger_table([Entry.from_dict(e) for e in bundle.manifest.ledger]) + "\n")
-    show(bundle_table(bundle))
     stopped = bundle.large and not anyway
+    if asked().as_json:
+        show_json({**page_values(bundle), "usable": not stopped, "lost": list(bundle.lost), "advice": bundle.advice})
+    else:
+        show(page(bundle, look()))
     for sentence in bundle.lost[1:] if stopped else bundle.lost:
         console.warn(sentence)
     if bundle.advice and not stopped:
         console.warn(f"for less loss {bundle.advice}")
-    show("\n" + lines([f"bundle: {bundle.path}", f"next:   edgekit bench {shlex.quote(str(bundle.path))}"]))
+    if not asked().as_json:
+        show("\n" + lines([f"bundle: {bundle.path}", f"next:   edgekit bench {shlex.quote(str(bundle.path))}"]))
     if stopped:
         message(f"edgekit: {bundle.path}: the bundle is kept, and lost too much to be used: {bundle.lost[0]}")
         message(f"  hint: {bundle.advice}; --anyway accepts it")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from edgekit.cli.terminal import message, show
 
 if TYPE_CHECKING:
     from edgekit.api.console import Console
+    from edgekit.text.columns import Look
 
 PANEL = "Output"
 Json = Annotated[
@@ -72,15 +74,14 @@ def show_json(value: Any) -> None:
     show(json.dumps(value, indent=2))
 
 
-def columns() -> int | None:
-    """Return how many columns a table may take; None: a pipe, a file or `--wide`, which take all."""
-    if asked().wide or not sys.stdout.isatty():
-        return None
-    import shutil
+def look() -> Look:
+    """Return how tables are shown: to fit a terminal, whole in a pipe, in a file or with `--wide`.
 
-    return shutil.get_terminal_size().columns
+    Colours are for a terminal that nobody asked to stay plain (https://no-color.org).
+    """
+    from edgekit.text.columns import PLAIN, Look
 
-
-def colours() -> bool:
-    """Return whether stdout shows colours: a terminal that nobody asked to stay plain (https://no-color.org)."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    if not sys.stdout.isatty():
+        return PLAIN
+    width = None if asked().wide else shutil.get_terminal_size().columns
+    return Look(width, colours=not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb")

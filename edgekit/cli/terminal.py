@@ -6,6 +6,7 @@ as long as an application runs, for what others print: Typer's usage errors, Pyt
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,12 +14,21 @@ from typing import Any, TextIO, cast
 
 import typer
 
+from edgekit.text.colours import ESCAPES, RESET
 from edgekit.text.printable import visible
+
+_COLOUR = re.compile(f"({'|'.join(map(re.escape, [*ESCAPES.values(), RESET]))})")
 
 
 def show(text: str = "", *, nl: bool = True) -> None:
-    """Print a result of several lines, whose parts from files have lost their newlines already."""
-    typer.echo(visible(text, "\n"), nl=nl)
+    """Print a result of several lines, whose parts from files have lost their newlines and escapes already."""
+    stream = sys.stdout
+    shown = (_coloured(text) if stream.isatty() else visible(text, "\n")) + "\n" * nl
+    if isinstance(stream, Guard):
+        stream.coloured(shown)
+    else:
+        stream.write(shown)
+    stream.flush()
 
 
 def message(text: str) -> None:
@@ -42,10 +52,20 @@ class Guard:
         self._stream.write(fit)
         return len(text)
 
+    def coloured(self, text: str) -> None:
+        """Write text whose colours are `edgekit.text.columns`' own."""
+        encoding = self._stream.encoding or "utf-8"
+        self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+
     def writelines(self, texts: Any) -> None:
         """Write several texts."""
         for text in texts:
             self.write(text)
+
+
+def _coloured(text: str) -> str:
+    """Return text with escapes for all that cannot be seen but newlines and a table's colours."""
+    return "".join(part if _COLOUR.fullmatch(part) else visible(part, "\n") for part in _COLOUR.split(text))
 
 
 @contextmanager

@@ -21,6 +21,16 @@ def score_text(score: Score) -> str:
     return f"{interval.value:.4g}{unit}{bounds}"
 
 
+def brief_text(score: Score) -> str:
+    """Return the same without its interval: `98.20 %`, or `0.132`."""
+    return score_text(score).partition(" [")[0]
+
+
 def title(metric: str) -> str:
     """Return what stands above a column of scores."""
-    return f"{metric.rpartition(':')[2]} [95 %]"
+    return f"{brief_title(metric)} [95 %]"
+
+
+def brief_title(metric: str) -> str:
+    """Return what stands above a column of scores without intervals."""
+    return metric.rpartition(":")[2]

@@ -28,6 +28,11 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return lines_of(text)
 
 
+def size_text(size: int, baseline: int) -> str:
+    """Return `6,677 B (0.40x)`."""
+    return f"{size:,} B ({size / baseline:.2f}x)"
+
+
 def duration(ns: float) -> str:
     """Return a time with three significant digits: `78.3 us`, `1.25 ms`."""
     if math.isnan(ns):
