@@ -14,7 +14,8 @@ from typer.core import TyperCommand
 
 from edgekit.cli.output import Json, Output, Quiet, Verbose, Wide, ask, detail
 
-PYPROJECT = "pyproject.toml"
+FILE = "edgekit.defaults"
+"""Under which a context remembers the file that defaults come from."""
 LONGEST_NAME, LONGEST_PATH = 255, 4095
 """Bytes that Linux takes."""
 SETTINGS = {"help_option_names": ["-h", "--help"]}
@@ -67,7 +68,7 @@ class Command(TyperCommand):
             formatter.write_paragraph()
             formatter.write_text(
                 f"Every option may also be set by an environment variable, such as {variable}, or in [tool.edgekit."
-                f"{'.'.join(_path(ctx))}] of {PYPROJECT}. Options win over variables, variables over the file."
+                f"{'.'.join(_path(ctx))}] of pyproject.toml. Options win over variables, variables over the file."
             )
 
 
@@ -119,7 +120,11 @@ def _origins(command: Command, ctx: Any) -> Iterator[str]:
             continue
         variable = f"{ctx.auto_envvar_prefix}_{str(param.name).upper()}"
         origins = [variable] if os.environ.get(variable) else []
-        origins += [f"[tool.edgekit] of {PYPROJECT}"] if param.name in (ctx.default_map or {}) else []
+        origins += (
+            [f"[tool.edgekit.{'.'.join(_path(ctx))}] of {ctx.meta[FILE]}"]
+            if param.name in (ctx.default_map or {})
+            else []
+        )
         if source.name == "COMMANDLINE":
             origins.insert(0, "the command line")
         if origins and origins != ["the command line"]:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 
+from edgekit.bundle.defaults import Option
 from edgekit.cli import app
 from edgekit.cli.entry import run
+from edgekit.cli.group import _options
 from edgekit.devices.targets import all_targets, host_variable
 from tests.guards.rooms import MODULES
 
@@ -73,6 +77,59 @@ def test_verbose_names_the_origin(capsys: pytest.CaptureFixture[str], monkeypatc
     assert "--threads 3: from EDGEKIT_BENCH_THREADS" in lines
     assert "--min-samples 7: from the command line; no effect: EDGEKIT_BENCH_MIN_SAMPLES" in lines
     assert "--target desktop,rpi4: from EDGEKIT_BENCH_TARGET" in lines
+
+
+def test_pyproject_sets_an_option(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "pyproject.toml"
+    file.write_text('[tool.edgekit.bench]\nthreads = "five"\nlatency = false\ninput-shape = ["a=1"]\n')
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+    assert run(app, "edgekit", ["bench", "none.tflite"]) == 1
+    assert "--threads five" in capsys.readouterr().err
+    assert run(app, "edgekit", ["bench", "none.tflite", "--threads", "4", "-v"]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    place = f"[tool.edgekit.bench] of {file}"
+    assert f"--threads 4: from the command line; no effect: {place}" in lines
+    assert f"--latency False: from {place}" in lines
+    assert f"--input-shape a=1: from {place}" in lines
+    monkeypatch.setenv("EDGEKIT_BENCH_THREADS", "six")
+    assert run(app, "edgekit", ["bench", "none.tflite", "-v"]) == 1
+    assert f"--threads six: from EDGEKIT_BENCH_THREADS; no effect: {place}" in capsys.readouterr().err.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "code"),
+    [
+        ('[tool.edgekit.bench]\nmin-samples = "many"', "tool.edgekit.bench.min-samples", "value-wrong-type"),
+        ("[tool.edgekit.bench]\nlatency = 1", "tool.edgekit.bench.latency", "value-wrong-type"),
+        ("[tool.edgekit.bench]\nthread = 1", "tool.edgekit.bench.thread", "key-unknown"),
+        ("[tool.edgekit.targets.chek]", "tool.edgekit.targets.chek", "key-unknown"),
+        ("[tool.edgekit.compress]\nforce = true", "tool.edgekit.compress.force", "default-only-typed"),
+    ],
+)
+def test_what_pyproject_cannot_set(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, text: str, key: str, code: str
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    assert run(app, "edgekit", ["recipes", "--json"]) == 1
+    captured = capsys.readouterr()
+    error = json.loads(captured.out)["error"]
+    assert error["code"] == code
+    assert str(tmp_path / "pyproject.toml") in error["message"]
+    assert key in error["message"]
+    assert run(app, "edgekit", ["bench", "--help"]) == 0
+
+
+def test_every_option_may_have_a_default() -> None:
+    known = _options(typer.main.get_command(app))
+    assert known["bench"]["threads"] == Option(str)
+    assert known["bench"]["target"] == Option(str, several=True)
+    assert known["bench"]["out"] == Option(Path)
+    assert known["targets"]["emulate"]["up"]["port"] == Option(int)
+    assert known["train"]["width"] == Option(float)
 
 
 def test_options_of_the_whole_are_no_variables(
