@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -13,12 +16,23 @@ from edgekit.text.colours import coloured
 from edgekit.text.columns import PLAIN, Look
 
 
-@pytest.fixture
-def terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("NO_COLOR", "TERM"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((80, 24)))
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@contextmanager
+def terminal(**environment: str) -> Iterator[Terminal]:
+    """Stdout is a terminal of 80 columns, for as long as pytest does not change it."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("NO_COLOR", "TERM"):
+            patch.delenv(name, raising=False)
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        stream = Terminal()
+        patch.setattr(sys, "stdout", stream)
+        patch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((80, 24)))
+        yield stream
 
 
 def test_a_pipe() -> None:
@@ -26,24 +40,27 @@ def test_a_pipe() -> None:
     assert look() == PLAIN
 
 
-@pytest.mark.usefixtures("terminal")
-def test_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal() -> None:
     ask(Output())
-    assert look() == Look(80, colours=True)
-    ask(Output(wide=True))
-    assert look() == Look(None, colours=True)
-    for name, value in (("NO_COLOR", "1"), ("TERM", "dumb")):
-        with monkeypatch.context() as patch:
-            patch.setenv(name, value)
-            assert not look().colours
-    monkeypatch.setenv("NO_COLOR", "")  # empty: not set, says no-color.org
-    assert look().colours
+    with terminal():
+        assert look() == Look(80, colours=True)
+        ask(Output(wide=True))
+        assert look() == Look(None, colours=True)
 
 
-@pytest.mark.usefixtures("terminal")
-def test_only_the_colours_of_tables_pass(capsys: pytest.CaptureFixture[str]) -> None:
-    show(coloured("valid", "green") + " \x1b[2J\x1b[31;1m")
-    assert capsys.readouterr().out == "\x1b[32mvalid\x1b[0m \\x1b[2J\\x1b[31;1m\n"
+@pytest.mark.parametrize(
+    ("environment", "colours"),
+    [({"NO_COLOR": "1"}, False), ({"NO_COLOR": ""}, True), ({"TERM": "dumb"}, False), ({"TERM": "xterm"}, True)],
+)
+def test_colours_are_respectful(environment: dict[str, str], colours: bool) -> None:
+    with terminal(**environment):
+        assert look().colours == colours
+
+
+def test_only_the_colours_of_tables_pass() -> None:
+    with terminal() as stream:
+        show(coloured("valid", "green") + " \x1b[2J\x1b[31;1m")
+    assert stream.getvalue() == "\x1b[32mvalid\x1b[0m \\x1b[2J\\x1b[31;1m\n"
 
 
 def test_a_pipe_gets_no_escape(capsys: pytest.CaptureFixture[str]) -> None:
