@@ -3,13 +3,20 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: demo test check docs clean
+.PHONY: demo quick test check docs clean
 demo: $(STAMP)
 	$(BIN)/edgekit compress --data digits --recipe distill-channels-qat -o demo/bundle --force
 	$(BIN)/edgekit bench demo/bundle --processes 3 --min-seconds 0.3 --out demo/records
 
+PYTEST := $(BIN)/pytest -q --numprocesses auto --maxprocesses 4 --dist worksteal
+
+# Everything that needs neither TensorFlow nor processes of its own: less than a minute.
+quick: $(STAMP)
+	$(PYTEST) --quick
+
+# Everything; how long each folder and the slowest tests took is in build/durations.txt.
 test: $(STAMP)
-	$(BIN)/pytest -q --numprocesses auto --maxprocesses 4 --dist worksteal
+	$(PYTEST) --durations-file=build/durations.txt
 
 check: $(STAMP)
 	$(BIN)/ruff check .

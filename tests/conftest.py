@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.pretended import board_home
 
-pytest_plugins = ["tests.support.durations"]
+pytest_plugins = ["tests.support.durations", "tests.support.quick"]
 TIMEOUTS = {"e2e": 600, "board": 600, "tensorflow": 300}
 """Seconds a test with a marker may take where it does not say itself; the others have pyproject.toml's."""
 NO_SKIPS = os.environ.get("EDGEKIT_NO_SKIPS") == "1"

@@ -15,6 +15,7 @@ from edgekit.errors import InputError
 ARTIFACTS = sorted((Path(__file__).parents[2] / "benchmarks" / "artifacts").glob("*/*.tflite"))
 
 
+@pytest.mark.processes
 def test_they_run() -> None:
     assert ARTIFACTS
     plan = Plan(processes=1, min_samples=5, min_seconds=0.01, warmup_seconds=0.01)

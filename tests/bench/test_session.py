@@ -27,6 +27,7 @@ def files(tmp_path: Path) -> list[Path]:
     return [tiny_tflite(tmp_path / "a.tflite"), tiny_tflite(tmp_path / "b.tflite", int4=True)]
 
 
+@pytest.mark.processes
 def test_a_whole_session(files: list[Path]) -> None:
     with open_device() as device:
         record = bench(candidates(files), QUICK, device, data=toy(), preprocessing={"scale": 0.1})
@@ -69,6 +70,7 @@ def test_passes_are_separate_and_can_be_left_out(files: list[Path], monkeypatch:
     assert [m for m, _, _ in seen] == ["memory"] * 2 + ["latency"] * 6
 
 
+@pytest.mark.processes
 def test_a_crash_is_recorded_and_the_rest_goes_on(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     real = session_module.run_job
 
@@ -87,6 +89,7 @@ def test_a_crash_is_recorded_and_the_rest_goes_on(files: list[Path], monkeypatch
     assert len(second.latency) == 2
 
 
+@pytest.mark.processes
 def test_a_file_that_does_not_end_is_not_tried_again(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[str, str]] = []
 

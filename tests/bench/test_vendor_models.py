@@ -25,6 +25,7 @@ from tests.support.heard import Heard
 from tests.support.tiny_onnx import tiny_onnx
 from tests.support.tiny_tflite import Op, T, model
 
+pytestmark = pytest.mark.processes
 ONCE = Plan(processes=1, min_samples=3, min_seconds=0.0, warmup_seconds=0.0)
 
 

@@ -1,7 +1,8 @@
 """A pytest plugin: which tests take long, published and never asserted.
 
-`--durations-file PATH` writes the slowest tests and the totals of every folder. Seconds are those of the clock, which
-other work on the machine lengthens, and those of the processor, the finished child processes of a test included.
+`--durations-file=PATH` writes the slowest tests and the totals of every folder; without the equals sign, pytest takes
+a path that exists for one of tests. Seconds are those of the clock, which other work on the machine lengthens, and
+those of the processor, the finished child processes of a test included.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ class Table:
         both[1] += getattr(report, "processor_seconds", 0.0)
 
     def pytest_sessionfinish(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.write_text(durations({test: (clock, cpu) for test, (clock, cpu) in self.seconds.items()}))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:

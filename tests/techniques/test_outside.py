@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -31,27 +32,28 @@ def trained(**options: Any) -> Any:
     return layer
 
 
-def starts() -> dict[str, list[Any]]:
-    layers = tf_keras().layers
-    return {
-        "batch": [trained()],
-        "batch without gamma": [trained(scale=False, epsilon=0.5)],
-        "batch without beta": [trained(center=False)],
-        "rescaled batch": [layers.Rescaling(0.1), trained()],
-        "rescaling": [layers.Rescaling(1 / 127.5, offset=-1.0)],
-        "per channel": [layers.Rescaling([0.1, 0.2, 0.3], offset=[1.0, 0.0, -1.0])],
-        "adapted": [adapted(IMAGES)],
-        "one mean": [adapted(IMAGES, axis=None)],
-        "inverted": [layers.Normalization(mean=[1.0, 2.0, 3.0], variance=[4.0, 9.0, 16.0], invert=True)],
-        "chain": [layers.Rescaling(1 / 255), layers.Normalization(mean=[0.4, 0.5, 0.6], variance=[0.1, 0.2, 0.3])],
-    }
+STARTS: dict[str, Callable[[Any], list[Any]]] = {
+    "batch": lambda layers: [trained()],
+    "batch without gamma": lambda layers: [trained(scale=False, epsilon=0.5)],
+    "batch without beta": lambda layers: [trained(center=False)],
+    "rescaled batch": lambda layers: [layers.Rescaling(0.1), trained()],
+    "rescaling": lambda layers: [layers.Rescaling(1 / 127.5, offset=-1.0)],
+    "per channel": lambda layers: [layers.Rescaling([0.1, 0.2, 0.3], offset=[1.0, 0.0, -1.0])],
+    "adapted": lambda layers: [adapted(IMAGES)],
+    "one mean": lambda layers: [adapted(IMAGES, axis=None)],
+    "inverted": lambda layers: [layers.Normalization(mean=[1.0, 2.0, 3.0], variance=[4.0, 9.0, 16.0], invert=True)],
+    "chain": lambda layers: [
+        layers.Rescaling(1 / 255),
+        layers.Normalization(mean=[0.4, 0.5, 0.6], variance=[0.1, 0.2, 0.3]),
+    ],
+}
 
 
 @pytest.mark.parametrize("how", [Preprocessing(), Preprocessing(0.5, (1.0, 2.0, 3.0), (0.5,))], ids=["raw", "fed"])
-@pytest.mark.parametrize("start", list(starts()))
+@pytest.mark.parametrize("start", list(STARTS))
 def test_together_they_compute_the_same(start: str, how: Preprocessing) -> None:
     keras = tf_keras()
-    taken = starts()[start]
+    taken = STARTS[start](keras.layers)
     model = keras.Sequential([keras.Input((8, 8, 3)), *taken, keras.layers.Conv2D(4, 3), keras.layers.Flatten()])
     found = normalize_outside(model, how, ["image"])
     assert found.layers == tuple(sorted(layer.name for layer in taken))
@@ -76,7 +78,7 @@ def test_behind_layers_that_move_values(moves: Any, inside: str) -> None:
     keras = tf_keras()
     before = moves(keras.layers)
     twice = keras.layers.Rescaling([0.1, 0.2, 0.3] * 2, offset=[1.0, 0.0, -1.0] * 2)
-    taken = [twice] if inside == "twice the channels" else starts()[inside]
+    taken = [twice] if inside == "twice the channels" else STARTS[inside](keras.layers)
     model = keras.Sequential([keras.Input((8, 8, 3)), *before, *taken, keras.layers.Flatten(), keras.layers.Dense(3)])
     found = normalize_outside(model, Preprocessing(), ["image"])
     assert found.layers == tuple(layer.name for layer in taken)

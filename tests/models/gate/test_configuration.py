@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from edgekit.models.files.gate.configuration import MAX_DEPTH, Admission, Malformed, admit, class_names, plain_values
@@ -200,6 +200,7 @@ JSON = st.recursive(
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@example({"config": {"class_name": "", "config": None, "module": []}}, 2)
 @given(st.dictionaries(st.sampled_from(["class_name", "config", "layers"]), JSON), st.sampled_from([2, 3]))
 def test_no_configuration_confuses_the_gate(config: dict[str, Any], generation: int) -> None:
     try:

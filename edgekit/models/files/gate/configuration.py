@@ -271,7 +271,7 @@ class _Walk:
             return False
         module = value["module"]
         parts = module.split(".") if isinstance(module, str) else []
-        if parts[:1] not in (["keras"], ["tf_keras"]) and module not in self.others:
+        if not parts or (parts[0] not in ("keras", "tf_keras") and module not in self.others):
             self.unknown(value, kind, module)
             return False
         home = self.home(kind, module, parts)
