@@ -61,6 +61,11 @@ class Table:
         terminalreporter.write_line(f"durations: {self.path}")
 
 
+def total(name: str, tests: list[tuple[float, float]]) -> tuple[str, float, float, int]:
+    """Return a row of the sums of several tests."""
+    return name, sum(clock for clock, _ in tests), sum(cpu for _, cpu in tests), len(tests)
+
+
 def rows(title: str, lines: Iterable[tuple[str, float, float, int]]) -> Iterator[str]:
     """Yield a table of names with seconds and counts."""
     yield f"{'clock s':>9} {'cpu s':>9} {'tests':>6}  {title}"
@@ -77,11 +82,10 @@ def durations(seconds: dict[str, tuple[float, float]]) -> str:
     by_folder: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for test, both in seconds.items():
         by_folder[str(Path(test.partition("::")[0]).parent)].append(both)
-    folders = [(folder, *map(sum, zip(*tests, strict=True)), len(tests)) for folder, tests in by_folder.items()]
+    totals = [total(folder, tests) for folder, tests in by_folder.items()]
     slowest = sorted(seconds, key=lambda test: -seconds[test][1])[:SLOWEST]
-    total = ("all", sum(clock for clock, _ in seconds.values()), sum(cpu for _, cpu in seconds.values()), len(seconds))
     lines = [
-        *rows("folder", [total, *sorted(folders, key=lambda row: -row[2])]),
+        *rows("folder", [total("all", [*seconds.values()]), *sorted(totals, key=lambda row: -row[2])]),
         "",
         *rows(f"the {len(slowest)} slowest tests", [(test, *seconds[test], 1) for test in slowest]),
     ]
