@@ -43,6 +43,14 @@ EXAMPLES = (
     "edgekit bench demo --target rpi4 --target rpi5 --target desktop",
 )
 
+PANELS = {
+    "What": "only data scale mean std layout channels metric task input_shape input_value latency memory accuracy",
+    "Where": "target host identity trust_target runtime runtime_wheels benchmark_model python pin governor clean",
+    "How long": "threads processes min_samples min_seconds timeout cool_below cool_timeout",
+    "Output": "out",
+}
+"""Groups of options in `--help`, in its order."""
+
 
 def command(
     paths: Annotated[list[Path], typer.Argument(metavar="BUNDLE|FILE", help="Bundles, .tflite or .onnx files.")],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,9 @@ FILE = "edgekit.defaults"
 LONGEST_NAME, LONGEST_PATH = 255, 4095
 """Bytes that Linux takes."""
 SETTINGS = {"help_option_names": ["-h", "--help"]}
+OUTPUT = "Output"
+SHARED = ("as_json", "wide", "quiet", "verbose", "help")
+"""Options of every command, which stand in that panel."""
 VARIABLES = "EDGEKIT"
 """Environment variables of options begin with it, then the command: `EDGEKIT_BENCH_THREADS`."""
 
@@ -44,15 +47,16 @@ class Command(TyperCommand):
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write arguments, then options by panel."""
-        panels: dict[str, list[tuple[str, str]]] = {}
+        named: Mapping[str, str] = getattr(self.callback, "panels", {})
+        panel_of = {option: panel for panel, options in named.items() for option in options.split()}
+        panels: dict[str, list[tuple[str, str]]] = {"Arguments": [], **{panel: [] for panel in named}}
         for param in self.get_params(ctx):
             param.show_envvar = False  # type: ignore[attr-defined]  # said once, below
             record = param.get_help_record(ctx)
             if record is not None:
-                default = "Arguments" if param.param_type_name == "argument" else "Options"
-                panel = "Output" if param.name == "help" else getattr(param, "rich_help_panel", None) or default
-                panels.setdefault(panel, []).append(record)
-        for panel, records in panels.items():
+                own = "Arguments" if param.param_type_name == "argument" else "Options"
+                panels.setdefault(OUTPUT if param.name in SHARED else panel_of.get(param.name, own), []).append(record)
+        for panel, records in ((panel, records) for panel, records in panels.items() if records):
             with formatter.section(panel):
                 formatter.write_dl(records)
 
@@ -79,6 +83,7 @@ def add(
     *,
     help: str,
     examples: Sequence[str] = (),
+    panels: Mapping[str, str] | None = None,
     as_json: bool = True,
     wide: bool = False,
 ) -> None:
@@ -90,6 +95,7 @@ def add(
         function: the command; the options of `edgekit.cli.output` are not handed to it.
         help: what it does.
         examples: command lines.
+        panels: names of options by the panel of the help that they stand in.
         as_json: whether it shows results, and so takes `--json`.
         wide: whether its results are tables that a terminal may be too narrow for.
     """
@@ -108,6 +114,7 @@ def add(
         function(**{option: value for option, value in given.items() if option not in shared})
 
     command.__signature__ = whole  # type: ignore[attr-defined]
+    command.panels = panels or {}  # type: ignore[attr-defined]
     command.__annotations__ = {option: parameter.annotation for option, parameter in whole.parameters.items()}
     app.command(name, cls=Command, help=help, epilog="\n".join(examples))(command)
 

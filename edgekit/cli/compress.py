@@ -29,6 +29,15 @@ EXAMPLES = (
     "edgekit compress model.keras --data my.npz --stage prune:amount=0.5 --stage quantize:epochs=3 -o small",
 )
 
+PANELS = {
+    "Model": "input_shape input_value allow_unsafe custom",
+    "Data": "data eval_samples calibration_samples metric task",
+    "Preprocessing": "scale mean std layout channels outside",
+    "Recipe": "recipe stage seed calibration_method fresh",
+    "Output": "out anyway force",
+}
+"""Groups of options in `--help`, in its order."""
+
 
 def command(
     model: Annotated[

@@ -18,17 +18,12 @@ if TYPE_CHECKING:
     from edgekit.api.console import Console
     from edgekit.text.columns import Look
 
-PANEL = "Output"
-Json = Annotated[
-    bool, typer.Option("--json", help="Print one JSON document on stdout, nothing else.", rich_help_panel=PANEL)
-]
-Wide = Annotated[bool, typer.Option("--wide", help="All columns, however narrow the terminal.", rich_help_panel=PANEL)]
-Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="No progress on stderr; warnings stay.", rich_help_panel=PANEL)
-]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, nothing else.")]
+Wide = Annotated[bool, typer.Option("--wide", help="All columns, however narrow the terminal.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr; warnings stay.")]
 Verbose = Annotated[
     bool,
-    typer.Option("--verbose", "-v", help="Name where settings come from, and more details.", rich_help_panel=PANEL),
+    typer.Option("--verbose", "-v", help="Name where settings come from, and more details."),
 ]
 
 

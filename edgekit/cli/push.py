@@ -24,6 +24,12 @@ EXAMPLES = (
     "edgekit push demo --target desktop --dest /media/usb/models",
 )
 
+PANELS = {
+    "What": "only",
+    "Where": "target host identity trust_target dest",
+}
+"""Groups of options in `--help`, in its order."""
+
 
 def command(
     source: Annotated[Path, typer.Argument(metavar="BUNDLE|FILE", help="A bundle, or one file.")],

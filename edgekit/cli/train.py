@@ -22,6 +22,12 @@ EXAMPLES = (
     "edgekit train ds-cnn --width 0.5 --data my.npz -o small.keras",
 )
 
+PANELS = {
+    "Training": "data epochs batch_size learning_rate augment schedule width seed",
+    "Output": "out force",
+}
+"""Groups of options in `--help`, in its order."""
+
 
 def command(
     name: Annotated[str, typer.Argument(metavar="NAME", help="digits-cnn, mnist-cnn, cifar10-cnn, resnet8, ds-cnn")],

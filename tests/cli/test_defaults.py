@@ -14,6 +14,7 @@ import typer
 
 from edgekit.bundle.defaults import Option
 from edgekit.cli import app
+from edgekit.cli.command import SHARED
 from edgekit.cli.entry import run
 from edgekit.cli.group import _options
 from edgekit.devices.targets import all_targets, host_variable
@@ -151,3 +152,23 @@ def test_quiet_keeps_warnings(capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr().err == "warning: beware\n"
     assert run(app, "edgekit", ["bench", "none.tflite", "-q"]) == 1
     assert capfd.readouterr().err.startswith("edgekit: none.tflite")
+
+
+@pytest.mark.parametrize("name", ["bench", "compress", "train", "push"])
+def test_every_option_stands_in_one_panel(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    command = next(command for command, _ in ALL if command.name == name)
+    options = [param.name for param in command.params if param.param_type_name == "option"]
+    in_panels = [option for group in command.callback.panels.values() for option in group.split()]
+    assert sorted(in_panels) == sorted(set(options) - set(SHARED))
+    assert run(app, "edgekit", [name, "--help"]) == 0
+    text = capsys.readouterr().out
+    titles = [line[:-1] for line in text.splitlines() if line.endswith(":") and not line.startswith(" ")]
+    assert [title for title in titles if title not in ("Arguments", "Examples", "Output")] == [
+        title for title in command.callback.panels if title != "Output"
+    ]
+
+
+@pytest.mark.parametrize("index", range(len(ALL)))
+def test_every_help_has_examples_that_name_the_command(index: int) -> None:
+    command, ctx = ALL[index]
+    assert ctx.command_path in command.epilog
