@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from edgekit.errors import InputError, MissingExtraError
 from edgekit.files.opening import brief
@@ -12,6 +11,8 @@ from edgekit.formats.operators import foreign_onnx, foreign_tflite
 from edgekit.formats.reading import at_arms_length, format_of, need_onnx
 from edgekit.formats.source import damaged, load
 from edgekit.formats.tflite.flatbuffer import Damaged, Walker
+from edgekit.formats.values import Array
+from edgekit.schema.types import JsonObject
 from edgekit.text.printable import visible
 
 MOST_PARTS = 80_000
@@ -50,7 +51,11 @@ def gate(path: Path, format_: str | None = None) -> Gate:
     """
     kind = format_of(path)
     if format_ not in (None, kind):
-        raise InputError(f"{brief(path)}: is {kind}, and should be {format_}", "copy or export it again")
+        raise InputError(
+            f"{brief(path)}: is of the format `{kind}`, expected `{format_}`",
+            "copy or export it again",
+            code="format-unexpected",
+        )
     if kind == "onnx":
         try:
             need_onnx()
@@ -58,9 +63,9 @@ def gate(path: Path, format_: str | None = None) -> Gate:
             if load(path).find(b"location") >= 0:  # no tensor is elsewhere without this word
                 raise
             return Gate(kind, {}, (), 0, ())
-    found = at_arms_length("look", path, __name__, kind=kind)
-    companions = {name: Path(there) for name, there in found["companions"].items()}
-    return Gate(kind, companions, tuple(found["foreign"]), int(found["parts"]), tuple(found["elsewhere"]))
+    parts = at_arms_length("look", path, __name__, kind=kind)
+    companions = {name: Path(there) for name, there in parts["companions"].items()}
+    return Gate(kind, companions, tuple(parts["foreign"]), int(parts["parts"]), tuple(parts["elsewhere"]))
 
 
 def runnable(path: Path, format_: str | None = None) -> Gate:
@@ -70,35 +75,37 @@ def runnable(path: Path, format_: str | None = None) -> Gate:
         InputError: as `gate`; or it is a `.tflite` file whose constants stand in other files.
         MissingExtraError: as `gate`.
     """
-    found = gate(path, format_)
-    if found.elsewhere:
-        names = ", ".join(visible(name[:100]) or "without a name" for name in found.elsewhere[:3])
+    passed = gate(path, format_)
+    if passed.elsewhere:
+        names = ", ".join(f"`{visible(name[:100])}`" if name else "without a name" for name in passed.elsewhere[:3])
         raise InputError(
-            f"{brief(path)}: keeps its weights in other files ({names}), which edgekit does not read",
-            "convert it again, with the weights inside",
+            f"{brief(path)}: its weights are in other files ({names}), which edgekit does not read",
+            "convert the model again with the weights inside the file",
+            code="weights-outside-file",
         )
-    return found
+    return passed
 
 
-def computing_only(path: Path, found: Gate) -> None:
+def computing_only(path: Path, passed: Gate) -> None:
     """Check that a file has no operators but those that are known to compute on tensors and to do nothing else.
 
     Raises:
         InputError: it has others; they are named. Or it has more than tools rewrite in good time.
     """
-    if found.parts > MOST_PARTS:
+    if passed.parts > MOST_PARTS:
         raise InputError(
-            f"{brief(path)}: has {found.parts:,} operators and inputs of operators, and edgekit compresses files of "
-            f"up to {MOST_PARTS:,}",
-            "is it a model for a small device?",
+            f"{brief(path)}: has {passed.parts:,} operators and operator inputs, expected at most {MOST_PARTS:,}",
+            "check that this is a model for a small device",
+            code="file-too-large",
         )
-    if found.foreign:
-        names = ", ".join(f"`{visible(name[:100])}`" for name in found.foreign[:5])
+    if passed.foreign:
+        names = ", ".join(f"`{visible(name[:100])}`" for name in passed.foreign[:5])
         raise InputError(
-            f"{brief(path)}: has the operator{'s' * (len(found.foreign) > 1)} {names}, which edgekit does not know to "
-            "compute on tensors only, and does not run here",
-            "export the model without it, with operators of TFLite or ONNX; an operator of its own toolchain can be "
-            "measured where the runtime has it: edgekit bench",
+            f"{brief(path)}: unknown operator{'s' * (len(passed.foreign) > 1)} {names}: only operators that are known "
+            "to compute on tensors and nothing else are run here",
+            "export the model with operators of TFLite or ONNX; where the device's runtime has the operator, `edgekit "
+            "bench` measures it there",
+            code="operator-unknown",
         )
 
 
@@ -107,12 +114,12 @@ def checked(path: Path) -> dict[str, Path]:
     return gate(path).companions
 
 
-def look(path: str, kind: str) -> tuple[dict[str, Any], list[Any]]:
+def look(path: str, kind: str) -> tuple[JsonObject, list[Array]]:
     """Do what `gate` asks for, in its child."""
     return (_look_at_onnx if kind == "onnx" else _look_at_tflite)(Path(path)), []
 
 
-def _look_at_tflite(path: Path) -> dict[str, Any]:
+def _look_at_tflite(path: Path) -> JsonObject:
     from edgekit.formats.tflite.graph import parse
 
     data = load(path)
@@ -127,7 +134,7 @@ def _look_at_tflite(path: Path) -> dict[str, Any]:
     return {"companions": {}, "foreign": foreign_tflite(names), "parts": count, "elsewhere": elsewhere}
 
 
-def _look_at_onnx(path: Path) -> dict[str, Any]:
+def _look_at_onnx(path: Path) -> JsonObject:
     from edgekit.formats.onnx.graph import BadModel, index, text
     from edgekit.formats.onnx.reader import parse
     from edgekit.formats.onnx.values import Store

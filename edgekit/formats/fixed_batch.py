@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from edgekit.errors import ConversionError
 from edgekit.formats.onnx.reader import whole
 from edgekit.formats.onnx.widened import widen
 from edgekit.formats.source import load
 from edgekit.formats.tflite.builder import rebuilt
+from edgekit.formats.types import OnnxModel, TfliteObject
 
 _SIZES_FROM_DATA = ("WHERE", "NON_MAX_SUPPRESSION_V4", "NON_MAX_SUPPRESSION_V5", "UNIQUE", "CUSTOM")
 """Operators whose outputs have sizes that only running tells; in files with them, only the inputs are fixed."""
@@ -30,7 +30,9 @@ def fixed_tflite(path: Path) -> bytes:
     model = schema.ModelT.InitFromPackedBuf(data, 0)
     if model.externalBuffers or any(buffer.offset > 1 or buffer.size for buffer in model.buffers):
         raise ConversionError(
-            f"{path}: keeps its weights outside the flatbuffer, which edgekit cannot rewrite", "convert it again"
+            f"{path}: its weights are outside the FlatBuffer, in a file that edgekit cannot rewrite",
+            "convert the model again with the weights inside, in a file below 2 GB",
+            code="weights-outside-file",
         )
     graph = model.subgraphs[0]
     ends = {int(i) for i in graph.inputs}
@@ -46,12 +48,12 @@ def fixed_tflite(path: Path) -> bytes:
     return rebuilt(model) if changed else data
 
 
-def builtin_code(code: Any) -> int:
+def builtin_code(code: TfliteObject) -> int:
     """Return the number of an operator from its `OperatorCodeT`; old files have it in the 8-bit field only."""
     return max(int(code.builtinCode), int(code.deprecatedBuiltinCode))
 
 
-def fixed_onnx(path: Path) -> Any:
+def fixed_onnx(path: Path) -> OnnxModel:
     """Return an onnx.ModelProto, external data included, whose inputs have a batch of one; float16 becomes float32.
 
     Constants that are listed as inputs, as files before IR version 4 do, become constants only.

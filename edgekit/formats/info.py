@@ -6,7 +6,9 @@ import dataclasses
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
+
+from edgekit.schema.types import JsonObject, JsonValue
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class WeightInfo(TensorInfo):
     Attributes:
         bytes: bytes of the stored values; a sparse tensor's index is not in it.
         elements: values of the whole, dense tensor.
-        zeros: values that mean zero (equal to the zero point, channel by channel); None when it cannot be told.
+        zeros: values that mean zero (equal to the zero point, channel by channel); None when unknown.
         unique: distinct values among those stored; None for what is not numeric or not in this file.
         sparse: whether only a part of the values is stored.
         bias: whether it is only added to what layers compute; integer biases have 32 bits or more in every scheme.
@@ -115,19 +117,19 @@ class FileInfo:
     description: dict[str, str]
     signatures: tuple[SignatureInfo, ...] = ()
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return JSON values; a scale that is not finite becomes text, since JSON has no number for it."""
-        value: dict[str, Any] = _json(dataclasses.asdict(self))
+        value: JsonObject = _json(dataclasses.asdict(self))
         return value
 
-    def parts(self) -> dict[str, Any]:
+    def parts(self) -> JsonObject:
         """Return all but the path as what JSON takes, for `of_parts`."""
         value = dataclasses.asdict(self)
         del value["path"]
         return value
 
     @classmethod
-    def of_parts(cls, path: Path, value: dict[str, Any]) -> FileInfo:
+    def of_parts(cls, path: Path, value: JsonObject) -> FileInfo:
         """Return what `parts` was called on, under a path."""
         for key in ("inputs", "outputs"):
             value[key] = tuple(_tensor(TensorInfo, entry) for entry in value[key])
@@ -141,14 +143,14 @@ class FileInfo:
 _Kind = TypeVar("_Kind", bound=TensorInfo)
 
 
-def _tensor(kind: type[_Kind], value: dict[str, Any]) -> _Kind:
+def _tensor(kind: type[_Kind], value: JsonObject) -> _Kind:
     q = value["quantization"]
     value["quantization"] = q and Quantization(tuple(q["scale"]), tuple(q["zero_point"]), q["axis"])
     value["shape"] = tuple(value["shape"])
     return kind(**value)
 
 
-def _json(value: Any) -> Any:
+def _json(value: JsonValue) -> JsonValue:
     if isinstance(value, dict):
         return {str(key): _json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

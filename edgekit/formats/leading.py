@@ -6,13 +6,16 @@ import math
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from edgekit.formats import values
 from edgekit.formats.reading import at_arms_length, format_of
 from edgekit.formats.steps import Step, arithmetic, backwards, follow, normalising, reverses
+from edgekit.formats.tflite.graph import Operator
+from edgekit.formats.types import OnnxNode
+from edgekit.formats.values import Array
+from edgekit.schema.types import JsonObject
 
 _TFLITE_ARITHMETIC = {"ADD": "add", "SUB": "subtract", "MUL": "multiply", "DIV": "divide"}
 _TFLITE_NEUTRAL = (
@@ -38,14 +41,14 @@ def leading(path: Path) -> list[list[Step]]:
         InputError: the file cannot be read, or is damaged.
         MissingExtraError: it is an ONNX file and the `onnx` package is not installed.
     """
-    found = at_arms_length("describe", path, __name__, kind=format_of(path))
-    return [[Step.from_dict(step) for step in steps] for steps in found]
+    inputs = at_arms_length("describe", path, __name__, kind=format_of(path))
+    return [[Step.from_dict(step) for step in steps] for steps in inputs]
 
 
-def describe(path: str, kind: str) -> tuple[list[list[dict[str, Any]]], list[Any]]:
+def describe(path: str, kind: str) -> tuple[list[list[JsonObject]], list[Array]]:
     """Do what `leading` asks for, in its child."""
-    found = (_of_tflite if kind == "tflite" else _of_onnx)(Path(path))
-    return [[step.to_dict() for step in steps] for steps in found], []
+    inputs = (_of_tflite if kind == "tflite" else _of_onnx)(Path(path))
+    return [[step.to_dict() for step in steps] for steps in inputs], []
 
 
 def _of_tflite(path: Path) -> list[list[Step]]:
@@ -58,12 +61,12 @@ def _of_tflite(path: Path) -> list[list[Step]]:
         graph = parse(data, Walker(len(data))).graphs[0]
     except Damaged as error:
         raise damaged(path, "TFLite", str(error)) from error
-    users: dict[int, list[Any]] = defaultdict(list)
+    users: dict[int, list[Operator]] = defaultdict(list)
     for operator in graph.operators:
         for index in dict.fromkeys(operator.inputs):
             users[index].append(operator)
 
-    def constant(index: int) -> Any:
+    def constant(index: int) -> Array | None:
         tensor = graph.tensors[index] if index >= 0 else None
         if tensor is None or tensor.span is None or tensor.span.start is None:
             return None
@@ -73,14 +76,14 @@ def _of_tflite(path: Path) -> list[list[Step]]:
         raw = data[tensor.span.start : tensor.span.start + tensor.span.length]
         return values.decode(raw, tensor.dtype, math.prod(tensor.shape)).reshape(tensor.shape)
 
-    def step(operator: Any, tensor: int) -> tuple[Step, int]:
+    def step(operator: Operator, tensor: int) -> tuple[Step, int]:
         made = operator.outputs[0] if operator.outputs else -1
         return _tflite_step(operator, tensor, constant, len(graph.tensors[tensor].shape)), made
 
     return [follow(index, lambda tensor: users.get(tensor, []), step) for index in graph.inputs]
 
 
-def _tflite_step(operator: Any, tensor: int, constant: Callable[[int], Any], rank: int) -> Step:
+def _tflite_step(operator: Operator, tensor: int, constant: Callable[[int], Array | None], rank: int) -> Step:
     name, inputs = operator.name, operator.inputs
     others = [constant(index) for index in inputs if index != tensor]
     if name in _TFLITE_ARITHMETIC and len(others) == 1 and others[0] is not None and others[0].dtype.kind == "f":
@@ -111,31 +114,31 @@ def _of_onnx(path: Path) -> list[list[Step]]:
         known, store = index(model).by_name, Store(path)
     except BadModel as error:
         raise damaged(path, "ONNX", str(error)) from error
-    users: dict[str, list[Any]] = defaultdict(list)
+    users: dict[str, list[OnnxNode]] = defaultdict(list)
     for node in model.graph.node:
         for name in dict.fromkeys(node.input):
             users[name].append(node)
 
-    def constant(name: str) -> Any:
-        found = known.get(name)
-        if found is None or found.sparse:
+    def constant(name: str) -> Array | None:
+        stored = known.get(name)
+        if stored is None or stored.sparse:
             return None
         try:
-            raw, dtype = store.raw(found), DTYPES.get(found.tensor.data_type, "")
+            raw, dtype = store.raw(stored), DTYPES.get(stored.tensor.data_type, "")
         except BadModel as error:
             raise damaged(path, "ONNX", str(error)) from error
         if raw is None or dtype not in values.BITS:
             return None
-        return values.decode(raw, dtype, math.prod(found.shape)).reshape(found.shape)
+        return values.decode(raw, dtype, math.prod(stored.shape)).reshape(stored.shape)
 
-    def step(node: Any, tensor: str) -> tuple[Step, str]:
+    def step(node: OnnxNode, tensor: str) -> tuple[Step, str]:
         return _onnx_step(node, text(node.op_type), tensor, constant), node.output[0] if node.output else ""
 
     inputs = [value.name for value in model.graph.input if value.name not in known]
     return [follow(name, lambda tensor: users.get(tensor, []), step) for name in inputs]
 
 
-def _onnx_step(node: Any, name: str, tensor: str, constant: Callable[[str], Any]) -> Step:
+def _onnx_step(node: OnnxNode, name: str, tensor: str, constant: Callable[[str], Array | None]) -> Step:
     inputs = list(node.input)
     others = [constant(other) for other in inputs if other != tensor]
     if name in _ONNX_ARITHMETIC and len(others) == 1 and others[0] is not None and others[0].dtype.kind == "f":

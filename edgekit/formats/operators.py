@@ -6,7 +6,7 @@ operators read and write files. So where a file is run for `compress`, its opera
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
 
 TFLITE_CUSTOM = frozenset(
     {"TFLite_Detection_PostProcess", "Mfcc", "AudioSpectrogram", "NumericVerify", "RandomUniform"}
@@ -31,7 +31,7 @@ MICROSOFT = frozenset(
 """Operators of `com.microsoft` that have a kernel for CPUs in onnxruntime; each computes on tensors only."""
 
 
-def foreign_tflite(names: Any) -> list[str]:
+def foreign_tflite(names: Iterable[str]) -> list[str]:
     """Return the operators of a .tflite file that are not on the list.
 
     Args:
@@ -46,7 +46,7 @@ def foreign_tflite(names: Any) -> list[str]:
     ]
 
 
-def foreign_onnx(nodes: Any, functions: Any) -> list[str]:
+def foreign_onnx(nodes: Iterable[tuple[str, str]], functions: Iterable[tuple[str, str]]) -> list[str]:
     """Return the operators of an ONNX model that are not on the list, as `domain:name`.
 
     Args:
@@ -54,11 +54,11 @@ def foreign_onnx(nodes: Any, functions: Any) -> list[str]:
         functions: (domain, name) of the functions that the model defines itself.
     """
     own = set(functions)
-    found = {
+    foreign = {
         f"{domain}:{name}": None
         for domain, name in nodes
         if domain not in ONNX_STANDARD
         and (domain, name) not in own
         and not (domain == "com.microsoft" and name in MICROSOFT)
     }
-    return list(found)
+    return list(foreign)

@@ -6,14 +6,16 @@ import os
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from edgekit.errors import InputError, MissingExtraError, RunnerError
 from edgekit.files.opening import brief
 from edgekit.formats.info import FileInfo
 from edgekit.formats.source import check_file, damaged
 from edgekit.formats.tflite.graph import IDENTIFIER
+from edgekit.formats.values import Array
 from edgekit.schema.mixups import mixed_up
+from edgekit.schema.types import JsonObject, JsonValue
 
 _SUFFIXES = {"tflite": (".tflite", ".lite"), "onnx": (".onnx",)}
 _TITLES = {"tflite": "a TFLite", "onnx": "an ONNX"}
@@ -51,12 +53,16 @@ def inspect_file(path: Path, shapes: Mapping[str, Sequence[int]] | None = None) 
     if kind == "onnx":
         need_onnx()
     elif shapes:
-        raise InputError(f"--input-shape: {path} is a .tflite file, which has its shapes in it", "leave the option out")
+        raise InputError(
+            f"`--input-shape`: {path} is a .tflite file, which stores its shapes",
+            "leave the option out",
+            code="input-shape-mismatch",
+        )
     given = {name: list(sizes) for name, sizes in (shapes or {}).items()}
     return FileInfo.of_parts(path, at_arms_length("describe", path, kind=kind, shapes=given))
 
 
-def describe(path: str, kind: str, shapes: dict[str, list[int]]) -> tuple[dict[str, Any], list[Any]]:
+def describe(path: str, kind: str, shapes: dict[str, list[int]]) -> tuple[JsonObject, list[Array]]:
     """Do what `inspect_file` asks for, in its child."""
     if kind == "tflite":
         from edgekit.formats.tflite.reader import read_tflite
@@ -67,7 +73,7 @@ def describe(path: str, kind: str, shapes: dict[str, list[int]]) -> tuple[dict[s
     return read_onnx(Path(path), shapes).parts(), []
 
 
-def at_arms_length(name: str, path: Path, module: str = __name__, **arguments: Any) -> Any:
+def at_arms_length(name: str, path: Path, module: str = __name__, **arguments: JsonValue) -> JsonValue:
     """Return what a function that reads a file returns, called in this process's child.
 
     Args:
@@ -94,7 +100,7 @@ def at_arms_length(name: str, path: Path, module: str = __name__, **arguments: A
             **arguments,
         )
     except RunnerError as error:
-        raise InputError(error.message, error.hint or "copy or export it again") from error
+        raise InputError(error.message, error.hint or "copy or export the file again", code=error.code) from error
     return value
 
 
@@ -122,13 +128,19 @@ def format_of(path: Path) -> str:
             if not kind and not _foreign(head) and _is_onnx(stream):
                 kind = "onnx"
     except OSError as error:
-        raise InputError(f"{path}: cannot read this file: {error.strerror}") from error
+        raise InputError(
+            f"{path}: cannot read this file: {error.strerror}", "check its permissions", code="file-unreadable"
+        ) from error
     if not kind:
         raise _refusal(path, head)
     suffix = path.suffix.lower()
     if _TAKEN.get(suffix, kind) != kind:
         right = path.with_suffix(_SUFFIXES[kind][0])
-        raise InputError(f"{path}: is {_TITLES[kind]} file with the suffix {path.suffix}", f"rename it to {right}")
+        raise InputError(
+            f"{path}: is {_TITLES[kind]} file with the suffix `{path.suffix}`",
+            f"rename it to {right}",
+            code="suffix-mismatch",
+        )
     return kind
 
 
@@ -157,27 +169,30 @@ def _refusal(path: Path, head: bytes) -> InputError:
         return other
     foreign = _foreign(head)
     if foreign:
-        return InputError(f"{path}: is {foreign[0]}, neither TFLite nor ONNX", foreign[1].replace("FILE", str(path)))
+        hint = foreign[1].replace("FILE", str(path))
+        return InputError(f"{path}: is {foreign[0]}, expected TFLite or ONNX", hint, code="format-unexpected")
     claimed = _TAKEN.get(path.suffix.lower())
     if claimed == "onnx":
         return damaged(path, "ONNX", "it is not a whole ONNX message")
     if claimed == "tflite":
         return damaged(path, "TFLite", f"bytes 4 to 8 are {head[4:8]!r}, expected {IDENTIFIER!r}")
-    return InputError(f"{path}: neither a TFLite nor an ONNX file", "give a .tflite or .onnx file")
+    return InputError(
+        f"{path}: neither a TFLite nor an ONNX file", "give a .tflite or .onnx file", code="format-unexpected"
+    )
 
 
 def _is_onnx(stream: BinaryIO) -> bool:
-    """Whether the file is one whole protobuf message with a graph in the field where ONNX has it.
+    """Return whether the file is one whole protobuf message with a graph in the field where ONNX has it.
 
     This needs no `onnx` package, and tells a text or an image from a model before anything is parsed.
     """
     size = stream.seek(0, 2)
     stream.seek(0)
-    found = False
+    has_graph = False
     for _ in range(_MAX_FIELDS):
         position = stream.tell()
         if position >= size:
-            return found and position == size
+            return has_graph and position == size
         tag = _varint(stream)
         if tag is None or tag >> 3 == 0:
             return False
@@ -189,7 +204,7 @@ def _is_onnx(stream: BinaryIO) -> bool:
         length = _varint(stream) if length is None else length
         if length is None or length < 0 or length > size:
             return False
-        found = found or tag == (_GRAPH_FIELD << 3 | 2)
+        has_graph = has_graph or tag == (_GRAPH_FIELD << 3 | 2)
         stream.seek(length, 1)
     return False
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from edgekit.formats.onnx.reader import whole
 from edgekit.formats.source import load
 from edgekit.formats.tflite.builder import rebuilt
+from edgekit.formats.types import TfliteModel, TfliteSchema
 
 Sizes = Mapping[str, Sequence[int]]
 Values = Mapping[str, float]
@@ -75,11 +76,11 @@ def settled_tflite(path: Path, sizes: Sizes, values: Values) -> bytes:
     return rebuilt(model)
 
 
-def _names(model: Any) -> dict[int, str]:
+def _names(model: TfliteModel) -> dict[int, str]:
     first = next((s for s in model.signatureDefs or [] if int(s.subgraphIndex) == 0), None)
     return {} if first is None else {int(entry.tensorIndex): entry.name.decode() for entry in first.inputs}
 
 
-def _dtype(schema: Any, kind: int) -> Any:
+def _dtype(schema: TfliteSchema, kind: int) -> npt.DTypeLike:
     name = next(n for n, number in vars(schema.TensorType).items() if number == kind and n.isupper())
-    return np.dtype(name.lower())
+    return str(name.lower())

@@ -26,19 +26,25 @@ def check_file(path: Path) -> int:
     """
     what = kind(path)
     if not what:
-        raise InputError(f"{brief(path)}: no such file", "give the path of a .tflite or .onnx file")
+        raise InputError(
+            f"{brief(path)}: no such file", "give the path of a .tflite or .onnx file", code="file-missing"
+        )
     if what == "a folder":
-        raise InputError(f"{brief(path)}: is a folder, not a model file", _folder_hint(path))
+        raise InputError(f"{brief(path)}: is a folder, expected a model file", _folder_hint(path), code="not-a-file")
     if what != "a file":
-        raise InputError(f"{brief(path)}: is {what}, not a regular file", "copy what it gives into a file")
+        raise InputError(
+            f"{brief(path)}: is {what}, expected a regular file",
+            "write its content into a file and give that",
+            code="not-a-file",
+        )
     size = path.stat().st_size
     if size == 0:
-        raise InputError(f"{brief(path)}: is empty", "copy or export it again")
+        raise InputError(f"{brief(path)}: is empty", "copy or export it again", code="file-empty")
     if size > MAX_BYTES:
         raise InputError(
-            f"{brief(path)}: has {size / (1 << 30):,.1f} GiB, and edgekit takes model files of up to "
-            f"{MAX_BYTES >> 30} GiB",
-            "is it a model for a small device?",
+            f"{brief(path)}: has {size / (1 << 30):,.1f} GiB, expected a model file of at most {MAX_BYTES >> 30} GiB",
+            "check that this is a model for a small device",
+            code="file-too-large",
         )
     return size
 
@@ -54,7 +60,9 @@ def load(path: Path) -> bytes | mmap:
         with path.open("rb") as stream:
             return mmap(stream.fileno(), 0, access=ACCESS_READ)
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot read this file: {error}") from error
+        raise InputError(
+            f"{path}: cannot read this file: {error}", "check its permissions", code="file-unreadable"
+        ) from error
 
 
 def damaged(path: Path, kind: str, why: str) -> InputError:
@@ -65,12 +73,16 @@ def damaged(path: Path, kind: str, why: str) -> InputError:
         kind: what it should be (`TFLite`, `ONNX`).
         why: the first thing that does not fit.
     """
-    return InputError(f"{path}: this {kind} file is cut off or damaged: {visible(why)}", "copy or export it again")
+    return InputError(
+        f"{path}: this {kind} file is cut off or damaged: {visible(why)}",
+        "copy or export it again",
+        code="file-damaged",
+    )
 
 
 def _folder_hint(path: Path) -> str:
     if (path / "saved_model.pb").is_file():
-        return "it holds a SavedModel; save the model as a .keras file, `edgekit compress` makes a .tflite from it"
+        return "it holds a SavedModel: `edgekit compress` makes a .tflite file from it"
     models = sorted(p for p in islice(path.iterdir(), 10_000) if p.suffix in (".tflite", ".onnx"))
     return (
         f"it holds {', '.join(brief(p) for p in models[:3])}" if models else "give the path of a .tflite or .onnx file"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
+
+from edgekit.schema.types import JsonMapping, JsonObject
 
 PASSED = ("affine", "normalise", "reverse", "neutral")
 """Kinds behind which the same values go on."""
@@ -37,18 +39,18 @@ class Step:
     std: tuple[float, ...] = ()
     vocabulary: int | None = None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return JSON values."""
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, value: Mapping[str, Any]) -> Step:
+    def from_dict(cls, value: JsonMapping) -> Step:
         """Read them back."""
-        fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in value.items()}
+        fields: JsonObject = {key: tuple(v) if isinstance(v, list) else v for key, v in value.items()}
         return cls(**fields)
 
 
-def arithmetic(name: str, operation: str, constant: Any, *, swapped: bool = False) -> Step:
+def arithmetic(name: str, operation: str, constant: npt.ArrayLike, *, swapped: bool = False) -> Step:
     """Return the step of `add`, `subtract`, `multiply` or `divide` with a constant.
 
     Args:
@@ -76,7 +78,7 @@ def arithmetic(name: str, operation: str, constant: Any, *, swapped: bool = Fals
     return Step("affine", name, _numbers(factor), _numbers(offset))
 
 
-def normalising(name: str, mean: Any, variance: Any) -> Step:
+def normalising(name: str, mean: npt.ArrayLike | None, variance: npt.ArrayLike | None) -> Step:
     """Return the step that subtracts a mean and divides by a standard deviation; either may be None: not known."""
     if mean is None or variance is None:
         return Step("normalise", name)
@@ -86,19 +88,25 @@ def normalising(name: str, mean: Any, variance: Any) -> Step:
     return Step("normalise", name, mean=_numbers(means), std=_numbers(np.sqrt(np.maximum(variances, 0))))
 
 
-def reverses(indices: Any) -> bool:
-    """Whether constant indices pick channels in the other order."""
-    found = np.ravel(np.asarray(indices))
-    return found.size > 1 and bool((found == np.arange(found.size)[::-1]).all())
+def reverses(indices: npt.ArrayLike) -> bool:
+    """Return whether constant indices pick channels in the other order."""
+    picked = np.ravel(np.asarray(indices))
+    return picked.size > 1 and bool((picked == np.arange(picked.size)[::-1]).all())
 
 
-def backwards(strides: Any) -> bool:
-    """Whether constant strides read the last axis backwards; those of a scalar are none."""
+def backwards(strides: npt.ArrayLike) -> bool:
+    """Return whether constant strides read the last axis backwards; those of a scalar are none."""
     return bool((np.ravel(np.asarray(strides))[-1:] < 0).any())
 
 
+_Tensor = TypeVar("_Tensor")
+_Operation = TypeVar("_Operation")
+
+
 def follow(
-    start: Any, users: Callable[[Any], Sequence[Any]], step: Callable[[Any, Any], tuple[Step, Any]]
+    start: _Tensor,
+    users: Callable[[_Tensor], Sequence[_Operation]],
+    step: Callable[[_Operation, _Tensor], tuple[Step, _Tensor]],
 ) -> list[Step]:
     """Return the steps behind an input, up to the first that does not pass its values on.
 
@@ -107,21 +115,21 @@ def follow(
         users: returns the operations that take a tensor.
         step: returns what an operation does with a tensor, and the tensor that it makes.
     """
-    found: list[Step] = []
+    steps: list[Step] = []
     tensor = start
-    while len(found) < MOST_STEPS:
+    while len(steps) < MOST_STEPS:
         operations = users(tensor)
         if not operations:
             break
         several = [step(operation, tensor) for operation in operations]
         if len(several) > 1:
-            found.append(_branches([one for one, _ in several]))
+            steps.append(_branches([one for one, _ in several]))
             break
         own, tensor = several[0]
-        found.append(own)
+        steps.append(own)
         if own.kind not in PASSED:
             break
-    return found
+    return steps
 
 
 def _branches(steps: Iterable[Step]) -> Step:

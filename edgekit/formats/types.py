@@ -27,3 +27,5 @@ TfliteObject = Any
 """A part of a `TfliteModel`: a `SubGraphT`, an `OperatorT`, a `TensorT`."""
 TfliteSchema = Any
 """The module of classes that are generated from TFLite's schema."""
+Number = Any
+"""A number as its field has it: an integer or floating point."""

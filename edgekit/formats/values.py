@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.formats.info import Quantization
+from edgekit.formats.types import Number
 
 Array = npt.NDArray[Any]
 
@@ -60,7 +61,7 @@ def decode(raw: bytes | memoryview, dtype: str, elements: int) -> Array:
     return ((out ^ sign).astype(np.int8) - np.int8(sign)).astype(np.int8)
 
 
-def numbers(raw: bytes | memoryview, dtype: str, elements: int) -> list[Any] | None:
+def numbers(raw: bytes | memoryview, dtype: str, elements: int) -> list[Number] | None:
     """Return the values as Python numbers; None where the type is not one NumPy has (bfloat16 is read as float)."""
     if dtype == "bfloat16":
         return list((decode(raw, dtype, elements).astype(np.uint32) << 16).view(np.float32).tolist())
@@ -72,7 +73,7 @@ def numbers(raw: bytes | memoryview, dtype: str, elements: int) -> list[Any] | N
 def count(
     raw: bytes | memoryview, dtype: str, shape: tuple[int, ...], quantization: Quantization | None
 ) -> tuple[int | None, int | None]:
-    """Return how many values mean zero and how many are distinct; None where it cannot be told.
+    """Return how many values mean zero and how many are distinct; None where unknown.
 
     Args:
         raw: the stored bytes, `stored_bytes` of them.

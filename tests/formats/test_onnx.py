@@ -15,6 +15,7 @@ from edgekit.formats.info import FileInfo, Quantization, TensorInfo, WeightInfo
 from edgekit.formats.onnx.reader import read_onnx
 from edgekit.formats.reading import inspect_file
 from edgekit.report.model_page import render
+from tests.support.raised import raised
 from tests.support.tiny_onnx import constant, save, tiny_onnx, value
 
 onnx = pytest.importorskip("onnx")
@@ -235,18 +236,18 @@ def test_external_data_outside_the_folder(tmp_path: Path, location: str) -> None
     folder.mkdir()
     (tmp_path / "w.bin").write_bytes(bytes(16))
     (folder / "link").symlink_to(tmp_path / "w.bin")
-    with pytest.raises(InputError, match="names external data outside its own folder"):
+    with raised("external-data-unsafe"):
         external(folder, location)
 
 
 def test_external_data_missing_or_short(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"its weights are in `w\.bin`, and there is no such file"):
+    with raised("external-data-missing", "w.bin"):
         external(tmp_path, "w.bin")
-    with pytest.raises(InputError, match=r"w\.bin: too short: `w` needs bytes 0 to 16 of 8"):
+    with raised("external-data-missing", "w.bin", "`w`", "0", "16", "8"):
         external(tmp_path, "w.bin", content=bytes(8))
-    with pytest.raises(InputError, match="bad offset or length"):
+    with raised("file-damaged"):
         external(tmp_path, "w.bin", content=bytes(16), offset="x")
-    with pytest.raises(InputError, match="bad offset or length"):
+    with raised("file-damaged"):
         external(tmp_path, "w.bin", content=bytes(16), offset="-4")
 
 
@@ -263,13 +264,11 @@ def external(folder: Path, location: str, *, content: bytes | None = None, offse
 
 def test_parts_that_do_not_fit(tmp_path: Path) -> None:
     huge = onnx.TensorProto(name="w", data_type=1, dims=[2**40, 2**40])
-    with pytest.raises(
-        InputError, match=r"a\.onnx: this ONNX file is cut off or damaged: the constant `w` has 0 bytes"
-    ):
+    with raised("file-damaged", "a.onnx", "`w`", "0"):
         one_constant(tmp_path, huge)
-    with pytest.raises(InputError, match="impossible shape"):
+    with raised("file-damaged"):
         one_constant(tmp_path, onnx.TensorProto(name="w", data_type=1, dims=[-1]))
-    with pytest.raises(InputError, match="has 70 axes"):
+    with raised("file-damaged", "70"):
         save(tmp_path / "a.onnx", [], [value("x", [1] * 70)], [], check=False)
         read_onnx(tmp_path / "a.onnx")
 
@@ -279,17 +278,17 @@ def test_more_nodes_than_any_model_has(tmp_path: Path) -> None:
     nodes = b"\x0a\x00" * 200_001  # GraphProto.node, empty
     length = len(nodes)
     path.write_bytes(b"\x08\x0a\x3a" + bytes([length & 127 | 128, length >> 7 & 127 | 128, length >> 14]) + nodes)
-    with pytest.raises(InputError, match="it has more than 200,000 nodes"):
+    with raised("file-damaged", "200,000"):
         inspect_file(path)
 
 
 def test_not_onnx(tmp_path: Path) -> None:
     path = tmp_path / "a.onnx"
     path.write_bytes(b"\xff" * 50)
-    with pytest.raises(InputError, match="not a whole protobuf message"):
+    with raised("file-damaged"):
         read_onnx(path)
     path.write_bytes(b"\x08\x07")
-    with pytest.raises(InputError, match="not an ONNX model"):
+    with raised("format-unexpected"):
         read_onnx(path)
 
 

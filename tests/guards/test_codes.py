@@ -24,7 +24,6 @@ NOT_YET = {
     "data",
     "devices",
     "export",
-    "formats",
     "models",
     "pipeline",
     "report",

@@ -8,13 +8,12 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
-
-import numpy.typing as npt
+from typing import BinaryIO
 
 from edgekit.errors import InputError
 from edgekit.files.opening import open_file, plain
 from edgekit.formats.numpy.header import MAGIC, read_array
+from edgekit.formats.values import Array
 
 SUFFIX = ".npy"
 MOST_NAME = 1024
@@ -58,7 +57,11 @@ class Archive:
         self.path, self.stream = path, stream
         size = stream.seek(0, 2)
         if _directory_bytes(stream, size) > MOST_DIRECTORY:
-            raise InputError(f"{plain(path)}: has more than {MOST_DIRECTORY >> 20} MiB of member names", "split it")
+            raise InputError(
+                f"{plain(path)}: has more than {MOST_DIRECTORY >> 20} MiB of array names",
+                "split it into several files",
+                code="file-too-large",
+            )
         self._zip = zipfile.ZipFile(stream)
         self.members = _checked(path, self._zip.infolist(), size)
 
@@ -70,7 +73,7 @@ class Archive:
         """Return the bytes of a member, unpacked as they are read."""
         return self._zip.open(self.members[key])  # type: ignore[return-value]
 
-    def read(self, key: str) -> npt.NDArray[Any]:
+    def read(self, key: str) -> Array:
         """Return an array, in memory."""
         with self.open(key) as stream:
             return read_array(stream, self.members[key].file_size, self.subject(key))
@@ -81,7 +84,7 @@ class Archive:
         self.stream.seek(member.header_offset)
         header = self.stream.read(_LOCAL_HEADER.size)
         if len(header) < _LOCAL_HEADER.size or not header.startswith(b"PK\x03\x04"):
-            raise zipfile.BadZipFile(f"no header where {key} should be")
+            raise zipfile.BadZipFile(f"no header for `{key}`")
         _, name, extra = _LOCAL_HEADER.unpack(header)
         return member.header_offset + _LOCAL_HEADER.size + int(name) + int(extra)
 
@@ -92,7 +95,8 @@ class Archive:
         if is_bomb(size, packed):
             raise InputError(
                 f"{plain(self.path)}: {packed / 2**20:,.1f} MiB unpack to {size / 2**20:,.0f} MiB, as in a zip bomb",
-                "if the values are right, write them with np.savez, or as .npy",
+                "if the values are right, write them with `np.savez`, or as .npy",
+                code="archive-suspicious",
             )
 
 
@@ -113,22 +117,32 @@ def open_archive(path: Path, root: Path | None = None, hint: str = "", expected:
         try:
             start = stream.read(len(MAGIC))
         except OSError as error:
-            raise InputError(f"{plain(path)}: cannot be read: {error.strerror}", hint) from error
+            raise InputError(
+                f"{plain(path)}: cannot be read: {error.strerror}", hint, code="file-unreadable"
+            ) from error
         if start == MAGIC:
-            raise InputError(f"{plain(path)}: holds a single array", expected)
+            raise InputError(
+                f"{plain(path)}: holds a single array, expected an .npz", expected, code="format-unexpected"
+            )
         if not start:
-            raise InputError(f"{plain(path)}: is empty", hint)
+            raise InputError(f"{plain(path)}: is empty", hint, code="file-empty")
         if not start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
             raise InputError(
-                f"{plain(path)}: not a readable .npz file: its first bytes are those of something else", hint
+                f"{plain(path)}: not a readable .npz file: it does not begin as a zip archive",
+                hint,
+                code="format-unexpected",
             )
         try:
             yield Archive(path, stream)
         except DAMAGED as error:
-            raise InputError(f"{plain(path)}: not a readable .npz file: {plain(error)}", "write it again") from error
+            raise InputError(
+                f"{plain(path)}: not a readable .npz file: {plain(error)}",
+                "write it again with `np.savez`",
+                code="file-damaged",
+            ) from error
 
 
-def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
+def read_arrays(path: Path) -> dict[str, Array]:
     """Return all arrays of an `.npz`, in memory.
 
     Raises:
@@ -140,52 +154,68 @@ def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
 
 
 def _checked(path: Path, members: Sequence[zipfile.ZipInfo], size: int) -> dict[str, zipfile.ZipInfo]:
-    found: dict[str, zipfile.ZipInfo] = {}
+    by_key: dict[str, zipfile.ZipInfo] = {}
     for member in members:
         _check_name(path, member.orig_filename)
         if member.is_dir():
             continue
         key = member.filename.removesuffix(SUFFIX)
-        if key in found:
-            raise InputError(f"{plain(path)}: holds `{key}` twice", "write the file again, each array once")
+        if key in by_key:
+            raise InputError(
+                f"{plain(path)}: holds `{key}` twice", "write the file again, each array once", code="file-damaged"
+            )
         _check_member(path, key, member)
-        found[key] = member
+        by_key[key] = member
     end = 0
-    for key, member in sorted(found.items(), key=lambda item: item[1].header_offset):
+    for key, member in sorted(by_key.items(), key=lambda item: item[1].header_offset):
         start, name = member.header_offset, member.filename.encode("utf-8", "surrogatepass")
         if start < end:
-            raise InputError(f"{plain(path)}: `{key}` overlaps another array", "write the file again, with np.savez")
+            raise InputError(
+                f"{plain(path)}: `{key}` overlaps another array",
+                "write the file again with `np.savez`",
+                code="archive-suspicious",
+            )
         end = start + _LOCAL_HEADER.size + (len(name) if name.isascii() else 0) + member.compress_size
         if end > size:
-            raise zipfile.BadZipFile(f"{key} is cut off")
-    return found
+            raise zipfile.BadZipFile(f"`{key}` is cut off")
+    return by_key
 
 
 def _check_name(path: Path, name: str) -> None:
     """Raise unless a name is one that an array may have; none of them ever becomes the name of a file."""
     shown = plain(name)[:60]
     if len(name.encode("utf-8", "surrogatepass")) > MOST_NAME:
-        raise InputError(f"{plain(path)}: an array's name has more than {MOST_NAME} bytes: {shown}...", "shorten it")
+        raise InputError(
+            f"{plain(path)}: an array's name has more than {MOST_NAME} bytes: `{shown}...`",
+            "shorten the name",
+            code="archive-suspicious",
+        )
     if plain(name) != name or name.startswith(("/", "\\")) or ".." in name.replace("\\", "/").split("/"):
-        raise InputError(f"{plain(path)}: `{shown}` is no name of an array", "write the file again, with np.savez")
+        raise InputError(
+            f"{plain(path)}: `{shown}` is not a valid array name",
+            "write the file again with `np.savez`",
+            code="archive-suspicious",
+        )
 
 
 def _check_member(path: Path, key: str, member: zipfile.ZipInfo) -> None:
     subject = f"{plain(path)}: {key}"
     if member.flag_bits & _ENCRYPTED:
-        raise InputError(f"{subject} is encrypted", "store it without a password")
+        raise InputError(f"{subject} is encrypted", "store it without a password", code="archive-suspicious")
     if member.compress_type not in _ALLOWED:
         raise InputError(
             f"{subject} is compressed by method {member.compress_type}, which NumPy does not write",
-            "write it with np.savez or np.savez_compressed",
+            "write it with `np.savez` or `np.savez_compressed`",
+            code="archive-suspicious",
         )
     stored = member.compress_type == zipfile.ZIP_STORED
     most = member.compress_size if stored else _DEFLATE_RATIO * member.compress_size + 1024
     if member.file_size > most or (stored and member.file_size < most):
         raise InputError(
-            f"{subject} cannot have {member.file_size:,} bytes: {member.compress_size:,} are there, "
+            f"{subject} cannot have {member.file_size:,} bytes: the file holds {member.compress_size:,} of it, "
             f"{_ALLOWED[member.compress_type]}",
             "write the file again",
+            code="archive-suspicious",
         )
 
 

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from edgekit.errors import InputError
 from edgekit.files.opening import plain
+from edgekit.formats.values import Array
+
+Dtype = np.dtype[Any]
 
 MAGIC = b"\x93NUMPY"
 MOST_BYTES = 10_000
@@ -26,7 +28,8 @@ _ITEM = re.compile(
 )
 _COMMA = re.compile(r" ?,")
 _SIZE = re.compile(r"-?[0-9]{1,20}L?")
-_OBJECTS = "store it as a plain numeric array of one shape"
+_OBJECTS = "store it as a numeric array of one shape"
+_NOT_NUMBERS = "array-not-numbers"
 _CHUNK = 1 << 20
 
 
@@ -43,7 +46,7 @@ class Header:
 
     shape: tuple[int, ...]
     fortran: bool
-    dtype: np.dtype[Any]
+    dtype: Dtype
     start: int
 
     @property
@@ -71,11 +74,12 @@ def read_header(stream: IO[bytes], size: int, subject: str) -> Header:
             f"{subject} is cut off: {header.nbytes:,} bytes expected for shape {header.shape}, "
             f"{max(0, size - start):,} are there",
             "write the file again",
+            code="file-damaged",
         )
     return header
 
 
-def read_array(stream: IO[bytes], size: int, subject: str) -> npt.NDArray[Any]:
+def read_array(stream: IO[bytes], size: int, subject: str) -> Array:
     """Read an `.npy` into memory; nothing is allocated for bytes that are not there.
 
     Raises:
@@ -83,18 +87,23 @@ def read_array(stream: IO[bytes], size: int, subject: str) -> npt.NDArray[Any]:
     """
     header = read_header(stream, size, subject)
     try:
-        values: npt.NDArray[Any] = np.empty(math.prod(header.shape), header.dtype)
+        values: Array = np.empty(math.prod(header.shape), header.dtype)
     except MemoryError as error:
         raise InputError(
-            f"{subject} is larger than the memory: {header.nbytes >> 20:,} MiB",
-            "write it with np.savez, or as .npy: both are read from the disk as needed",
+            f"{subject} does not fit into memory: {header.nbytes >> 20:,} MiB",
+            "write it with `np.savez`, or as .npy: both are read from disk as needed",
+            code="array-larger-than-memory",
         ) from error
     into = values.view(np.uint8).data if values.nbytes else memoryview(b"")
     place = 0
     while place < len(into):
         piece = stream.read(min(_CHUNK, len(into) - place))
         if not piece:
-            raise InputError(f"{subject} is cut off: {len(into):,} bytes expected, {place:,} are there")
+            raise InputError(
+                f"{subject} is cut off: {len(into):,} bytes expected, {place:,} are there",
+                "write the file again",
+                code="file-damaged",
+            )
         into[place : place + len(piece)] = piece
         place += len(piece)
     while stream.read(_CHUNK):  # the end is where a zip file's checksum is compared
@@ -105,10 +114,10 @@ def read_array(stream: IO[bytes], size: int, subject: str) -> npt.NDArray[Any]:
 def _text(stream: IO[bytes], size: int, subject: str) -> tuple[str, int]:
     magic = stream.read(min(8, size))
     if len(magic) < 8 or not magic.startswith(MAGIC):
-        raise _unreadable(subject, "its first bytes are those of something else")
+        raise _unreadable(subject, "it does not begin as one")
     version = (magic[6], magic[7])
     if version not in _LENGTHS:
-        raise _unreadable(subject, f"version {version[0]}.{version[1]} is not known")
+        raise _unreadable(subject, f"version {version[0]}.{version[1]} is unknown")
     form = _LENGTHS[version]
     head = stream.read(struct.calcsize(form))
     if len(head) < struct.calcsize(form):
@@ -122,29 +131,29 @@ def _text(stream: IO[bytes], size: int, subject: str) -> tuple[str, int]:
     try:
         text = raw.decode("utf-8" if version == (3, 0) else "latin-1")
     except UnicodeDecodeError as error:
-        raise _unreadable(subject, "its header is no text") from error
+        raise _unreadable(subject, "its header is not text") from error
     return " ".join(text.split()), len(magic) + len(head) + length
 
 
 def _values(text: str, subject: str) -> dict[str, str]:
     """Return the three values of a header such as `{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }`."""
     wanted = {"descr": "descr", "fortran_order": "flag", "shape": "shape"}
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     place = 1 if text.startswith("{") else len(text)
     while (match := _ITEM.match(text, place)) is not None:
         if match["fields"] is not None:
-            raise InputError(f"{subject} holds records with several fields", _OBJECTS)
+            raise InputError(f"{subject} holds records with several fields", _OBJECTS, code=_NOT_NUMBERS)
         kind = wanted.get(match["key"])
-        if kind is None or match[kind] is None or kind in found:
+        if kind is None or match[kind] is None or kind in values:
             break
-        found[kind] = match[kind]
+        values[kind] = match[kind]
         place = match.end()
         if (comma := _COMMA.match(text, place)) is None:
             break
         place = comma.end()
-    if len(found) < len(wanted) or text[place:].strip() != "}":
-        raise _unreadable(subject, f"its header is none that NumPy writes: {text[:60]!r}")
-    return found
+    if len(values) < len(wanted) or text[place:].strip() != "}":
+        raise _unreadable(subject, f"NumPy writes no such header: {text[:60]!r}")
+    return values
 
 
 def _shape(text: str, subject: str) -> tuple[int, ...]:
@@ -163,16 +172,21 @@ def _shape(text: str, subject: str) -> tuple[int, ...]:
     return shape
 
 
-def _dtype(text: str, subject: str) -> np.dtype[Any]:
+def _dtype(text: str, subject: str) -> Dtype:
     if _NUMBERS.fullmatch(text):
         return np.dtype(text)
     if text.lstrip("<>|=").startswith("O"):
-        raise InputError(f"{subject} holds Python objects, which edgekit never unpickles", _OBJECTS)
+        raise InputError(f"{subject} holds Python objects, which edgekit never unpickles", _OBJECTS, code=_NOT_NUMBERS)
     raise InputError(
         f"{subject} holds values of type `{plain(text[:40])}`, expected numbers",
         "store integers, or floating point numbers of 16 to 64 bits",
+        code=_NOT_NUMBERS,
     )
 
 
 def _unreadable(subject: str, why: str) -> InputError:
-    return InputError(f"{subject} is not a readable .npy array: {why}", "write it with np.save or np.savez")
+    return InputError(
+        f"{subject} is not a readable .npy array: {why}",
+        "write it with `np.save` or `np.savez`",
+        code="file-damaged",
+    )

@@ -14,12 +14,12 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from edgekit.errors import InputError
 from edgekit.formats import values
 from edgekit.formats.onnx.graph import DTYPES, BadModel, text
 from edgekit.formats.source import MAX_RANK
+from edgekit.formats.types import OnnxModel, OnnxTensor
 from edgekit.text.printable import visible
 
 EXTERNAL = 1
@@ -31,6 +31,7 @@ _NUMBER = re.compile(r"[0-9]{1,19}", re.ASCII)
 _PLAIN = re.compile(r'[^\x00-\x1f\x7f-\x9f\\:*?"<>|]+')
 """A part of a path: as on any system, so that it means the same to every reader."""
 _MAX_NAME, _MAX_PARTS = 255, 32
+_UNSAFE = "external-data-unsafe"
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Place:
     length: int | None
 
 
-def tensors(model: Any) -> Iterator[Any]:
+def tensors(model: OnnxModel) -> Iterator[OnnxTensor]:
     """Yield every TensorProto of a ModelProto: of graphs, bodies, functions, attributes, sparse tensors, training."""
     stack = [model]
     while stack:
@@ -61,36 +62,36 @@ def tensors(model: Any) -> Iterator[Any]:
                 stack += [value] if hasattr(value, "ListFields") else value
 
 
-def external(model: Any) -> Iterator[Any]:
+def external(model: OnnxModel) -> Iterator[OnnxTensor]:
     """Yield the tensors of a ModelProto that stand in other files, or say where they would."""
     return (t for t in tensors(model) if t.data_location == EXTERNAL or len(t.external_data))
 
 
-def place(tensor: Any) -> Place:
+def place(tensor: OnnxTensor) -> Place:
     """Return where a tensor's bytes are said to be.
 
     Raises:
         BadModel: an entry is not known, given twice or no number, or the length is not that of the shape.
     """
     name = visible(text(tensor.name))
-    found: dict[str, str] = {}
+    given: dict[str, str] = {}
     for entry in tensor.external_data:
         key = text(entry.key)
-        if key not in KEYS or key in found:
+        if key not in KEYS or key in given:
             raise BadModel(
-                f"the constant `{name}` describes its external data by `{visible(key[:40])}`, twice or wrongly"
+                f"the constant `{name}` has an unknown or repeated key `{visible(key[:40])}` for its external data"
             )
-        found[key] = text(entry.value)
-    location = found.get("location", "")
-    if not all(_NUMBER.fullmatch(found.get(key, "0")) for key in ("offset", "length")):
-        raise BadModel(f"the constant `{name}` has a bad offset or length in `{visible(location[:200])}`")
+        given[key] = text(entry.value)
+    location = given.get("location", "")
+    if not all(_NUMBER.fullmatch(given.get(key, "0")) for key in ("offset", "length")):
+        raise BadModel(f"the constant `{name}` has an invalid offset or length in `{visible(location[:200])}`")
     if len(tensor.dims) > MAX_RANK or any(size < 0 for size in tensor.dims):
         raise BadModel(f"the constant `{name}` has an impossible shape")
     expected = values.stored_bytes(DTYPES.get(tensor.data_type, ""), math.prod(tensor.dims))
-    if expected is not None and int(found.get("length", expected)) != expected:
-        raise BadModel(f"the constant `{name}` has {found['length']} bytes, its shape needs {expected}")
-    length = int(found["length"]) if "length" in found else expected
-    return Place(location, int(found.get("offset", "0")), length)
+    if expected is not None and int(given.get("length", expected)) != expected:
+        raise BadModel(f"the constant `{name}` has {given['length']} bytes, its shape needs {expected}")
+    length = int(given["length"]) if "length" in given else expected
+    return Place(location, int(given.get("offset", "0")), length)
 
 
 def resolved(model: Path, location: str) -> Path:
@@ -115,21 +116,26 @@ def resolved(model: Path, location: str) -> Path:
         if not path.is_relative_to(itself.parent):  # a symbolic link led away
             raise _unsafe(model, location)
         if path == itself:
-            raise InputError(f"{model}: names itself as its external data", "export the model again")
+            raise InputError(f"{model}: names itself as its external data", "export the model again", code=_UNSAFE)
         if path.exists() and not path.is_file():
-            raise InputError(f"{model}: its external data `{location}` is not a regular file", "export the model again")
+            raise InputError(
+                f"{model}: its external data `{location}` is not a regular file", "export the model again", code=_UNSAFE
+            )
         if not path.is_file():
             raise InputError(
                 f"{model}: its weights are in `{location}`, and there is no such file beside it",
-                "copy it along with the model",
+                f"copy `{location}` along with the model",
+                code="external-data-missing",
             )
     except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
         why = error.strerror if isinstance(error, OSError) else "symbolic links in a circle"
-        raise InputError(f"{model}: cannot read its external data `{location}`: {why}") from error
+        raise InputError(
+            f"{model}: cannot read its external data `{location}`: {why}", "check the file", code="file-unreadable"
+        ) from error
     return path
 
 
-def check_range(path: Path, tensor: Any, where: Place, size: int) -> None:
+def check_range(path: Path, tensor: OnnxTensor, where: Place, size: int) -> None:
     """Check that a file is long enough for a tensor's bytes.
 
     Raises:
@@ -139,7 +145,8 @@ def check_range(path: Path, tensor: Any, where: Place, size: int) -> None:
     if end > size:
         raise InputError(
             f"{path}: too short: `{visible(text(tensor.name))}` needs bytes {where.offset} to {end} of {size}",
-            "the model and this file do not belong together; export them again",
+            "the model and this file do not belong together: export both again",
+            code="external-data-missing",
         )
 
 
@@ -157,7 +164,7 @@ def read(path: Path, where: Place) -> bytes:
         return stream.read(where.length if where.length is not None else -1)
 
 
-def embed(model: Any, path: Path) -> None:
+def embed(model: OnnxModel, path: Path) -> None:
     """Put all external data into a ModelProto.
 
     Args:
@@ -176,13 +183,18 @@ def embed(model: Any, path: Path) -> None:
                 check_range(there, tensor, where, there.stat().st_size)
                 tensor.raw_data = read(there, where)
             except OSError as error:
-                raise InputError(f"{there}: cannot read the external data of {path}: {error.strerror}") from error
+                raise InputError(
+                    f"{there}: cannot read the external data of `{path}`: {error.strerror}",
+                    "check the file",
+                    code="file-unreadable",
+                ) from error
         tensor.ClearField("data_location")
         tensor.ClearField("external_data")
 
 
 def _unsafe(model: Path, location: str) -> InputError:
     return InputError(
-        f"{model}: names external data outside its own folder, or by no plain path: {location[:200]!r}",
-        "nothing was read from there; export the model again, with the data beside it",
+        f"{model}: names external data outside its own folder, or by an unusual path: {location[:200]!r}",
+        "nothing was read from there: export the model again with the data beside it",
+        code=_UNSAFE,
     )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from edgekit.formats.source import MAX_RANK
+from edgekit.formats.types import OnnxGraph, OnnxMessage, OnnxModel, OnnxNode, OnnxTensor
 
 DTYPES: dict[int, str] = {
     **{1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 8: "string", 9: "bool"},
@@ -38,7 +38,7 @@ class Constant:
     """
 
     name: str
-    tensor: Any
+    tensor: OnnxTensor
     shape: tuple[int, ...]
     sparse: bool = False
 
@@ -56,15 +56,15 @@ class Index:
         by_name: the constants of `constants` by name; of several with the same name the first.
     """
 
-    nodes: list[tuple[Any, bool]] = field(default_factory=list)
-    consumers: dict[str, dict[tuple[str, int], Any]] = field(default_factory=dict)
-    uses: dict[str, list[tuple[Any, int]]] = field(default_factory=dict)
-    producers: dict[str, Any] = field(default_factory=dict)
+    nodes: list[tuple[OnnxNode, bool]] = field(default_factory=list)
+    consumers: dict[str, dict[tuple[str, int], OnnxNode]] = field(default_factory=dict)
+    uses: dict[str, list[tuple[OnnxNode, int]]] = field(default_factory=dict)
+    producers: dict[str, OnnxNode] = field(default_factory=dict)
     constants: list[Constant] = field(default_factory=list)
     by_name: dict[str, Constant] = field(default_factory=dict)
 
 
-def index(model: Any) -> Index:
+def index(model: OnnxModel) -> Index:
     """Walk through all graphs of a ModelProto.
 
     Raises:
@@ -80,7 +80,7 @@ def index(model: Any) -> Index:
     return found
 
 
-def operator_name(node: Any) -> str:
+def operator_name(node: OnnxNode) -> str:
     """Return `Conv`, or `CUSTOM:com.microsoft.QGemm` for an operator outside the ONNX standard."""
     operator = text(node.op_type)
     return operator if node.domain in _STANDARD else f"CUSTOM:{text(node.domain)}.{operator}"
@@ -91,12 +91,12 @@ def text(value: str | bytes) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
-def attribute(node: Any, name: str, default: int) -> int:
+def attribute(node: OnnxNode, name: str, default: int) -> int:
     """Return an integer attribute of a node."""
     return next((int(a.i) for a in node.attribute if a.name == name), default)
 
 
-def sizes(shape: Any) -> tuple[int, ...]:
+def sizes(shape: OnnxMessage) -> tuple[int, ...]:
     """Return a TensorShapeProto as sizes, -1 for those without a number.
 
     Raises:
@@ -107,14 +107,14 @@ def sizes(shape: Any) -> tuple[int, ...]:
     return tuple(d.dim_value if d.HasField("dim_value") and d.dim_value >= 0 else -1 for d in shape.dim)
 
 
-def _graph(graph: Any, found: Index, *, main: bool) -> None:
+def _graph(graph: OnnxGraph, found: Index, *, main: bool) -> None:
     found.constants += [Constant(t.name, t, _dims(t)) for t in graph.initializer]
     found.constants += [_sparse(s.values.name, s) for s in graph.sparse_initializer]
     for node in graph.node:
         _node(node, found, main=main)
 
 
-def _node(node: Any, found: Index, *, main: bool) -> None:
+def _node(node: OnnxNode, found: Index, *, main: bool) -> None:
     found.nodes.append((node, main))
     if len(found.nodes) > MAX_NODES:
         raise BadModel(f"it has more than {MAX_NODES:,} nodes")
@@ -130,7 +130,7 @@ def _node(node: Any, found: Index, *, main: bool) -> None:
             _graph(body, found, main=False)
 
 
-def _constants(node: Any) -> Iterator[Constant]:
+def _constants(node: OnnxNode) -> Iterator[Constant]:
     from onnx import TensorProto
 
     name = node.output[0]
@@ -145,13 +145,13 @@ def _constants(node: Any) -> Iterator[Constant]:
             yield Constant(name, TensorProto(data_type=1, float_data=a.floats), (len(a.floats),))
 
 
-def _sparse(name: str, sparse: Any) -> Constant:
+def _sparse(name: str, sparse: OnnxTensor) -> Constant:
     if len(sparse.values.dims) != 1:
         raise BadModel(f"the sparse constant `{text(name)}` has values of shape {list(sparse.values.dims)[:MAX_RANK]}")
     return Constant(name, sparse.values, _dims(sparse), sparse=True)
 
 
-def _dims(tensor: Any) -> tuple[int, ...]:
+def _dims(tensor: OnnxTensor) -> tuple[int, ...]:
     if len(tensor.dims) > MAX_RANK or any(size < 0 for size in tensor.dims):
         raise BadModel(f"the constant `{text(getattr(tensor, 'name', ''))}` has an impossible shape")
     return tuple(tensor.dims)

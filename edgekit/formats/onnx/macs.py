@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from edgekit.formats import macs
 from edgekit.formats.macs import Tally
 from edgekit.formats.onnx.graph import BadModel, Index, attribute, operator_name, sizes
 from edgekit.formats.source import MAX_RANK
+from edgekit.formats.types import OnnxModel, OnnxNode, OnnxValue
 
 Shape = tuple[int, ...]
 
-_COUNTED: dict[str, Callable[[Any, list[Shape], Shape], int]] = {
+_COUNTED: dict[str, Callable[[OnnxNode, list[Shape], Shape], int]] = {
     # Operator -> (node, input shapes, output shape) -> MACs. Windows are (out, in / groups, spatial...).
     "Conv": lambda n, x, y: macs.conv(y, x[1][2:], x[1][1]),
     "ConvInteger": lambda n, x, y: macs.conv(y, x[1][2:], x[1][1]),
@@ -35,7 +35,7 @@ _MAX_VALUES = 1 << 20
 _INT64 = 7
 
 
-def count_macs(model: Any, graph: Index, given: Mapping[str, Shape]) -> tuple[int | None, str, int]:
+def count_macs(model: OnnxModel, graph: Index, given: Mapping[str, Shape]) -> tuple[int | None, str, int]:
     """Return MACs of one sample through the main graph, what they leave out, and the fixed batch size.
 
     Args:
@@ -63,7 +63,7 @@ def count_macs(model: Any, graph: Index, given: Mapping[str, Shape]) -> tuple[in
     return total, note, batch
 
 
-def _count(node: Any, name: str, shapes: Mapping[str, Shape], tally: Tally) -> None:
+def _count(node: OnnxNode, name: str, shapes: Mapping[str, Shape], tally: Tally) -> None:
     try:
         output = () if name in _OUTPUTS_UNKNOWN else shapes[node.output[0]]
         inputs = [shapes.get(i, ()) for i in node.input]
@@ -78,7 +78,7 @@ def _known(shape: Shape) -> Shape:
     return shape
 
 
-def _einsum(node: Any, inputs: list[Shape]) -> int:
+def _einsum(node: OnnxNode, inputs: list[Shape]) -> int:
     """Return the MACs of a product of matrices in Einstein's notation: every combination of its letters is one.
 
     Raises:
@@ -92,7 +92,7 @@ def _einsum(node: Any, inputs: list[Shape]) -> int:
     return macs.elements(tuple(sizes_of.values())) * max(1, len(terms) - 1)
 
 
-def _shapes(model: Any, graph: Index, given: Mapping[str, Shape]) -> dict[str, Shape]:
+def _shapes(model: OnnxModel, graph: Index, given: Mapping[str, Shape]) -> dict[str, Shape]:
     """Return the shape of every value that shape inference can tell, dynamic sizes of inputs taken as 1."""
     import onnx
 
@@ -109,7 +109,7 @@ def _shapes(model: Any, graph: Index, given: Mapping[str, Shape]) -> dict[str, S
         for dim in value.type.tensor_type.shape.dim:
             if not dim.HasField("dim_value") or dim.dim_value < 0:
                 dim.dim_value = 1
-    # Shapes with symbols were made for other sizes of the inputs; they are told anew.
+    # Shapes with symbols were made for other sizes of the inputs; they are inferred anew.
     known = [v for v in copy.graph.value_info if -1 not in _declared(v)]
     del copy.graph.value_info[:]
     copy.graph.value_info.extend(known)
@@ -166,7 +166,7 @@ def _small_values(graph: Index) -> bool:
     return True
 
 
-def _filled(graph: Index, node: Any) -> int | None:
+def _filled(graph: Index, node: OnnxNode) -> int | None:
     """Return how many values ConstantOfShape makes, where that is a small constant."""
     from onnx import numpy_helper
 
@@ -183,5 +183,5 @@ def _filled(graph: Index, node: Any) -> int | None:
     return size if all(value >= 0 for value in wanted) and size <= _MAX_VALUES else None
 
 
-def _declared(value: Any) -> Shape:
+def _declared(value: OnnxValue) -> Shape:
     return sizes(value.type.tensor_type.shape)

@@ -6,7 +6,7 @@ docs/ContribOperators.md. What is not listed here is not known to keep a scale.
 
 from __future__ import annotations
 
-from typing import Any
+from edgekit.formats.types import OnnxNode
 
 LAST, ATTRIBUTE = -1, -2
 """Axes of scales per channel: the last one, and what the operator's attribute says."""
@@ -93,7 +93,7 @@ ACCUMULATORS = ("ConvInteger", "MatMulInteger")
 """Operators whose 32-bit sums mean nothing without the scales of what they multiplied."""
 
 
-def moved(node: Any) -> tuple[int, ...]:
+def moved(node: OnnxNode) -> tuple[int, ...]:
     """Return the places of the inputs whose values a node hands on."""
     if node.op_type not in MOVES or node.domain not in DOMAINS[:2]:
         return ()
@@ -105,7 +105,7 @@ def moved(node: Any) -> tuple[int, ...]:
     return tuple(range(len(node.input))) if places is None else tuple(p for p in places if p < len(node.input))
 
 
-def reader(node: Any, place: int) -> tuple[int | None, int, int] | None:
+def reader(node: OnnxNode, place: int) -> tuple[int | None, int, int] | None:
     """Return where a node has the scale and zero point of one of its inputs, and their axis; None if nowhere."""
     if node.domain not in DOMAINS:
         return None
@@ -114,12 +114,12 @@ def reader(node: Any, place: int) -> tuple[int | None, int, int] | None:
     return READERS.get((node.op_type, place))
 
 
-def writer(node: Any) -> tuple[int, int] | None:
+def writer(node: OnnxNode) -> tuple[int, int] | None:
     """Return where a node has the scale and zero point of its first output; None if nowhere."""
     return WRITERS.get(node.op_type) if node.domain in DOMAINS else None
 
 
-def uses_number(node: Any, place: int) -> bool:
+def uses_number(node: OnnxNode, place: int) -> bool:
     """Return whether a node takes the stored integers of an input for what they are."""
     if node.op_type not in USES_NUMBERS or node.domain not in DOMAINS[:2]:
         return False

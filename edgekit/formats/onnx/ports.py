@@ -14,7 +14,6 @@ import json
 import math
 from collections import ChainMap
 from dataclasses import dataclass, field
-from typing import Any
 
 from edgekit.formats.info import Quantization
 from edgekit.formats.onnx.graph import DTYPES, Index, attribute
@@ -28,6 +27,7 @@ from edgekit.formats.onnx.operators import (
     uses_number,
 )
 from edgekit.formats.onnx.quantization import Scales
+from edgekit.formats.types import OnnxGraph, OnnxModel, OnnxNode
 
 KEY = "edgekit.quantization"
 """Of `metadata_props`."""
@@ -68,22 +68,22 @@ class Ports:
         scales: reads its operators.
     """
 
-    def __init__(self, model: Any, graph: Index, scales: Scales) -> None:
+    def __init__(self, model: OnnxModel, graph: Index, scales: Scales) -> None:
         self._graph, self._scales = graph, scales
         self._parents: list[int] = []
         self._types: dict[int, str] = {}
         self._shapes: dict[int, tuple[int, ...]] = {}
         self._direct: dict[int, list[Quantization]] = {}
-        self._nodes: list[tuple[Any, list[int | None], list[int]]] = []
+        self._nodes: list[tuple[OnnxNode, list[int | None], list[int]]] = []
         self._scope: ChainMap[str, int] = ChainMap()
         self._walk(model.graph, self._scope)
         self._groups: dict[int, _Group] = {}
         for node, inputs, outputs in self._nodes:
             self._note(node, inputs, outputs)
-        self._told = _told(model)
+        self._annotated = _annotated(model)
 
     def of(self, name: str, dtype: str, side: str) -> tuple[Quantization | None, bool]:
-        """Return an integer port's quantization, and whether it should have one scale that cannot be told.
+        """Return an integer port's quantization, and whether it should have one scale that is unknown.
 
         Args:
             name: of the input or output.
@@ -95,9 +95,9 @@ class Ports:
         if len(group.scales) == 1 and not group.wide:
             [(scale, point)] = group.scales
             return Quantization((scale,), (point,), None), False
-        told = self._told.get(side, {}).get(name)
-        if told is not None and _fits(told, dtype):
-            return told, False
+        annotated = self._annotated.get(side, {}).get(name)
+        if annotated is not None and _fits(annotated, dtype):
+            return annotated, False
         if group.scales or group.wide:
             direct = self._direct.get(key, [])
             return (direct[0] if len(direct) == 1 and not group.scales else None), True
@@ -105,7 +105,7 @@ class Ports:
 
     # ------------------------------------------------------------------------------------------ groups
 
-    def _walk(self, graph: Any, scope: ChainMap[str, int]) -> None:
+    def _walk(self, graph: OnnxGraph, scope: ChainMap[str, int]) -> None:
         """Give every tensor of a graph a number, and join those between which values only move."""
         for value in (*graph.input, *graph.value_info, *graph.output):
             key = self._key(value.name, scope)
@@ -129,7 +129,7 @@ class Ports:
                     self._join(inputs[place], output)
 
     def _through(
-        self, node: Any, body: Any, inner: ChainMap[str, int], inputs: list[int | None], outputs: list[int]
+        self, node: OnnxNode, body: OnnxGraph, inner: ChainMap[str, int], inputs: list[int | None], outputs: list[int]
     ) -> None:
         """Join what goes into and comes out of the body of an If, a Loop or a Scan."""
         ins, outs = [inner[v.name] for v in body.input], [inner.get(v.name) for v in body.output]
@@ -173,7 +173,7 @@ class Ports:
 
     # ------------------------------------------------------------------------------------------ what operators say
 
-    def _note(self, node: Any, inputs: list[int | None], outputs: list[int]) -> None:
+    def _note(self, node: OnnxNode, inputs: list[int | None], outputs: list[int]) -> None:
         bodies = any(a.HasField("g") for a in node.attribute)
         places = moved(node)
         for place, key in enumerate(inputs):
@@ -209,7 +209,7 @@ class Ports:
             group.wide = True
             self._direct.setdefault(key, []).append(found)
 
-    def _makes_numbers(self, node: Any, place: int, inputs: list[int | None]) -> bool:
+    def _makes_numbers(self, node: OnnxNode, place: int, inputs: list[int | None]) -> bool:
         if node.domain not in DOMAINS[:2]:
             return False
         if node.op_type == "Cast":
@@ -225,7 +225,7 @@ class Ports:
         return self._groups.setdefault(self._find(key), _Group())
 
 
-def _told(model: Any) -> dict[str, dict[str, Quantization]]:
+def _annotated(model: OnnxModel) -> dict[str, dict[str, Quantization]]:
     """Return what the metadata say; what is not as edgekit writes it is passed over."""
     text = next((p.value for p in model.metadata_props if p.key == KEY), "")
     try:
@@ -242,6 +242,6 @@ def _told(model: Any) -> dict[str, dict[str, Quantization]]:
     return found
 
 
-def _fits(told: Quantization, dtype: str) -> bool:
+def _fits(annotated: Quantization, dtype: str) -> bool:
     low, high = LIMITS.get(dtype, (-(2**31), 2**31 - 1))
-    return low <= told.zero_point[0] <= high
+    return low <= annotated.zero_point[0] <= high

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 from edgekit.formats import values
 from edgekit.formats.info import Quantization
 from edgekit.formats.onnx.graph import DTYPES, Index, attribute
 from edgekit.formats.onnx.operators import ATTRIBUTE, moved, reader, writer
 from edgekit.formats.onnx.values import Store
+from edgekit.formats.types import Number, OnnxNode
 
 _MAX_MOVES = 64
 """Operators behind a constant that are looked at, at most."""
@@ -28,14 +28,14 @@ class Scales:
     def __init__(self, graph: Index, store: Store) -> None:
         self._graph = graph
         self._store = store
-        self._numbers: dict[str, tuple[Any, ...] | None] = {}
+        self._numbers: dict[str, tuple[Number, ...] | None] = {}
 
     def of_constant(self, name: str, shape: tuple[int, ...]) -> Quantization | None:
         """Return the quantization of a constant, from the operators that read it; None where they do not agree."""
         found = [q for node, place, far in self._readers(name) if (q := self.read_by(node, place, shape, moved=far))]
         return found[0] if found and all(q == found[0] for q in found) else None
 
-    def read_by(self, node: Any, place: int, shape: tuple[int, ...], *, moved: bool) -> Quantization | None:
+    def read_by(self, node: OnnxNode, place: int, shape: tuple[int, ...], *, moved: bool) -> Quantization | None:
         """Return the quantization that an operator gives one of its inputs; None if it gives none.
 
         Args:
@@ -47,12 +47,12 @@ class Scales:
         places = reader(node, place)
         return None if places is None else self._read(node, *places, shape, moved=moved)
 
-    def written_by(self, node: Any) -> Quantization | None:
+    def written_by(self, node: OnnxNode) -> Quantization | None:
         """Return the quantization that an operator gives its first output; None if it gives none, or per channel."""
         places = writer(node)
         return None if places is None else self._read(node, *places, ATTRIBUTE, (), moved=True)
 
-    def _readers(self, name: str) -> Iterator[tuple[Any, int, bool]]:
+    def _readers(self, name: str) -> Iterator[tuple[OnnxNode, int, bool]]:
         """Yield the operators that give a constant's values a scale, and whether others came before."""
         queue, seen = [(name, False)], {name}
         for tensor, far in queue:
@@ -64,7 +64,7 @@ class Scales:
                     queue.append((node.output[0], True))
 
     def _read(
-        self, node: Any, scale_at: int | None, point_at: int, axis: int, shape: tuple[int, ...], *, moved: bool
+        self, node: OnnxNode, scale_at: int | None, point_at: int, axis: int, shape: tuple[int, ...], *, moved: bool
     ) -> Quantization | None:
         scale = () if scale_at is None else self._values(node, scale_at)
         points = self._values(node, point_at) if len(node.input) > point_at and node.input[point_at] else (0,)
@@ -84,7 +84,7 @@ class Scales:
             return None
         return Quantization(scale, points, axis)
 
-    def _values(self, node: Any, place: int) -> tuple[Any, ...] | None:
+    def _values(self, node: OnnxNode, place: int) -> tuple[Number, ...] | None:
         name = node.input[place] if place < len(node.input) else ""
         if name not in self._numbers:
             self._numbers[name] = self._decode(self._source(name))
@@ -99,7 +99,7 @@ class Scales:
             name = node.input[0]
         return name
 
-    def _decode(self, name: str) -> tuple[Any, ...] | None:
+    def _decode(self, name: str) -> tuple[Number, ...] | None:
         constant = self._graph.by_name.get(name)
         if constant is None or constant.sparse or len(constant.shape) > 1 or math.prod(constant.shape) > _MAX_SCALES:
             return None

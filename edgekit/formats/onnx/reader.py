@@ -6,7 +6,6 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from edgekit.errors import InputError, MissingExtraError
 from edgekit.files.opening import brief
@@ -20,6 +19,7 @@ from edgekit.formats.onnx.ports import Ports
 from edgekit.formats.onnx.quantization import Scales
 from edgekit.formats.onnx.values import Store
 from edgekit.formats.source import check_file, damaged, load
+from edgekit.formats.types import OnnxModel, OnnxValue
 
 _QLINEAR, _QLINEAR_UNARY = {1, 2, 4, 5, 6, 7}, {1, 2, 3, 4}
 _NOT_WEIGHTS: dict[str, set[int]] = {
@@ -76,7 +76,7 @@ def read_onnx(path: Path, shapes: Mapping[str, Sequence[int]] | None = None) -> 
         raise damaged(path, "ONNX", str(error)) from error
 
 
-def parse(path: Path) -> Any:
+def parse(path: Path) -> OnnxModel:
     """Return the ModelProto of an .onnx file; external data is not read.
 
     Raises:
@@ -85,8 +85,9 @@ def parse(path: Path) -> Any:
     """
     if check_file(path) >= LIMIT:
         raise InputError(
-            f"{brief(path)}: is no ONNX model: these end at 2 GiB",
-            "save it with its weights in a file beside it (external data)",
+            f"{brief(path)}: is larger than 2 GiB, the limit of an .onnx file",
+            "save the weights in a file beside it, as external data",
+            code="file-too-large",
         )
     data = bytes(load(path))
     try:
@@ -100,11 +101,15 @@ def parse(path: Path) -> Any:
     except DecodeError as error:
         raise damaged(path, "ONNX", "it is not a whole protobuf message") from error
     if not model.HasField("graph") or not model.ir_version:
-        raise InputError(f"{path}: not an ONNX model: it has no graph or no IR version")
+        raise InputError(
+            f"{path}: not an ONNX model: it has no graph or no IR version",
+            "export the model again",
+            code="format-unexpected",
+        )
     return model
 
 
-def whole(path: Path) -> Any:
+def whole(path: Path) -> OnnxModel:
     """Return the ModelProto of an .onnx file with its external data in it.
 
     Raises:
@@ -119,7 +124,7 @@ def whole(path: Path) -> Any:
     return model
 
 
-def _describe(path: Path, size: int, model: Any, shapes: Mapping[str, Sequence[int]]) -> FileInfo:
+def _describe(path: Path, size: int, model: OnnxModel, shapes: Mapping[str, Sequence[int]]) -> FileInfo:
     graph = index(model)
     store = Store(path)
     store.check(model)
@@ -153,19 +158,22 @@ def _given(path: Path, inputs: Sequence[TensorInfo], shapes: Mapping[str, Sequen
     for name, sizes_ in shapes.items():
         if name not in known:
             raise InputError(
-                f"--input-shape {name}: {brief(path)} has no input of this name",
+                f"`--input-shape {name}`: {brief(path)} has no input of this name",
                 f"its inputs are: {', '.join(known) or 'none'}",
+                code="input-shape-mismatch",
             )
         own = known[name]
         if len(own) != len(sizes_) or any(a < 1 or b not in (-1, a) for a, b in zip(sizes_, own, strict=True)):
             shown = "×".join("?" if size == -1 else str(size) for size in own) or "scalar"
             raise InputError(
-                f"--input-shape {name}: the input has the shape {shown}", "give a size above 0 for every ?"
+                f"`--input-shape {name}`: the input has the shape {shown}",
+                "give a size above 0 for every ?, and the other sizes as they are",
+                code="input-shape-mismatch",
             )
     return {name: tuple(sizes_) for name, sizes_ in shapes.items()}
 
 
-def _end(value: Any, ports: Ports | None, side: str) -> TensorInfo:
+def _end(value: OnnxValue, ports: Ports | None, side: str) -> TensorInfo:
     kind = value.type.WhichOneof("value")
     if kind != "tensor_type":
         return TensorInfo(text(value.name), (), (kind or "unknown").removesuffix("_type"), None)
@@ -177,7 +185,7 @@ def _end(value: Any, ports: Ports | None, side: str) -> TensorInfo:
     return TensorInfo(text(value.name), shape, dtype, quantization, unscaled=unscaled)
 
 
-def _is_integer(value: Any) -> bool:
+def _is_integer(value: OnnxValue) -> bool:
     """Return whether an input or output holds integers, or the floating point of 8 bits that stands for others."""
     return value.type.HasField("tensor_type") and _dtype(value.type.tensor_type.elem_type).startswith(
         ("int", "uint", "float8")
@@ -221,7 +229,7 @@ def _dtype(number: int) -> str:
     return DTYPES.get(number, f"type{number}")
 
 
-def _description(model: Any, store: Store, batch: int) -> dict[str, str]:
+def _description(model: OnnxModel, store: Store, batch: int) -> dict[str, str]:
     facts = {
         "IR version": str(model.ir_version),
         "opset": ", ".join(f"{text(o.domain) or 'ai.onnx'} {o.version}" for o in model.opset_import),

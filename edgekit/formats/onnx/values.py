@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from edgekit.formats import values
 from edgekit.formats.onnx import external as onnx_external
 from edgekit.formats.onnx.graph import DTYPES, BadModel, Constant, text
 from edgekit.formats.source import MAX_BYTES
+from edgekit.formats.types import OnnxModel, OnnxTensor
 
 
 class Store:
@@ -28,7 +28,7 @@ class Store:
         self.external: dict[str, int] = {}
         """The external files read so far -> their size in bytes."""
 
-    def check(self, model: Any) -> dict[str, Path]:
+    def check(self, model: OnnxModel) -> dict[str, Path]:
         """Check where all external data of a ModelProto is said to be, without reading it.
 
         Returns:
@@ -38,20 +38,22 @@ class Store:
             BadModel: what it says of it makes no sense.
             InputError: it is missing, too short, no regular file, or outside the model's folder.
         """
-        found: dict[str, Path] = {}
+        files: dict[str, Path] = {}
         sizes: dict[str, int] = {}
         for tensor in onnx_external.external(model):
             where = onnx_external.place(tensor)
-            if where.location not in found:
-                path = found[where.location] = onnx_external.resolved(self._path, where.location)
+            if where.location not in files:
+                path = files[where.location] = onnx_external.resolved(self._path, where.location)
                 sizes[where.location] = path.stat().st_size
                 if sum(sizes.values()) > MAX_BYTES:
                     raise InputError(
-                        f"{path}: edgekit takes models of up to {MAX_BYTES >> 30} GiB, external data included",
-                        "is it a model for a small device?",
+                        f"{path}: with its external data the model is larger than {MAX_BYTES >> 30} GiB, the most that "
+                        "edgekit takes",
+                        "check that this is a model for a small device",
+                        code="file-too-large",
                     )
-            onnx_external.check_range(found[where.location], tensor, where, sizes[where.location])
-        return dict(sorted(found.items()))
+            onnx_external.check_range(files[where.location], tensor, where, sizes[where.location])
+        return dict(sorted(files.items()))
 
     def raw(self, constant: Constant) -> bytes | None:
         """Return the bytes of the stored values, little-endian and packed; None for strings and unknown types.
@@ -74,7 +76,7 @@ class Store:
             raise BadModel(f"the constant `{text(constant.name)}` has {len(raw)} bytes, its shape needs {expected}")
         return raw if expected is not None else None
 
-    def _external(self, tensor: Any) -> bytes:
+    def _external(self, tensor: OnnxTensor) -> bytes:
         where = onnx_external.place(tensor)
         path = onnx_external.resolved(self._path, where.location)
         try:
@@ -87,10 +89,14 @@ class Store:
                 raise BadModel(f"its constants overlap in `{where.location}`")
             return onnx_external.read(path, where)
         except OSError as error:
-            raise InputError(f"{path}: cannot read the external data of {self._path}: {error.strerror}") from error
+            raise InputError(
+                f"{path}: cannot read the external data of `{self._path}`: {error.strerror}",
+                "check the file",
+                code="file-unreadable",
+            ) from error
 
 
-def _typed(tensor: Any, dtype: str) -> bytes:
+def _typed(tensor: OnnxTensor, dtype: str) -> bytes:
     """Return the bytes of a tensor whose values stand in one of the typed fields."""
     if dtype in ("float32", "complex64"):
         return np.array(tensor.float_data, "<f4").tobytes()

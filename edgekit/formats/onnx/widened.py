@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+
+from edgekit.formats.types import OnnxGraph, OnnxModel, OnnxNode, OnnxTensor, OnnxValue
 
 _TYPE_ATTRIBUTES = ("to", "dtype")
 """Integer attributes that name a type: of Cast, and of operators that make values."""
 
 
-def widen(model: Any) -> None:
+def widen(model: OnnxModel) -> None:
     """Turn every float16 value of an onnx.ModelProto into float32, in place."""
     _graph(model.graph)
     for function in model.functions:
@@ -18,7 +18,7 @@ def widen(model: Any) -> None:
             _node(node)
 
 
-def _graph(graph: Any) -> None:
+def _graph(graph: OnnxGraph) -> None:
     for tensor in (*graph.initializer, *(sparse.values for sparse in graph.sparse_initializer)):
         _tensor(tensor)
     for value in (*graph.input, *graph.output, *graph.value_info):
@@ -27,7 +27,7 @@ def _graph(graph: Any) -> None:
         _node(node)
 
 
-def _node(node: Any) -> None:
+def _node(node: OnnxNode) -> None:
     from onnx import TensorProto
 
     for entry in node.attribute:
@@ -39,14 +39,14 @@ def _node(node: Any) -> None:
             _graph(inner)
 
 
-def _value(value: Any) -> None:
+def _value(value: OnnxValue) -> None:
     from onnx import TensorProto
 
     if value.type.HasField("tensor_type") and value.type.tensor_type.elem_type == TensorProto.FLOAT16:
         value.type.tensor_type.elem_type = TensorProto.FLOAT
 
 
-def _tensor(tensor: Any) -> None:
+def _tensor(tensor: OnnxTensor) -> None:
     from onnx import TensorProto, numpy_helper
 
     if tensor.data_type == TensorProto.FLOAT16:

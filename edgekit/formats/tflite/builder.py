@@ -12,12 +12,12 @@ import struct
 from bisect import bisect_right, insort
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from edgekit.formats.tflite.graph import IDENTIFIER
+from edgekit.formats.types import Number, TfliteModel
+from edgekit.formats.values import Array
 
 BULK_ALIGNMENT = 16
 """Of byte vectors: what TFLite's schema asks for where constants stand (`force_align: 16`)."""
@@ -25,7 +25,7 @@ BULK_ALIGNMENT = 16
 _HEADER = 8
 
 
-def rebuilt(model: Any) -> bytes:
+def rebuilt(model: TfliteModel) -> bytes:
     """Return the flatbuffer of a TFLite `ModelT`."""
     builder = Builder()
     return builder.Finish(model.Pack(builder), IDENTIFIER)
@@ -56,20 +56,20 @@ class _Node:
         return cursor + -(cursor + self.shift) % self.align
 
 
-def _slot(code: str) -> Callable[[Builder, int, Any, Any], None]:
+def _slot(code: str) -> Callable[[Builder, int, Number, Number], None]:
     form = struct.Struct(f"<{code}")
 
-    def prepend(self: Builder, slot: int, value: Any, default: Any) -> None:
+    def prepend(self: Builder, slot: int, value: Number, default: Number) -> None:
         if value != default:
             self._fields[slot] = form.pack(value)
 
     return prepend
 
 
-def _element(code: str) -> Callable[[Builder, Any], None]:
+def _element(code: str) -> Callable[[Builder, Number], None]:
     form = struct.Struct(f"<{code}")
 
-    def prepend(self: Builder, value: Any) -> None:
+    def prepend(self: Builder, value: Number) -> None:
         self._elements.append(form.pack(value))
 
     return prepend
@@ -140,7 +140,7 @@ class Builder:
         data = b"".join(bytes(4) if isinstance(e, int) else e for e in elements)
         return self._add(_Node(struct.pack("<I", len(elements)) + data, refs, self._vector_align, 4))
 
-    def CreateNumpyVector(self, x: npt.NDArray[Any]) -> int:
+    def CreateNumpyVector(self, x: Array) -> int:
         """Store an array of one axis."""
         data = struct.pack("<I", len(x)) + x.astype(x.dtype.newbyteorder("<"), copy=False).tobytes()
         if x.dtype == np.uint8:
@@ -173,11 +173,11 @@ class Builder:
         return bytes(out)
 
     def _add(self, node: _Node) -> int:
-        found = self._known.get(node)
-        if found is None:
-            found = self._known[node] = len(self._nodes)
+        number = self._known.get(node)
+        if number is None:
+            number = self._known[node] = len(self._nodes)
             self._nodes.append(node)
-        return found
+        return number
 
     def _order(self, root: int) -> tuple[list[int], list[int]]:
         """Return what the root reaches: nodes with offsets, each before what it points at, and nodes without."""

@@ -9,7 +9,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from typing import Any
+
+from edgekit.formats.types import Number, Table
+
+Accessor = Callable[..., Table]
+"""A method of a generated class."""
 
 MAX_TABLES = 200_000
 """More than any model has (a large language model: 30 000); at some 30 µs each, a few seconds."""
@@ -33,7 +37,7 @@ class Walker:
         self._bytes = 2 * size + _SLACK
         self._tables = MAX_TABLES
 
-    def call(self, accessor: Callable[..., Any], *args: Any) -> Any:
+    def call(self, accessor: Accessor, *args: object) -> Table:
         """Return `accessor(*args)`.
 
         Raises:
@@ -44,20 +48,20 @@ class Walker:
         except (struct.error, TypeError, ValueError) as error:
             raise Damaged("an offset points outside the file") from error
 
-    def tables(self, owner: Any, field: str) -> list[Any]:
+    def tables(self, owner: Table, field: str) -> list[Table]:
         """Return a vector of tables, such as `tables(model, "Subgraphs")`; a missing one is empty."""
         length = self.call(getattr(owner, f"{field}Length"))
         self._tables -= length
         self._spend(8 * length)
         return [self.call(getattr(owner, field), i) for i in range(length)]
 
-    def numbers(self, owner: Any, field: str) -> list[Any]:
+    def numbers(self, owner: Table, field: str) -> list[Number]:
         """Return a vector of numbers, such as `numbers(tensor, "Shape")`; a missing one is empty."""
         self._spend(4 * self.call(getattr(owner, f"{field}Length")))
         array = self.call(getattr(owner, f"{field}AsNumpy"))
         return [] if isinstance(array, int) else array.tolist()
 
-    def text(self, owner: Any, field: str) -> str:
+    def text(self, owner: Table, field: str) -> str:
         """Return a string, such as `text(tensor, "Name")`; a missing one is empty, bad UTF-8 is replaced."""
         value = self.call(getattr(owner, field))
         self._spend(len(value or b""))

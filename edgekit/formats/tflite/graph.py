@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from mmap import mmap
-from typing import Any
+from typing import TypeVar
 
 from edgekit.formats.info import Quantization
 from edgekit.formats.source import MAX_RANK
 from edgekit.formats.tflite.flatbuffer import Damaged, Walker
+from edgekit.formats.types import Table
 
 IDENTIFIER = b"TFL3"
 """Bytes 4 to 8 of every .tflite file."""
@@ -45,7 +46,7 @@ class Tensor:
         aux: indices of the tensors that hold its blockwise scales and zero points.
     """
 
-    table: Any
+    table: Table
     shape: tuple[int, ...]
     signature: tuple[int, ...]
     dtype: str
@@ -57,7 +58,7 @@ class Tensor:
 class Operator:
     """An operator; an input of -1 is left out."""
 
-    table: Any
+    table: Table
     name: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
@@ -140,7 +141,7 @@ def parse(data: bytes | mmap, walk: Walker) -> Model:
         inputs, outputs = (_indices(walk.numbers(table, f), count) for f in ("Inputs", "Outputs"))
         graphs.append(Graph(tensors, inputs, outputs, operators))
     if not graphs:
-        raise Damaged("it holds no graph")
+        raise Damaged("it has no graph")
     return Model(
         version=walk.call(model.Version),
         description=walk.text(model, "Description"),
@@ -172,14 +173,14 @@ def quantization(tensor: Tensor, walk: Walker) -> Quantization | None:
     return Quantization(scale, zero_point, walk.call(table.QuantizedDimension) if len(scale) > 1 else None)
 
 
-def _operator_name(code: Any, names: dict[int, str], walk: Walker) -> str:
+def _operator_name(code: Table, names: dict[int, str], walk: Walker) -> str:
     # Old files have only the 8-bit field; newer ones write the larger of the two.
     number = max(walk.call(code.BuiltinCode), walk.call(code.DeprecatedBuiltinCode))
     name = names.get(number, f"UNKNOWN:{number}")
     return f"CUSTOM:{walk.text(code, 'CustomCode')}" if name == "CUSTOM" else name
 
 
-def _span(buffer: Any, size: int, walk: Walker) -> Span | None:
+def _span(buffer: Table, size: int, walk: Walker) -> Span | None:
     length, table = walk.call(buffer.DataLength), buffer._tab
     if length:
         start = walk.call(lambda: table.Vector(table.Offset(4)))
@@ -194,10 +195,10 @@ def _span(buffer: Any, size: int, walk: Walker) -> Span | None:
 
 
 def _tensor(
-    table: Any,
+    table: Table,
     buffers: Sequence[Span | None],
     external: dict[int, Span],
-    blocks: tuple[int, Callable[[], Any]],
+    blocks: tuple[int, Callable[[], Table]],
     walk: Walker,
 ) -> Tensor:
     shape = _shape(walk.numbers(table, "Shape"))
@@ -224,7 +225,7 @@ def _shape(sizes: list[int]) -> tuple[int, ...]:
     return tuple(sizes)
 
 
-def _blockwise(table: Any, blocks: tuple[int, Callable[[], Any]], walk: Walker) -> tuple[int, ...]:
+def _blockwise(table: Table, blocks: tuple[int, Callable[[], Table]], walk: Walker) -> tuple[int, ...]:
     parameters = walk.call(table.Quantization)
     if parameters is None or walk.call(parameters.DetailsType) != blocks[0]:
         return ()
@@ -236,7 +237,7 @@ def _blockwise(table: Any, blocks: tuple[int, Callable[[], Any]], walk: Walker) 
     return tuple(i for i in (walk.call(block.Scales), walk.call(block.ZeroPoints)) if i > 0)
 
 
-def _signature(table: Any, walk: Walker) -> Signature:
+def _signature(table: Table, walk: Walker) -> Signature:
     inputs, outputs = (
         {walk.call(entry.TensorIndex): walk.text(entry, "Name") for entry in walk.tables(table, field)}
         for field in ("Inputs", "Outputs")
@@ -244,7 +245,7 @@ def _signature(table: Any, walk: Walker) -> Signature:
     return Signature(walk.text(table, "SignatureKey"), walk.call(table.SubgraphIndex), inputs, outputs)
 
 
-def _minimum_runtime(model: Any, buffers: Sequence[Span | None], data: bytes | mmap, walk: Walker) -> str:
+def _minimum_runtime(model: Table, buffers: Sequence[Span | None], data: bytes | mmap, walk: Walker) -> str:
     for entry in walk.tables(model, "Metadata"):
         if walk.text(entry, "Name") == "min_runtime_version":
             span = _pick(buffers, walk.call(entry.Buffer), "a metadata buffer")
@@ -253,14 +254,17 @@ def _minimum_runtime(model: Any, buffers: Sequence[Span | None], data: bytes | m
     return ""
 
 
-def _pick(items: Sequence[Any], index: int, what: str) -> Any:
+_Item = TypeVar("_Item")
+
+
+def _pick(items: Sequence[_Item], index: int, what: str) -> _Item:
     if not 0 <= index < len(items):
-        raise Damaged(f"it names {what} {index} of {len(items)}")
+        raise Damaged(f"it refers to {what} {index} of {len(items)}")
     return items[index]
 
 
 def _indices(values: list[int], count: int, lowest: int = 0) -> tuple[int, ...]:
     for value in values:
         if not lowest <= value < count:
-            raise Damaged(f"it names tensor {value} of {count}")
+            raise Damaged(f"it refers to tensor {value} of {count}")
     return tuple(values)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from mmap import mmap
-from typing import Any
 
 from edgekit.formats.tflite.flatbuffer import Walker
 from edgekit.formats.tflite.graph import Graph, Model, Operator
+from edgekit.formats.types import Table
 
 _INTEGERS = {"int32": "<i", "int64": "<q"}
 
@@ -30,7 +30,7 @@ class Loop:
 def loop_of(operator: Operator, graph: Graph, model: Model, data: bytes | mmap, walk: Walker) -> Loop | None:
     """Return what a WHILE operator runs, and how often; None if its graphs are missing.
 
-    The number of rounds is told where the condition is that a counter is less than a constant, and the body adds a
+    The number of rounds is known where the condition is that a counter is less than a constant, and the body adds a
     constant to that counter. Of several such conditions the one that ends first counts.
 
     Args:
@@ -45,7 +45,7 @@ def loop_of(operator: Operator, graph: Graph, model: Model, data: bytes | mmap, 
     union = walk.call(operator.table.BuiltinOptions)
     if union is None:
         return None
-    options: Any = WhileOptions()
+    options: Table = WhileOptions()
     walk.call(options.Init, union.Bytes, union.Pos)
     condition, body = walk.call(options.CondSubgraphIndex), walk.call(options.BodySubgraphIndex)
     if not all(0 <= index < len(model.graphs) for index in (condition, body)):

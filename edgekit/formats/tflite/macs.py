@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from mmap import mmap
-from typing import Any
 
 from edgekit.formats import macs
 from edgekit.formats.macs import Tally
 from edgekit.formats.tflite.flatbuffer import Walker
 from edgekit.formats.tflite.graph import Graph, Model, Operator
 from edgekit.formats.tflite.loops import loop_of
+from edgekit.formats.types import Table
 
 Shape = tuple[int, ...]
 
@@ -134,7 +134,7 @@ def _count(operator: Operator, graph: Graph, tally: Tally, rule: Callable[[list[
         tally.miss(operator.name, "unknown shape")
 
 
-def _adjoint(operator: Operator, options: Any, walk: Walker) -> bool:
+def _adjoint(operator: Operator, options: Table, walk: Walker) -> bool:
     union = walk.call(operator.table.BuiltinOptions)
     if union is None:
         return False

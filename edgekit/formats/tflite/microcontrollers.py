@@ -58,7 +58,7 @@ class _Use:
 
 
 def lacking(data: bytes) -> list[str]:
-    """Return the operators of a .tflite file that TensorFlow Lite Micro cannot run, as they should be told.
+    """Return the operators of a .tflite file that TensorFlow Lite Micro cannot run, as a message names them.
 
     Args:
         data: the file.

@@ -14,19 +14,20 @@ scale, change no output of the interpreters; and the schema gives tensors withou
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sized
 
 from edgekit.errors import ConversionError
 from edgekit.formats.tflite.builder import rebuilt
 from edgekit.formats.tflite.flatbuffer import Damaged, Walker
 from edgekit.formats.tflite.graph import IDENTIFIER, parse
+from edgekit.formats.types import TfliteModel, TfliteObject
 
 _UNREAD_METADATA = (b"CONVERSION_METADATA",)
 
 _REPEATED = (2, 4)
 """Numbers of the types int32 and int64: without a scale they hold shapes and axes, and equal ones share a buffer."""
 
+_CONVERT_AGAIN = "convert the model again"
 READING = (struct.error, TypeError, ValueError, IndexError, AttributeError, OverflowError, RecursionError, MemoryError)
 """What the generated accessors raise where offsets and values make no sense."""
 
@@ -46,7 +47,11 @@ def pack(flatbuffer: bytes) -> bytes:
     from ai_edge_litert import schema_py_generated as schema
 
     if flatbuffer[4:8] != IDENTIFIER:
-        raise ConversionError(f"packing: not a TFLite file: bytes 4 to 8 are {flatbuffer[4:8]!r}")
+        raise ConversionError(
+            f"packing: not a TFLite file: bytes 4 to 8 are {flatbuffer[4:8]!r}, expected {IDENTIFIER!r}",
+            _CONVERT_AGAIN,
+            code="format-unexpected",
+        )
     try:
         parse(flatbuffer, Walker(len(flatbuffer)))
         model = schema.ModelT.InitFromPackedBuf(flatbuffer, 0)
@@ -58,13 +63,17 @@ def pack(flatbuffer: bytes) -> bytes:
             _name_tensors(graph, _signature_names(model, index), model.buffers)
         packed = rebuilt(model)
     except Damaged as error:
-        raise ConversionError(f"packing: this TFLite file is cut off or damaged: {error}") from error
+        raise ConversionError(
+            f"packing: this TFLite file is cut off or damaged: {error}", _CONVERT_AGAIN, code="file-damaged"
+        ) from error
     except READING as error:
-        raise ConversionError("packing: this TFLite file is cut off or damaged") from error
+        raise ConversionError(
+            "packing: this TFLite file is cut off or damaged", _CONVERT_AGAIN, code="file-damaged"
+        ) from error
     return packed if len(packed) < len(flatbuffer) else flatbuffer
 
 
-def _unpackable(model: Any) -> bool:
+def _unpackable(model: TfliteModel) -> bool:
     operators = [o for graph in model.subgraphs for o in graph.operators or []]
     return (
         bool(model.externalBuffers)
@@ -75,7 +84,7 @@ def _unpackable(model: Any) -> bool:
     )
 
 
-def _drop_unread(model: Any) -> None:
+def _drop_unread(model: TfliteModel) -> None:
     model.metadata = [m for m in model.metadata or [] if m.name not in _UNREAD_METADATA] or None
     for graph in model.subgraphs:
         for tensor in graph.tensors:
@@ -92,11 +101,11 @@ def _drop_unread(model: Any) -> None:
                     setattr(operator, field, None)
 
 
-def _is_empty(vector: Any) -> bool:
+def _is_empty(vector: Sized | None) -> bool:
     return vector is None or len(vector) == 0
 
 
-def _drop_buffers(model: Any) -> None:
+def _drop_buffers(model: TfliteModel) -> None:
     """Keep the buffers with something in them that is used, in order, behind the empty one."""
     old = model.buffers
     new: dict[int, int] = {}
@@ -117,8 +126,8 @@ def _drop_buffers(model: Any) -> None:
         return new[index]
 
     for tensor in (t for graph in model.subgraphs for t in graph.tensors):
-        plain = tensor.quantization is None and tensor.type in _REPEATED and not tensor.isVariable
-        tensor.buffer = number(tensor.buffer, plain)
+        shared = tensor.quantization is None and tensor.type in _REPEATED and not tensor.isVariable
+        tensor.buffer = number(tensor.buffer, shared)
     for entry in model.metadata or []:
         entry.buffer = number(entry.buffer, False)
     if model.metadataBuffer is not None:
@@ -126,7 +135,7 @@ def _drop_buffers(model: Any) -> None:
     model.buffers = kept
 
 
-def _signature_names(model: Any, graph: int) -> dict[int, bytes]:
+def _signature_names(model: TfliteModel, graph: int) -> dict[int, bytes]:
     found: dict[int, bytes] = {}
     for signature in model.signatureDefs or []:
         if signature.subgraphIndex == graph:
@@ -135,7 +144,7 @@ def _signature_names(model: Any, graph: int) -> dict[int, bytes]:
     return found
 
 
-def _name_tensors(graph: Any, signature: dict[int, bytes], buffers: list[Any]) -> None:
+def _name_tensors(graph: TfliteObject, signature: dict[int, bytes], buffers: list[TfliteObject]) -> None:
     """Name inputs and outputs as the signature does, constants by layer, and the rest by number.
 
     No two get the same name, and names that are made already stay.

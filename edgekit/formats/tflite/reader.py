@@ -44,7 +44,11 @@ def read_tflite(path: Path) -> FileInfo:
     """
     data = load(path)
     if data[4:8] != IDENTIFIER:
-        raise InputError(f"{path}: not a TFLite file: bytes 4 to 8 are {data[4:8]!r}, expected {IDENTIFIER!r}")
+        raise InputError(
+            f"{path}: not a TFLite file: bytes 4 to 8 are {data[4:8]!r}, expected {IDENTIFIER!r}",
+            "give a .tflite file",
+            code="format-unexpected",
+        )
     walk = Walker(len(data))
     try:
         model = parse(data, walk)

@@ -18,6 +18,7 @@ from edgekit.data.sources import npz_member
 from edgekit.errors import InputError, OutputError
 from edgekit.formats.numpy import archive
 from edgekit.formats.numpy.archive import read_arrays
+from tests.support.raised import raised
 
 X = npy(arrays()["x_train"])
 DEFLATED = zlib.compress(X)[2:-4]
@@ -35,49 +36,52 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("data", "message"),
+    ("data", "expected"),
     [
-        (npz([*members(), ("/etc/x.npy", X)]), "`/etc/x.npy` is no name of an array"),
-        (npz([*members(), ("../../x.npy", X)]), "`../../x.npy` is no name"),
-        (npz([*members(), ("x_train/../a.npy", X)]), "is no name"),
-        (npz([*members(), ("..\\x.npy", X)]), "is no name"),
-        (npz([*members(), ("\\\\host\\x.npy", X)]), "is no name"),
-        (packed([(b"x_train\0.npy", X, {})]), r"`x_train\\x00.npy` is no name"),
-        (packed([(b"\0\0\0\0", X, {})]), r"`\\x00\\x00\\x00\\x00` is no name"),
-        (npz([*members(), ("x/\x1b[31m.npy", X)]), r"`x/\\x1b\[31m.npy` is no name"),
-        (npz([*members(), ("x/\u202e.npy", X)]), r"`x/\\u202e.npy` is no name"),
-        (npz([*members(), ("n" * 2000, X)]), "an array's name has more than 1024 bytes: nnn"),
-        (packed([(b"x/\xff.npy", X, {"flags": 0x800})]), "not a readable .npz file"),
-        (npz([*members(), ("x_train.npy", X)]), "holds `x_train` twice"),
-        (npz([*members(), ("x_train", X)]), "holds `x_train` twice"),
-        (npz(members(), zipfile.ZIP_BZIP2), "x_train is compressed by method 12, which NumPy does not write"),
-        (npz(members(), zipfile.ZIP_LZMA), "compressed by method 14"),
-        (by_hand(method=99), "compressed by method 99"),
-        (by_hand(flags=0x1), "x_train is encrypted"),
-        (by_hand(flags=0x41), "x_train is encrypted"),
-        (by_hand(flags=0x20), "not a readable .npz file"),
-        (by_hand(size=10), "x_train cannot have 10 bytes: 1,088 are there, stored"),
-        (by_hand(size=1 << 30), "x_train cannot have 1,073,741,824 bytes"),
-        (by_hand(size=1 << 30, packed=1 << 30), "overlaps|is cut off"),
-        (by_hand(size=500, packed=500), "not a readable .npz file: Bad CRC-32"),
-        (by_hand(crc=1), "not a readable .npz file: Bad CRC-32"),
-        (by_hand(offset=1 << 30), "is cut off"),
-        (by_hand(offset=100), "overlaps another array|not a readable"),
-        (packed([(b"x.npy", DEFLATED, {"method": 8, "size": 0xFFFFFFFE, "crc": 0})]), "x cannot have 4,294,967,294"),
-        (packed([(b"x.npy", X, {"method": 8, "size": len(X)})]), "not a readable .npz file"),
-        (packed([(n.encode(), d, {"offset": 0}) for n, d in members()]), "overlaps another array"),
-        (WHOLE[:END], "not a readable .npz file"),
-        (b"", "a.npz: is empty"),
-        (b"hello", "its first bytes are those of something else"),
-        (X, "holds a single array"),
-        (npz(members(x_train=WHOLE)), "x_train is not a readable .npy array: its first bytes"),
-        (npz(members(x_train=b"hello")), "x_train is not a readable .npy array"),
-        (npz(members(x_train=headed(literal(shape="(1099511627776, 4)")))), "x_train is cut off"),
+        (npz([*members(), ("/etc/x.npy", X)]), ("archive-suspicious", "`/etc/x.npy`")),
+        (npz([*members(), ("../../x.npy", X)]), ("archive-suspicious", "`../../x.npy`")),
+        (npz([*members(), ("x_train/../a.npy", X)]), ("archive-suspicious",)),
+        (npz([*members(), ("..\\x.npy", X)]), ("archive-suspicious",)),
+        (npz([*members(), ("\\\\host\\x.npy", X)]), ("archive-suspicious",)),
+        (packed([(b"x_train\0.npy", X, {})]), ("archive-suspicious", r"`x_train\x00.npy`")),
+        (packed([(b"\0\0\0\0", X, {})]), ("archive-suspicious", r"`\x00\x00\x00\x00`")),
+        (npz([*members(), ("x/\x1b[31m.npy", X)]), ("archive-suspicious", r"`x/\x1b[31m.npy`")),
+        (npz([*members(), ("x/\u202e.npy", X)]), ("archive-suspicious", r"`x/\u202e.npy`")),
+        (npz([*members(), ("n" * 2000, X)]), ("archive-suspicious", "1024", "`nnn")),
+        (packed([(b"x/\xff.npy", X, {"flags": 0x800})]), ("file-damaged",)),
+        (npz([*members(), ("x_train.npy", X)]), ("file-damaged", "`x_train`")),
+        (npz([*members(), ("x_train", X)]), ("file-damaged", "`x_train`")),
+        (npz(members(), zipfile.ZIP_BZIP2), ("archive-suspicious", "x_train", "12")),
+        (npz(members(), zipfile.ZIP_LZMA), ("archive-suspicious", "14")),
+        (by_hand(method=99), ("archive-suspicious", "99")),
+        (by_hand(flags=0x1), ("archive-suspicious", "x_train is encrypted")),
+        (by_hand(flags=0x41), ("archive-suspicious", "x_train is encrypted")),
+        (by_hand(flags=0x20), ("file-damaged",)),
+        (by_hand(size=10), ("archive-suspicious", "x_train", "10", "1,088")),
+        (by_hand(size=1 << 30), ("archive-suspicious", "x_train", "1,073,741,824")),
+        (by_hand(size=1 << 30, packed=1 << 30), ("file-damaged", "x_train")),
+        (by_hand(size=500, packed=500), ("file-damaged", "CRC-32")),
+        (by_hand(crc=1), ("file-damaged", "CRC-32")),
+        (by_hand(offset=1 << 30), ("file-damaged",)),
+        (by_hand(offset=100), ("archive-suspicious",)),
+        (
+            packed([(b"x.npy", DEFLATED, {"method": 8, "size": 0xFFFFFFFE, "crc": 0})]),
+            ("archive-suspicious", "4,294,967,294"),
+        ),
+        (packed([(b"x.npy", X, {"method": 8, "size": len(X)})]), ("file-damaged",)),
+        (packed([(n.encode(), d, {"offset": 0}) for n, d in members()]), ("archive-suspicious", "overlaps")),
+        (WHOLE[:END], ("file-damaged",)),
+        (b"", ("file-empty",)),
+        (b"hello", ("format-unexpected",)),
+        (X, ("format-unexpected", "a single array")),
+        (npz(members(x_train=WHOLE)), ("file-damaged", "x_train")),
+        (npz(members(x_train=b"hello")), ("file-damaged", "x_train")),
+        (npz(members(x_train=headed(literal(shape="(1099511627776, 4)")))), ("file-damaged", "x_train")),
     ],
 )
-def test_what_lies_is_refused(path: Path, data: bytes, message: str) -> None:
+def test_what_lies_is_refused(path: Path, data: bytes, expected: tuple[str, ...]) -> None:
     path.write_bytes(data)
-    with pytest.raises(InputError, match=r"a\.npz: .*" + message if "a.npz" not in message else message):
+    with raised(*expected):
         read_arrays(path)
     with pytest.raises(InputError, match=r"a\.npz"):
         load_raw(str(path))
@@ -101,11 +105,11 @@ def test_a_list_of_members_that_fills_the_memory(path: Path, monkeypatch: pytest
     path.write_bytes(WHOLE)
     monkeypatch.setattr(archive, "MOST_DIRECTORY", 100)
     monkeypatch.setattr(archive.zipfile, "ZipFile", lambda _: pytest.fail("the list was read"))
-    with pytest.raises(InputError, match="MiB of member names"):
+    with raised("file-too-large"):
         read_arrays(path)
     # The end is where the zip library looks for it, whatever else looks like one.
     path.write_bytes(WHOLE[: END + 8] + b"PK\x05\x06" + WHOLE[END + 12 :])
-    with pytest.raises(InputError, match="MiB of member names"):
+    with raised("file-too-large"):
         read_arrays(path)
 
 
@@ -113,7 +117,7 @@ def test_zip_bombs(path: Path, work_folder: Path, monkeypatch: pytest.MonkeyPatc
     for data in (bomb(2), bomb(1, [b"x_train/a.npy", b"x_train/b.npy"])):
         path.write_bytes(data)
         for reader in (load_raw, lambda p: read_arrays(Path(p))):
-            with pytest.raises(InputError, match=r"MiB unpack to 2,048 MiB, as in a zip bomb"):
+            with raised("archive-suspicious", "2,048"):
                 reader(str(path))
     assert not list(work_folder.rglob("*"))
 
@@ -139,7 +143,7 @@ def test_nothing_is_unpacked_before_its_header_is_read(
     monkeypatch.setattr(npz_member, "UNPACK_BYTES", 0)
     lying = headed(literal(shape="(1099511627776, 4)"), b"\0" * 100_000)
     path.write_bytes(npz(members(x_train=lying), zipfile.ZIP_DEFLATED))
-    with pytest.raises(InputError, match=r"x_train is cut off"):
+    with raised("file-damaged", "x_train"):
         load_raw(str(path))
     assert not [p for p in work_folder.rglob("*") if p.is_file()]
 
@@ -150,5 +154,5 @@ def test_an_end_of_64_bits(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     locator = struct.pack("<4sIQI", b"PK\x06\x07", 0, END, 1)
     path.write_bytes(WHOLE[:END] + end64 + locator + WHOLE[END:])
     monkeypatch.setattr(archive.zipfile, "ZipFile", lambda _: pytest.fail("the list was read"))
-    with pytest.raises(InputError, match="MiB of member names"):
+    with raised("file-too-large"):
         read_arrays(path)

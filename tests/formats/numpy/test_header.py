@@ -12,6 +12,7 @@ from benchmarks.hostile.data_files import arrays, headed, literal, npy
 from edgekit.errors import InputError
 from edgekit.formats.numpy import header
 from edgekit.formats.numpy.header import read_array, read_header
+from tests.support.raised import raised
 
 X = arrays()["x_train"]
 
@@ -45,52 +46,52 @@ def test_what_others_write_is_read(text: str, version: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "message"),
+    ("data", "expected"),
     [
-        (headed(literal(shape="(1099511627776, 4)")), "is cut off: 17,592,186,044,416 bytes expected for shape"),
-        (headed(literal(shape="(4294967296, 4294967296)")), "is cut off"),
-        (headed(literal(shape="(9223372036854775808, 4)")), "a size that no machine can hold"),
-        (headed(literal(shape="(0, 9223372036854775808)")), "a size that no machine can hold"),
-        (headed(literal(shape=f"({'9' * 5000}, 4)")), r"its shape is \(999"),
-        (headed(literal(shape="(-60, 4)")), r"its shape \(-60, 4\) has a negative size"),
-        (headed(literal(shape="(-60, -4)")), "has a negative size"),
-        (headed(literal(shape="(" + "1, " * 40 + ")")), "its shape has 40 sizes, more than 32"),
-        (headed(literal(shape="(60.0, 4)")), "none that NumPy writes"),
-        (headed(literal(shape="(٦٠, ٤)"), version=(3, 0)), "none that NumPy writes"),
-        (headed(literal(shape="(" * 4000 + ")" * 4000), version=(2, 0)), "none that NumPy writes"),
-        (headed("[" * 9000, version=(2, 0)), "none that NumPy writes"),
-        (headed(literal(shape="(" + "-" * 9000 + "1,)"), version=(2, 0)), r"its shape is \(---"),
-        (headed(literal(shape="(9**9**9, 4)")), "none that NumPy writes"),
-        (headed(literal() + " " * 2_000_000, version=(2, 0)), "its header has 2,000,... bytes, more than 10,000"),
-        (headed(literal(), b"", (2, 0), 0xFFFFFFFF), "its header has 4,294,967,295 bytes"),
-        (headed(literal(), b"", (1, 0), 5000), "its header is cut off"),
-        (headed(literal(), version=(4, 0)), "version 4.0 is not known"),
-        (headed(literal().encode() + b"\xff", version=(3, 0)), "its header is no text"),
-        (headed(literal("'|O'")), "holds Python objects, which edgekit never unpickles"),
-        (headed(literal("'O8'")), "holds Python objects"),
-        (headed(literal("[('a', '<f4')]")), "holds records with several fields"),
-        (headed(literal("[('a', '|O')]")), "holds records with several fields"),
-        (headed(literal("'<M8[ns]'")), r"holds values of type `<M8\[ns\]`, expected numbers"),
-        (headed(literal("'|V4'")), "expected numbers"),
-        (headed(literal("'<c8'")), "expected numbers"),
-        (headed(literal("'<f16'")), "expected numbers"),
-        (headed(literal("'<U0'", shape="(4000000000000000000,)"), b""), "expected numbers"),
-        (headed(literal("'f4,f4'")), "expected numbers"),
-        (headed(literal("__import__('os').abort()")), "none that NumPy writes"),
-        (headed(literal(fortran="1")), "none that NumPy writes"),
-        (headed(literal()[:-1] + "'shape': (1, 4), }"), "none that NumPy writes"),
-        (headed(literal()[:-1] + "'more': (1, 4), }"), "none that NumPy writes"),
-        (headed("{'descr': '<f4', 'fortran_order': False, }"), "none that NumPy writes"),
-        (headed(literal() + "; import os"), "none that NumPy writes"),
-        (npy(X)[:-1], "is cut off: 960 bytes expected for shape"),
-        (b"", "its first bytes are those of something else"),
-        (b"\x93NUMPY", "its first bytes are those of something else"),
-        (b"\x80\x04cos\nsystem\n(S'true'\ntR.", "its first bytes are those of something else"),
+        (headed(literal(shape="(1099511627776, 4)")), ("file-damaged", "17,592,186,044,416")),
+        (headed(literal(shape="(4294967296, 4294967296)")), ("file-damaged",)),
+        (headed(literal(shape="(9223372036854775808, 4)")), ("file-damaged",)),
+        (headed(literal(shape="(0, 9223372036854775808)")), ("file-damaged",)),
+        (headed(literal(shape=f"({'9' * 5000}, 4)")), ("file-damaged", "999")),
+        (headed(literal(shape="(-60, 4)")), ("file-damaged", "(-60, 4)")),
+        (headed(literal(shape="(-60, -4)")), ("file-damaged",)),
+        (headed(literal(shape="(" + "1, " * 40 + ")")), ("file-damaged", "40", "32")),
+        (headed(literal(shape="(60.0, 4)")), ("file-damaged",)),
+        (headed(literal(shape="(٦٠, ٤)"), version=(3, 0)), ("file-damaged",)),
+        (headed(literal(shape="(" * 4000 + ")" * 4000), version=(2, 0)), ("file-damaged",)),
+        (headed("[" * 9000, version=(2, 0)), ("file-damaged",)),
+        (headed(literal(shape="(" + "-" * 9000 + "1,)"), version=(2, 0)), ("file-damaged",)),
+        (headed(literal(shape="(9**9**9, 4)")), ("file-damaged",)),
+        (headed(literal() + " " * 2_000_000, version=(2, 0)), ("file-damaged", "2,000", "10,000")),
+        (headed(literal(), b"", (2, 0), 0xFFFFFFFF), ("file-damaged", "4,294,967,295")),
+        (headed(literal(), b"", (1, 0), 5000), ("file-damaged",)),
+        (headed(literal(), version=(4, 0)), ("file-damaged", "4.0")),
+        (headed(literal().encode() + b"\xff", version=(3, 0)), ("file-damaged",)),
+        (headed(literal("'|O'")), ("array-not-numbers",)),
+        (headed(literal("'O8'")), ("array-not-numbers",)),
+        (headed(literal("[('a', '<f4')]")), ("array-not-numbers",)),
+        (headed(literal("[('a', '|O')]")), ("array-not-numbers",)),
+        (headed(literal("'<M8[ns]'")), ("array-not-numbers", "<M8[ns]")),
+        (headed(literal("'|V4'")), ("array-not-numbers",)),
+        (headed(literal("'<c8'")), ("array-not-numbers",)),
+        (headed(literal("'<f16'")), ("array-not-numbers",)),
+        (headed(literal("'<U0'", shape="(4000000000000000000,)"), b""), ("array-not-numbers",)),
+        (headed(literal("'f4,f4'")), ("array-not-numbers",)),
+        (headed(literal("__import__('os').abort()")), ("file-damaged",)),
+        (headed(literal(fortran="1")), ("file-damaged",)),
+        (headed(literal()[:-1] + "'shape': (1, 4), }"), ("file-damaged",)),
+        (headed(literal()[:-1] + "'more': (1, 4), }"), ("file-damaged",)),
+        (headed("{'descr': '<f4', 'fortran_order': False, }"), ("file-damaged",)),
+        (headed(literal() + "; import os"), ("file-damaged",)),
+        (npy(X)[:-1], ("file-damaged", "960")),
+        (b"", ("file-damaged",)),
+        (b"\x93NUMPY", ("file-damaged",)),
+        (b"\x80\x04cos\nsystem\n(S'true'\ntR.", ("file-damaged",)),
     ],
 )
-def test_what_lies_is_refused(data: bytes, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_lies_is_refused(data: bytes, expected: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(header.np, "empty", lambda *_: pytest.fail("allocated"))
-    with pytest.raises(InputError, match=r"^a\.npz: x .*" + message) as caught:
+    with raised(*expected) as caught:
         read(data)
     assert caught.value.hint
 
@@ -100,13 +101,13 @@ def test_more_than_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
         raise MemoryError
 
     monkeypatch.setattr(header.np, "empty", full)
-    with pytest.raises(InputError, match="x is larger than the memory"):
+    with raised("array-larger-than-memory"):
         read(npy(X))
 
 
 def test_bytes_that_end_early() -> None:
     data = npy(X)
-    with pytest.raises(InputError, match="x is cut off: 960 bytes expected, 900 are there"):
+    with raised("file-damaged", "960", "900"):
         read_array(io.BytesIO(data[:-60]), len(data), "a.npz: x")
 
 
