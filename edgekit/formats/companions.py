@@ -96,7 +96,7 @@ def computing_only(path: Path, passed: Gate) -> None:
         raise InputError(
             f"{brief(path)}: has {passed.parts:,} operators and operator inputs, expected at most {MOST_PARTS:,}",
             "check that this is a model for a small device",
-            code="file-too-large",
+            code="model-too-large",
         )
     if passed.foreign:
         names = ", ".join(f"`{visible(name[:100])}`" for name in passed.foreign[:5])

@@ -44,7 +44,7 @@ def check_file(path: Path) -> int:
         raise InputError(
             f"{brief(path)}: has {size / (1 << 30):,.1f} GiB, expected a model file of at most {MAX_BYTES >> 30} GiB",
             "check that this is a model for a small device",
-            code="file-too-large",
+            code="model-too-large",
         )
     return size
 

@@ -181,7 +181,7 @@ def test_a_location_given_twice(folder: Path) -> None:
 def test_a_file_with_a_hole(folder: Path) -> None:
     with (folder / "w").open("wb") as stream:
         stream.truncate(1 << 40)
-    with raised("file-too-large", "8"):
+    with raised("model-too-large", "8"):
         gate(with_tensor(folder, outside(folder, "w")))
 
 

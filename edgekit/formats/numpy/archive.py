@@ -60,7 +60,7 @@ class Archive:
             raise InputError(
                 f"{plain(path)}: has more than {MOST_DIRECTORY >> 20} MiB of array names",
                 "split it into several files",
-                code="file-too-large",
+                code="archive-suspicious",
             )
         self._zip = zipfile.ZipFile(stream)
         self.members = _checked(path, self._zip.infolist(), size)

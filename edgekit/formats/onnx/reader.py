@@ -87,7 +87,7 @@ def parse(path: Path) -> OnnxModel:
         raise InputError(
             f"{brief(path)}: is larger than 2 GiB, the limit of an .onnx file",
             "save the weights in a file beside it, as external data",
-            code="file-too-large",
+            code="model-too-large",
         )
     data = bytes(load(path))
     try:

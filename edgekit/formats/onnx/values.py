@@ -50,7 +50,7 @@ class Store:
                         f"{path}: with its external data the model is larger than {MAX_BYTES >> 30} GiB, the most that "
                         "edgekit takes",
                         "check that this is a model for a small device",
-                        code="file-too-large",
+                        code="model-too-large",
                     )
             onnx_external.check_range(files[where.location], tensor, where, sizes[where.location])
         return dict(sorted(files.items()))
