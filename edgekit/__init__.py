@@ -1,31 +1,90 @@
-"""edgekit: from a trained Keras model to int8 files for a phone or a small board, measured.
+"""edgekit: from a trained model to int8 files for a phone or a small board, measured.
 
     >>> import edgekit
     >>> bundle = edgekit.compress("model.keras", "my.npz", "int8")  # doctest: +SKIP
-    >>> edgekit.bench(bundle)  # doctest: +SKIP
+    >>> edgekit.bench(bundle, target="rpi4", host="pi@10.0.0.7")  # doctest: +SKIP
 
-`edgekit.compress` and `edgekit.bench` are explained in `edgekit.api.api`.
+Everything that a command does, a function does. What is exported here is the Python face; nothing else is promised to
+stay. Everything is imported when it is first asked for: `edgekit --help` does without.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from edgekit.frameworks.onnxruntime import switch_off
 from edgekit.version import __version__
 
 if TYPE_CHECKING:
-    from edgekit.api.api import bench, compress
+    from edgekit.api.compression import compress
+    from edgekit.api.files import inspect, load_bundle, load_record, push
+    from edgekit.api.measurement import bench
+    from edgekit.api.names import Stage, explain, find_target, init, list_recipes, list_targets, load_recipe
+    from edgekit.api.results import Bundle, BundleFile, Ledger
+    from edgekit.api.rows import Record
+    from edgekit.api.training import train
+    from edgekit.bundle.recipe import Recipe
+    from edgekit.devices.target import Target
+    from edgekit.errors import (
+        ChanceError,
+        ConnectionFailed,
+        ConversionError,
+        EdgekitError,
+        InputError,
+        MissingExtraError,
+        OutputError,
+        QualityError,
+        RunnerCrashed,
+        RunnerError,
+        RunnerTimeout,
+        TargetError,
+        TargetTimeout,
+    )
+    from edgekit.progress import Counted, Event, Notice, Warned
+    from edgekit.tasks.metrics import Score
 
-__all__ = ["__version__", "bench", "compress"]
+_FROM = {
+    "edgekit.api.compression": ("compress",),
+    "edgekit.api.files": ("inspect", "load_bundle", "load_record", "push"),
+    "edgekit.api.measurement": ("bench",),
+    "edgekit.api.names": (
+        "Stage", "explain", "find_target", "init", "list_recipes", "list_targets", "load_recipe",
+    ),
+    "edgekit.api.results": ("Bundle", "BundleFile", "Ledger"),
+    "edgekit.api.rows": ("Record",),
+    "edgekit.api.training": ("train",),
+    "edgekit.bundle.recipe": ("Recipe",),
+    "edgekit.devices.target": ("Target",),
+    "edgekit.errors": (
+        "ChanceError", "ConnectionFailed", "ConversionError", "EdgekitError", "InputError", "MissingExtraError",
+        "OutputError", "QualityError", "RunnerCrashed", "RunnerError", "RunnerTimeout", "TargetError", "TargetTimeout",
+    ),
+    "edgekit.progress": ("Counted", "Event", "Notice", "Warned"),
+    "edgekit.tasks.metrics": ("Score",),
+}  # fmt: skip
+_MODULES = {name: module for module, names in _FROM.items() for name in names}
+
+__all__ = [  # noqa: RUF022 - functions, results, errors
+    "__version__",
+    "bench", "compress", "explain", "find_target", "init", "inspect", "list_recipes", "list_targets", "load_bundle",
+    "load_record", "load_recipe", "push", "train",
+    "Bundle", "BundleFile", "Counted", "Event", "Ledger", "Notice", "Recipe", "Record", "Score", "Stage",
+    "Target", "Warned",
+    "ChanceError", "ConnectionFailed", "ConversionError", "EdgekitError", "InputError", "MissingExtraError",
+    "OutputError", "QualityError", "RunnerCrashed", "RunnerError", "RunnerTimeout", "TargetError", "TargetTimeout",
+]  # fmt: skip
 
 switch_off()
 
 
 def __getattr__(name: str) -> Any:
-    """Import the Python interface when it is first asked for: `edgekit --help` does without."""
-    if name in ("bench", "compress"):
-        from edgekit.api import api
-
-        return getattr(api, name)
+    """Import what is exported when it is first asked for."""
+    if name in _MODULES:
+        return getattr(import_module(_MODULES[name]), name)
     raise AttributeError(f"module 'edgekit' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Return the exported names."""
+    return sorted(__all__)

@@ -5,6 +5,7 @@
     ├── ChanceError            a model is no better than a constant guess on the data, however it is fed
     ├── MissingExtraError      a command needs an optional part of edgekit that is not installed
     ├── OutputError            a result could not be written (exists already, disk full, no permission)
+    ├── QualityError           a bundle is made, and lost too much of the model's quality to be used
     ├── ConversionError        an exporter or a bridge could not express the model
     ├── TargetError            a device cannot do what is asked of it: unreachable, no Python, disk full, busy
     │   ├── ConnectionFailed   the way to it broke; trying again may help
@@ -44,6 +45,23 @@ class InputError(EdgekitError):
 
 class ChanceError(EdgekitError):
     """A model is no better than a constant guess on the samples that it is to be compressed with."""
+
+
+class QualityError(EdgekitError):
+    """A bundle is made and kept, and lost too much of the model's quality to be used.
+
+    Args:
+        message: what was lost.
+        hint: what to try.
+        code: of `edgekit.codes`.
+        bundle: the bundle, an `edgekit.Bundle`; None where it is not at hand.
+    """
+
+    bundle: object = None
+
+    def __init__(self, message: str, hint: str = "", *, code: str = "", bundle: object = None) -> None:
+        super().__init__(message, hint, code=code)
+        self.bundle = bundle
 
 
 class MissingExtraError(EdgekitError):

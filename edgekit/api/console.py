@@ -32,10 +32,21 @@ class Console:
         self._quiet = quiet
         try:
             self._out: TextIO = os.fdopen(os.dup(sys.stderr.fileno()), "w", buffering=1)
-            atexit.register(_close, self._out)
+            self._own = True
+            atexit.register(self._close)
         except (OSError, ValueError, AttributeError):  # stderr is not a file, as under a test runner
-            self._out = sys.stderr
+            self._out, self._own = sys.stderr, False
         self._bar: RichProgress | None = None
+
+    def __enter__(self) -> Console:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the copy."""
+        if self._own:
+            atexit.unregister(self._close)
+            self._close()
 
     def notify(self, message: str) -> None:
         """Print a line."""
@@ -82,10 +93,9 @@ class Console:
             with contextlib.suppress(OSError):  # whoever read it is gone; the work goes on
                 print(line.encode(encoding, "backslashreplace").decode(encoding), file=self._out, flush=True)
 
-
-def _close(stream: TextIO) -> None:
-    with contextlib.suppress(OSError):  # as above
-        stream.close()
+    def _close(self) -> None:
+        with contextlib.suppress(OSError):  # as above
+            self._out.close()
 
 
 class _Bar:

@@ -105,6 +105,27 @@ class Recipe:
         name = "+".join([self.name, *(stage.use for stage in added)])
         return replace(self, name=name, description=f"{order}; then {', '.join(self.schemes)} files", stages=stages)
 
+    def changed(
+        self,
+        *,
+        seed: int | None = None,
+        eval_samples: int | None = None,
+        calibration_samples: int | None = None,
+        calibration_method: str | None = None,
+    ) -> Recipe:
+        """Return the recipe with what is given in place of its own.
+
+        Raises:
+            InputError: there is no such calibration method.
+        """
+        return replace(
+            self,
+            seed=self.seed if seed is None else seed,
+            eval_samples=self.eval_samples if eval_samples is None else eval_samples,
+            calibration_samples=calibration_samples or self.calibration_samples,
+            calibration_method=known_calibration(calibration_method or self.calibration_method),
+        )
+
     def to_toml(self) -> str:
         """Return the recipe as TOML that `load_recipe` reads back to an equal recipe (but for its name)."""
         lines = [
@@ -202,7 +223,7 @@ def parse(text: str, name: str, source: str) -> Recipe:
     )
 
 
-def calibration_method(name: str) -> str:
+def known_calibration(name: str) -> str:
     """Return the name of a calibration method.
 
     Raises:

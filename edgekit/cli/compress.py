@@ -124,20 +124,18 @@ def command(
     import dataclasses
 
     from edgekit.bundle.manifest import MANIFEST, strangers
-    from edgekit.bundle.recipe import calibration_method as known_method
     from edgekit.bundle.recipe import load_recipe, parse_stage
     from edgekit.files.destinations import prove_bundle
     from edgekit.files.temporary import claim
 
     chosen = load_recipe(recipe).with_stages(map(parse_stage, stage or ()))
-    chosen = dataclasses.replace(
-        chosen,
-        seed=chosen.seed if seed is None else seed,
-        eval_samples=chosen.eval_samples if eval_samples is None else eval_samples,
-        calibration_samples=calibration_samples or chosen.calibration_samples,
-        calibration_method=known_method(calibration_method or chosen.calibration_method),
-        normalize_outside=outside or chosen.normalize_outside,
+    chosen = chosen.changed(
+        seed=seed,
+        eval_samples=eval_samples,
+        calibration_samples=calibration_samples,
+        calibration_method=calibration_method,
     )
+    chosen = dataclasses.replace(chosen, normalize_outside=outside or chosen.normalize_outside)
     how = preprocessing(scale, mean, std, layout, channels)
     sizes, numbers = shapes(input_shape or ()), values(input_value or ())
     folder = out or Path(f"{model.stem if model else 'digits-cnn'}-{chosen.name}")

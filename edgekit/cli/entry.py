@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
 
-from edgekit.cli.interruptions import Interruptions
 from edgekit.cli.output import Output, ask, asked, show_json
 from edgekit.cli.printed import Printed
 from edgekit.cli.terminal import guarded, message
-from edgekit.errors import EdgekitError, InputError
-from edgekit.files.temporary import of_temporaries, own_process
+from edgekit.errors import InputError
+from edgekit.files.explained import explained
+from edgekit.files.temporary import own_process
+from edgekit.processes.interruptions import Interruptions
 from edgekit.text.printable import with_code
 
 PIPE_CLOSED = 128 + signal.SIGPIPE
@@ -59,13 +59,13 @@ def run(app: Callable[[Sequence[str] | None], object], name: str, arguments: Seq
 
 def _failed(error: Exception, name: str) -> int:
     """Print an explained failure and return its exit code; raise any other."""
-    explained = _explained(error)
-    if explained is None:
+    known = explained(error)
+    if known is None:
         raise error
     if asked().as_json:
-        show_json(failure(explained.code, explained.message, explained.hint))
-    hint = [f"  hint: {explained.hint}"] if explained.hint else []
-    _print(f"{name}: {with_code(explained.message, explained.code)}", *hint)
+        show_json(failure(known.code, known.message, known.hint))
+    hint = [f"  hint: {known.hint}"] if known.hint else []
+    _print(f"{name}: {with_code(known.message, known.code)}", *hint)
     return 1
 
 
@@ -84,17 +84,3 @@ def _print(*lines: str) -> None:
 def _check_arguments(arguments: Sequence[str]) -> None:
     if any("\0" in argument for argument in arguments):
         raise InputError("an argument holds a NUL character, which no path and no option has")
-
-
-def _explained(error: Exception) -> EdgekitError | None:
-    """Return the explained failure that an exception is: also what the system says of a path, wherever it came from."""
-    if isinstance(error, EdgekitError):
-        return error
-    if isinstance(error, OSError) and (full := of_temporaries(error)) is not None:
-        return full
-    if isinstance(error, OSError) and error.filename is not None and error.strerror:
-        named = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else str(error.filename)
-        return EdgekitError(f"{named if len(named) < 200 else named[:200] + '…'}: {error.strerror}")
-    if isinstance(error, ValueError) and "embedded null" in str(error):
-        return EdgekitError("a path holds a NUL character")
-    return None

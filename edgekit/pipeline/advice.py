@@ -13,10 +13,10 @@ from edgekit.formats.tflite.exponentials import Coarse
 from edgekit.pipeline.quality import Judged, Loss
 from edgekit.pipeline.source import Source
 from edgekit.schema.toml import to_toml
+from edgekit.tasks.metrics import LOWER_IS_BETTER
 from edgekit.tasks.scores import score_text
 from edgekit.text.printable import visible
 
-LOWER_IS_BETTER = ("mae", "mse")
 CALIBRATION = "with --calibration-method mse or percentile, or with more samples (--calibration-samples 2000)"
 RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "ConvLSTM2D")
 """Layers whose state collects the rounding of every step, and that are not trained for int8."""

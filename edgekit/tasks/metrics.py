@@ -18,6 +18,8 @@ from edgekit.schema.rules import AnyFloat, Choosing, Count, Natural, Through, Wr
 from edgekit.stats import Interval, bootstrap_ratio, mean_interval, sqnr_db, wilson
 from edgekit.tasks.task import DENSE, SIGMOID, SOFTMAX, VALUES, Head
 
+LOWER_IS_BETTER = ("mae", "mse")
+
 
 @dataclass(frozen=True)
 class Score:
@@ -34,6 +36,16 @@ class Score:
     interval: Interval
     samples: int
     correct: int | None = None
+
+    @property
+    def value(self) -> float:
+        """The metric's value; of a share from 0 to 1."""
+        return self.interval.value
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Whether less is better, as of errors; a function of the user's is taken for a score."""
+        return self.metric in LOWER_IS_BETTER
 
     @classmethod
     def of_count(cls, correct: int, samples: int, metric: str = "accuracy") -> Score:

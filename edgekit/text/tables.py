@@ -4,10 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Protocol
 
-from edgekit.stats import Interval
 from edgekit.text.printable import lines as lines_of
 from edgekit.text.printable import visible
+
+
+class Interval(Protocol):
+    """A number with the ends of its 95 % interval."""
+
+    @property
+    def value(self) -> float:
+        """The number."""
+
+    @property
+    def low(self) -> float:
+        """The lower end."""
+
+    @property
+    def high(self) -> float:
+        """The upper end."""
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -17,10 +17,10 @@ from pathlib import Path
 import pytest
 import typer
 
-from edgekit.cli import interruptions
 from edgekit.cli.entry import run
 from edgekit.errors import ConversionError
 from edgekit.files import temporary
+from edgekit.processes import interruptions
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])

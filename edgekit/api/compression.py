@@ -1,0 +1,223 @@
+"""`edgekit.compress`: the request, checked and written down, and the bundle that comes back.
+
+Compressing happens in a process of its own, because TensorFlow has to be started with Keras 2 behind it there, whatever
+is imported here, and because its memory is given back afterwards.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit.api.reporting import ProgressOption, receiving
+from edgekit.api.results import Bundle
+from edgekit.api.words import face
+from edgekit.bundle.manifest import read_bundle
+from edgekit.bundle.recipe import Recipe, StageSpec, load_recipe, parse_stage
+from edgekit.errors import InputError, QualityError
+from edgekit.files.temporary import temporary_folder
+from edgekit.processes import work
+
+PerInput = float | Sequence[float] | Mapping[str, "float | Sequence[float]"]
+"""One number, one a channel, or either for each input by its name."""
+
+
+@face
+def compress(
+    model: Any = None,
+    data: Any = "digits",
+    recipe: str | Path | Recipe = "int8",
+    out: str | Path | None = None,
+    *,
+    stages: Sequence[str | StageSpec] = (),
+    scale: float | Mapping[str, float] | None = None,
+    mean: PerInput | None = None,
+    std: PerInput | None = None,
+    layout: str | Mapping[str, str] | None = None,
+    channels: str | Mapping[str, str] | None = None,
+    normalize_outside: bool = False,
+    input_shapes: Mapping[str, Sequence[int]] | None = None,
+    input_values: Mapping[str, float] | None = None,
+    seed: int | None = None,
+    eval_samples: int | None = None,
+    calibration_samples: int | None = None,
+    calibration_method: str | None = None,
+    metric: str | None = None,
+    task: str | None = None,
+    allow_unsafe: bool = False,
+    custom: Sequence[str] = (),
+    fresh: bool = False,
+    anyway: bool = False,
+    force: bool = False,
+    progress: ProgressOption = False,
+) -> Bundle:
+    """Compress a model into a bundle of TFLite and ONNX files.
+
+    Args:
+        model: a Keras 2 or Keras 3 model in memory, or the path of a model file; None trains the demo model.
+        data: what `--data` takes; or arrays: `(x, y)`, `(x_train, y_train, x_test, y_test)`, `((x_train, y_train),
+            (x_test, y_test))`, a dictionary with these names, `tf.data` sets, or one array without labels. Without a
+            test part a fixed random fifth becomes one.
+        recipe: a recipe's name, a `.toml` file, or a `Recipe`.
+        out: the folder to create; by default MODEL-RECIPE in the current folder.
+        stages: after the recipe's: `Stage("prune", amount=0.5)`, or text as `--stage` takes it.
+        scale: inputs are `(x * scale - mean) / std`; of several inputs by name. By default as the model was trained,
+            else 1/255 for bytes, or 1 if the model begins with a Rescaling or Normalization of its own, or what a trial
+            on labelled samples finds to be clearly better.
+        mean: one number, or one a channel; of several inputs by name.
+        std: as `mean`.
+        layout: `NHWC` or `NCHW`, what the model expects.
+        channels: `RGB` or `BGR`, what the model expects of samples stored as RGB.
+        normalize_outside: move Rescaling and (Batch)Normalization of the model's start into the preprocessing.
+        input_shapes: sizes with the batch, by name, of inputs that leave some open.
+        input_values: of inputs that hold one number: constants from now on.
+        seed: governs everything random; by default the recipe's.
+        eval_samples: test samples kept in the bundle; 0: all; by default the recipe's.
+        calibration_samples: that set quantization ranges; by default the recipe's.
+        calibration_method: `minmax`, `percentile` or `mse`; by default the recipe's.
+        metric: as `--metric`.
+        task: as `--task`, such as `regression`, where labels and outputs do not show it.
+        allow_unsafe: load Lambda layers, which run code from the model file.
+        custom: classes and functions that the model needs, each `module:NAME` or `file.py:NAME`.
+        fresh: start over, in place of going on where an interrupted run of the same job stopped.
+        anyway: go on, and accept the bundle, where edgekit finds the model or the files worthless.
+        force: replace the bundle at `out`.
+        progress: True shows lines and bars on stderr; a function gets every `edgekit.Event`.
+
+    Returns:
+        The bundle; its `repr` is the table of its files.
+
+    Raises:
+        QualityError: the bundle is made, and lost too much of the model's quality; it is `error.bundle`.
+        EdgekitError: what the command line would say: its class, message, hint and code.
+        KeyboardInterrupt: Ctrl-C; the worker process has ended, and nothing is left half-written.
+
+    Example:
+        >>> bundle = edgekit.compress(model, (x, y), "dynamic", out="small")
+        >>> [file.name for file in bundle.files]
+        ['digits-float32.tflite', 'digits-dynamic.tflite', 'digits-float32.onnx']
+    """
+    with temporary_folder("api") as folder, receiving(progress) as receiver:
+        path = None if model is None else _model_file(model, folder)
+        chosen = _recipe(recipe, stages, seed, eval_samples, calibration_samples, calibration_method)
+        chosen = replace(chosen, normalize_outside=normalize_outside or chosen.normalize_outside)
+        target = Path(out) if out is not None else Path(f"{path.stem if path else 'digits-cnn'}-{chosen.name}")
+        (folder / "recipe.toml").write_text(chosen.to_toml(), encoding="utf-8")
+        request = {
+            "model": path and str(path.absolute()),
+            "data": data_spec(data, folder),
+            "recipe": [chosen.name, str(folder / "recipe.toml")],
+            "out": str(target),
+            "preprocessing": preprocessing_fields(scale=scale, mean=mean, std=std, layout=layout, channels=channels),
+            "input_shapes": {name: list(map(int, sizes)) for name, sizes in (input_shapes or {}).items()},
+            "input_values": {name: float(value) for name, value in (input_values or {}).items()},
+            "metric": metric,
+            "task": task or "",
+            "allow_unsafe": allow_unsafe,
+            "custom": list(custom),
+            "fresh": fresh,
+            "anyway": anyway,
+            "force": force,
+        }
+        result = work.run("edgekit.api.compression_work:compress", _plain(request), receiver, f"compress {target}")
+    bundle = Bundle.of(read_bundle(target), tuple(receiver.warnings))
+    if isinstance(result, dict) and result["large"] and not anyway:
+        raise QualityError(
+            f"{target}: the bundle is kept, and lost too much to be used: {result['lost'][0]}",
+            f"{result['advice']}; --anyway accepts it",
+            code="quality-lost",
+            bundle=bundle,
+        )
+    return bundle
+
+
+def _model_file(model: Any, folder: Path) -> Path:
+    if isinstance(model, (str, Path)):
+        return Path(model)
+    if not callable(getattr(model, "save", None)) or not hasattr(model, "layers"):
+        raise InputError(
+            f"model: expected a Keras model or a path, got {type(model).__name__}",
+            "give a Keras model, or the path of a model file",
+            code="model-wrong-type",
+        )
+    path = folder / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', str(model.name)) or 'model'}.keras"
+    try:
+        model.save(path)
+    except Exception as error:  # Keras raises what it likes
+        raise InputError(
+            f"model: Keras cannot save it: {error}", "save it yourself and give the path", code="model-not-saved"
+        ) from error
+    return path
+
+
+def data_spec(data: Any, folder: Path) -> str:
+    """Return what `--data` takes: as it is, or arrays written to a file in `folder`."""
+    if isinstance(data, (str, Path)):
+        return str(data)
+    from edgekit.data.sources.function import loose_of
+
+    loose = loose_of(data, "data")
+    whole = loose.x_test is None  # a test part is held out where the data are read, which is said there
+    arrays: dict[str, Any] = {} if not loose.class_names else {"class_names": np.array(loose.class_names)}
+    parts = {"x" if whole else "x_train": loose.x, "y" if whole else "y_train": loose.y}
+    for key, part in (parts | {"x_test": loose.x_test, "y_test": loose.y_test}).items():
+        if isinstance(part, Mapping):
+            arrays |= {f"{key}/{name}": array for name, array in part.items()}
+        elif part is not None:
+            arrays[key] = part
+    np.savez(folder / "data.npz", **arrays)
+    return str(folder / "data.npz")
+
+
+def _recipe(
+    recipe: str | Path | Recipe,
+    stages: Sequence[str | StageSpec],
+    seed: int | None,
+    eval_samples: int | None,
+    calibration_samples: int | None,
+    calibration_method: str | None,
+) -> Recipe:
+    chosen = recipe if isinstance(recipe, Recipe) else load_recipe(str(recipe))
+    chosen = chosen.with_stages(parse_stage(stage) if isinstance(stage, str) else stage for stage in stages)
+    return chosen.changed(
+        seed=seed,
+        eval_samples=eval_samples,
+        calibration_samples=calibration_samples,
+        calibration_method=calibration_method,
+    )
+
+
+def preprocessing_fields(**given: Any) -> dict[str, Any]:
+    """Return fields of `Preprocessing` as the command line reads them; what is given by name stands under `inputs`."""
+    fields: dict[str, Any] = {}
+    for key, value in given.items():
+        if isinstance(value, Mapping):
+            for name, own in value.items():
+                fields.setdefault("inputs", {}).setdefault(str(name), {})[key] = _numbers(key, own)
+        elif value is not None:
+            fields[key] = _numbers(key, value)
+    return fields
+
+
+def _numbers(key: str, value: Any) -> Any:
+    if key in ("layout", "channels"):
+        return str(value).upper()
+    if key == "scale":
+        return float(value)
+    return [float(number) for number in (value if isinstance(value, (Sequence, np.ndarray)) else [value])]
+
+
+def _plain(request: Mapping[str, Any]) -> Any:
+    """Return a request as JSON gives it back, so that what JSON does not take is refused here."""
+    try:
+        return json.loads(json.dumps(request, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"an argument is of a type that cannot be used: {error}", code="argument-wrong-type"
+        ) from error

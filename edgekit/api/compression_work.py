@@ -1,0 +1,46 @@
+"""What the worker process does for `edgekit.compress`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from edgekit.bundle.recipe import load_recipe
+from edgekit.files.temporary import claim
+from edgekit.pipeline.open_inputs import Asked
+from edgekit.pipeline.run import compress as run
+from edgekit.progress import Progress
+
+
+def compress(request: dict[str, Any], progress: Progress) -> dict[str, object]:
+    """Compress as a request says (see `edgekit.api.compression`); return what the bundle lost, and what to do."""
+    name, recipe_file = request["recipe"]
+    recipe = replace(load_recipe(recipe_file), name=name)
+    model = request["model"] and Path(request["model"])
+    fields = _tuples(request["preprocessing"])
+    fields |= {"inputs": {k: _tuples(v) for k, v in fields["inputs"].items()}} if "inputs" in fields else {}
+    asked = Asked({k: tuple(v) for k, v in request["input_shapes"].items()}, request["input_values"])
+    claim()
+    progress.notify(f"Compressing {model or 'the demo model'} with {recipe.name}: {recipe.description}")
+    bundle = run(
+        model,
+        request["data"],
+        recipe,
+        Path(request["out"]),
+        preprocessing=fields,
+        metric=request["metric"],
+        kinds=request["task"],
+        allow_unsafe=request["allow_unsafe"],
+        custom=request["custom"],
+        force=request["force"],
+        fresh=request["fresh"],
+        anyway=request["anyway"],
+        asked=asked,
+        progress=progress,
+    )
+    return {"lost": list(bundle.lost), "advice": bundle.advice, "large": bundle.large}
+
+
+def _tuples(fields: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}

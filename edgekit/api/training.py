@@ -1,0 +1,77 @@
+"""`edgekit.train`: a reference model, trained in a process of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from edgekit.api.compression import data_spec
+from edgekit.api.reporting import ProgressOption, receiving
+from edgekit.api.words import face
+from edgekit.files.temporary import claim, temporary_folder
+from edgekit.processes import work
+from edgekit.progress import Progress
+
+
+@face
+def train(
+    name: str,
+    data: Any,
+    out: str | Path,
+    *,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    learning_rate: float = 1e-3,
+    augment: str | None = None,
+    schedule: str | None = None,
+    width: float = 1.0,
+    seed: int = 0,
+    force: bool = False,
+    progress: ProgressOption = False,
+) -> Path:
+    """Train a reference model; return the path of its `.keras` file, beside which lies its card.
+
+    Args:
+        name: of the reference model, such as `resnet8`.
+        data: as for `edgekit.compress`.
+        out: the `.keras` file to write.
+        epochs: passes over the data; by default the model's own.
+        batch_size: samples a step; by default the model's own.
+        learning_rate: of Adam.
+        augment: `none`, `flip`, `crop` or `flip-crop`; by default the model's own.
+        schedule: `constant` or `cosine`; by default the model's own.
+        width: factor on the number of channels.
+        seed: of initial weights, shuffling, augmentation and dropout.
+        force: replace `out` if it exists.
+        progress: as for `edgekit.compress`.
+
+    Raises:
+        EdgekitError: what the command line would say.
+    """
+    with temporary_folder("api") as folder, receiving(progress) as receiver:
+        request = {
+            "name": name,
+            "data": data_spec(data, folder),
+            "out": str(out),
+            "overrides": {
+                "epochs": epochs,
+                "batch_size": batch_size,
+                "learning_rate": learning_rate,
+                "augment": augment,
+                "schedule": schedule,
+            },
+            "width": width,
+            "seed": seed,
+            "force": force,
+        }
+        work.run("edgekit.api.training:in_worker", request, receiver, f"train {name}")
+    return Path(out)
+
+
+def in_worker(request: dict[str, Any], progress: Progress) -> None:
+    """Train as a request says; what the worker process does."""
+    from edgekit.models.reference.train_reference import train_reference
+
+    claim()
+    request = request | {"out": Path(request["out"])}
+    train_reference(request.pop("name"), request.pop("data"), request.pop("out"), **request, progress=progress)
