@@ -16,7 +16,12 @@ def explained(error: Exception) -> EdgekitError | None:
         return full
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         named = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else str(error.filename)
-        return EdgekitError(f"{named if len(named) < 200 else named[:200] + '…'}: {error.strerror}")
+        shown = named if len(named) < 200 else named[:200] + "…"
+        return EdgekitError(f"{shown}: {error.strerror}", code=_code(error))
     if isinstance(error, ValueError) and "embedded null" in str(error):
-        return EdgekitError("a path holds a NUL character")
+        return EdgekitError("a path holds a NUL character", code="path-invalid")
     return None
+
+
+def _code(error: OSError) -> str:
+    return "file-missing" if isinstance(error, (FileNotFoundError, NotADirectoryError)) else "file-unreadable"

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from edgekit import errors
 from edgekit.errors import EdgekitError, InputError, RunnerCrashed, RunnerError, RunnerTimeout
+from edgekit.processes.carried import unpacked
 from edgekit.processes.python import environment
 from edgekit.processes.wire import Array, Message, Value, receive, send
 
@@ -228,13 +228,7 @@ def _error(reply: Message, what: str, memory: int) -> EdgekitError | OSError:
             return too_much(what, memory)
         lines = [line.strip() for line in reply["message"].splitlines() if line.strip()]
         return RunnerError(f"{what} failed: {(lines[0] if lines else reply['kind'])[:300]}", code="child-failed")
-    kind = getattr(errors, reply["error"])
-    error: EdgekitError = kind.__new__(kind)
-    message, hint, code = (str(reply[key]) for key in ("message", "hint", "code"))
-    EdgekitError.__init__(error, message, hint, code=code)
-    if "extra" in reply:
-        error.extra = reply["extra"]  # type: ignore[attr-defined]
-    return error
+    return unpacked(reply["carried"])
 
 
 def _death(exit_code: int, late: bool, what: str, limit: str, memory: int, stderr: str) -> RunnerError:

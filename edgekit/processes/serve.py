@@ -12,6 +12,7 @@ import sys
 import traceback
 
 from edgekit.errors import EdgekitError
+from edgekit.processes.carried import packed
 from edgekit.processes.wire import Array, Message, receive, send
 
 _PR_SET_PDEATHSIG = 1
@@ -57,8 +58,7 @@ def _reply(request: Message, arrays: list[Array]) -> tuple[Message, list[Array]]
     try:
         value, returned = getattr(importlib.import_module(module), name)(*arrays, **request["arguments"])
     except EdgekitError as error:
-        words = {"message": error.message, "hint": error.hint, "code": error.code}
-        return {"error": type(error).__name__, **words, **_extra(error)}, []
+        return {"error": "EdgekitError", "carried": packed(error)}, []
     except OSError as error:
         parts = [error.errno, error.strerror, None if error.filename is None else str(error.filename)]
         return {"error": "OSError", "os_error": parts, "kind": type(error).__name__, "message": str(error)}, []
@@ -71,8 +71,3 @@ def _reply(request: Message, arrays: list[Array]) -> tuple[Message, list[Array]]
     finally:
         alarm(0)
     return {"value": value}, list(returned)
-
-
-def _extra(error: EdgekitError) -> dict[str, str]:
-    extra = getattr(error, "extra", None)
-    return {"extra": extra} if isinstance(extra, str) else {}
