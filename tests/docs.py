@@ -1,4 +1,4 @@
-"""Pages of `docs/` that are made from registries. `make docs` writes them; a test compares them."""
+"""Pages made from registries, and the map in CONTRIBUTING.md: `make docs` writes them, a test compares them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,21 @@ from pathlib import Path
 
 from edgekit.codes import register
 from edgekit.codes.pages import markdown
+from tests.guards.rooms import described
 
 FOLDER = Path(__file__).parents[1] / "docs"
+MAP = ("<!-- rooms: made by `make docs` -->\n", "<!-- end of rooms -->\n")
+
+
+def contributing() -> str:
+    """Return CONTRIBUTING.md with the map of today's rooms."""
+    head, begin, rest = (FOLDER.parent / "CONTRIBUTING.md").read_text(encoding="utf-8").partition(MAP[0])
+    _, end, tail = rest.partition(MAP[1])
+    return f"{head}{begin}\n{described()}\n\n{end}{tail}"
+
+
 PAGES: dict[str, Callable[[], str]] = {
+    "../CONTRIBUTING.md": contributing,
     "codes.md": lambda: markdown(register().values()),
 }
 

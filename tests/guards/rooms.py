@@ -92,5 +92,15 @@ def drawn() -> str:
     return "\n".join(lines)
 
 
+def described() -> str:
+    """Return the top level as a table in Markdown: every room with its floor and what its docstring says first."""
+    by_room = floors(arrows("edgekit"))
+    lines = ["| floor | room | |", "|---:|---|---|"]
+    for room in sorted(by_room, key=lambda room: (-by_room[room], room)):
+        about = (ast.get_docstring(MODULES[f"edgekit.{room}"]) or "").partition("\n")[0]
+        lines.append(f"| {by_room[room]} | `{room}` | {about} |")
+    return "\n".join(lines)
+
+
 if __name__ == "__main__":
     print(drawn())

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import resource
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -34,10 +34,10 @@ class Marks:
         self.mark = processor_seconds()
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(self) -> Iterator[None]:
+    def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
         mark, self.mark = self.mark, processor_seconds()
-        report.processor_seconds = self.mark - mark
+        vars(report)["processor_seconds"] = self.mark - mark
         return report
 
 
