@@ -18,7 +18,7 @@ from typing import Annotated
 
 import typer
 
-from edgekit.cli import bench, compress, explain, init, push, recipes, report, targets, train
+from edgekit.cli import bench, compress, doctor, explain, init, push, recipes, report, targets, train
 from edgekit.cli import inspect as inspect_
 from edgekit.cli.command import SETTINGS, VARIABLES, add
 from edgekit.cli.entry import run
@@ -39,7 +39,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={**SETTINGS, "auto_envvar_prefix": VARIABLES},
 )
-for module in (init, train, compress, bench, push, inspect_, report, recipes, explain):
+for module in (init, train, compress, bench, push, inspect_, report, recipes, explain, doctor):
     add(
         app,
         module.NAME,

@@ -9,14 +9,16 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
+from edgekit.cli import app
 from tests.guards.rooms import MODULES, PACKAGE, arrows, circle, floors, folders, imports, module_name
 
 HEAVY = [
     "tensorflow", "tf_keras", "keras", "tensorflow_model_optimization", "tf2onnx", "onnx", "onnxruntime",
     "ai_edge_litert", "tflite_runtime", "sklearn", "h5py", "numpy", "rich.progress",
 ]  # fmt: skip
-COMMANDS = ["", "train", "compress", "bench", "inspect", "report", "recipes", "push", "targets", "init", "explain"]
+COMMANDS = ["", *typer.main.get_command(app).commands]  # type: ignore[attr-defined]
 
 ROOMS, FLOORS, ARROWS = 25, 12, 153
 LEAVES = {"errors", "progress", "samples", "stats", "version"}
