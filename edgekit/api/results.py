@@ -158,7 +158,7 @@ class Bundle(manifests.Bundle):
     @property
     def ledger(self) -> Ledger:
         """The effect ledger; empty for recipes without training stages."""
-        return Ledger([Entry.from_dict(entry) for entry in self.manifest.ledger])
+        return Ledger(self.manifest.ledger)
 
     def best(self, *only: str) -> BundleFile:
         """Return the smallest file of which it is not shown that another is better.

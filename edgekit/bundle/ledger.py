@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, TypedDict
 
 from edgekit.schema.gate import read
 from edgekit.schema.rules import AnyFloat, Choosing, Count, Natural, Range, Seconds, Sized, Through, Wrong
+from edgekit.schema.toml import nearest
+from edgekit.schema.types import JsonMapping, JsonObject
+from edgekit.schema.versions import Versions
 from edgekit.stats import Interval
 from edgekit.tasks.metrics import Counted, Score, Valued, share
 from edgekit.tasks.scores import score_text
-from edgekit.text.printable import quoted
+from edgekit.text.printable import visible
 from edgekit.text.tables import ratio_with_interval
 
+VERSIONS = Versions("ledger entry", 1, unversioned=1)
 SCORE = ("metric", "correct", "value", "low", "high", "samples")
 """Keys of a score, which stand in an entry's JSON form side by side with its own."""
 
@@ -42,7 +45,7 @@ class _ValuedEntry(EntryForm, Valued):
     pass
 
 
-ENTRY = Annotated[dict[str, Any], Choosing((("correct", _CountedEntry), ("", _ValuedEntry))), Through(share)]
+_FORM = Annotated[JsonObject, Choosing((("correct", _CountedEntry), ("", _ValuedEntry))), Through(share), VERSIONS]
 """An entry as JSON."""
 
 
@@ -76,13 +79,13 @@ class Entry:
     latency: list[float] | None
     seconds: float
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return the JSON form."""
         own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "score"}
-        return {**own, **self.score.to_dict()}
+        return {"schema": VERSIONS.newest, **own, **self.score.to_dict()}
 
     @classmethod
-    def from_dict(cls, value: Mapping[str, Any], source: str = "ledger") -> Entry:
+    def from_dict(cls, value: JsonMapping, source: str = "ledger") -> Entry:
         """Read the JSON form; `source` names it in messages.
 
         Raises:
@@ -93,18 +96,18 @@ class Entry:
     @classmethod
     def declared(cls) -> Any:
         """Return the declaration of the JSON form."""
-        return Annotated[ENTRY, Through(_of_form)]
+        return Annotated[_FORM, Through(_of_form)]
 
     def ratio(self) -> Interval | None:
         """Return the latency ratio with its interval."""
         return None if self.latency is None else Interval(*self.latency)
 
 
-def _of_form(form: Mapping[str, Any]) -> Entry:
+def _of_form(form: JsonMapping) -> Entry:
     score = {key: form[key] for key in SCORE if key in form}
-    unknown = set(form) - set(score) - set(EntryForm.__annotations__)
-    if unknown:
-        raise Wrong(f"has unknown keys: {', '.join(map(quoted, sorted(unknown)))}")
+    for key in form:
+        if key not in score and key not in EntryForm.__annotations__:
+            raise Wrong("is an unknown key", nearest(visible(key), EntryForm.__annotations__), (key,), "key-unknown")
     return Entry(**{key: form[key] for key in EntryForm.__annotations__}, score=Score.from_dict(score))
 
 

@@ -11,14 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, NotRequired, TypedDict
 
-from edgekit.bundle.ledger import ENTRY
+from edgekit.bundle.ledger import Entry
 from edgekit.bundle.recipe import FORMATS, SCHEMES
 from edgekit.errors import InputError
 from edgekit.files.whole import gzip_bytes, sha256, write_json
 from edgekit.schema.document import open_regular
-from edgekit.schema.gate import current, read, read_json
+from edgekit.schema.gate import read, read_json
 from edgekit.schema.mixups import recognised
 from edgekit.schema.rules import AnyFloat, Count, Digest, Holding, Natural, PlainName, Range, Sized, Wrong, one_of
+from edgekit.schema.versions import Versions
 from edgekit.tasks.channels import LostChannel
 from edgekit.tasks.metrics import METRICS, ScoreForm
 from edgekit.tasks.preprocessing import Preprocessing
@@ -26,7 +27,7 @@ from edgekit.tasks.task import CLASSIFICATION, Task
 from edgekit.tasks.tensors import TensorSpec
 from edgekit.text.printable import quoted
 
-SCHEMA = 1
+VERSIONS = Versions("bundle manifest", 1)
 MANIFEST = "manifest.json"
 EVAL = "eval.npz"
 RECIPE = "recipe.toml"
@@ -154,8 +155,8 @@ class Manifest:
     class_names: tuple[str, ...]
     data: Annotated[dict[str, Any], Holding(Data)]
     lineage: list[dict[str, Any]]
-    ledger: list[ENTRY]
-    """The effect ledger (`edgekit.bundle.ledger.Entry`), empty for recipes without training stages."""
+    ledger: tuple[Entry, ...]
+    """The effect ledger, empty for recipes without training stages."""
     artifacts: Annotated[tuple[Artifact, ...], Sized(1)]
     agreement: tuple[Agreement, ...]
     files: dict[PlainName, Annotated[dict[str, Any], Holding(Listed)]]
@@ -166,11 +167,12 @@ class Manifest:
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
         return {
-            "schema": SCHEMA,
+            "schema": VERSIONS.newest,
             **{f.name: getattr(self, f.name) for f in dataclasses.fields(self)},
             "preprocessing": self.preprocessing.to_dict(),
             "class_names": list(self.class_names),
             "task": self.task.to_dict(),
+            "ledger": [entry.to_dict() for entry in self.ledger],
             "artifacts": [dataclasses.asdict(a) for a in self.artifacts],
             "agreement": [a.to_dict() for a in self.agreement],
         }
@@ -182,8 +184,8 @@ class Manifest:
         Raises:
             InputError: it is no manifest, from a newer edgekit, or names files outside the bundle.
         """
-        table = current(value, SCHEMA, source, "bundle manifest")
-        return read(cls, table, source, "bundle manifest", "the bundle is damaged: copy it again, or compress again")
+        hint = "the bundle is damaged: copy it again, or compress again"
+        return read(cls, value, source, "bundle manifest", hint, VERSIONS)
 
     def check(self) -> None:
         """Raise `Wrong` for names that are given twice, and for metrics that would run code or that nobody knows."""

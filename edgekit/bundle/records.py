@@ -19,7 +19,7 @@ from edgekit.bundle.answers import AccuracyForm, LatencyForm, MemoryForm
 from edgekit.errors import OutputError
 from edgekit.files.whole import Exists, atomic_file, work_base
 from edgekit.schema.document import LARGE
-from edgekit.schema.gate import Upgrades, current, read, read_json
+from edgekit.schema.gate import read, read_json
 from edgekit.schema.mixups import recognised
 from edgekit.schema.rules import (
     AnyFloat,
@@ -34,12 +34,11 @@ from edgekit.schema.rules import (
     Sized,
     Wrong,
 )
+from edgekit.schema.versions import Versions
 from edgekit.text.printable import plain_name, quoted
 
-SCHEMA = 1
+VERSIONS = Versions("record", 1)
 MOST_THREADS = 1024
-UPGRADES: Upgrades = {}
-"""How a record of an older schema becomes one of the next; here a change of the schema puts its function."""
 CPUS = re.compile(r"\d{1,4}(-\d{1,4})?(,\d{1,4}(-\d{1,4})?){0,63}")
 """What `taskset -c` takes, as far as there are such machines."""
 
@@ -208,7 +207,7 @@ class Record:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
-        return {"schema": SCHEMA, **dataclasses.asdict(self)}
+        return {"schema": VERSIONS.newest, **dataclasses.asdict(self)}
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any], source: str) -> Record:
@@ -217,8 +216,7 @@ class Record:
         Raises:
             InputError: it is no record, or from a newer edgekit.
         """
-        table = current(value, SCHEMA, source, "record", UPGRADES)
-        return read(cls, table, source, "record", "the record is damaged: measure again")
+        return read(cls, value, source, "record", "the record is damaged: measure again", VERSIONS)
 
     def check(self) -> None:
         """Raise `Wrong` where a measurement and the files do not fit each other."""

@@ -340,7 +340,7 @@ def _manifest(
             "eval": {"samples": len(chosen), "of": total, "split": "test"},
         },
         lineage=[*source.card.lineage, *outcome.lineage],
-        ledger=[entry.to_dict() for entry in outcome.ledger],
+        ledger=tuple(outcome.ledger),
         artifacts=tuple(artifacts),
         agreement=tuple(agreement),
         files={},

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
-from edgekit.bundle.ledger import ENTRY, Entry, ledger_line
+from edgekit.bundle.ledger import Entry, ledger_line
 from edgekit.bundle.recipe import Recipe
 from edgekit.data.split import Splits
 from edgekit.export.calibration import Ranging
@@ -128,9 +128,9 @@ def run_stages(
     # Stages train in place; the original stays as it came.
     state, lineage, entries = ModelState(bare(model)), list[dict[str, Any]](), list[Entry]()
     done = _Finished(work)
-    first = done.read("source") or {"entry": meter.source().to_dict()}
-    done.write("source", first)
-    entries.append(Entry.from_dict(first["entry"]))
+    first = done.read("source")
+    entries.append(meter.source() if first is None else first["entry"])
+    done.write("source", {"entry": entries[0].to_dict()})
     progress.notify(ledger_line(entries[0], entries[0]))
     for index, (spec, stage) in enumerate(zip(recipe.stages, stages, strict=True)):
         name = f"{index}-{spec.use}"
@@ -138,6 +138,7 @@ def run_stages(
         if note is not None:
             progress.notify(f"{spec.use}: finished by an earlier run, taken from {work}")
             state = done.model(name, frozenset(note.get("traits", ())))
+            entry, step = note["entry"], note.get("lineage", {})
         else:
             seed_everything((recipe.seed + 1000003 * (index + 1)) % 2**32)
             scratch = done.scratch(name)
@@ -149,10 +150,9 @@ def run_stages(
             seconds = time.monotonic() - started
             entry = meter.measure(spec.use, _for_converter(state), seconds, _float(state))
             step = {"step": spec.use, "options": dict(spec.options), "seed": recipe.seed, **told}
-            note = {"traits": sorted(state.traits), "entry": entry.to_dict(), "lineage": step}
-            done.save(name, state, note)
-        lineage.append(note.get("lineage", {}))
-        entries.append(Entry.from_dict(note["entry"]))
+            done.save(name, state, {"traits": sorted(state.traits), "entry": entry.to_dict(), "lineage": step})
+        lineage.append(step)
+        entries.append(entry)
         progress.notify(ledger_line(entries[-1], entries[0]))
     return Outcome(_for_converter(state), _float(state), lineage, entries)
 
@@ -172,7 +172,7 @@ def _float(state: ModelState) -> Any:
 class _Note(TypedDict):
     """What is known of a finished stage; of the source its entry only."""
 
-    entry: ENTRY
+    entry: Entry
     traits: NotRequired[list[str]]
     lineage: NotRequired[dict[str, Any]]
 
@@ -184,12 +184,12 @@ class _Finished:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
-    def read(self, name: str) -> dict[str, Any] | None:
+    def read(self, name: str) -> _Note | None:
         path = self._folder / f"{name}.json"
         if not path.exists():
             return None
         what = "note of a finished stage"
-        note: dict[str, Any] = read(_Note, read_json(path, what), str(path), what, "add --fresh to start over")
+        note: _Note = read(_Note, read_json(path, what), str(path), what, "add --fresh to start over")
         return note
 
     def write(self, name: str, note: dict[str, Any]) -> None:

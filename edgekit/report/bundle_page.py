@@ -4,29 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgekit.bundle.ledger import Entry
-from edgekit.bundle.manifest import Bundle, Manifest
+from edgekit.bundle.manifest import Bundle
 from edgekit.report import bundle_table, ledger_table
 from edgekit.text.columns import PLAIN, Look, values
 
 
 def page(bundle: Bundle, look: Look = PLAIN) -> str:
     """Return the tables."""
-    entries = _ledger(bundle.manifest)
+    entries = bundle.manifest.ledger
     parts = [ledger_table.ledger_table(entries, look)] if entries else []
     return "\n\n".join([*parts, bundle_table.bundle_table(bundle, look)])
 
 
 def page_values(bundle: Bundle) -> dict[str, Any]:
     """Return the tables as JSON: `files` and `ledger`, a row each, by the names of the columns."""
-    entries = _ledger(bundle.manifest)
+    entries = bundle.manifest.ledger
     return {
         "bundle": str(bundle.path),
         "metric": bundle.manifest.task.main.metric,
         "files": [values(bundle_table.columns(), row) for row in bundle_table.rows(bundle.manifest)],
         "ledger": [values(ledger_table.columns(), row) for row in ledger_table.rows(entries)],
     }
-
-
-def _ledger(manifest: Manifest) -> list[Entry]:
-    return [Entry.from_dict(entry) for entry in manifest.ledger]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from edgekit.text.printable import name_fault
+from edgekit.schema.types import JsonValue
+from edgekit.text.printable import name_fault, quoted, visible
 
 LARGEST = 2**63 - 1
 
@@ -84,9 +84,47 @@ class Unbounded:
     """Marks floats that may be infinite or not a number, as scores of broken models are."""
 
 
-def one_of(*allowed: str) -> Matching:
-    """Return the rule that a text is one of these."""
-    return Matching(lambda value: value in allowed, "one of " + ", ".join(allowed))
+@dataclass(frozen=True)
+class OneOf:
+    """A value is one of these, and the message names the nearest."""
+
+    allowed: tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """A text matches a regular expression as a whole.
+
+    Attributes:
+        regex: of Python and of JSON Schema alike.
+        expected: such as `an SHA-256 of 64 hex digits`.
+    """
+
+    regex: str
+    expected: str
+
+
+@dataclass(frozen=True)
+class Others:
+    """What keys of a TypedDict and their values are that are not declared; without it, they are anything."""
+
+    key: Any
+    value: Any
+
+
+def one_of(*allowed: str | int) -> OneOf:
+    """Return the rule that a value is one of these."""
+    return OneOf(allowed)
+
+
+def _one_line(text: str) -> str:
+    if visible(text) != text:
+        raise Wrong(
+            f"holds {quoted(text)}, with characters that cannot be seen",
+            "write it on one line, without control characters",
+            code="text-not-printable",
+        )
+    return text
 
 
 def _plain(name: str) -> bool:
@@ -95,10 +133,12 @@ def _plain(name: str) -> bool:
 
 PLAIN = "a plain file name: no folder, no leading `.` or `-`, nothing that cannot be seen, at most 255 bytes"
 PlainName = Annotated[str, Matching(_plain, PLAIN)]
-Digest = Annotated[str, Matching(re.compile(r"[0-9a-f]{64}").fullmatch, "an SHA-256 of 64 hex digits")]
+Digest = Annotated[str, Pattern("[0-9a-f]{64}", "an SHA-256 of 64 hex digits")]
+Line = Annotated[str, Through(_one_line)]
+"""Text that can be shown as it is."""
 Count = Annotated[int, Range(0)]
 Natural = Annotated[int, Range(1)]
 Seconds = Annotated[float, Range(0, 1e10)]
 AnyFloat = Annotated[float, Unbounded]
-Json = Any
+Json = JsonValue
 """Whatever JSON can say; `parse_json` has bounded it."""

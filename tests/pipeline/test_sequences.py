@@ -60,13 +60,13 @@ def test_zeros_and_clusters_survive_quantization_aware_training(model_file: Path
     found = kernels(bundle)
     for elements in (16 * 16 * 9, 144 * 24):
         assert found[elements][0] >= 0.7
-    ledger = {e["stage"]: e for e in bundle.manifest.ledger}
-    assert ledger["source"]["zeros"] < 0.1
-    assert ledger["prune"]["zeros"] == pytest.approx(0.75, abs=0.05)
-    assert ledger["quantize"]["zeros"] >= 0.7
-    assert ledger["quantize"]["gzip_bytes"] < 0.7 * ledger["source"]["gzip_bytes"]
+    ledger = {e.stage: e for e in bundle.manifest.ledger}
+    assert ledger["source"].zeros < 0.1
+    assert ledger["prune"].zeros == pytest.approx(0.75, abs=0.05)
+    assert ledger["quantize"].zeros >= 0.7
+    assert ledger["quantize"].gzip_bytes < 0.7 * ledger["source"].gzip_bytes
     # A dense kernel has one scale a channel, so 8 clusters may become up to 8 codes in each of 24 channels.
-    assert found[144 * 24][1] < 0.7 * max(ledger["source"]["unique"].values())
+    assert found[144 * 24][1] < 0.7 * max(ledger["source"].unique.values())
 
 
 def test_channels_are_gone_and_the_file_agrees_with_the_trained_model(
@@ -83,9 +83,9 @@ def test_channels_are_gone_and_the_file_agrees_with_the_trained_model(
     assert "fake quantization" in next(a.made_by for a in bundle.manifest.artifacts if a.file == "net-int8.tflite")
     source, last = bundle.manifest.ledger[0], bundle.manifest.ledger[-1]
     # The ledger is of the last scheme, also after fake quantization.
-    assert last["sha256"] == next(a.sha256 for a in bundle.manifest.artifacts if a.file == "net-float32.tflite")
-    assert last["macs"] < 0.5 * source["macs"]
-    assert last["bytes"] < source["bytes"]
+    assert last.sha256 == next(a.sha256 for a in bundle.manifest.artifacts if a.file == "net-float32.tflite")
+    assert last.macs < 0.5 * source.macs
+    assert last.bytes < source.bytes
 
 
 def test_a_quantized_stage_is_resumed(npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,7 +103,7 @@ def test_a_quantized_stage_is_resumed(npz: Path, tmp_path: Path, monkeypatch: py
         with pytest.raises(KeyboardInterrupt):
             run(model_file, npz, tmp_path / "resumed", *stages)
     resumed = run(model_file, npz, tmp_path / "resumed", *stages)
-    assert [e["sha256"] for e in resumed.manifest.ledger] == [e["sha256"] for e in straight.manifest.ledger]
+    assert [e.sha256 for e in resumed.manifest.ledger] == [e.sha256 for e in straight.manifest.ledger]
 
 
 def test_every_named_recipe_has_an_order_that_works() -> None:

@@ -27,9 +27,11 @@ from edgekit.report.bench_table import bench_table
 from edgekit.report.bundle_table import bundle_table
 from edgekit.report.ledger_table import ledger_table
 from edgekit.schema.document import parse_json, parse_toml, read_text
-from edgekit.schema.gate import current, read
+from edgekit.schema.gate import read
 from edgekit.schema.rules import AnyFloat, Count, PlainName, Sized
+from edgekit.schema.versions import Versions
 from edgekit.text.printable import visible
+from tests.support.raised import raised
 
 ROOT = Path(__file__).parents[2]
 SESSION = json.loads((ROOT / "tests" / "report" / "session.json").read_text())
@@ -46,12 +48,10 @@ def as_record(value: Any) -> None:
 
 
 def as_manifest(value: Any) -> None:
-    from edgekit.bundle.ledger import Entry
-
     manifest = Manifest.from_dict(value, "manifest.json")
     clean(bundle_table(Bundle(Path("x"), manifest)))
     if manifest.ledger:
-        clean(ledger_table([Entry.from_dict(entry) for entry in manifest.ledger]))
+        clean(ledger_table(manifest.ledger))
 
 
 def attempt(use: Callable[[Any], None], value: Any) -> bool:
@@ -124,7 +124,7 @@ def test_mutated_targets() -> None:
         (("target",), "../x", 'target` is "../x", expected a plain file name'),
         (("host", "cores"), 0, "host.cores` is 0"),
         (("plan", "pin"), "0-9999999999", "plan.pin` is "),
-        (("failures",), [], 'has an unknown key "failures"'),
+        (("failures",), [], '`failures` is an unknown key'),
         (("created",), None, "created` is null, expected text"),
     ],
 )  # fmt: skip
@@ -192,10 +192,32 @@ def test_declarations(changes: dict[str, Any], said: str) -> None:
 
 def test_older_schemas_are_upgraded() -> None:
     upgrades = {1: lambda value: {**value, "b": 2}, 2: lambda value: {**value, "c": value["b"] + 1}}
-    assert current({"schema": 1, "a": 1}, 3, "f", "record", upgrades) == {"a": 1, "b": 2, "c": 3}
-    for schema in (4, 0, "3", True, 10**5000, None):
-        with pytest.raises(InputError, match="schema"):
-            current({"schema": schema}, 3, "f", "record", upgrades)
+    versions = Versions("thing", 3, upgrades)
+    assert read(dict[str, int], {"schema": 1, "a": 1}, "f", "thing", "", versions) == {"a": 1, "b": 2, "c": 3}
+    assert read(dict[str, int], {"schema": 3, "a": 1}, "f", "thing", "", versions) == {"a": 1}
+    for schema, code in (
+        (4, "schema-too-new"), (10**5000, "schema-too-new"), (0, "value-out-of-range"), ("3", "value-wrong-type"),
+        (True, "value-wrong-type"), (None, "value-wrong-type"),
+    ):  # fmt: skip
+        with raised(code, "f: `schema` is ", "3"):
+            read(dict[str, int], {"schema": schema}, "f", "thing", "", versions)
+    with raised("value-not-valid", "f: `schema` is 2", "does not hold"):
+        read(dict[str, int], {"schema": 2, "a": 1}, "f", "thing", "", versions)
+    with raised("schema-missing", "f: `schema` is missing, expected 3"):
+        read(dict[str, int], {"a": 1}, "f", "thing", "", versions)
+
+
+def test_parts_of_files_have_schemas_of_their_own() -> None:
+    versions = Versions("part", 2, {1: lambda value: {"b": value["a"]}}, unversioned=1)
+    kind = Annotated[dict[str, list[Annotated[dict[str, int], versions]]], Sized(1)]
+    assert read(kind, {"x": [{"a": 1}, {"schema": 2, "b": 3}]}, "f", "thing") == {"x": [{"b": 1}, {"b": 3}]}
+    with raised("schema-too-new", "f: `x[0].schema` is 3, ", "part up to schema 2", "upgrade edgekit"):
+        read(kind, {"x": [{"schema": 3}]}, "f", "thing")
+
+
+def test_every_older_schema_has_an_upgrade() -> None:
+    with pytest.raises(ValueError, match="thing"):
+        Versions("thing", 3, {1: dict})
 
 
 # ------------------------------------------------------------------------------------------------ reading from disk

@@ -12,12 +12,13 @@ from edgekit.frameworks.tensorflow import tf_keras
 from edgekit.models.bridge.backward import to_keras3
 from edgekit.models.files.reproducible import settle
 from edgekit.progress import Progress
-from edgekit.schema.gate import current, read, read_json
+from edgekit.schema.gate import read, read_json
 from edgekit.schema.rules import Digest
+from edgekit.schema.versions import Versions
 from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.version import __version__
 
-SCHEMA = 1
+VERSIONS = Versions("model card", 1)
 
 
 class CardForm(TypedDict):
@@ -79,7 +80,7 @@ def _write_card(path: Path, card: ModelCard) -> None:
     write_json(
         card_path(path),
         {
-            "schema": SCHEMA,
+            "schema": VERSIONS.newest,
             "edgekit": __version__,
             "model_sha256": sha256(path),
             "preprocessing": card.preprocessing.to_dict(),
@@ -105,9 +106,9 @@ def read_card(model_path: Path) -> ModelCard | None:
     path = card_path(model_path)
     if not path.exists():
         return None
-    table = current(read_json(path, "model card"), SCHEMA, str(path), "model card")
     hint = "delete it, and give the preprocessing with --scale, --mean and --std"
-    card: dict[str, Any] = read(CardForm, table, str(path), "model card", hint)
+    value = read_json(path, "model card")
+    card: CardForm = read(CardForm, value, str(path), "model card", hint, VERSIONS)
     if card["model_sha256"] != sha256(model_path):
         raise InputError(f"{path}: describes another version of {model_path.name}", hint)
     return ModelCard(card["preprocessing"], tuple(card["class_names"]), card["lineage"])
