@@ -69,5 +69,5 @@ def test_without_pandas_tables_say_what_to_install(bundle: Bundle, monkeypatch: 
 
 def test_a_ledger_is_a_sequence(bundle: Bundle) -> None:
     assert len(bundle.ledger) == len(bundle.manifest.ledger)
-    assert [entry.stage for entry in bundle.ledger] == [entry["stage"] for entry in bundle.manifest.ledger]
+    assert list(bundle.ledger) == list(bundle.manifest.ledger)
     assert list(bundle.ledger[1:]) == list(bundle.ledger)[1:]
