@@ -7,6 +7,8 @@ from pathlib import Path
 
 from edgekit.codes import register
 from edgekit.codes.pages import markdown
+from edgekit.data.lint.checks import checks_table
+from edgekit.data.sources.registry import sources_table
 from tests.guards.rooms import described
 
 FOLDER = Path(__file__).parents[1] / "docs"
@@ -20,9 +22,20 @@ def contributing() -> str:
     return f"{head}{begin}\n{described()}\n\n{end}{tail}"
 
 
+def data_page() -> str:
+    """Return the page about data: what `--data` takes, and what is checked."""
+    return (
+        "# Data\n\n## What `--data` takes\n\n| give | holds |\n|---|---|\n"
+        f"{sources_table()}\n\n## What is checked before any work starts\n\n"
+        "`edgekit explain CODE` tells why a finding matters and what to do.\n\n| code | looks at |\n|---|---|\n"
+        f"{checks_table()}\n"
+    )
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "../CONTRIBUTING.md": contributing,
     "codes.md": lambda: markdown(register().values()),
+    "data.md": data_page,
 }
 
 

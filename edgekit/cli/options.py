@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgekit.data.sources.registry import sources_help
 from edgekit.errors import InputError
 from edgekit.text.printable import clipped
 
@@ -30,10 +31,7 @@ TASK_HELP = (
     "What the first output is for: classification, binary, multilabel, regression, segmentation, mask or "
     "reconstruction; of others 'NAME=regression;...'. [default: as the labels and outputs show]"
 )
-DATA_HELP = (
-    "digits, mnist, fashion-mnist, cifar10, cifar100; an .npz or a folder of .npy with x_train, y_train, x_test, "
-    "y_test; a folder of images; a .csv; or your own code: file.py:function (edgekit init writes an example)."
-)
+DATA_HELP = sources_help()
 
 
 def preprocessing(

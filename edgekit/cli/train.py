@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from edgekit.cli.options import DATA_HELP
 from edgekit.cli.output import asked, progress, show_json
 from edgekit.cli.terminal import show
 from edgekit.text.printable import visible
@@ -31,7 +32,7 @@ PANELS = {
 
 def command(
     name: Annotated[str, typer.Argument(metavar="NAME", help="digits-cnn, mnist-cnn, cifar10-cnn, resnet8, ds-cnn")],
-    data: Annotated[str, typer.Option("--data", help="digits, mnist, fashion-mnist, cifar10, cifar100 or a .npz")],
+    data: Annotated[str, typer.Option("--data", help=DATA_HELP)],
     out: Annotated[Path, typer.Option("--out", "-o", help="The .keras file to write.")],
     epochs: Annotated[
         int | None,

@@ -279,9 +279,9 @@ def test_one_narrow_feature_matters_to_a_model_that_normalises() -> None:
 
 
 def test_digits(monkeypatch: pytest.MonkeyPatch) -> None:
-    from edgekit.data.sources import named
+    from edgekit.data.loading import load_data
 
-    data = named.load("digits")
+    data = load_data("digits")
     facts = data_facts(
         data.x_train, data.x_test, data.y_train, data.y_test, apply=data.preprocessing.apply, calibration_samples=500
     )

@@ -269,4 +269,4 @@ def test_wrong_specs(tmp_path: Path, npz: Path) -> None:
     with pytest.raises(InputError, match=r"notes\.txt: not a readable \.npz file") as caught:
         load_raw(str(tmp_path / "notes.txt"))
     assert "pickle" not in caught.value.message
-    assert "FILE.py:FUNCTION" in caught.value.hint
+    assert "data.py:load" in caught.value.hint

@@ -11,19 +11,24 @@ from edgekit.data.lint.facts import InputFacts
 
 @dataclass(frozen=True)
 class Finding:
-    """One doubt.
+    """One finding of the lint.
 
     Attributes:
         code: stays the same, such as `normalised-twice`.
-        sentence: what was found, with numbers.
+        sentence: what is the case, with numbers.
         hint: what to do about it.
-        sure: worth saying as it is; otherwise only where its effect on the model was measured.
+        sure: whether it is a warning by itself; otherwise only where its effect on the model is measured.
     """
 
     code: str
     sentence: str
     hint: str
     sure: bool = True
+
+
+def samples(data: InputFacts) -> str:
+    """Return `samples`, with the name of the input where there are several."""
+    return f"samples{of(data)}"
 
 
 def of(data: InputFacts) -> str:

@@ -6,27 +6,24 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from edgekit.data.lint.check import FedInput
 from edgekit.data.lint.facts import InputFacts
 from edgekit.data.lint.finding import Finding, entries, listed, of
 from edgekit.data.lint.model_facts import ModelInput
 from edgekit.data.lint.steps import LEVELS
 
 INT8 = ("feature-scales", "int8-range", "token-steps")
-"""Codes of what is said here."""
+"""Codes of what an int8 input does."""
 NARROW = 1 / 16
 """Of the range: if the middle of the values uses less, they have 16 steps of 256 at most."""
 CROWDED = 0.5
 """Of the values: if so many that differ become the same step, little is left of them."""
 
 
-def int8_findings(data: InputFacts, model: ModelInput | None) -> Iterator[Finding]:
-    """Yield what an int8 input would do to the values of an input; at most one finding.
-
-    Args:
-        data: the values.
-        model: what its first layers do; None if unknown.
-    """
-    if not data.step or (model is not None and model.dtype.startswith(("int", "uint"))):
+def int8_findings(fed: FedInput) -> Iterator[Finding]:
+    """Yield what an int8 input would do to the values of an input; at most one finding."""
+    data, model = fed.data, fed.model
+    if not fed.int8 or not data.step or (model is not None and model.dtype.startswith(("int", "uint"))):
         return
     scale = (
         f"an int8 input has one scale, here steps of {data.step:.3g} (values from {data.low:.4g} to {data.high:.4g})"

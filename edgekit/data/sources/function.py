@@ -17,6 +17,7 @@ import numpy as np
 
 from edgekit.data.sources.holdout import complete
 from edgekit.data.sources.raw import Loose, Part, Raw, arrange, known_keys
+from edgekit.data.sources.spec import Request, function_spec
 from edgekit.data.sources.stream import is_tf_data, spooled
 from edgekit.errors import EdgekitError, InputError
 from edgekit.files.opening import expanded, kind
@@ -31,21 +32,35 @@ SHAPES = (
 )
 
 
-def read_raw(place: str, name: str, sample_shape: tuple[int | None, ...] | None = None) -> Raw:
+def takes(request: Request) -> bool:
+    """Return whether it names a function, also one with options or a file without one (see `registry.Source`)."""
+    if function_spec(request.typed) is not None or function_spec(str(request.path)) is not None:
+        return True
+    return request.path.suffix == ".py" and request.there == "a file"
+
+
+def raw(request: Request) -> Raw:
     """Call a function without arguments and return the data it gives.
 
     It may return what `SHAPES` says. A missing test part is held out; `tf.data` is streamed to the disk.
 
     Args:
-        place: a `.py` file, or a module that can be imported from the current folder.
-        name: of the function.
-        sample_shape: what the model takes, without batch: tells whether a `tf.data` set is batched.
+        request: `file.py:function`, or `package.module:function` that can be imported from the current folder. Its
+            sample shape tells whether a `tf.data` set is batched.
 
     Raises:
         InputError: there is no such function, it fails, or it returns something else.
     """
-    source = f"--data {place}:{name}"
-    return complete(loose_of(_called(place, name, source), source, sample_shape), source)
+    named = function_spec(request.typed)
+    if named is None:
+        request.spec.allow()
+        raise InputError(
+            f"--data {request.typed}: is a Python file",
+            f"name a function in it: --data {request.typed}:load",
+            code="function-not-named",
+        )
+    source = f"--data {request.typed}"
+    return complete(loose_of(_called(*named, source), source, request.sample_shape), source)
 
 
 def loose_of(given: Any, source: str, sample_shape: tuple[int | None, ...] | None = None) -> Loose:
@@ -54,7 +69,7 @@ def loose_of(given: Any, source: str, sample_shape: tuple[int | None, ...] | Non
     Args:
         given: the data.
         source: where they are from, for messages.
-        sample_shape: as for `read_raw`.
+        sample_shape: what the model takes, without batch: tells whether a `tf.data` set is batched.
 
     Raises:
         InputError: they have another form.

@@ -18,9 +18,10 @@ from edgekit.data.sources.image_decode import decode, look, pillow, strict
 from edgekit.data.sources.image_files import SUFFIXES, Found, ImageFile, find_images
 from edgekit.data.sources.npz_member import mapped
 from edgekit.data.sources.raw import Raw
+from edgekit.data.sources.spec import Request
 from edgekit.errors import EdgekitError, InputError
 from edgekit.files.opening import open_file, plain
-from edgekit.progress import SILENT, Progress
+from edgekit.progress import Progress
 from edgekit.samples import Array
 
 _CHUNK_BYTES = 16 << 20
@@ -34,35 +35,40 @@ _T = TypeVar("_T")
 Shape = tuple[int, int, int]
 
 
-def read_raw(
-    folder: Path,
-    sample_shape: tuple[int | None, ...] | None = None,
-    size: tuple[int, int] | None = None,
-    progress: Progress = SILENT,
-) -> Raw | None:
-    """Return the images of a folder as uint8, shape (n, height, width, 1 or 3); None if it holds no images.
+def takes(request: Request) -> bool:
+    """Return whether it is a folder (see `registry.Source`)."""
+    return request.there == "a folder"
+
+
+def raw(request: Request) -> Raw:
+    """Return the images of a folder as uint8, shape (n, height, width, 1 or 3).
 
     Args:
-        folder: with one folder a class, or `train` and `test` with one folder a class each, or just images.
-        sample_shape: what the model takes, without batch; None where it is open.
-        size: height and width, before those of the model.
-        progress: told how many images are decoded, the first time.
+        request: a folder with one folder a class, or `train` and `test` with one folder a class each, or just images.
+            Its option `size`, height and width, goes before those of the model.
 
     Raises:
-        InputError: images are damaged, or of different sizes and no size is known, or the model takes no images.
+        InputError: the folder holds no images, or damaged ones, or some of different sizes and no size is known, or
+            the model takes no images.
         MissingExtraError: Pillow is not installed.
         OutputError: the cache cannot be written.
     """
+    request.spec.allow("size")
+    folder, size = request.path, request.spec.size("size")
     found = find_images(folder)
     if found is None:
-        return None
+        raise InputError(
+            f"{plain(folder)}: is a folder without data",
+            "expected images (CLASS/*.png, or train and test with such folders), x_train.npy, or train.csv",
+            code="data-not-found",
+        )
     pillow()
     source = plain(folder)
     with strict():
-        shape = _shape(found, source, sample_shape, size)
+        shape = _shape(found, source, request.sample_shape, size)
         kept, test, notes = _parts(found, source)
-        x_train = _decoded(folder, kept, shape, progress)
-        x_test = _decoded(folder, test, shape, progress)
+        x_train = _decoded(folder, kept, shape, request.progress)
+        x_test = _decoded(folder, test, shape, request.progress)
     if found.skipped:
         notes = (*notes, f"{source}: {found.skipped:,} hidden or other files were passed over")
     y_train, y_test = (

@@ -4,59 +4,54 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edgekit.data.dataset import Dataset, build
 from edgekit.data.sources import npz
+from edgekit.data.sources.named_sets import NAMED
+from edgekit.data.sources.raw import Raw
+from edgekit.data.sources.spec import Request
 from edgekit.errors import InputError, MissingExtraError
 from edgekit.files.opening import exists, expanded, is_folder
 from edgekit.samples import Array
 from edgekit.tasks.preprocessing import Preprocessing
 
-_DIGITS = tuple("0123456789")
-_FASHION = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
-_CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+def takes(request: Request) -> bool:
+    """Return whether a data set has the name (see `registry.Source`)."""
+    return request.typed in NAMED
 
 
-@dataclass(frozen=True)
-class _Named:
-    class_names: tuple[str, ...]
-    sample_shape: tuple[int, ...]
-    scale: float = 1 / 255
-
-
-NAMED = {
-    "digits": _Named(_DIGITS, (8, 8, 1), scale=1 / 16),
-    "mnist": _Named(_DIGITS, (28, 28, 1)),
-    "fashion-mnist": _Named(_FASHION, (28, 28, 1)),
-    "cifar10": _Named(_CIFAR10, (32, 32, 3)),
-    "cifar100": _Named(tuple(str(c) for c in range(100)), (32, 32, 3)),
-}
-
-
-def load(name: str) -> Dataset:
-    """Load a named data set.
+def raw(request: Request) -> Raw:
+    """Return a data set that is known by name.
 
     `digits` comes with scikit-learn. The others are looked for in `$EDGEKIT_DATA/NAME.npz`, then in the Keras
     cache, and are then downloaded through `keras.datasets`.
 
     Raises:
-        InputError: the data set is nowhere to be found, or its file is damaged.
+        InputError: the data set is nowhere to be found, or its file is damaged or holds another one.
         MissingExtraError: it would have to be fetched by a package that is not installed.
     """
-    known = NAMED[name]
-    if name == "digits":
-        arrays, source = _digits(), "scikit-learn digits"
-    else:
-        arrays, source = _find(name)
-    dataset = build(name, arrays, source, known.class_names, Preprocessing(scale=known.scale))
-    if dataset.sample_shape != known.sample_shape:
-        raise InputError(f"{source}: samples have shape {dataset.sample_shape}, {name} has {known.sample_shape}")
-    return dataset
+    name, known = request.typed, NAMED[request.typed]
+    arrays, source = (_digits(), "scikit-learn digits") if name == "digits" else _find(name)
+    shape = (*arrays["x_train"].shape[1:], 1)[:3]
+    if shape != known.sample_shape:
+        raise InputError(
+            f"{source}: expected samples of shape {known.sample_shape}, got {shape}",
+            f"another data set has the name {name}; give the file's path to use it",
+            code="shape-mismatch",
+        )
+    return Raw(
+        x_train=arrays["x_train"],
+        x_test=arrays["x_test"],
+        y_train=arrays["y_train"],
+        y_test=arrays["y_test"],
+        class_names=known.class_names,
+        source=source,
+        preprocessing=Preprocessing(scale=known.scale),
+    )
 
 
 def _find(name: str) -> tuple[dict[str, Array], str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from edgekit.data.sources.holdout import complete
 from edgekit.data.sources.npz_member import mapped
 from edgekit.data.sources.raw import Raw, arrange, known_keys
+from edgekit.data.sources.spec import Request
 from edgekit.errors import InputError
 from edgekit.files.opening import open_file, plain
 from edgekit.formats.numpy.header import read_array
@@ -16,18 +17,20 @@ from edgekit.samples import Array
 _SUFFIX = ".npy"
 
 
-def holds_arrays(folder: Path) -> bool:
-    """Return whether the folder holds samples as `.npy`."""
-    return any(key.startswith("x") for key in _keys(folder))
+def takes(request: Request) -> bool:
+    """Return whether it is a folder with samples as `.npy` (see `registry.Source`)."""
+    return request.there == "a folder" and any(key.startswith("x") for key in _keys(request.path))
 
 
-def read_raw(folder: Path) -> Raw:
+def raw(request: Request) -> Raw:
     """Return the arrays of a folder, mapped read-only.
 
     Raises:
         InputError: a file is damaged, holds Python objects, leads out of the folder, or samples and labels do not
             belong together.
     """
+    request.spec.allow()
+    folder = request.path
     arrays = {key: _mapped(folder / f"{key}{_SUFFIX}", folder) for key in _keys(folder)}
     return complete(arrange(arrays, plain(folder)), plain(folder))
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from edgekit.data.sources.holdout import complete
 from edgekit.data.sources.npz_member import member_array
 from edgekit.data.sources.raw import Raw, arrange, known_keys
+from edgekit.data.sources.registry import sources_expected
+from edgekit.data.sources.spec import Request
 from edgekit.errors import InputError
 from edgekit.files.opening import plain
 from edgekit.formats.numpy.archive import Archive, open_archive
@@ -16,7 +18,7 @@ from edgekit.samples import Array
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 IN_MEMORY_BYTES = 1 << 30
 """Of all compressed arrays of a file that are read into the memory; further ones are unpacked into the cache."""
-_KINDS = "data are .npz and .csv files, folders, and functions as FILE.py:FUNCTION"
+_KINDS = sources_expected()
 
 
 def read(path: Path, keys: Sequence[str] = KEYS) -> dict[str, Array]:
@@ -48,17 +50,24 @@ def read_all(path: Path, root: Path | None = None) -> dict[str, Array]:
         return _arrays(archive, archive.members)
 
 
-def read_raw(path: Path) -> Raw:
+def takes(request: Request) -> bool:
+    """Return whether it is an `.npz` by its name (see `registry.Source`)."""
+    return request.path.suffix == ".npz"
+
+
+def raw(request: Request) -> Raw:
     """Return what an `.npz` file holds for training and testing; large arrays are mapped, not read.
 
     Raises:
         InputError: as `read`; or samples and labels do not belong together.
         OutputError: as `read`.
     """
+    request.spec.allow()
+    path = request.path
     with open_archive(path, hint=_KINDS, expected=_expected(KEYS)) as archive:
         held = known_keys(archive.members)
         if not any(key.startswith("x") for key in held):
-            raise InputError(f"{plain(path)}: has no x_train, x_test", _held(archive))
+            raise InputError(f"{plain(path)}: has no x_train, x_test", _held(archive), code="array-missing")
         arrays = _arrays(archive, held)
     return complete(arrange(arrays, plain(path)), plain(path))
 

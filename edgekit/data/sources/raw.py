@@ -11,6 +11,7 @@ import numpy as np
 
 from edgekit.errors import InputError
 from edgekit.samples import Array
+from edgekit.tasks.preprocessing import Preprocessing
 
 MOST_CLASS_NAMES = 100_000
 Part = Array | Mapping[str, Array]
@@ -30,6 +31,7 @@ class Raw:
         notes: what was decided about the data and the user should read, one sentence each.
         feature_names: of a table, one a column of x.
         held_out: whether edgekit cut the test part from the only samples there were.
+        preprocessing: how these samples are fed by default; None: as their dtype suggests.
     """
 
     x_train: Part
@@ -41,6 +43,7 @@ class Raw:
     notes: tuple[str, ...] = ()
     feature_names: tuple[str, ...] = ()
     held_out: bool = False
+    preprocessing: Preprocessing | None = None
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import unquote
 
 from edgekit.errors import InputError
-from edgekit.files.opening import exists, expanded
+from edgekit.files.opening import check_readable, exists, expanded, kind
+from edgekit.progress import SILENT, Progress
 from edgekit.schema.toml import nearest
 
 _FUNCTION = re.compile(r"(?P<place>[^:?]+):(?P<name>[A-Za-z_]\w*)")
@@ -28,7 +30,7 @@ class PathSpec:
         for key in self.options:
             if key not in keys:
                 hint = nearest(key, keys) if keys else "nothing can be chosen for this kind of data"
-                raise InputError(f"--data {self.path}: unknown option `{key}`", hint)
+                raise InputError(f"--data {self.path}: unknown option `{key}`", hint, code="unknown-name")
 
     def share(self, key: str, default: float) -> float:
         """Return an option between 0 and 1."""
@@ -52,6 +54,41 @@ class PathSpec:
         if not match:
             raise InputError(f"--data {self.path}: {key}={text} is no size", "height before width, such as 96x128")
         return int(match[1]), int(match[2])
+
+
+@dataclass(frozen=True)
+class Request:
+    """Data that are asked for.
+
+    Attributes:
+        typed: what stands behind `--data`.
+        sample_shape: what the model takes, without batch; None where open or unknown.
+        progress: notified of slow steps.
+    """
+
+    typed: str
+    sample_shape: tuple[int | None, ...] | None = None
+    progress: Progress = SILENT
+
+    @cached_property
+    def spec(self) -> PathSpec:
+        """Path and options, if it is a path."""
+        return path_spec(self.typed)
+
+    @property
+    def path(self) -> Path:
+        """The path, if it is one."""
+        return self.spec.path
+
+    @cached_property
+    def there(self) -> str:
+        """What the path leads to, `a file`, `a folder` or another; empty: nothing.
+
+        Raises:
+            InputError: it cannot be looked at.
+        """
+        check_readable(self.path)
+        return kind(self.path)
 
 
 def path_spec(spec: str) -> PathSpec:

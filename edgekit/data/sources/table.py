@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
@@ -11,21 +10,24 @@ from edgekit.data.sources.csv_cells import integer
 from edgekit.data.sources.csv_file import Columns, read_columns
 from edgekit.data.sources.holdout import TEST_SHARE, complete
 from edgekit.data.sources.raw import Loose, Raw
-from edgekit.data.sources.spec import PathSpec
+from edgekit.data.sources.spec import Request
 from edgekit.errors import InputError
 from edgekit.files.opening import is_folder, kind, plain
 from edgekit.samples import Array
 
+_SUFFIXES = (".csv", ".tsv")
 _FEW = 20
 """Up to this many rows a text target may be different in every one."""
 
 
-def holds_tables(folder: Path) -> bool:
-    """Return whether the folder holds `train.csv`."""
-    return bool(kind(folder / "train.csv"))
+def takes(request: Request) -> bool:
+    """Return whether it is a folder with `train.csv`, or a table by its name (see `registry.Source`)."""
+    if request.there == "a folder":
+        return bool(kind(request.path / "train.csv"))
+    return request.path.suffix.lower() in _SUFFIXES
 
 
-def read_raw(spec: PathSpec) -> Raw:
+def raw(request: Request) -> Raw:
     """Return the rows of `FILE.csv` or `FOLDER/train.csv` and `FOLDER/test.csv`: x is float32, shape (rows, columns).
 
     Options: `target` names the target column, by default the last; empty for none. `test` is the share of rows kept
@@ -35,6 +37,7 @@ def read_raw(spec: PathSpec) -> Raw:
     Raises:
         InputError: a file or a cell cannot be used; said with file, line and column.
     """
+    spec = request.spec
     spec.allow("target", "test")
     share, target = spec.share("test", TEST_SHARE), spec.options.get("target")
     if not is_folder(spec.path):
