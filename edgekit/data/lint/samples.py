@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from edgekit.data.lint.check import FedInput
-from edgekit.data.lint.finding import Finding, entries, listed, of
+from edgekit.data.lint.finding import Finding, entries, listed, of, samples
 from edgekit.tasks.heads import fits
 
 MANY_BYTES = 64
@@ -19,14 +19,11 @@ CONSTANT = 0.01
 def order_findings(fed: FedInput) -> Iterator[Finding]:
     """Yield whether samples and model disagree on which axis holds the channels."""
     data, model = fed.data, fed.model
-    if (
-        model is None
-        or model.shape is None
-        or len(data.shape) != 3
-        or len(model.shape) != 3
-        or fits(data.shape, model.shape)
-    ):
+    if model is None or model.shape is None or {len(data.shape), len(model.shape)} != {3}:
         return
+    if fits(data.shape, model.shape):
+        return
+    shapes = f"{samples(data)} have shape {data.shape}, the model takes {_text(model.shape)}"
     height, width, channels = data.shape
     if fits((width, channels, height), model.shape):
         yield Finding(
