@@ -73,7 +73,9 @@ class NamedArrays:
         return NamedArrays({name: self._arrays[name] for name in names})
 
 
-Samples = Array | NamedArrays
+Inputs = Any
+"""What a model is called with: an array, or a tuple of arrays in the order of its inputs."""
+Samples = Array | Rows | NamedArrays
 """Stored samples or labels: one array (an `np.ndarray`, an `np.memmap` or `Rows`), or one for each input or output."""
 
 

@@ -10,6 +10,7 @@ from edgekit.codes.pages import markdown
 from edgekit.data.lint.checks import checks_table
 from edgekit.data.sources.registry import sources_table
 from tests.guards.rooms import described
+from edgekit.tasks import register as metrics
 
 FOLDER = Path(__file__).parents[1] / "docs"
 MAP = ("<!-- rooms: made by `make docs` -->\n", "<!-- end of rooms -->\n")
@@ -36,6 +37,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "../CONTRIBUTING.md": contributing,
     "codes.md": lambda: markdown(register().values()),
     "data.md": data_page,
+    "metrics.md": metrics.page,
 }
 
 

@@ -20,7 +20,7 @@ from edgekit.errors import EdgekitError
 from edgekit.progress import Progress
 from edgekit.samples import Array, NamedArrays
 from edgekit.tasks.heads import chosen_kinds
-from edgekit.tasks.preprocessing import says_scale
+from edgekit.tasks.preprocessing import sets_scale
 from edgekit.tasks.scoring import real
 from edgekit.tasks.task import Task
 from edgekit.tasks.tensors import TensorSpec
@@ -73,7 +73,7 @@ def tried_out(
         facts = [None] * len(candidate.inputs)
         macs = PER_RUN + SLOWER * REUSED * candidate.subject.bytes / 4
         predict = _predicting(candidate, task)
-        looked = look(name, predict, macs, facts, splits, task, how, given=says_scale(given or {}), anyway=True)
+        looked = look(name, predict, macs, facts, splits, task, how, given=sets_scale(given or {}), anyway=True)
     except EdgekitError:
         return candidate  # what stands in the way here is told where the file is measured
     progress.notify(looked.notice)

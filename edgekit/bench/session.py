@@ -35,7 +35,7 @@ from edgekit.progress import SILENT, Progress, Task
 from edgekit.tasks.heads import chosen_kinds, settled
 from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.tasks.scoring import digest, labels, scores, with_metric
-from edgekit.tasks.task import USUAL
+from edgekit.tasks.task import DEFAULT_METRICS
 from edgekit.version import __version__
 
 
@@ -62,7 +62,7 @@ def bench(
         device: where.
         data: evaluate on the whole test part of this data set, in place of the samples in the bundles.
         preprocessing: for files that no bundle describes: fields of `Preprocessing` that are not as usual for the data.
-        metric: a key of `edgekit.tasks.metrics.METRICS` or `module:function`, in place of the task's usual one.
+        metric: a key of `edgekit.tasks.register.METRICS` or `module:function`, in place of the task's usual one.
         kinds: what `--task` takes (`edgekit.tasks.heads.chosen_kinds`), for files that no bundle describes.
         forced: `.tflite` files run under the runtime they name, and no other that the device may have.
         wheels: a folder of wheels for the device, in place of the package index.
@@ -355,6 +355,6 @@ def _fed(
     if task is not None and metric is None and ":" in task.main.metric:
         # A bundle may come from anywhere, and what it names is not run unless it is asked for.
         note = f"{candidate.subject.name}: was judged by {task.main.metric}; --metric {task.main.metric} does so here"
-        task = task.with_metric(USUAL[task.main.kind])
+        task = task.with_metric(DEFAULT_METRICS[task.main.kind])
     task = with_metric(task, metric) if task else task
     return dataclasses.replace(candidate, preprocessing=how, task=task, note=note)

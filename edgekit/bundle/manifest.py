@@ -21,8 +21,9 @@ from edgekit.schema.mixups import recognised
 from edgekit.schema.rules import AnyFloat, Count, Digest, Holding, Natural, PlainName, Range, Sized, Wrong, one_of
 from edgekit.schema.versions import Versions
 from edgekit.tasks.channels import LostChannel
-from edgekit.tasks.metrics import METRICS, ScoreForm
+from edgekit.tasks.metrics import ScoreForm
 from edgekit.tasks.preprocessing import Preprocessing
+from edgekit.tasks.register import METRICS, fitting
 from edgekit.tasks.task import CLASSIFICATION, Task
 from edgekit.tasks.tensors import TensorSpec
 from edgekit.text.printable import quoted
@@ -202,8 +203,7 @@ class Manifest:
             known = METRICS.get(head.metric)
             own = index == 0 and ":" in head.metric  # run only where the user names it, too
             if not own and (known is None or head.kind not in known.kinds):
-                fitting = ", ".join(name for name, metric in METRICS.items() if head.kind in metric.kinds)
-                said = f"is {quoted(head.metric)}, expected one for {head.kind}: {fitting}"
+                said = f"is {quoted(head.metric)}, expected one for {head.kind}: {fitting(head.kind)}"
                 raise Wrong(said, path=("task", "heads", index, "metric"))
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.data.sources.registry import sources_help
 from edgekit.errors import InputError
+from edgekit.tasks import register as metrics
 from edgekit.text.printable import clipped
 
 if TYPE_CHECKING:
@@ -23,10 +24,7 @@ TRUST_HELP = "Use the target's file whatever it says: ssh options run programs. 
 CHANNELS_HELP = (
     "RGB or BGR, what the model expects of samples stored as RGB; mean and std stay in the stored order. [default: RGB]"
 )
-METRIC_HELP = (
-    "accuracy, top5, auc, mae, mse, miou, agreement, sqnr, or your own module:function(y_true, y_pred). "
-    "[default: as the labels and outputs suggest]"
-)
+METRIC_HELP = metrics.help_text()
 TASK_HELP = (
     "What the first output is for: classification, binary, multilabel, regression, segmentation, mask or "
     "reconstruction; of others 'NAME=regression;...'. [default: as the labels and outputs show]"

@@ -114,7 +114,7 @@ def compress(
         preprocessing: how the model is fed: fields of `Preprocessing` in place of the recipe's and the card's, or,
             without either, in place of what is usual for the data, or what a trial finds.
         allow_unsafe: load Lambda layers, which run code from the model file.
-        metric: a key of `edgekit.tasks.metrics.METRICS` or `module:function`, in place of the task's usual one.
+        metric: a key of `edgekit.tasks.register.METRICS` or `module:function`, in place of the task's default.
         kinds: what `--task` takes (`edgekit.tasks.heads.chosen_kinds`), in place of what labels and outputs show.
         custom: the user's own layers and functions, `package.module:NAME` or `file.py:NAME`.
         force: replace an existing bundle at `out`.

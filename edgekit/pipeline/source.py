@@ -27,7 +27,7 @@ from edgekit.models.keras.asking import asking
 from edgekit.pipeline.model_source import is_file_model, open_model
 from edgekit.pipeline.open_inputs import Asked
 from edgekit.progress import Progress
-from edgekit.tasks.preprocessing import Preprocessing, says_scale
+from edgekit.tasks.preprocessing import Preprocessing, sets_scale
 from edgekit.tasks.task import Task
 from edgekit.techniques.outside import normalize_outside
 
@@ -135,7 +135,7 @@ def load_source(
     usual = card.preprocessing if card else _usual(dataset.preprocessing, model)
     used = usual.changed(recipe.preprocessing)
     progress.notify(f"{path.name}: {model.count_params():,} parameters")
-    given = card is not None or says_scale(recipe.preprocessing)
+    given = card is not None or sets_scale(recipe.preprocessing)
     lineage = [*(card.lineage if card else []), origin]
     card = ModelCard(used, dataset.class_names, lineage)
     return Source(_file_name(path.stem), model, card, origin["sha256"], opened.quantized, given), dataset

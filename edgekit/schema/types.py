@@ -11,3 +11,5 @@ JsonObject = dict[str, JsonValue]
 """An object of JSON or a table of TOML: its keys are declared where it is read."""
 JsonMapping = Mapping[str, JsonValue]
 """An object that is only read."""
+Declaration = Any
+"""What a form is declared as: a type, or one annotated with rules of `edgekit.schema.rules`."""

@@ -1,4 +1,4 @@
-"""Finding what each output of a model is for: by the labels' values and the output's dtype first, then by shapes."""
+"""What each output of a model is for: chosen by the labels' values and the output's dtype first, then by shapes."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from edgekit.errors import InputError
 from edgekit.samples import Array
 from edgekit.tasks.labels import PLAIN, Coding, Values, of_many, of_two, values_of
 from edgekit.tasks.nature import UNKNOWN, Nature, nature_of
-from edgekit.tasks.task import DENSE, SIGMOID, SOFTMAX, USUAL, Head
+from edgekit.tasks.task import DEFAULT_METRICS, DENSE, SIGMOID, SOFTMAX, Head
 
 Shape = tuple[int | None, ...]
-CHOOSABLE = tuple(kind for kind in USUAL if kind != "unlabelled")
+_UNFIT = "labels-do-not-fit"
+CHOOSABLE = tuple(kind for kind in DEFAULT_METRICS if kind != "unlabelled")
 """What `--task` takes."""
 FORMS = (
     "classes are integers (n,) or one-hot (n, classes); masks integers (n, height, width); values have the shape of "
@@ -34,16 +35,16 @@ def find_head(
         y: labels as `data.dataset` stores them, samples first, or None.
         shape: of the output, without the batch.
         inputs: shapes of the model's inputs, without the batch.
-        nature: of the output, as some answers show it.
-        kind: what the user says it is; empty: to be found.
+        nature: of the output, as some predictions show it.
+        kind: the user's choice; empty: chosen by labels and outputs.
 
     Raises:
-        InputError: the labels do not fit such an output; said with both.
+        InputError: the labels do not fit such an output; the message names both.
     """
     port = _Output(name, tuple(shape), [tuple(i) for i in inputs], nature)
     if y is None:
         return port.unlabelled(kind)
-    return port.chosen(kind, y) if kind else port.found(y)
+    return port.chosen(kind, y) if kind else port.fitting(y)
 
 
 def chosen_kinds(text: str, names: Sequence[str]) -> dict[str, str]:
@@ -56,15 +57,23 @@ def chosen_kinds(text: str, names: Sequence[str]) -> dict[str, str]:
     Raises:
         InputError: there is no such task, or no such output.
     """
-    found: dict[str, str] = {}
+    kinds: dict[str, str] = {}
     for part in filter(None, (part.strip() for part in text.split(";"))):
         name, equals, kind = part.rpartition("=")
         if kind.strip() not in CHOOSABLE:
-            raise InputError(f"--task {part}: there is no such task", f"one of: {', '.join(CHOOSABLE)}")
+            raise InputError(
+                f"`--task {part}`: unknown task `{kind.strip()}`",
+                f"use one of: {', '.join(CHOOSABLE)}",
+                code="task-unknown",
+            )
         if equals and name.strip() not in names:
-            raise InputError(f"--task {part}: the model has no output `{name.strip()}`", f"it has: {', '.join(names)}")
-        found[name.strip() if equals else names[0]] = kind.strip()
-    return found
+            raise InputError(
+                f"`--task {part}`: the model has no output `{name.strip()}`",
+                f"its outputs are: {', '.join(names)}",
+                code="output-unknown",
+            )
+        kinds[name.strip() if equals else names[0]] = kind.strip()
+    return kinds
 
 
 def settled(head: Head, outputs: Array, y: Array) -> Head:
@@ -79,8 +88,8 @@ def settled(head: Head, outputs: Array, y: Array) -> Head:
     if not values.whole:
         return head
     _refuse_sigmoid(head.name, values, nature)
-    if nature.numbers and values.low >= 0 and head.metric == USUAL["regression"]:
-        return Head(head.name, "classification", USUAL["classification"], indices=True)
+    if nature.numbers and values.low >= 0 and head.metric == DEFAULT_METRICS["regression"]:
+        return Head(head.name, "classification", DEFAULT_METRICS["classification"], indices=True)
     return head
 
 
@@ -101,8 +110,10 @@ class _Output:
             last = coding.name(1 if two else (self.width or 2) - 1)
             given = f"{coding.first} and {last}" if two else f"{coding.first} to {last}"
             taken = "0 and 1" if two else f"0 to {(self.width or 2) - 1}"
-            note = f"output {self.name}: the labels {given} are taken as the classes {taken}"
-        return Head(self.name, kind, USUAL[kind], indices=indices, first=coding.first, step=coding.step, note=note)
+            note = f"output `{self.name}`: the labels {given} are taken as the classes {taken}"
+        return Head(
+            self.name, kind, DEFAULT_METRICS[kind], indices=indices, first=coding.first, step=coding.step, note=note
+        )
 
     def unlabelled(self, kind: str) -> Head:
         """Return what an output without labels is for."""
@@ -113,7 +124,7 @@ class _Output:
         metric = "agreement" if competing and kind in ("", *SOFTMAX) else "sqnr"
         return Head(self.name, "unlabelled", metric, indices=bool(self.nature.numbers))
 
-    def found(self, y: Array) -> Head:
+    def fitting(self, y: Array) -> Head:
         """Return what an output is for, from its labels.
 
         Raises:
@@ -134,8 +145,9 @@ class _Output:
         if self.mirrors:
             return self.head("reconstruction", note=self._left_out())
         raise InputError(
-            f"the labels of a sample have shape {labels} and dtype {y.dtype}, output {self.name} has shape {shape}",
+            f"the labels of a sample have shape {labels} and dtype {y.dtype}, output `{self.name}` has shape {shape}",
             FORMS,
+            code=_UNFIT,
         )
 
     def chosen(self, kind: str, y: Array) -> Head:
@@ -148,25 +160,32 @@ class _Output:
         if kind == "reconstruction":
             self._check_mirror()
             return self.head(kind, note=self._left_out())
-        asked = f"--task {kind}: output {self.name} of shape {self.shape}"
+        asked = f"`--task {kind}`: output `{self.name}` has shape {self.shape}"
         if kind == "regression":
             if not (fits(labels, self.shape) or fits((*labels, 1), self.shape) or (labels == () and self.single)):
-                raise InputError(f"{asked} takes labels of that shape, they have {labels}", "leave --task out")
+                raise InputError(
+                    f"{asked}, expected labels of the same shape, not {labels}", "leave `--task` out", code=_UNFIT
+                )
             return self.head(kind)
         if not values.whole:
-            raise InputError(f"{asked} takes whole numbers as labels, they run from {values.low:g} to {values.high:g}")
+            raise InputError(
+                f"{asked}, expected whole numbers as labels; they run from {values.low:g} to {values.high:g}",
+                "use `--task regression`, or number the classes from 0",
+                code=_UNFIT,
+            )
         if kind in SOFTMAX and not self.nature.numbers:
             wanted = () if kind == "classification" else self.shape[:-1]
             if self.width == 1 or not (fits(labels, wanted) or fits(labels, (*wanted, 1))):
-                raise InputError(f"{asked} takes classes of shape {wanted}, the labels have {labels}", FORMS)
+                raise InputError(f"{asked}, expected classes of shape {wanted}, not {labels}", FORMS, code=_UNFIT)
             return self._coded(kind, values, of_many(values, self.width), self.width)
         if kind in SIGMOID:
             coding = of_two(values)
             if coding is None or not any(fits(labels, s) for s in (self.shape, self.shape[:-1], (*self.shape[:-1], 1))):
                 raise InputError(
-                    f"{asked} takes labels of two values for every one of its own, they run from {values.low:g} to "
+                    f"{asked}, expected labels of two values in this shape; they run from {values.low:g} to "
                     f"{values.high:g} and have shape {labels}",
-                    "number them 0 and 1",
+                    "number the labels 0 and 1",
+                    code=_UNFIT,
                 )
             return self.head(kind, coding)
         return self._numbers(values, labels)
@@ -177,9 +196,11 @@ class _Output:
         if coding == Coding(1) or coding is None:
             high = self.nature.high
             coding = Coding(1) if values.low == 1 and high is not None and high < values.high else PLAIN
-        note = f"output {self.name} is class numbers, which are compared with the labels as they are"
+        note = f"output `{self.name}` is class numbers, which are compared with the labels as they are"
         if coding != PLAIN:
-            note = f"output {self.name} is class numbers from 0, the labels count from {coding.first}: they are mapped"
+            note = (
+                f"output `{self.name}` is class numbers from 0, the labels count from {coding.first}: they are mapped"
+            )
         return self.head("classification" if labels == () else "segmentation", coding, note)
 
     def _classes(self, y: Array, values: Values) -> Head:
@@ -215,40 +236,43 @@ class _Output:
         if len(self.shape) == 1:
             return self.head("multilabel", coding)
         if coding == PLAIN and (self.width or 0) > 1 and _one_hot(y):
-            return self.head("segmentation", note=f"output {self.name}: the labels are one-hot masks")
+            return self.head("segmentation", note=f"output `{self.name}`: the labels are one-hot masks")
         return self.head("mask", coding)
 
     def _coded(self, kind: str, values: Values, coding: Coding, classes: int | None) -> Head:
         low, high = ((int(v) - coding.first) // coding.step for v in (values.low, values.high))
         if low < 0 or (classes is not None and high >= classes):
             raise InputError(
-                f"the labels run from {values.low:g} to {values.high:g}, output {self.name} has {classes} classes",
-                "number the classes from 0" + ("; --task regression for values" if kind in DENSE else ""),
+                f"the labels run from {values.low:g} to {values.high:g}, output `{self.name}` has {classes} classes",
+                "number the classes from 0" + ("; use `--task regression` for values" if kind in DENSE else ""),
+                code=_UNFIT,
             )
         return self.head(kind, coding)
 
     def _left_out(self) -> str:
         return (
-            f"output {self.name} has the shape of the input, so it is judged by how well it reconstructs that; the "
-            "labels are left out (--task chooses otherwise)"
+            f"output `{self.name}` has the shape of the input, so it is scored by how well it reconstructs the input; "
+            "the labels are not used (`--task` chooses otherwise)"
         )
 
     def _check_mirror(self) -> None:
         if not self.mirrors:
             shapes = ", ".join(map(str, self.inputs))
             raise InputError(
-                f"--task reconstruction: output {self.name} has shape {self.shape}, the input {shapes}",
+                f"`--task reconstruction`: output `{self.name}` has shape {self.shape}, the input {shapes}",
                 "an autoencoder has one input, and an output of its shape",
+                code=_UNFIT,
             )
 
 
 def _refuse_sigmoid(name: str, values: Values, nature: Nature) -> None:
     if nature.sigmoid and values.whole and not values.within(0, 1):
         raise InputError(
-            f"output {name} is one number from 0 to 1 a sample, as of a sigmoid, which tells two classes apart; the "
-            f"labels are whole numbers from {values.low:g} to {values.high:g}",
-            "give labels of two classes, or a model with an output for every class; --task regression if they are "
-            "values that this output predicts",
+            f"output `{name}` is one number from 0 to 1 a sample, as of a sigmoid for two classes; the labels are "
+            f"whole numbers from {values.low:g} to {values.high:g}",
+            "give labels of two classes, or a model with an output for every class; use `--task regression` if the "
+            "output predicts these values",
+            code=_UNFIT,
         )
 
 

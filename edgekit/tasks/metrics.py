@@ -1,22 +1,22 @@
-"""How good a model's answers are: one number with its 95 % interval, from outputs and labels. No files, no TensorFlow.
+"""How good a model's outputs are: one number with its 95 % interval, from outputs and labels.
 
-A new metric is a function and a line in `METRICS`. Outputs come in real units, as a runtime or Keras gives them: scores
-that a softmax or a sigmoid has not seen yet are as good, because only their order and sign are used.
+A new metric is a function here and a line in `edgekit.tasks.register`. Outputs come in real units, as a runtime or
+Keras gives them: scores before a softmax or sigmoid are as good, because only their order and sign are used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, NotRequired, TypedDict
+from typing import Annotated, NotRequired, TypedDict
 
 import numpy as np
 
 from edgekit.samples import Array
 from edgekit.schema.gate import read
 from edgekit.schema.rules import AnyFloat, Choosing, Count, Natural, Through, Wrong
+from edgekit.schema.types import JsonMapping, JsonObject
 from edgekit.stats import Interval, bootstrap_ratio, mean_interval, sqnr_db, wilson
-from edgekit.tasks.task import DENSE, SIGMOID, SOFTMAX, VALUES, Head
+from edgekit.tasks.task import SOFTMAX, Head
 
 LOWER_IS_BETTER = ("mae", "mse")
 
@@ -26,7 +26,7 @@ class Score:
     """A metric's value.
 
     Attributes:
-        metric: a key of `METRICS`, or a function of the user's as `module:function`.
+        metric: a key of `edgekit.tasks.register.METRICS`, or a function of the user's as `module:function`.
         interval: the value with its 95 % interval; low and high are NaN where there is none.
         samples: it was computed on.
         correct: for a share of samples, how many.
@@ -52,7 +52,7 @@ class Score:
         """Return a share of samples, with its Wilson interval."""
         return cls(metric, wilson(correct, samples), samples, correct)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return the JSON form: of a share its counts, of another metric its value and interval."""
         if self.correct is not None:
             named = {} if self.metric == "accuracy" else {"metric": self.metric}
@@ -62,34 +62,19 @@ class Score:
         return {"metric": self.metric, "value": value, **bounds, "samples": self.samples}
 
     @classmethod
-    def from_dict(cls, value: Mapping[str, Any], source: str = "score") -> Score:
+    def from_dict(cls, value: JsonMapping, source: str = "score") -> Score:
         """Read the JSON form; `source` names it in messages.
 
         Raises:
             InputError: it is of another form.
         """
-        form: Mapping[str, Any] = read(ScoreForm, value, source, "score")
+        form: JsonMapping = read(ScoreForm, value, source, "score")
         metric = form.get("metric", "accuracy")
         if "correct" in form:
             return cls.of_count(form["correct"], form["samples"], metric)
         missing = float("nan")
         interval = Interval(form["value"], form.get("low", missing), form.get("high", missing))
         return cls(metric, interval, form["samples"])
-
-
-@dataclass(frozen=True)
-class Metric:
-    """How a metric is computed and shown.
-
-    Attributes:
-        measure: from outputs and labels, samples first, and what the output is.
-        unit: `%` for shares, else what stands behind the number.
-        kinds: of outputs that it is for.
-    """
-
-    measure: Callable[[Array, Array, Head], Score]
-    unit: str
-    kinds: frozenset[str]
 
 
 def decisions(outputs: Array, head: Head) -> Array:
@@ -105,7 +90,7 @@ def decisions(outputs: Array, head: Head) -> Array:
     return np.asarray(outputs > (0.0 if head.logits else 0.5), np.int64)
 
 
-def _accuracy(outputs: Array, y: Array, head: Head) -> Score:
+def accuracy(outputs: Array, y: Array, head: Head) -> Score:
     """Share of right decisions: of samples, or, where a sample has many, the mean of its shares."""
     right = _fitted(decisions(outputs, head), y) == y
     if right.ndim == 1:
@@ -113,22 +98,22 @@ def _accuracy(outputs: Array, y: Array, head: Head) -> Score:
     return Score("accuracy", mean_interval(right.reshape(len(right), -1).mean(axis=1)), len(right))
 
 
-def _top5(outputs: Array, y: Array, head: Head) -> Score:
+def top5(outputs: Array, y: Array, head: Head) -> Score:
     """Share of samples whose class is among the five largest outputs."""
     best = np.argsort(-outputs, axis=-1, kind="stable")[:, :5]
     return Score.of_count(int((best == y[:, np.newaxis]).any(axis=1).sum()), len(y), "top5")
 
 
-def _auc(outputs: Array, y: Array, head: Head) -> Score:
+def auc(outputs: Array, y: Array, head: Head) -> Score:
     """Area under the ROC curve (Mann-Whitney), its variance as of Hanley and McNeil 1982; several labels: the mean."""
     scores = outputs.reshape(len(outputs), -1)
     if head.kind in SOFTMAX:
         if scores.shape[1] != 2:
             raise ValueError("auc is for two classes, or for several independent labels")
         scores = scores[:, 1:] - scores[:, :1]
-    found = [_one_auc(s, t) for s, t in zip(scores.T, y.reshape(len(y), -1).T, strict=True)]
-    value = float(np.mean([area for area, _ in found]))
-    half = 1.96 * float(np.sqrt(np.sum([variance for _, variance in found]))) / len(found)
+    areas = [_one_auc(s, t) for s, t in zip(scores.T, y.reshape(len(y), -1).T, strict=True)]
+    value = float(np.mean([area for area, _ in areas]))
+    half = 1.96 * float(np.sqrt(np.sum([variance for _, variance in areas]))) / len(areas)
     return Score("auc", Interval(value, max(0.0, value - half), min(1.0, value + half)), len(y))
 
 
@@ -145,33 +130,33 @@ def _one_auc(scores: Array, y: Array) -> tuple[float, float]:
     return area, max(0.0, spread) / (positives * negatives)
 
 
-def _mae(outputs: Array, y: Array, head: Head) -> Score:
+def mae(outputs: Array, y: Array, head: Head) -> Score:
     """Mean absolute error."""
     return _mean_error("mae", np.abs(_fitted(outputs, y) - y))
 
 
-def _mse(outputs: Array, y: Array, head: Head) -> Score:
+def mse(outputs: Array, y: Array, head: Head) -> Score:
     """Mean squared error."""
     return _mean_error("mse", (_fitted(outputs, y) - y) ** 2)
 
 
 def _mean_error(name: str, errors: Array) -> Score:
-    found = mean_interval(errors.reshape(len(errors), -1).mean(axis=1))
-    low = found.low if np.isnan(found.low) else max(0.0, found.low)
-    return Score(name, Interval(found.value, low, found.high), len(errors))
+    mean = mean_interval(errors.reshape(len(errors), -1).mean(axis=1))
+    low = mean.low if np.isnan(mean.low) else max(0.0, mean.low)
+    return Score(name, Interval(mean.value, low, mean.high), len(errors))
 
 
-def _miou(outputs: Array, y: Array, head: Head) -> Score:
+def miou(outputs: Array, y: Array, head: Head) -> Score:
     """Mean over the classes that occur of intersection over union, over all pixels; bootstrap over the samples."""
-    found, truth = _fitted(decisions(outputs, head), y).astype(np.int64), y.astype(np.int64)
-    classes = [c for c in range(int(max(found.max(), truth.max())) + 1) if (truth == c).any() or (found == c).any()]
+    chosen, truth = _fitted(decisions(outputs, head), y).astype(np.int64), y.astype(np.int64)
+    classes = [c for c in range(int(max(chosen.max(), truth.max())) + 1) if (truth == c).any() or (chosen == c).any()]
     pixels = tuple(range(1, truth.ndim))
-    shared = np.stack([((found == c) & (truth == c)).sum(axis=pixels) for c in classes], axis=1)
-    either = np.stack([((found == c) | (truth == c)).sum(axis=pixels) for c in classes], axis=1)
+    shared = np.stack([((chosen == c) & (truth == c)).sum(axis=pixels) for c in classes], axis=1)
+    either = np.stack([((chosen == c) | (truth == c)).sum(axis=pixels) for c in classes], axis=1)
     return Score("miou", bootstrap_ratio(shared, either), len(y))
 
 
-def _agreement(outputs: Array, y: Array, head: Head) -> Score:
+def agreement(outputs: Array, y: Array, head: Head) -> Score:
     """Share of samples (or positions) with the largest value where the float model has it, or with its class number."""
     same = picks(outputs, head) == picks(y.reshape(outputs.shape), head)
     if same.size == len(same):
@@ -181,30 +166,18 @@ def _agreement(outputs: Array, y: Array, head: Head) -> Score:
 
 def picks(outputs: Array, head: Head) -> Array:
     """Return where the largest value of an unlabelled output is, along the last axis, or its class numbers."""
-    found: Array = decisions(outputs, head) if head.indices else outputs.argmax(axis=-1)
-    return found
+    indices: Array = decisions(outputs, head) if head.indices else outputs.argmax(axis=-1)
+    return indices
 
 
-def _sqnr(outputs: Array, y: Array, head: Head) -> Score:
+def sqnr(outputs: Array, y: Array, head: Head) -> Score:
     """Signal-to-quantization-noise ratio to the float model's outputs, in dB; infinite where they are equal."""
     return Score("sqnr", Interval(sqnr_db(y.astype(np.float64), outputs), float("nan"), float("nan")), len(y))
 
 
-METRICS: dict[str, Metric] = {
-    "accuracy": Metric(_accuracy, "%", SOFTMAX | SIGMOID),
-    "top5": Metric(_top5, "%", frozenset({"classification"})),
-    "auc": Metric(_auc, "", frozenset({"classification", "binary", "multilabel"})),
-    "mae": Metric(_mae, "", VALUES),
-    "mse": Metric(_mse, "", VALUES),
-    "miou": Metric(_miou, "%", DENSE),
-    "agreement": Metric(_agreement, "%", frozenset({"unlabelled"})),
-    "sqnr": Metric(_sqnr, "dB", VALUES | {"unlabelled"}),
-}
-
-
-def _fitted(found: Array, y: Array) -> Array:
+def _fitted(outputs: Array, y: Array) -> Array:
     """Return outputs in the shape of the labels, which may lack a last axis of one."""
-    return found.reshape(y.shape)
+    return outputs.reshape(y.shape)
 
 
 class Counted(TypedDict):
@@ -225,11 +198,11 @@ class Valued(TypedDict):
     samples: Natural
 
 
-def share(score: dict[str, Any]) -> dict[str, Any]:
+def share(score: JsonObject) -> JsonObject:
     """Return a score whose counts fit each other."""
     if "correct" in score and score["correct"] > score["samples"]:
         raise Wrong(f"has {score['correct']:,} correct of {score['samples']:,} samples")
     return score
 
 
-ScoreForm = Annotated[dict[str, Any], Choosing((("correct", Counted), ("", Valued))), Through(share)]
+ScoreForm = Annotated[JsonObject, Choosing((("correct", Counted), ("", Valued))), Through(share)]

@@ -10,15 +10,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, NotRequired, TypedDict
+from typing import Annotated, NotRequired, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import InputError
-from edgekit.samples import NamedArrays
+from edgekit.samples import Array, Inputs, NamedArrays, Samples
 from edgekit.schema.gate import read
 from edgekit.schema.rules import Sized, Through, one_of
+from edgekit.schema.types import Declaration, JsonMapping, JsonObject
 from edgekit.text.printable import quoted
 
 LAYOUTS = ("NHWC", "NCHW")
@@ -67,43 +68,45 @@ class Preprocessing:
     def __post_init__(self) -> None:
         values = (self.scale, *self.mean, *self.std)
         if not all(math.isfinite(v) for v in values):
-            raise InputError(f"preprocessing holds a number that is not finite: {values}")
+            raise _invalid(f"a number is not finite: {values}", "give finite numbers")
         if self.scale == 0 or 0 in self.std:
-            raise InputError("preprocessing with a scale or std of zero would erase the data")
+            raise _invalid("a scale or std of zero would erase the data", "give a number other than 0")
         divisors = [abs(v) for v in (self.scale, *self.std)]
         if max(divisors) > LARGEST or min(divisors, default=1) < SMALLEST or any(abs(v) > LARGEST for v in self.mean):
-            raise InputError(
-                f"preprocessing holds a number out of all proportion: {values}", f"from {SMALLEST:g} to {LARGEST:g}"
+            raise _invalid(
+                f"a number is too large or too small: {values}", f"use numbers from {SMALLEST:g} to {LARGEST:g}"
             )
         if not self.mean or not self.std:
-            raise InputError("preprocessing needs at least one value for mean and for std")
+            raise _invalid("`mean` and `std` need at least one value each", "leave them out for 0 and 1")
         if self.layout not in LAYOUTS:
-            raise InputError(f"unknown layout `{self.layout}`", f"one of: {', '.join(LAYOUTS)}")
+            raise _invalid(f"unknown layout `{self.layout}`", f"use one of: {', '.join(LAYOUTS)}")
         if self.channels not in CHANNELS:
-            raise InputError(f"unknown order of channels `{self.channels}`", f"one of: {', '.join(CHANNELS)}")
+            raise _invalid(f"unknown channel order `{self.channels}`", f"use one of: {', '.join(CHANNELS)}")
 
     def of(self, name: str) -> Preprocessing:
         """Return how the input `name` is fed."""
         return dict(self.inputs).get(name, self)
 
-    def changed(self, given: Mapping[str, Any]) -> Preprocessing:
+    def changed(self, given: JsonMapping) -> Preprocessing:
         """Return it with some fields replaced; `inputs` maps names of inputs to fields of theirs.
 
         Raises:
-            InputError: an input is named that there is not.
+            InputError: the model has no input of a name.
         """
         fields = {key: value for key, value in given.items() if key != "inputs"}
-        changes: Mapping[str, Mapping[str, Any]] = given.get("inputs", {})
+        changes: Mapping[str, JsonMapping] = given.get("inputs", {})
         unknown = set(changes) - {name for name, _ in self.inputs}
         if unknown:
-            known = ", ".join(name for name, _ in self.inputs) or "one only, so give the numbers without a name"
+            known = ", ".join(name for name, _ in self.inputs)
+            hint = f"its inputs are: {known}" if known else "it has one input: give the numbers without a name"
+            named = ", ".join(f"`{name}`" for name in sorted(unknown))
             raise InputError(
-                f"--scale, --mean or --std: there is no input {', '.join(sorted(unknown))}", f"the inputs: {known}"
+                f"`--scale`, `--mean` or `--std`: the model has no input {named}", hint, code="input-unknown"
             )
         inputs = tuple((name, replace(how, **{**fields, **changes.get(name, {})})) for name, how in self.inputs)
         return replace(self, **fields, inputs=inputs)
 
-    def apply(self, x: Any) -> Any:
+    def apply(self, x: Samples) -> Inputs:
         """Return model inputs as float32; of `NamedArrays` one array an input, a tuple in their order.
 
         Args:
@@ -116,15 +119,16 @@ class Preprocessing:
             return tuple(self.of(name)._one(np.asarray(c)) for name, c in zip(x.names, x.arrays, strict=True))
         return self._one(np.asarray(x))
 
-    def _one(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    def _one(self, x: Array) -> npt.NDArray[np.float32]:
         channels = x.shape[-1] if x.ndim > 1 else 1
         for name, values in (("mean", self.mean), ("std", self.std)):
             if len(values) not in (1, channels):
-                raise InputError(f"preprocessing has {len(values)} values for {name}, the data has {channels} channels")
+                raise _invalid(
+                    f"{len(values)} values for `{name}`, and the data has {channels} channels",
+                    f"give one value, or {channels}",
+                )
         if self.channels == "BGR" and (channels != 3 or x.ndim < 3):
-            raise InputError(
-                f"preprocessing reverses three channels to BGR, the data has {channels}", "leave --channels out"
-            )
+            raise _invalid(f"`BGR` reverses three channels, and the data has {channels}", "leave `--channels` out")
         out = x.astype(np.float32) * np.float32(self.scale)
         out -= np.asarray(self.mean, np.float32)
         out /= np.asarray(self.std, np.float32)
@@ -134,7 +138,7 @@ class Preprocessing:
             out = np.ascontiguousarray(out.transpose(0, 3, 1, 2))
         return out
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return the JSON form."""
         named = {"inputs": {name: how.to_dict() for name, how in self.inputs}} if self.inputs else {}
         reversed_ = {"channels": self.channels} if self.channels != "RGB" else {}  # an older edgekit knows no such key
@@ -142,7 +146,7 @@ class Preprocessing:
         return {**numbers, "layout": self.layout, **reversed_, **named}
 
     @classmethod
-    def from_dict(cls, value: Mapping[str, Any], source: str = "preprocessing") -> Preprocessing:
+    def from_dict(cls, value: JsonMapping, source: str = "preprocessing") -> Preprocessing:
         """Read the JSON form; `source` names it in messages.
 
         Raises:
@@ -151,7 +155,7 @@ class Preprocessing:
         return read(cls, value, source, "description of preprocessing")
 
     @classmethod
-    def declared(cls) -> Any:
+    def declared(cls) -> Declaration:
         """Return the declaration of the JSON form."""
         return Annotated[PreprocessingForm, Through(_of_form)]
 
@@ -175,8 +179,8 @@ class Preprocessing:
         return text if self.layout == "NHWC" else f"{text}, transposed to {self.layout}"
 
 
-def says_scale(given: Mapping[str, Any]) -> bool:
-    """Whether fields of `Preprocessing` say how values are scaled; a layout alone does not."""
+def sets_scale(given: JsonMapping) -> bool:
+    """Return whether fields of `Preprocessing` set how values are scaled; a layout alone does not."""
     fields = {"scale", "mean", "std"}
     return bool(fields & set(given)) or any(fields & set(own) for own in given.get("inputs", {}).values())
 
@@ -185,10 +189,17 @@ def _numbers(values: tuple[float, ...]) -> str:
     return f"{values[0]:g}" if len(values) == 1 else "[" + ", ".join(f"{v:g}" for v in values) + "]"
 
 
-def _of_form(form: Mapping[str, Any]) -> Preprocessing:
+def _invalid(message: str, hint: str) -> InputError:
+    return InputError(f"preprocessing: {message}", hint, code="preprocessing-invalid")
+
+
+def _of_form(form: JsonMapping) -> Preprocessing:
     unknown = set(form) - {"scale", "mean", "std", "layout", "channels", "inputs"}
     if unknown:
-        raise InputError(f"preprocessing has unknown keys: {', '.join(map(quoted, sorted(unknown)))}")
+        raise _invalid(
+            f"unknown keys: {', '.join(map(quoted, sorted(unknown)))}",
+            "the keys are scale, mean, std, layout, channels and inputs",
+        )
     return Preprocessing(
         scale=float(form["scale"]),
         mean=tuple(map(float, form["mean"])),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from edgekit.tasks.metrics import METRICS, Score
+from edgekit.tasks.metrics import Score
+from edgekit.tasks.register import METRICS
 from edgekit.text.tables import share_with_interval
 
 

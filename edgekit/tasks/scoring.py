@@ -4,30 +4,35 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-from collections.abc import Mapping, Sequence
-from typing import Any
+import typing
+from collections.abc import Callable, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from edgekit.errors import InputError
 from edgekit.files.own_code import importable
-from edgekit.samples import Array, arrays_of
+from edgekit.samples import Array, Samples, arrays_of
+from edgekit.schema.types import JsonMapping, JsonObject
 from edgekit.stats import Interval, mean_interval
-from edgekit.tasks.metrics import METRICS, Score, decisions
+from edgekit.tasks.metrics import Score, decisions
 from edgekit.tasks.preprocessing import Preprocessing
-from edgekit.tasks.task import SIGMOID, SOFTMAX, USUAL, Head, Task
+from edgekit.tasks.register import METRICS, Metric, fitting
+from edgekit.tasks.task import DEFAULT_METRICS, SIGMOID, SOFTMAX, Head, Task
 
-OF_SCORES = ("top5", "auc", "sqnr")
-"""Metrics that look at how large values are, which class numbers do not tell."""
+Measure = Callable[[Array, Array, Head], Score]
+"""A metric's function: of outputs and labels, samples first, and what the output is for."""
+
+_CALLED = "it is called with (y_true, y_pred) and returns one number, or one a sample"
 
 
-def real(stored: Array, quantization: Mapping[str, Any] | None) -> Array:
+def real(stored: Array, quantization: JsonMapping | None) -> Array:
     """Return outputs in real units, float64."""
     values: Array = stored.astype(np.float64)
     return values if quantization is None else (values - float(quantization["zero_point"])) * quantization["scale"]
 
 
-def labels(task: Task, x: Any, y: Any, preprocessing: Preprocessing) -> tuple[Array, ...]:
+def labels(task: Task, x: Samples, y: Samples | None, preprocessing: Preprocessing) -> tuple[Array, ...]:
     """Return what each output is compared with: the labels, or, of an autoencoder, its inputs.
 
     Args:
@@ -42,7 +47,11 @@ def labels(task: Task, x: Any, y: Any, preprocessing: Preprocessing) -> tuple[Ar
     if task.main.kind == "reconstruction":
         return (preprocessing.apply(x),)
     if y is None:
-        raise InputError("the samples have no labels, so nothing can be scored", "switch it off with --no-accuracy")
+        raise InputError(
+            "the samples have no labels, so no score can be computed",
+            "give labels, or switch scores off with `--no-accuracy`",
+            code="labels-missing",
+        )
     return tuple(np.asarray(array) for array in arrays_of(y))
 
 
@@ -58,26 +67,41 @@ def score(outputs: Array, y: Array, head: Head) -> Score:
         InputError: the metric does not fit the output or the labels, or its function cannot be called.
     """
     if len(outputs) != len(y):
-        raise InputError(f"{len(y)} labels for {len(outputs)} samples")
+        raise InputError(
+            f"{len(y)} labels for {len(outputs)} samples", "give one label a sample", code="labels-do-not-fit"
+        )
     if ":" in head.metric:
         return _custom(outputs, y, head)
     metric = METRICS[head.metric]
     if not np.isfinite(outputs).all():
         return Score(head.metric, Interval(float("nan"), float("nan"), float("nan")), len(y))
     try:
-        return metric.measure(outputs, y, head)
+        return measure(metric)(outputs, y, head)
     except (ValueError, IndexError, TypeError) as error:
-        raise InputError(f"{head.metric} of output {head.name}: {error}") from error
+        raise InputError(
+            f"`{head.metric}` of output `{head.name}`: {error}",
+            f"use one of: {fitting(head.kind)}",
+            code="metric-failed",
+        ) from error
 
 
-def scores(outputs: Sequence[Array], y: Sequence[Array], task: Task) -> dict[str, Any]:
+def scores(outputs: Sequence[Array], y: Sequence[Array], task: Task) -> JsonObject:
     """Return the JSON form of the first output's score; of several outputs, of all of them under `heads`."""
     if not len(outputs) == len(y) == len(task.heads):
-        raise InputError(f"the task has {len(task.heads)} outputs, the file {len(outputs)}, the labels {len(y)}")
-    found = [score(o, t, head) for o, t, head in zip(outputs, y, task.heads, strict=True)]
-    several = {h.name: s.to_dict() for h, s in zip(task.heads, found, strict=True)}
-    named = {"heads": several} if len(found) > 1 else {}
-    return {**found[0].to_dict(), **named}
+        raise InputError(
+            f"the task has {len(task.heads)} outputs, the file {len(outputs)}, the labels {len(y)}",
+            "give labels for every output of the file",
+            code="labels-do-not-fit",
+        )
+    each = [score(o, t, head) for o, t, head in zip(outputs, y, task.heads, strict=True)]
+    by_name = {h.name: s.to_dict() for h, s in zip(task.heads, each, strict=True)}
+    return {**each[0].to_dict(), **({"heads": by_name} if len(each) > 1 else {})}
+
+
+def measure(metric: Metric) -> Measure:
+    """Return the function that computes a metric."""
+    module, _, name = metric.function.partition(":")
+    return typing.cast(Measure, getattr(importlib.import_module(module), name))
 
 
 def with_metric(task: Task, metric: str | None) -> Task:
@@ -92,50 +116,60 @@ def with_metric(task: Task, metric: str | None) -> Task:
     if ":" in metric:
         _function(metric)
     elif metric not in METRICS or kind not in METRICS[metric].kinds:
-        fitting = ", ".join(name for name, m in METRICS.items() if kind in m.kinds)
-        unknown = "unknown" if metric not in METRICS else f"not for {kind}"
-        raise InputError(f"--metric {metric}: {unknown}", f"one of: {fitting}; or your own, module:function")
-    elif task.main.indices and metric in OF_SCORES:
+        fault = "unknown metric" if metric not in METRICS else f"not for `{kind}`"
+        hint = f"use one of: {fitting(kind)}; or your own, as module:function"
+        raise InputError(f"`--metric {metric}`: {fault}", hint, code="metric-unfit")
+    elif task.main.indices and METRICS[metric].of_scores:
         raise InputError(
-            f"--metric {metric}: takes scores of classes, and output {task.main.name} is class numbers",
-            f"use --metric {USUAL[kind] if kind in SOFTMAX else 'agreement'}",
+            f"`--metric {metric}`: expected scores of classes, and output `{task.main.name}` is class numbers",
+            f"use `--metric {DEFAULT_METRICS[kind] if kind in SOFTMAX else 'agreement'}`",
+            code="metric-unfit",
         )
     return task.with_metric(metric)
 
 
 def digest(outputs: Array, head: Head) -> dict[str, str]:
-    """Return the SHA-256 of a classifier's decisions, which tells at a glance whether two files decide alike."""
+    """Return the SHA-256 of a classifier's decisions, which shows at a glance whether two files decide alike."""
     if head.kind not in SOFTMAX | SIGMOID:
         return {}
-    found = np.ascontiguousarray(decisions(outputs, head), "<i4")
-    return {"predictions_sha256": hashlib.sha256(found.tobytes()).hexdigest()}
+    classes = np.ascontiguousarray(decisions(outputs, head), "<i4")
+    return {"predictions_sha256": hashlib.sha256(classes.tobytes()).hexdigest()}
 
 
 def _custom(outputs: Array, y: Array, head: Head) -> Score:
     try:
-        found = np.asarray(_function(head.metric)(y, outputs), np.float64)
+        values = np.asarray(_function(head.metric)(y, outputs), np.float64)
     except InputError:
         raise
     except Exception as error:  # it is the user's
-        raise InputError(f"--metric {head.metric} failed: {type(error).__name__}: {error}") from error
-    if found.shape == (len(y),):
-        return Score(head.metric, mean_interval(found), len(y))
-    if found.size != 1:
         raise InputError(
-            f"--metric {head.metric} returned shape {found.shape}",
-            "return one number, or one a sample; it is called with (y_true, y_pred)",
+            f"`--metric {head.metric}` failed: {type(error).__name__}: {error}", _CALLED, code="metric-failed"
+        ) from error
+    if values.shape == (len(y),):
+        return Score(head.metric, mean_interval(values), len(y))
+    if values.size != 1:
+        raise InputError(
+            f"`--metric {head.metric}` returned shape {values.shape}, expected one number, or one a sample",
+            _CALLED,
+            code="metric-failed",
         )
-    return Score(head.metric, Interval(float(found.reshape(())), float("nan"), float("nan")), len(y))
+    return Score(head.metric, Interval(float(values.reshape(())), float("nan"), float("nan")), len(y))
 
 
-def _function(spec: str) -> Any:
+def _function(spec: str) -> Callable[[Array, Array], npt.ArrayLike]:
     """Import `module:function`; modules in the current folder are found."""
     module, _, name = spec.partition(":")
     try:
         with importable(module):
             function = getattr(importlib.import_module(module), name, None)
     except Exception as error:  # the module is the user's
-        raise InputError(f"--metric {spec}: cannot import {module}: {error}") from error
+        raise InputError(
+            f"`--metric {spec}`: cannot import `{module}`: {error}",
+            "modules of the current folder and installed ones are found",
+            code="metric-failed",
+        ) from error
     if not callable(function):
-        raise InputError(f"--metric {spec}: {module} has no function {name!r}")
-    return function
+        raise InputError(
+            f"`--metric {spec}`: `{module}` has no function `{name}`", "check the name", code="metric-failed"
+        )
+    return typing.cast(Callable[[Array, Array], npt.ArrayLike], function)

@@ -1,6 +1,6 @@
-"""What a model is for: the kind of each of its outputs, and how it is judged. `edgekit.tasks.heads` finds it.
+"""What a model is for: the kind of each of its outputs, and how it is scored. `edgekit.tasks.heads` chooses it.
 
-kind            labels                                  outputs             usual metric
+kind            labels                                  outputs             default metric
 classification  whole (n,), or one-hot (n, classes)     (classes,)          accuracy
 binary          0 or 1 (n,)                             (1,)                accuracy
 multilabel      0 or 1 (n, labels)                      (labels,)           accuracy
@@ -15,13 +15,13 @@ Class numbers, as ArgMax gives them, are outputs of a classification or segmenta
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, TypedDict
 
 from edgekit.samples import Array
 from edgekit.schema.gate import read
 from edgekit.schema.rules import Range, Sized, Through, one_of
+from edgekit.schema.types import Declaration, JsonMapping, JsonObject
 from edgekit.tasks.labels import Coding
 from edgekit.tasks.nature import is_probable
 
@@ -31,7 +31,7 @@ SIGMOID = frozenset({"binary", "multilabel", "mask"})
 """Kinds whose outputs are probabilities of their own."""
 DENSE = frozenset({"segmentation", "mask"})
 VALUES = frozenset({"regression", "reconstruction"})
-USUAL = {
+DEFAULT_METRICS = {
     **dict.fromkeys(("classification", "binary", "multilabel"), "accuracy"),
     **dict.fromkeys(("segmentation", "mask"), "miou"),
     "regression": "mae",
@@ -46,8 +46,8 @@ class Head:
 
     Attributes:
         name: of the output, as the model calls it.
-        kind: a key of `USUAL`.
-        metric: how it is judged.
+        kind: a key of `DEFAULT_METRICS`.
+        metric: how it is scored.
         logits: its values have not been through a softmax or sigmoid.
         loss: of values: what the model was compiled with, a name that Keras knows; empty for the squared error.
         indices: its values are class numbers, not scores of classes.
@@ -56,7 +56,7 @@ class Head:
     """
 
     name: str = "output"
-    kind: Annotated[str, one_of(*USUAL)] = "classification"
+    kind: Annotated[str, one_of(*DEFAULT_METRICS)] = "classification"
     metric: str = "accuracy"
     logits: bool = False
     loss: str = ""
@@ -75,13 +75,13 @@ class Head:
         """Whether the largest value along the last axis is what counts."""
         return not self.indices and (self.kind in SOFTMAX or (self.kind, self.metric) == ("unlabelled", "agreement"))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form, without the note; what is as ever is left out, so that older edgekits read it."""
+    def to_dict(self) -> JsonObject:
+        """Return the JSON form, without the note; defaults are left out, so that older edgekits read it."""
         return {k: v for k, v in asdict(self).items() if k != "note" and (k not in LATER or v != LATER[k])}
 
 
 LATER = {"indices": False, "first": 0, "step": 1}
-"""Fields of `Head` that older edgekits do not know, with what they take for granted."""
+"""Fields of `Head` that older edgekits do not know, with the values they assume."""
 
 
 class TaskForm(TypedDict):
@@ -101,26 +101,26 @@ class Task:
         """The first output."""
         return self.heads[0]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return the JSON form."""
         return {"heads": [head.to_dict() for head in self.heads]}
 
     @classmethod
-    def from_dict(cls, value: Mapping[str, Any], source: str = "task") -> Task:
+    def from_dict(cls, value: JsonMapping, source: str = "task") -> Task:
         """Read the JSON form; `source` names it in messages.
 
         Raises:
-            InputError: it is of another form, or names a kind that is not known.
+            InputError: it is of another form, or names an unknown kind.
         """
         return read(cls, value, source, "task")
 
     @classmethod
-    def declared(cls) -> Any:
+    def declared(cls) -> Declaration:
         """Return the declaration of the JSON form."""
         return Annotated[TaskForm, Through(lambda form: cls(form["heads"]))]
 
     def with_metric(self, metric: str) -> Task:
-        """Return the task with its first output judged in another way."""
+        """Return the task with another metric for its first output."""
         return replace(self, heads=(replace(self.main, metric=metric), *self.heads[1:]))
 
     def with_loss(self, loss: str) -> Task:

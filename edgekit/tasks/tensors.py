@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from edgekit.schema.rules import Range, Sized, Wrong
+from edgekit.schema.types import JsonObject
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class TensorSpec:
         dtype: NumPy's name.
         scale, zero_point: real = (stored - zero_point) * scale; None for floating point, and for integers that are
             numbers as they are, such as tokens and classes.
-        unscaled: its integers stand for real values by a scale that the file does not tell.
+        unscaled: its integers stand for real values by a scale that the file does not state.
     """
 
     name: str
@@ -33,6 +34,6 @@ class TensorSpec:
         if (self.scale is None) is not (self.zero_point is None):
             raise Wrong("has only one of `scale` and `zero_point`, expected both or none")
 
-    def quantization(self) -> dict[str, Any] | None:
+    def quantization(self) -> JsonObject | None:
         """Return `scale` and `zero_point` as a runner job holds them, or None."""
         return None if self.scale is None else {"scale": self.scale, "zero_point": self.zero_point}

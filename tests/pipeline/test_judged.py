@@ -85,4 +85,4 @@ def test_an_autoencoder_may_be_given_labels(tmp_path: Path) -> None:
     heard = Heard()
     bundle = compress(tmp_path / "m.keras", path, FLOAT, tmp_path / "out", progress=heard, anyway=True)
     assert bundle.manifest.task.main.kind == "reconstruction"
-    assert "the labels are left out" in " ".join(heard.notified)
+    assert "the labels are not used" in " ".join(heard.notified)

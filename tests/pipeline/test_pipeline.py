@@ -303,7 +303,7 @@ def test_models_that_do_not_fit_the_data(model_file: Path, learnable: Path, tmp_
         compress(model_file, str(tmp_path / "wide.npz"), SMALL, tmp_path / "out")
     four = {**arrays, "y_train": np.arange(150) % 4}
     np.savez(tmp_path / "four.npz", **four)
-    with pytest.raises(InputError, match=r"labels run from 0 to 3, output scores has 3 classes"):
+    with pytest.raises(InputError, match=r"labels run from 0 to 3, output `scores` has 3 classes"):
         compress(model_file, str(tmp_path / "four.npz"), SMALL, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

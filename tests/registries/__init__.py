@@ -1,0 +1,1 @@
+"""One thing of each kind is added, and is there wherever it should be."""

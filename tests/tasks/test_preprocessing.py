@@ -6,6 +6,7 @@ import pytest
 from edgekit.errors import InputError
 from edgekit.ondevice import runner
 from edgekit.tasks.preprocessing import Preprocessing
+from tests.support.raised import raised
 
 CASES = [
     Preprocessing(),
@@ -48,30 +49,30 @@ def test_reads_as_a_person_would_write_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "message"),
+    ("fields", "expected"),
     [
-        ({"scale": 0.0}, "zero"),
-        ({"std": (1.0, 0.0)}, "zero"),
-        ({"scale": float("nan")}, "finite"),
-        ({"mean": ()}, "at least one"),
-        ({"layout": "CHWN"}, "layout"),
-        ({"channels": "GRB"}, "order of channels"),
+        ({"scale": 0.0}, ("preprocessing-invalid",)),
+        ({"std": (1.0, 0.0)}, ("preprocessing-invalid",)),
+        ({"scale": float("nan")}, ("preprocessing-invalid",)),
+        ({"mean": ()}, ("preprocessing-invalid",)),
+        ({"layout": "CHWN"}, ("preprocessing-invalid",)),
+        ({"channels": "GRB"}, ("preprocessing-invalid",)),
     ],
 )
-def test_refuses_nonsense(fields: dict[str, object], message: str) -> None:
-    with pytest.raises(InputError, match=message):
+def test_refuses_nonsense(fields: dict[str, object], expected: tuple[str, ...]) -> None:
+    with raised(*expected):
         Preprocessing(**fields)  # type: ignore[arg-type]
 
 
 def test_refuses_the_wrong_number_of_channels() -> None:
-    with pytest.raises(InputError, match="3 values for mean, the data has 1 channels"):
+    with raised("preprocessing-invalid", "3", "1"):
         Preprocessing(mean=(0.0, 0.0, 0.0)).apply(np.zeros((2, 4, 4, 1), np.uint8))
 
 
 def test_channels_are_reversed_after_the_mean() -> None:
     out = Preprocessing(mean=(1.0, 2.0, 3.0), channels="BGR").apply(np.array([[[[10, 20, 30]]]], np.uint8))
     np.testing.assert_array_equal(out, [[[[27, 18, 9]]]])
-    with pytest.raises(InputError, match="reverses three channels to BGR, the data has 1"):
+    with raised("preprocessing-invalid", "1"):
         Preprocessing(channels="BGR").apply(np.zeros((2, 4, 4, 1), np.uint8))
 
 
