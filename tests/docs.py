@@ -9,8 +9,8 @@ from edgekit.codes import register
 from edgekit.codes.pages import markdown
 from edgekit.data.lint.checks import checks_table
 from edgekit.data.sources.registry import sources_table
-from tests.guards.rooms import described
 from edgekit.tasks import register as metrics
+from tests.guards.rooms import described
 
 FOLDER = Path(__file__).parents[1] / "docs"
 MAP = ("<!-- rooms: made by `make docs` -->\n", "<!-- end of rooms -->\n")
