@@ -125,7 +125,7 @@ def compress(
             "anyway": anyway,
             "force": force,
         }
-        result = work.run("edgekit.api.compression_work:compress", _plain(request), receiver, f"compress {target}")
+        result = work.run("edgekit.pipeline.worker:compress", _plain(request), receiver, f"compress {target}")
     bundle = Bundle.of(read_bundle(target), tuple(receiver.warnings))
     if isinstance(result, dict) and result["large"] and not anyway:
         raise QualityError(

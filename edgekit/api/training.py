@@ -8,9 +8,8 @@ from typing import Any
 from edgekit.api.compression import data_spec
 from edgekit.api.reporting import ProgressOption, receiving
 from edgekit.api.words import face
-from edgekit.files.temporary import claim, temporary_folder
+from edgekit.files.temporary import temporary_folder
 from edgekit.processes import work
-from edgekit.progress import Progress
 
 
 @face
@@ -64,14 +63,5 @@ def train(
             "seed": seed,
             "force": force,
         }
-        work.run("edgekit.api.training:in_worker", request, receiver, f"train {name}")
+        work.run("edgekit.pipeline.worker:train", request, receiver, f"train {name}")
     return Path(out)
-
-
-def in_worker(request: dict[str, Any], progress: Progress) -> None:
-    """Train as a request says; what the worker process does."""
-    from edgekit.models.reference.train_reference import train_reference
-
-    claim()
-    request = request | {"out": Path(request["out"])}
-    train_reference(request.pop("name"), request.pop("data"), request.pop("out"), **request, progress=progress)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import re
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
@@ -91,3 +92,9 @@ def face(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
             raise in_python(error)  # noqa: B904 - the same error
 
     return call
+
+
+def as_command(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Return a function of the Python face as the command line calls it: its errors name options."""
+    plain: Callable[Arguments, Result] = inspect.unwrap(function)
+    return plain

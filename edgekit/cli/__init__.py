@@ -60,7 +60,7 @@ def main() -> None:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from edgekit.version import __version__
+        from edgekit import __version__
 
         show(__version__)
         raise typer.Exit

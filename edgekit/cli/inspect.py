@@ -30,14 +30,14 @@ def command(
     ] = None,
 ) -> None:
     """Show what model files hold."""
+    from edgekit.api.files import inspect
+    from edgekit.api.words import as_command
     from edgekit.cli.options import shapes
-    from edgekit.formats.reading import inspect_file
-    from edgekit.formats.shares import weight_share
-    from edgekit.report.model_page import render
+    from edgekit.report.model_page import facts, render
 
     given = shapes(input_shape or ())
-    infos = [inspect_file(path, given) for path in files]
+    infos = [as_command(inspect)(path, input_shapes=given) for path in files]
     if asked().as_json:
-        show_json([{**info.to_dict(), "weights_in_8_bits": weight_share(info).value} for info in infos])
+        show_json([facts(info) for info in infos])
     else:
         show("\n\n".join(render(info) for info in infos))

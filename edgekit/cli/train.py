@@ -57,33 +57,30 @@ def command(
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
 ) -> None:
     """Train a reference model."""
-    from edgekit.files.temporary import claim
-    from edgekit.models.reference.train_reference import train_reference
+    from edgekit.pipeline import worker
 
-    claim()
     console = progress()
     console.notify(f"Training {name} on {data} (starting TensorFlow takes a few seconds)")
-    history = train_reference(
-        name,
-        data,
-        out,
-        overrides={
+    request = {
+        "name": name,
+        "data": data,
+        "out": str(out),
+        "overrides": {
             "epochs": epochs,
             "batch_size": batch_size,
             "learning_rate": learning_rate,
             "augment": augment,
             "schedule": schedule,
         },
-        width=width,
-        seed=seed,
-        force=force,
-        progress=console,
-    )
+        "width": width,
+        "seed": seed,
+        "force": force,
+    }
+    trained = worker.train(request, console)
     if asked().as_json:
-        kept = {"best_epoch": history.best_epoch + 1, "epochs": history.config.epochs}
-        show_json({"written": [str(out), f"{out}.json"], **kept, **history.best})
+        show_json({"written": [str(out), f"{out}.json"], **trained})
         return
     show(
-        f"{visible(str(out))}: kept epoch {history.best_epoch + 1} of {history.config.epochs}, "
-        f"validation accuracy {history.best['val_accuracy_keras']:.2%} (Keras model)"
+        f"{visible(str(out))}: kept epoch {trained['best_epoch']} of {trained['epochs']}, "
+        f"validation accuracy {trained['scores']['val_accuracy_keras']:.2%} (Keras model)"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from edgekit.formats.info import FileInfo, Quantization, TensorInfo, WeightInfo
 from edgekit.formats.shares import weight_share
@@ -31,6 +32,11 @@ def render(info: FileInfo) -> str:
     rows = [(f"  {short(w.name)}", *_weight(w)) for w in info.weights]
     parts.append(_table([header, *rows], right=3, until=6) if rows else ["no weights"])
     return "\n\n".join(map(lines, parts))
+
+
+def facts(info: FileInfo) -> dict[str, Any]:
+    """Return the same as JSON."""
+    return {**info.to_dict(), "weights_in_8_bits": weight_share(info).value}
 
 
 def _meaning(tensor: TensorInfo) -> str:

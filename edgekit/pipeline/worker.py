@@ -1,13 +1,14 @@
-"""What the worker process does for `edgekit.compress`."""
+"""What `edgekit.compress` and `edgekit.train` do in a worker process, and the command line in its own."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from edgekit.bundle.recipe import load_recipe
 from edgekit.files.temporary import claim
+from edgekit.models.reference.train_reference import train_reference
 from edgekit.pipeline.open_inputs import Asked
 from edgekit.pipeline.run import compress as run
 from edgekit.progress import Progress
@@ -40,6 +41,28 @@ def compress(request: dict[str, Any], progress: Progress) -> dict[str, object]:
         progress=progress,
     )
     return {"lost": list(bundle.lost), "advice": bundle.advice, "large": bundle.large}
+
+
+class Trained(TypedDict):
+    """What training kept.
+
+    Attributes:
+        best_epoch: the epoch that was kept, from 1.
+        epochs: how many there were.
+        scores: of that epoch, of the Keras model, on validation samples.
+    """
+
+    best_epoch: int
+    epochs: int
+    scores: dict[str, float]
+
+
+def train(request: dict[str, Any], progress: Progress) -> Trained:
+    """Train a reference model as a request says (see `edgekit.api.training`)."""
+    claim()
+    given = request | {"out": Path(request["out"])}
+    history = train_reference(given.pop("name"), given.pop("data"), given.pop("out"), **given, progress=progress)
+    return {"best_epoch": history.best_epoch + 1, "epochs": history.config.epochs, "scores": history.best}
 
 
 def _tuples(fields: dict[str, Any]) -> dict[str, Any]:
