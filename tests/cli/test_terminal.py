@@ -17,8 +17,8 @@ import pytest
 import edgekit.cli
 import edgekit.report
 from benchmarks.hostile.mutations import replaced
-from edgekit.api import api
 from edgekit.api.console import Console
+from edgekit.api.rows import Record as ShownRecord
 from edgekit.bundle.records import Record, read_record
 from edgekit.cli import app
 from edgekit.cli.entry import run
@@ -82,7 +82,7 @@ def test_hostile_texts_everywhere_in_a_record(tmp_path: Path, capsys: pytest.Cap
         rows += 1
         if rows % 5:
             continue
-        record = api.Record(**vars(Record.from_dict(changed, "x")))
+        record = ShownRecord.of(Record.from_dict(changed, "x"))
         assert visible(repr(record), "\n") == repr(record)
     assert rows > 20
 
