@@ -10,6 +10,8 @@ from edgekit.bundle.ledger import Entry
 from edgekit.bundle.recipe import StageSpec
 from edgekit.data.lint.model_facts import flat_layers
 from edgekit.formats.tflite.exponentials import Coarse
+from edgekit.frameworks.layers.knowledge import Role
+from edgekit.frameworks.layers.register import of_role
 from edgekit.pipeline.quality import Judged, Loss
 from edgekit.pipeline.source import Source
 from edgekit.schema.toml import to_toml
@@ -18,7 +20,7 @@ from edgekit.tasks.scores import score_text
 from edgekit.text.printable import visible
 
 CALIBRATION = "with --calibration-method mse or percentile, or with more samples (--calibration-samples 2000)"
-RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "ConvLSTM2D")
+RECURRENT = of_role(Role.RECURRENT)
 """Layers whose state collects the rounding of every step, and that are not trained for int8."""
 
 

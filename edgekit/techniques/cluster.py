@@ -18,8 +18,8 @@ from edgekit.errors import InputError
 from edgekit.frameworks.tensorflow import quiet, tfmot
 from edgekit.models.keras.rebuild import Part, clone, rebuild, transfer
 from edgekit.models.training.training import TrainConfig
-from edgekit.techniques.channels.matching import by_reason, check_layers
 from edgekit.techniques.masks import keep_zeros
+from edgekit.techniques.matching import by_reason, check_layers
 from edgekit.techniques.selection import Chosen, choose, kernel
 from edgekit.techniques.stage import CLUSTERED, QUANTIZED, SPARSE, ModelState, StageContext, Trained
 from edgekit.techniques.teacher import train_stage

@@ -10,11 +10,13 @@ from __future__ import annotations
 from typing import Any
 
 from edgekit.errors import ConversionError, InputError
+from edgekit.frameworks.layers.knowledge import Values
+from edgekit.frameworks.layers.register import names
 from edgekit.frameworks.tensorflow import tf_keras
 from edgekit.models.keras.calls import calls, flat, inner_layers, is_graph
 from edgekit.models.keras.rebuild import rebuild
 
-INDEXED_LAYERS = ("Embedding", "CategoryEncoding")
+INDEXED_LAYERS = names(lambda row: row.values in (Values.LOOKS_UP, Values.ENCODES))
 INDEXED_FUNCTIONS = ("gather", "embedding_lookup", "one_hot", "scatter", "segment")
 """Parts of the names of TensorFlow functions that take indices."""
 

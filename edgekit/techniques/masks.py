@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+from edgekit.frameworks.layers.register import LAYERS
 from edgekit.frameworks.tensorflow import tensorflow, tf_keras
 
-KERNEL_NAMES = ("kernel", "depthwise_kernel", "pointwise_kernel", "recurrent_kernel", "embeddings")
+KERNEL_NAMES = frozenset(kernel for row in LAYERS.values() for kernel in row.kernels)
 
 
 def keep_zeros(model: Any, skip: Collection[str] = ()) -> list[Any]:

@@ -17,6 +17,8 @@ import numpy as np
 
 from edgekit.bundle.recipe import Recipe
 from edgekit.errors import InputError
+from edgekit.frameworks.layers.knowledge import Values
+from edgekit.frameworks.layers.register import names
 from edgekit.frameworks.tensorflow import tf_keras
 from edgekit.models.keras.rebuild import rebuild
 from edgekit.samples import Array
@@ -100,8 +102,8 @@ def check_outside(recipe: Recipe, task: Task | None) -> None:
         )
 
 
-_AFFINE = ("Rescaling", "Normalization", "BatchNormalization", "SyncBatchNormalization")
-_MOVING = ("Reshape", "Flatten", "Permute", "Identity", "Cropping1D", "Cropping2D", "Cropping3D")
+_AFFINE = names(lambda row: bool(row.export.affine))
+_MOVING = names(lambda row: row.values in (Values.MOVES, Values.DROPS))
 """Layers whose outputs are values of their input, each at one place; they stay where they are."""
 _LARGEST = 1 << 24
 """Values of a sample that are followed through such layers."""

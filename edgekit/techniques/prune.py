@@ -9,9 +9,9 @@ from edgekit.data.split import sample
 from edgekit.errors import InputError
 from edgekit.techniques import sparsity
 from edgekit.techniques.channels.criteria import check_criterion
-from edgekit.techniques.channels.matching import check_layers
 from edgekit.techniques.channels.select import Rounding, check_amount
 from edgekit.techniques.masks import keep_zeros
+from edgekit.techniques.matching import check_layers
 from edgekit.techniques.stage import QUANTIZED, SPARSE, ModelState, StageContext, Trained, refuse_after_clustering
 from edgekit.techniques.teacher import train_stage
 

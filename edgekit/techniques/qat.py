@@ -15,6 +15,7 @@ from edgekit.export.tflite import convert as tflite
 from edgekit.export.tflite.saved import without_loops
 from edgekit.files.temporary import temporary_folder
 from edgekit.formats.reading import inspect_file
+from edgekit.frameworks.layers.knowledge import Handling
 from edgekit.models.training.targets import Targets, check_soft
 from edgekit.models.training.training import TrainConfig
 from edgekit.progress import Progress
@@ -24,7 +25,7 @@ from edgekit.techniques.masks import keep_zeros
 from edgekit.techniques.qat_finish import for_converter, plain
 from edgekit.techniques.qat_preflight import Prepared, prepare
 from edgekit.techniques.qat_ranges import calibrate
-from edgekit.techniques.qat_scheme import Handling, apply, forms, unclustered
+from edgekit.techniques.qat_scheme import apply, forms, unclustered
 from edgekit.techniques.stage import CLUSTERED, QUANTIZED, SPARSE, ModelState, StageContext, Trained
 from edgekit.techniques.teacher import soft_targets, train_stage
 

@@ -8,13 +8,18 @@ from typing import Any
 import numpy as np
 
 from edgekit.errors import InputError
+from edgekit.frameworks.layers.knowledge import Handling
+from edgekit.frameworks.layers.register import is_batch_normalization, names
 from edgekit.frameworks.tensorflow import quiet, tf_keras, tfmot
 from edgekit.models.keras.quantized import scope
 from edgekit.models.keras.rebuild import Part, clone, rebuild
 from edgekit.samples import Array
 from edgekit.techniques.qat_preflight import handle, is_quantized
 from edgekit.techniques.qat_ranges import OUTPUTS, variables
-from edgekit.techniques.qat_scheme import Form, Handling, apply
+from edgekit.techniques.qat_scheme import Form, apply
+
+AFFINE = names(lambda row: bool(row.export.affine) and row.qat.handling is Handling.OUTPUT)
+"""Layers that compute factor * x + shift, and whose output alone is simulated while training."""
 
 
 def plain(quantized: Any, model: Any, handling: dict[str, Handling], kept: dict[str, Form]) -> Any:
@@ -80,8 +85,7 @@ def for_converter(quantized: Any) -> Any:
     Returns:
         The same model if there is nothing of that kind in it, else a new one that computes the same.
     """
-    inner = {type(layer.layer).__name__ for layer in quantized.layers if "output_min" in variables(layer)}
-    if not inner & {"Rescaling", "BatchNormalization"}:
+    if not any(type(layer.layer).__name__ in AFFINE for layer in quantized.layers if "output_min" in variables(layer)):
         return quantized
     float_model = strip_quantization(quantized)
     handling = handle(float_model)
@@ -149,12 +153,12 @@ def _copy(source: Any, target: Any) -> None:
 
 def _is_affine(layer: Any) -> bool:
     kind = type(layer).__name__
-    if kind not in ("Rescaling", "BatchNormalization") or len(layer._inbound_nodes) != 1:
+    if kind not in AFFINE or len(layer._inbound_nodes) != 1:
         return False
     shape = layer.input_shape
     if len(shape) != 4 or shape[-1] is None:
         return False
-    if kind == "BatchNormalization":
+    if is_batch_normalization(layer):
         return list(layer.axis) == [3]
     return all(np.ndim(v) == 0 or np.shape(v) == (shape[-1],) for v in (layer.scale, layer.offset))
 
@@ -162,7 +166,7 @@ def _is_affine(layer: Any) -> bool:
 def _affine(layer: Any) -> tuple[Array, Array]:
     """Return scale and offset a channel, float32."""
     channels = layer.input_shape[-1]
-    if type(layer).__name__ == "Rescaling":
+    if not is_batch_normalization(layer):
         scale, offset = (np.broadcast_to(np.asarray(v, np.float32), channels) for v in (layer.scale, layer.offset))
         return scale, offset
     known = {name: value.numpy() for name, value in variables(layer).items()}

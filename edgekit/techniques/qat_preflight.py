@@ -9,24 +9,20 @@ from typing import Any
 import numpy as np
 
 from edgekit.errors import ConversionError, InputError
+from edgekit.frameworks.layers.knowledge import Handling
+from edgekit.frameworks.layers.register import is_batch_normalization, known
 from edgekit.frameworks.tensorflow import quiet, tf_keras, tfmot
 from edgekit.models.keras.asking import predicted
 from edgekit.models.keras.calls import calls, is_graph
 from edgekit.models.keras.rebuild import Part, clone, rebuild
 from edgekit.samples import Array
 from edgekit.techniques.integer_inputs import with_float_inputs
-from edgekit.techniques.qat_scheme import Handling
+from edgekit.techniques.qat_scheme import kernel_configuration
 
 ACTIVATIONS = ("linear", "relu", "softmax", "sigmoid", "tanh", "gelu")
 """What TFMOT fake-quantizes inside a layer, and TFLite then computes in int8 (not so `swish`)."""
 ACTIVATION_LAYERS = (*ACTIVATIONS, "relu6", "swish")
 """The same of an Activation layer."""
-OUTPUT_KINDS = (
-    *("Rescaling", "BatchNormalization", "Multiply", "Subtract", "Average", "Maximum", "Minimum"),
-    *("PReLU", "ELU", "Activation", "Conv1D", "Conv2DTranspose"),
-)
-"""Layers whose output only is fake-quantized: TFMOT has no configuration for them, or, for Conv2DTranspose, one with
-which the model cannot be saved."""
 TOLERANCE = 1e-4
 """Of the prepared model against the given one, relative to the largest output."""
 
@@ -82,12 +78,15 @@ def prepare(model: Any, x: Array) -> Prepared:
     ]
 
     def replace(layer: Any) -> list[Part] | None:
-        for rule in RULES:
-            if found := rule(layer):
-                parts, action = found
-                findings.append(Finding(layer.name, type(layer).__name__, action))
-                return parts
-        return None
+        row = known(layer)
+        if row is None or not row.qat.rewrite or not is_own(layer):
+            return None
+        rewritten = REWRITES[row.qat.rewrite](layer)
+        if rewritten is None:
+            return None
+        parts, action = rewritten
+        findings.append(Finding(layer.name, type(layer).__name__, action))
+        return parts
 
     with quiet():
         numbers, changed = with_float_inputs(model)
@@ -108,22 +107,26 @@ def prepare(model: Any, x: Array) -> Prepared:
 
 def handle(model: Any) -> dict[str, Handling]:
     """Return how quantization-aware training treats every layer of a flat model, inputs excepted."""
-    registry = tfmot().quantization.keras.default_8bit.Default8BitQuantizeRegistry()
     folded = _folded_norms(model)
-    found = {}
-    for layer in model.layers:
-        kind = type(layer).__name__
-        known = registry.supports(layer) and kind != "Conv2DTranspose"
-        known = known and (kind != "Activation" or _activation(layer) in ACTIVATION_LAYERS)
-        if kind == "InputLayer":
-            continue
-        if known or layer.name in folded:
-            found[layer.name] = Handling.TRAINED
-        elif kind in OUTPUT_KINDS and type(layer) is getattr(tf_keras().layers, kind):
-            found[layer.name] = Handling.OUTPUT
-        else:
-            found[layer.name] = Handling.CALIBRATED
-    return found
+    return {
+        layer.name: Handling.TRAINED if layer.name in folded else _handling(layer)
+        for layer in model.layers
+        if type(layer).__name__ != "InputLayer"
+    }
+
+
+def is_own(layer: Any) -> bool:
+    """Return whether a layer is of Keras's own class, not of a subclass, which may do anything."""
+    return type(layer) is getattr(tf_keras().layers, type(layer).__name__, None)
+
+
+def _handling(layer: Any) -> Handling:
+    row = known(layer)
+    if row is None or not is_own(layer):
+        return Handling.CALIBRATED
+    if type(layer).__name__ == "Activation" and _activation(layer) not in ACTIVATION_LAYERS:
+        return Handling.OUTPUT
+    return row.qat.handling
 
 
 def is_quantized(model: Any) -> bool:
@@ -153,13 +156,12 @@ def _folded_norms(model: Any) -> set[str]:
         readers[id(tensor)] = readers.get(id(tensor), 0) + 1
     found = set()
     for node in calls(model):
-        if type(node.layer).__name__ not in ("BatchNormalization", "SyncBatchNormalization"):
+        if not is_batch_normalization(node.layer):
             continue
         tensor = node.keras_inputs[0]
         before = tensor._keras_history.layer
         alone = len(node.layer._inbound_nodes) == 1 and len(before._inbound_nodes) == 1 and readers[id(tensor)] == 1
-        kind = type(before).__name__ in ("Conv2D", "DepthwiseConv2D", "Dense")
-        if alone and kind and _activation(before) == "linear":
+        if alone and kernel_configuration(before) and _activation(before) == "linear":
             found.add(node.layer.name)
     return found
 
@@ -187,17 +189,15 @@ Rewritten = tuple[list[Part], str] | None
 
 def _normalization(layer: Any) -> Rewritten:
     """(x - mean) / std as x * scale + offset, with the numbers in the configuration, where cloning keeps them."""
-    if type(layer) is not tf_keras().layers.Normalization:
-        return None
     mean = np.asarray(layer.mean, np.float64)
     std = np.maximum(np.sqrt(np.asarray(layer.variance, np.float64)), tf_keras().backend.epsilon())
     scale, offset = (std, mean) if layer.invert else (1 / std, -mean / std)
     make = tf_keras().layers.Rescaling
-    part = Part(make(_plain(scale), _plain(offset), name=layer.name))
+    part = Part(make(_as_numbers(scale), _as_numbers(offset), name=layer.name))
     return [part], "becomes one multiplication and one addition"
 
 
-def _plain(values: Array) -> Any:
+def _as_numbers(values: Array) -> Any:
     """Return a number, or nested lists without leading axes of size 1."""
     while values.ndim and values.shape[0] == 1:
         values = values[0]
@@ -206,8 +206,6 @@ def _plain(values: Array) -> Any:
 
 def _separable(layer: Any) -> Rewritten:
     keras = tf_keras()
-    if type(layer) is not keras.layers.SeparableConv2D:
-        return None
     config, weights = layer.get_config(), layer.get_weights()
     shared = {key: config[key] for key in ("data_format", "dilation_rate", "trainable", "dtype")}
     depthwise = keras.layers.DepthwiseConv2D(
@@ -232,9 +230,6 @@ def _separable(layer: Any) -> Rewritten:
 
 
 def _fused_activation(layer: Any) -> Rewritten:
-    keras = tf_keras().layers
-    if type(layer) not in (keras.Conv2D, keras.DepthwiseConv2D, keras.Dense, keras.Conv2DTranspose):
-        return None
     if _activation(layer) in ACTIVATIONS:
         return None
     action = f"its activation {_activation(layer)} becomes a layer of its own"
@@ -253,4 +248,9 @@ def _activation_layer(layer: Any) -> list[Part]:
     return [Part(keras.Activation(layer.activation, name=name))]
 
 
-RULES: tuple[Callable[[Any], Rewritten], ...] = (_normalization, _separable, _fused_activation)
+REWRITES: dict[str, Callable[[Any], Rewritten]] = {
+    "rescaling": _normalization,
+    "halves": _separable,
+    "activation-apart": _fused_activation,
+}
+"""By the name in the register of layers."""

@@ -23,27 +23,18 @@ from typing import Any
 import numpy as np
 
 from edgekit.errors import ConversionError
+from edgekit.frameworks.layers.knowledge import Handling
+from edgekit.frameworks.layers.register import known
 from edgekit.frameworks.tensorflow import quiet, tfmot
 from edgekit.models.keras.quantized import depthwise_config, scope
 from edgekit.models.keras.rebuild import Part, clone, rebuild
 from edgekit.samples import Array
 from edgekit.techniques.masks import is_kernel
-from edgekit.techniques.selection import KERNELS, kernel
+from edgekit.techniques.selection import kernel, sparse_kernel
 from edgekit.techniques.stage import CLUSTERED, SPARSE
 
 MAX_DISTINCT = 256
 """A kernel with more distinct values is not clustered: they would not fit int8."""
-
-
-class Handling(StrEnum):
-    """What quantization-aware training does with a layer."""
-
-    TRAINED = "trained"
-    """TFMOT's own way: weights and output are fake-quantized."""
-    OUTPUT = "output"
-    """The output is fake-quantized; weights, if any, are quantized when the file is made."""
-    CALIBRATED = "calibrated"
-    """Nothing is simulated; the file gets its ranges from the calibration samples."""
 
 
 class Form(StrEnum):
@@ -63,7 +54,7 @@ def forms(model: Any, traits: frozenset[str]) -> dict[str, Form]:
     """
     found = {}
     for layer in model.layers:
-        if type(layer).__name__ not in ("Conv2D", "Dense"):
+        if kernel_configuration(layer) not in ("conv", "dense"):
             continue
         values = next(w for w in layer.weights if is_kernel(w)).numpy()
         sparse = SPARSE in traits and bool((values == 0).any())
@@ -73,11 +64,17 @@ def forms(model: Any, traits: frozenset[str]) -> dict[str, Form]:
     return found
 
 
+def kernel_configuration(layer: Any) -> str:
+    """Return which of TFMOT's configurations the kernel of a layer has; empty if none. See `Qat.kernel`."""
+    row = known(layer)
+    return row.qat.kernel if row is not None else ""
+
+
 def unclustered(model: Any, kept: Mapping[str, Form]) -> list[str]:
     """Return the layers of a clustered model whose clusters no form keeps; TFMOT has forms for Conv2D and Dense."""
     found = []
     for layer in model.layers:
-        if layer.name not in kept and type(layer).__name__ in KERNELS and _few_values(kernel(layer)):
+        if layer.name not in kept and sparse_kernel(layer) and _few_values(kernel(layer)):
             found.append(layer.name)
     return found
 
@@ -138,7 +135,7 @@ def _scheme(kept: Mapping[str, Form]) -> Any:
             with _float_inputs_alone():
                 model, configs = _named(*default.Default8BitQuantizeLayoutTransform().apply(model, configs))
             for layer in model.layers:
-                if layer.name in configs and type(layer).__name__ in ("Conv2D", "DepthwiseConv2D", "Dense"):
+                if layer.name in configs and kernel_configuration(layer):
                     config = configs[layer.name].get("quantize_config")
                     configs[layer.name]["quantize_config"] = _config(layer, config, kept.get(layer.name))
             return model, configs
@@ -190,10 +187,10 @@ def _config(layer: Any, config: Any, form: Form | None) -> Any:
     combine = tfmot().experimental.combine
     before_relu = isinstance(config, default_8bit_quantize_configs.NoOpQuantizeConfig)
     activations = [] if before_relu else ["activation"]
-    if type(layer).__name__ == "DepthwiseConv2D":
+    if kernel_configuration(layer) == "depthwise":
         return depthwise_config()(["depthwise_kernel"], activations, False)
     if before_relu:
-        dense = type(layer).__name__ == "Dense"
+        dense = kernel_configuration(layer) == "dense"
         make = registry.Default8BitQuantizeConfig if dense else registry.Default8BitConvQuantizeConfig
         config = make(["kernel"], activations, False)
     if form is None:

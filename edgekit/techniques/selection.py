@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any
 
 from edgekit.errors import InputError
+from edgekit.frameworks.layers.knowledge import Sparse
+from edgekit.frameworks.layers.register import known
 from edgekit.frameworks.tensorflow import tf_keras
 from edgekit.samples import Array
-from edgekit.techniques.channels.matching import PATTERN, by_reason, check_layers, nothing_matches
-
-KERNELS = {
-    "Dense": "kernel",
-    "Conv1D": "kernel",
-    "Conv2D": "kernel",
-    "Conv2DTranspose": "kernel",
-    "Conv3D": "kernel",
-    "SeparableConv1D": "pointwise_kernel",
-    "SeparableConv2D": "pointwise_kernel",
-}
-"""Layer class -> the weight that is pruned or clustered. TFMOT knows others; edgekit has not tried them."""
-
-WITHOUT_KERNEL = ("BatchNormalization", "LayerNormalization", "Normalization", "PReLU")
-"""Layers with weights that are no kernels: nobody expects them to be pruned."""
+from edgekit.techniques.matching import by_reason, check_layers, matches, nothing_matches
 
 
 @dataclass(frozen=True)
@@ -51,10 +38,10 @@ def choose(model: Any, layers: str, verb: str) -> Chosen:
         InputError: nothing matches, or nothing that matches can be worked on.
     """
     check_layers(layers)
-    known = [layer for layer in model.layers if _counts(layer)]
-    matching = [layer for layer in known if _matches(layer, layers)]
+    candidates = [layer for layer in model.layers if _counts(layer)]
+    matching = [layer for layer in candidates if matches(layers, layer.name, type(layer).__name__)]
     if not matching:
-        raise nothing_matches(model.name, layers, [layer.name for layer in known])
+        raise nothing_matches(model.name, layers, [layer.name for layer in candidates])
     whole = {layer.name: why for layer in matching if (why := _obstacle(layer, verb))}
     chosen = tuple(layer for layer in matching if layer.name not in whole)
     if not chosen:
@@ -62,27 +49,34 @@ def choose(model: Any, layers: str, verb: str) -> Chosen:
     return Chosen(chosen, whole)
 
 
+def sparse_kernel(layer: Any) -> Sparse | None:
+    """Return the kernel of a layer that weight pruning and clustering work on; None if there is none."""
+    row = known(layer)
+    return row.sparse if row is not None and isinstance(row.sparse, Sparse) else None
+
+
 def kernel(layer: Any) -> Array:
-    """Return the kernel of one of `KERNELS`, float32."""
-    value: Array = getattr(layer, KERNELS[type(layer).__name__]).numpy()
+    """Return that kernel of a layer that has one, float32."""
+    sparse = sparse_kernel(layer)
+    assert sparse is not None, type(layer).__name__
+    value: Array = getattr(layer, sparse.kernel).numpy()
     return value
 
 
+def has_two_of_four(layer: Any) -> bool:
+    """Return whether TFMOT prunes the kernel of a layer in the pattern 2:4."""
+    sparse = sparse_kernel(layer)
+    return sparse is not None and sparse.two_of_four
+
+
 def _counts(layer: Any) -> bool:
-    return bool(layer.weights) and type(layer).__name__ not in WITHOUT_KERNEL
-
-
-def _matches(layer: Any, layers: str) -> bool:
-    if layers.startswith(PATTERN):
-        return fnmatchcase(layer.name, layers.removeprefix(PATTERN))
-    kind = type(layer).__name__
-    return layers == "all" or (kind == "Dense" if layers == "dense" else "Conv" in kind)
+    """Whether a layer has weights that one may expect to be pruned; those of a BatchNormalization, nobody does."""
+    row = known(layer)
+    return bool(layer.weights) and (row is None or bool(row.kernels))
 
 
 def _obstacle(layer: Any, verb: str) -> str:
-    kind = type(layer).__name__
-    if kind.startswith("Depthwise"):
-        return f"depthwise kernels are never {verb} by TFMOT: they are few, and it costs too much accuracy"
-    if kind not in KERNELS or type(layer) is not getattr(tf_keras().layers, kind):
-        return f"a {kind} layer cannot be {verb}"
-    return ""
+    kind, row = type(layer).__name__, known(layer)
+    if row is None or type(layer) is not getattr(tf_keras().layers, kind, None):
+        return f"a {kind} layer is not {verb}: edgekit does not know the class"
+    return "" if isinstance(row.sparse, Sparse) else f"a {kind} layer is not {verb}: {row.sparse.why}"

@@ -18,10 +18,9 @@ from edgekit.errors import InputError
 from edgekit.frameworks.tensorflow import quiet, tfmot
 from edgekit.models.keras.rebuild import Part, clone, rebuild, transfer
 from edgekit.models.training.training import TrainConfig
-from edgekit.techniques.channels.matching import by_reason
-from edgekit.techniques.channels.select import SCOPES
 from edgekit.techniques.masks import keep_zeros
-from edgekit.techniques.selection import Chosen, choose, kernel
+from edgekit.techniques.matching import SCOPES, by_reason
+from edgekit.techniques.selection import Chosen, choose, has_two_of_four, kernel
 from edgekit.techniques.sparsity_targets import global_keeps, local_keeps, magnitudes
 from edgekit.techniques.stage import StageContext
 from edgekit.techniques.teacher import train_stage
@@ -127,7 +126,7 @@ def _choose(model: Any, layers: str, granularity: str, unit: tuple[int, int]) ->
             whole[layer.name] = (
                 f"TFMOT needs more than one block of {unit[0]}x{unit[1]} each way, it is {shape[0]}x{shape[1]}"
             )
-        elif granularity == "2:4" and type(layer).__name__ not in ("Dense", "Conv2D", "SeparableConv2D"):
+        elif granularity == "2:4" and not has_two_of_four(layer):
             whole[layer.name] = f"TFMOT has no 2:4 for {type(layer).__name__}"
         elif granularity == "2:4" and shape[-2] < 3:
             whole[layer.name] = f"{shape[-2]} input channels are too few for two zeros in four"

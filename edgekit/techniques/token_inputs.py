@@ -10,10 +10,13 @@ from __future__ import annotations
 from typing import Any
 
 from edgekit.errors import ConversionError, InputError
+from edgekit.frameworks.layers.knowledge import Values
+from edgekit.frameworks.layers.register import names
 from edgekit.models.keras.calls import calls, flat, is_graph
 from edgekit.models.keras.rebuild import rebuild
 
-_MOVING = ("Reshape", "Flatten", "Permute", "Identity", "RepeatVector")
+_LOOK_UPS = names(lambda row: row.values is Values.LOOKS_UP)
+_MOVING = names(lambda row: row.values in (Values.MOVES, Values.REPEATS))
 """Layers that hand on whole numbers as they are."""
 
 
@@ -55,7 +58,7 @@ def _only_looks_up(model: Any, tensor: Any) -> bool:
         if is_graph(layer):
             inner = flat(layer._nested_inputs)
             right = len(inner) == len(node.keras_inputs) and all(_only_looks_up(layer, inner[i]) for i in places)
-        elif type(layer).__name__ == "Embedding":
+        elif type(layer).__name__ in _LOOK_UPS:
             right = True
         else:
             right = type(layer).__name__ in _MOVING and all(_only_looks_up(model, t) for t in flat(node.outputs))

@@ -8,14 +8,10 @@ from typing import Any
 import numpy as np
 
 from edgekit.formats.steps import Step, arithmetic, normalising, reverses
+from edgekit.frameworks.layers.knowledge import Values
+from edgekit.frameworks.layers.register import known
 
-_NORMALIZING = ("Normalization", "BatchNormalization", "SyncBatchNormalization", "LayerNormalization")
-_NEUTRAL = (
-    "InputLayer", "Reshape", "Flatten", "Permute", "Resizing", "CenterCrop", "Dropout", "GaussianNoise",
-    "GaussianDropout", "SpatialDropout1D", "SpatialDropout2D", "ZeroPadding1D", "ZeroPadding2D", "Cropping1D",
-    "Cropping2D", "Masking", "ActivityRegularization", "AveragePooling2D", "MaxPooling2D", "Cast", "Identity",
-    "ExpandDims", "Squeeze", "Transpose",
-)  # fmt: skip
+_NEUTRAL = (Values.KEEPS, Values.MOVES, Values.DROPS, Values.REPEATS)
 _OPERATIONS = {
     **{"add": "add", "add_v2": "add", "bias_add": "add", "subtract": "subtract", "sub": "subtract"},
     **{"multiply": "multiply", "mul": "multiply", "divide": "divide", "truediv": "divide", "true_divide": "divide"},
@@ -37,20 +33,21 @@ _NEUTRAL_OPERATIONS = (
 
 def layer_step(layer: Any) -> Step:
     """Return what a layer, or an operation of Keras 3, does with the values of its input."""
-    kind = type(layer).__name__
-    if kind == "Rescaling":
+    kind, row = type(layer).__name__, known(layer)
+    values = row.values if row is not None else Values.COMPUTES
+    if values is Values.SCALES:
         factor, offset = (np.ravel(np.asarray(v, np.float64)) for v in (layer.scale, layer.offset))
         return Step("affine", kind, tuple(factor.tolist()), tuple(offset.tolist()))
-    if kind in _NORMALIZING:
+    if values is Values.NORMALIZES:
         return _normalising(layer, kind)
-    if kind == "Embedding":
+    if values is Values.LOOKS_UP:
         return Step("tokens", kind, vocabulary=int(layer.input_dim))
     if getattr(layer, "weights", None):
         return Step("weights", kind)
     operation = _operation(layer, kind)
     if operation is not None:
         return _operation_step(layer, kind, operation)
-    return Step("neutral" if kind in _NEUTRAL or kind.startswith("Random") else "other", kind)
+    return Step("neutral" if values in _NEUTRAL else "other", kind)
 
 
 def _normalising(layer: Any, kind: str) -> Step:

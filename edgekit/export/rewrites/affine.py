@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from edgekit.export.rewrites.view import View, is_a, is_linear
+from edgekit.frameworks.layers.register import known, names
 from edgekit.frameworks.tensorflow import tf_keras
 from edgekit.models.keras.calls import flat
 from edgekit.samples import Array
 
-FOLDED_BY_TENSORFLOW = ("Conv2D", "DepthwiseConv2D", "SeparableConv2D", "Conv1D", "SeparableConv1D", "Dense")
+FOLDED_BY_TENSORFLOW = names(lambda row: row.export.folds_norm)
 """Layers into which TensorFlow's converter folds a BatchNormalization that follows, if nothing is in between."""
 
 
@@ -78,10 +79,11 @@ def affine(view: View, node: Any) -> tuple[Array, Array] | None:
     channels = source.shape[-1]
     if channels is None or source.shape.rank < 2 or not source.dtype.is_floating or source.shape != target.shape:
         return None
-    for kind, rule in RULES.items():
-        if type(layer).__name__ == kind:
-            numbers = rule(view, node)
-            break
+    row = known(layer)
+    if type(layer).__name__ == "TFOpLambda":
+        numbers = _operation(node)
+    elif row is not None and row.export.affine and is_a(layer, type(layer).__name__):
+        numbers = LAYERS[row.export.affine](view, node)
     else:
         return None
     if numbers is None:
@@ -99,7 +101,7 @@ Numbers = tuple[Any, Any] | None
 def _batch_normalization(view: View, node: Any) -> Numbers:
     layer, rank = node.layer, node.keras_inputs[0].shape.rank
     axes = [axis % rank for axis in (layer.axis if isinstance(layer.axis, list | tuple) else [layer.axis])]
-    if not is_a(layer, "BatchNormalization") or axes != [rank - 1]:
+    if axes != [rank - 1]:
         return None
     weights = [np.asarray(value, np.float64) for value in view.weights(layer)]
     gamma = weights.pop(0) if layer.scale else 1.0
@@ -110,12 +112,12 @@ def _batch_normalization(view: View, node: Any) -> Numbers:
 
 
 def _rescaling(view: View, node: Any) -> Numbers:
-    return (node.layer.scale, node.layer.offset) if is_a(node.layer, "Rescaling") else None
+    return node.layer.scale, node.layer.offset
 
 
 def _normalization(view: View, node: Any) -> Numbers:
     layer, rank = node.layer, node.keras_inputs[0].shape.rank
-    if not is_a(layer, "Normalization") or any(axis % rank != rank - 1 for axis in layer.axis):
+    if any(axis % rank != rank - 1 for axis in layer.axis):
         return None
     mean, variance = np.asarray(layer.mean, np.float64), np.asarray(layer.variance, np.float64)
     std = np.maximum(np.sqrt(variance), tf_keras().backend.epsilon())
@@ -138,7 +140,7 @@ OPERATIONS |= {
 operand, to factor and shift."""
 
 
-def _operation(view: View, node: Any) -> Numbers:
+def _operation(node: Any) -> Numbers:
     """Read an operation of a tensor and a constant."""
     rule = OPERATIONS.get(str(node.layer.symbol).rpartition(".")[2])
     arguments = [*node.call_args, *(value for key, value in node.call_kwargs.items() if key in ("x", "y"))]
@@ -157,10 +159,9 @@ def _operation(view: View, node: Any) -> Numbers:
     return rule(constant, np.zeros_like(constant), first) if by_channel else None
 
 
-RULES: dict[str, Callable[[View, Any], Numbers]] = {
-    "BatchNormalization": _batch_normalization,
-    "Rescaling": _rescaling,
-    "Normalization": _normalization,
-    "TFOpLambda": _operation,
+LAYERS: dict[str, Callable[[View, Any], Numbers]] = {
+    "batch-normalization": _batch_normalization,
+    "rescaling": _rescaling,
+    "normalization": _normalization,
 }
-"""By class: from a call to factor and shift, each a number or one a channel."""
+"""By the name in the register of layers: from a call to factor and shift, each a number or one a channel."""

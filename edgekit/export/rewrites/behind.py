@@ -14,15 +14,12 @@ import numpy as np
 from edgekit.export.rewrites.affine import Affine, chains, folded_by_converter
 from edgekit.export.rewrites.scaling import can_give, give
 from edgekit.export.rewrites.view import View, channels_last, is_a, is_homogeneous, is_linear
+from edgekit.frameworks.layers.knowledge import Scale
+from edgekit.frameworks.layers.register import known
 from edgekit.frameworks.tensorflow import tf_keras
-from edgekit.models.keras.rebuild import RANDOM_LAYERS, Part
+from edgekit.models.keras.rebuild import Part
 from edgekit.samples import Array
 
-MAXIMUM = tuple(f"{kind}{n}D" for kind in ("MaxPooling", "GlobalMaxPooling") for n in (1, 2, 3))
-MEAN = tuple(
-    f"{kind}{n}D" for kind in ("AveragePooling", "GlobalAveragePooling", "Cropping", "UpSampling") for n in (1, 2, 3)
-)
-ZEROS = tuple(f"ZeroPadding{n}D" for n in (1, 2, 3))
 TINY = 1e-12
 """A factor below it is not divided by."""
 
@@ -72,15 +69,14 @@ def passes(layer: Any, factor: Array, shift: Array) -> bool:
     """Return whether a layer of one tensor gives factor * f(x) + shift where it is given factor * x + shift."""
     if not channels_last(layer):
         return False
-    if is_a(layer, *MAXIMUM):
+    row = known(layer)
+    how = row.export.scale if row is not None and is_a(layer, type(layer).__name__) else Scale.NO
+    if how is Scale.HOMOGENEOUS and is_homogeneous(layer):
+        identity = is_a(layer, "Activation") and is_linear(layer)
+        return identity or (bool((factor > 0).all()) and not shift.any())
+    if how is Scale.POSITIVE:
         return bool((factor > 0).all())
-    if is_a(layer, *ZEROS):
-        return not shift.any()
-    if is_a(layer, *MEAN, *RANDOM_LAYERS):
-        return True
-    if not is_a(layer, "Activation", "ReLU", "LeakyReLU", "PReLU") or not is_homogeneous(layer):
-        return False
-    return (is_a(layer, "Activation") and is_linear(layer)) or (bool((factor > 0).all()) and not shift.any())
+    return how is Scale.PASSES or (how is Scale.NO_SHIFT and not shift.any())
 
 
 def changes_behind(view: View, tensor: Any, factor: Array, shift: Array) -> list[Change] | None:

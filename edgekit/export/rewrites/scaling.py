@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 
 from edgekit.export.rewrites.view import View, channels_last, is_a, is_homogeneous, is_linear
+from edgekit.frameworks.layers.knowledge import Role
+from edgekit.frameworks.layers.register import of_role
 from edgekit.samples import Array
 
-CONVOLUTIONS = ("Conv1D", "Conv2D", "Conv3D")
-DEPTHWISE = ("DepthwiseConv1D", "DepthwiseConv2D")
-SEPARABLE = ("SeparableConv1D", "SeparableConv2D")
-TRANSPOSED = ("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose")
-WEIGHTED = ("Dense", *CONVOLUTIONS, *DEPTHWISE, *SEPARABLE, *TRANSPOSED)
+CONVOLUTIONS, DEPTHWISE, SEPARABLE, TRANSPOSED, DENSE = (
+    of_role(role) for role in (Role.CONVOLUTION, Role.DEPTHWISE, Role.SEPARABLE, Role.TRANSPOSED, Role.DENSE)
+)
+WEIGHTED = (*DENSE, *CONVOLUTIONS, *DEPTHWISE, *SEPARABLE, *TRANSPOSED)
 
 
 def can_give(view: View, layer: Any, factor: Array, shift: Array) -> bool:

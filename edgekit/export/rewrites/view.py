@@ -7,7 +7,7 @@ from typing import Any
 
 from edgekit.frameworks.tensorflow import tensorflow, tf_keras
 from edgekit.models.keras.calls import calls, flat
-from edgekit.models.keras.rebuild import RANDOM_LAYERS, Part, clone, rebuild
+from edgekit.models.keras.rebuild import TRAINING_ONLY, Part, clone, rebuild
 from edgekit.samples import Array
 
 BATCH = 32
@@ -124,7 +124,7 @@ def is_homogeneous(layer: Any) -> bool:
     if is_a(layer, "LeakyReLU", "PReLU"):
         return True
     if is_linear(layer):
-        return is_a(layer, "Activation", *RANDOM_LAYERS) or hasattr(layer, "activation")
+        return is_a(layer, "Activation", *TRAINING_ONLY) or hasattr(layer, "activation")
     return layer.activation in (tf_keras().activations.relu, nn.relu, nn.leaky_relu) or is_homogeneous(layer.activation)
 
 

@@ -1,7 +1,7 @@
 """Loops over time, which TensorFlow's quantizer cannot take: it dies of SIGSEGV on calibrating a WHILE operator.
 
 LSTM layers become an operator of their own, unless they are masked, read backwards or have other activations than the
-usual. Those, and GRU, SimpleRNN and RNN layers, stay loops, unless they are unrolled: then every step is written out,
+default. Those, and GRU, SimpleRNN and RNN layers, stay loops, unless they are unrolled: then every step is written out,
 which needs a fixed number of steps and makes the file larger. ConvLSTM layers cannot be.
 """
 
@@ -12,10 +12,12 @@ from copy import deepcopy
 from typing import Any
 
 from edgekit.errors import ConversionError
+from edgekit.frameworks.layers.knowledge import Loop
+from edgekit.frameworks.layers.register import names
 from edgekit.frameworks.tensorflow import tf_keras
 
-LOOPS = ("GRU", "SimpleRNN", "RNN")
-ALL = (*LOOPS, "LSTM")
+LOOPS = names(lambda row: row.loop is Loop.UNROLLED)
+ALL = names(lambda row: row.loop in (Loop.UNROLLED, Loop.FUSED))
 """With layers that mostly are no loops."""
 
 

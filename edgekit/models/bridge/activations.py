@@ -67,7 +67,7 @@ TRACED = frozenset(("glu", "hard_shrink", "log_softmax", "sparse_plus", "sparsem
 """Rare ones: Keras 3's own function is applied to the Keras 2 tensor, which records TensorFlow operations."""
 
 
-def known(activation: str) -> bool:
+def is_known(activation: str) -> bool:
     """Return whether the activation can be expressed at all."""
     return activation in RENAMED or activation in RECIPES or activation in TRACED
 

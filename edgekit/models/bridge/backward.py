@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edgekit.errors import ConversionError
+from edgekit.frameworks.layers.knowledge import ToKeras2, ToKeras3
+from edgekit.frameworks.layers.register import known
 from edgekit.frameworks.tensorflow import keras3, tensorflow
 from edgekit.models.bridge.forward import Bridged
 from edgekit.models.bridge.graph import reason
 from edgekit.models.bridge.layers import Unsupported
 from edgekit.models.bridge.proof import Pair, prove
-from edgekit.models.bridge.unbridge_layers import RECURRENT, untranslate
+from edgekit.models.bridge.unbridge_layers import untranslate
 from edgekit.models.bridge.unbridge_ops import apply_operation, is_operation
 from edgekit.models.keras.keras2_graph import calls, check_graph, flat, is_graph
 from edgekit.progress import Progress
@@ -49,6 +51,18 @@ def to_keras3(model: Any, progress: Progress) -> Bridged:
 def copy_weights(source: Any, target: Any) -> None:
     """Copy the variables of one Keras 2 layer into its Keras 3 counterpart; both list them in the same order."""
     target.set_weights(source.get_weights())
+
+
+def takes_joined_states(layer: Any) -> bool:
+    """Return whether a Keras 2 layer takes initial states in one list with the sequence."""
+    row = known(layer)
+    return row is not None and isinstance(row.back, ToKeras3) and row.back.joined_states
+
+
+def has_weights(layer: Any) -> bool:
+    """Return whether the variables of a layer are copied; those of a Normalization are in its configuration."""
+    row = known(layer)
+    return row is None or not isinstance(row.bridge, ToKeras2) or row.bridge.copy_weights
 
 
 @dataclass
@@ -131,7 +145,7 @@ class _Work:
             return apply_operation(layer, args, kwargs)
         if is_graph(layer):
             return self.wire(layer)(*args, **kwargs)
-        if type(layer).__name__ in RECURRENT and isinstance(args[0], (list, tuple)):  # Keras 2 joins them
+        if takes_joined_states(layer) and isinstance(args[0], (list, tuple)):
             sequence, *states = args[0]
             args, kwargs = (sequence,), {**kwargs, "initial_state": states}
         return self.layers[id(layer)](*args, **kwargs)
@@ -139,9 +153,7 @@ class _Work:
     def copy(self, model: Any) -> None:
         """Copy the weights of the layers that are called in a model; nested models have copied theirs."""
         for layer in {id(node.layer): node.layer for node in calls(model)}.values():
-            if id(layer) not in self.layers or is_graph(getattr(layer, "layer", None)):
-                continue
-            if type(layer).__name__ == "Normalization":  # its statistics are in the configuration
+            if id(layer) not in self.layers or is_graph(getattr(layer, "layer", None)) or not has_weights(layer):
                 continue
             try:
                 copy_weights(layer, self.layers[id(layer)])

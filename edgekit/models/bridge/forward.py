@@ -13,7 +13,7 @@ from typing import Any
 from edgekit.errors import ConversionError
 from edgekit.frameworks.tensorflow import keras3, tensorflow, tf_keras
 from edgekit.models.bridge.graph import Graph, call_kwargs, graph_of, is_model, reason
-from edgekit.models.bridge.layers import AUGMENTATION, NOT_FLOAT32, Translated, Unsupported, is_keras_own, translate
+from edgekit.models.bridge.layers import NOT_FLOAT32, Translated, Unsupported, is_left_out, translate
 from edgekit.models.bridge.op_shapes import Apply
 from edgekit.models.bridge.ops import translate_op
 from edgekit.models.bridge.proof import Pair, Proof, prove
@@ -70,7 +70,7 @@ def bridge(source: Any, progress: Progress) -> Bridged:
 def copy_weights(source: Any, target: Any) -> None:
     """Copy the variables of one Keras 3 layer into its Keras 2 counterpart; both list them in the same order."""
     values = source.get_weights()
-    if type(source).__name__ == "LayerScale":
+    if type(source).__name__ != type(target).__name__:  # a layer of another class, and so of another shape
         values = [value.reshape(weight.shape) for value, weight in zip(values, target.weights, strict=True)]
     target.set_weights(values)
 
@@ -129,7 +129,7 @@ class _Work:
                 self.layers[id(operation)] = LEFT_OUT
         elif not isinstance(operation, keras3().layers.Layer):
             self.operations[id(node)] = translate_op(node, name)
-        elif type(operation).__name__ in AUGMENTATION and is_keras_own(operation):
+        elif is_left_out(operation):
             self.note(f"{path}{operation.name} ({type(operation).__name__}) is left out: it acts in training only")
             cast = str(node.outputs[0].dtype) != str(node.input_tensors[0].dtype)
             rescale = Translated(tf_keras().layers.Rescaling(1.0, name=name), copy_weights=False) if cast else LEFT_OUT

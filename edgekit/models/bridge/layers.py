@@ -1,6 +1,6 @@
-"""How each Keras 3 layer is written in Keras 2: one line in `LAYERS`, a function where a line is not enough.
+"""How a Keras 3 layer is written in Keras 2: by its row in the register, by a function where a row is not enough.
 
-A new layer is a line here and a line in tests/models/bridge_cases.py.
+A new layer is a row in `edgekit.frameworks.layers` and a line in tests/models/bridge_cases.py.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.frameworks.layers.knowledge import NO_KERAS_2, LeftOut, No, ToKeras2
+from edgekit.frameworks.layers.register import known
 from edgekit.frameworks.tensorflow import keras3, tf_keras
-from edgekit.models.bridge.activations import RENAMED, Step, known, step
+from edgekit.models.bridge.activations import RENAMED, Step, is_known, step
 from edgekit.models.bridge.graph import reason
 
 NOT_FLOAT32 = ("float16", "bfloat16", "float64")
@@ -26,28 +28,6 @@ Nested = Callable[[Any, str], Any]
 
 class Unsupported(Exception):
     """A layer or operation cannot be expressed in Keras 2; the text says why."""
-
-
-@dataclass(frozen=True)
-class Line:
-    """How to translate the configuration of one class.
-
-    Attributes:
-        rename: Keras 3 key to Keras 2 key.
-        ignore: keys without a meaning in Keras 2 or at inference, dropped whatever their value.
-        keep: keys that Keras 2 accepts without naming them in a signature.
-        build: makes the layer, where the configuration alone is not enough; it gets the Keras 3 layer, the Keras 2
-            class, the translated configuration and a function for nested layers.
-        copy_weights: whether the variables correspond one to one.
-        kind: the Keras 2 class, if it has another name.
-    """
-
-    rename: tuple[tuple[str, str], ...] = ()
-    ignore: tuple[str, ...] = ()
-    keep: tuple[str, ...] = ()
-    build: Callable[[Any, Any, Config, Nested], Any] | None = None
-    copy_weights: bool = True
-    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -119,57 +99,30 @@ def _lambda(source: Any, cls: Any, config: Config, _: Nested) -> Any:
     return cls(source.function, arguments=source.arguments or None, name=config["name"])
 
 
-PLAIN = Line()
-UNSEEDED = Line(ignore=("seed",))
-RECURRENT = Line(ignore=("seed",), keep=("zero_output_for_mask",))
-
-LAYERS: dict[str, Line] = {
-    **dict.fromkeys(("Dense", "EinsumDense", "Embedding"), PLAIN),
-    **dict.fromkeys(("Conv1D", "Conv2D", "Conv3D", "Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"), PLAIN),
-    **dict.fromkeys(("DepthwiseConv1D", "DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D"), PLAIN),
-    **dict.fromkeys((f"{kind}Pooling{n}D" for kind in ("Max", "Average") for n in (1, 2, 3)), PLAIN),
-    **dict.fromkeys((f"Global{kind}Pooling{n}D" for kind in ("Max", "Average") for n in (1, 2, 3)), PLAIN),
-    "BatchNormalization": Line(ignore=("synchronized",)),
-    **dict.fromkeys(("LayerNormalization", "GroupNormalization", "UnitNormalization"), PLAIN),
-    "Normalization": Line(build=_normalization, copy_weights=False),
-    **dict.fromkeys(("Activation", "ReLU", "PReLU", "ELU", "Softmax"), PLAIN),
-    "LeakyReLU": Line(rename=(("negative_slope", "alpha"),)),
-    **dict.fromkeys(("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"), UNSEEDED),
-    **dict.fromkeys(("GaussianNoise", "GaussianDropout", "AlphaDropout"), UNSEEDED),
-    **dict.fromkeys(("ActivityRegularization", "Identity", "Masking"), PLAIN),
-    **dict.fromkeys(("Flatten", "Reshape", "Permute", "RepeatVector"), PLAIN),
-    **dict.fromkeys((f"{kind}{n}D" for kind in ("ZeroPadding", "Cropping", "UpSampling") for n in (1, 2, 3)), PLAIN),
-    **dict.fromkeys(("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Dot"), PLAIN),
-    **dict.fromkeys(("Rescaling", "CenterCrop"), PLAIN),
-    "Resizing": Line(ignore=("fill_mode", "fill_value")),
-    **dict.fromkeys(("LSTM", "GRU", "SimpleRNN"), RECURRENT),
-    **dict.fromkeys(("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"), RECURRENT),
-    **dict.fromkeys(("LSTMCell", "GRUCell", "SimpleRNNCell"), UNSEEDED),
-    "StackedRNNCells": Line(build=_stacked_cells),
-    "RNN": Line(keep=("zero_output_for_mask",), build=_recurrent_cells),
-    "Bidirectional": Line(build=_bidirectional),
-    "TimeDistributed": Line(build=_wrapper),
-    **dict.fromkeys(("Attention", "AdditiveAttention"), UNSEEDED),
-    "MultiHeadAttention": Line(ignore=("seed",), build=_attention),
-    "Lambda": Line(build=_lambda),
-    "LayerScale": Line(kind="DepthwiseConv2D", ignore=("init_values", "projection_dim"), build=_layer_scale),
-    "StochasticDepth": Line(kind="Dropout", ignore=("seed", "drop_path_rate"), build=_stochastic_depth),
+BUILDERS: dict[str, Callable[[Any, Any, Config, Nested], Any]] = {
+    "normalization": _normalization,
+    "bidirectional": _bidirectional,
+    "wrapper": _wrapper,
+    "layer-scale": _layer_scale,
+    "stochastic-depth": _stochastic_depth,
+    "recurrent-cells": _recurrent_cells,
+    "stacked-cells": _stacked_cells,
+    "attention": _attention,
+    "lambda": _lambda,
 }
-
-AUGMENTATION = frozenset(
-    f"Random{what}"
-    for what in (
-        *("Brightness", "ColorDegeneration", "ColorJitter", "Contrast", "ElasticTransform", "Erasing", "Flip"),
-        *("GaussianBlur", "Grayscale", "Hue", "Invert", "Perspective", "Posterization", "Rotation", "Saturation"),
-        *("Sharpness", "Shear", "Translation", "Zoom"),
-    )
-) | {"AugMix", "CutMix", "MixUp", "RandAugment"}
-"""Layers that change samples during training only. RandomCrop is not among them: at inference it resizes."""
+"""By the name in the register: makes the layer from the Keras 3 layer, the Keras 2 class, the translated configuration
+and a function for nested layers."""
 
 
 def is_keras_own(source: Any) -> bool:
     """Return whether a layer is of Keras 3's own classes, not of a subclass made elsewhere."""
     return str(type(source).__module__).startswith("keras.")
+
+
+def is_left_out(source: Any) -> bool:
+    """Return whether a layer does nothing at inference, so that it has no Keras 2 form and needs none."""
+    row = known(source)
+    return row is not None and isinstance(row.bridge, LeftOut) and is_keras_own(source)
 
 
 def translate(source: Any, name: str, nested: Nested) -> Translated:
@@ -183,24 +136,25 @@ def translate(source: Any, name: str, nested: Nested) -> Translated:
     Raises:
         Unsupported: there is none.
     """
-    kind = type(source).__name__
-    if kind not in LAYERS or not is_keras_own(source):
-        raise Unsupported("this layer has no Keras 2 form here")
+    kind, row = type(source).__name__, known(source)
+    how = row.bridge if row is not None and is_keras_own(source) else NO_KERAS_2
+    if not isinstance(how, ToKeras2):
+        raise Unsupported(how.why if isinstance(how, No) else NO_KERAS_2.why)
     if getattr(source.dtype_policy, "quantization_mode", None) or getattr(source, "lora_enabled", False):
         raise Unsupported("its weights are quantized or LoRA; save the model before quantize() or enable_lora()")
-    line, cls = LAYERS[kind], getattr(tf_keras().layers, LAYERS[kind].kind or kind)
+    cls = getattr(tf_keras().layers, how.kind or kind)
     config, then = source.get_config() | {"name": name}, None
     if "activation" in config and "recurrent_activation" not in config and kind != "SimpleRNN":
         alone = kind == "Activation"
         config["activation"], then = _activation(source.activation, config["activation"], name, alone, nested)
         if alone and then is not None:
             return Translated(None, then, copy_weights=False)
-    config = _reduced(config, cls, line)
+    config = _reduced(config, cls, how)
     try:
-        layer = line.build(source, cls, config, nested) if line.build else cls.from_config(config)
+        layer = BUILDERS[how.build](source, cls, config, nested) if how.build else cls.from_config(config)
     except (TypeError, ValueError) as error:
         raise Unsupported(f"Keras 2 says: {reason(error)}") from error
-    return Translated(layer, then, line.copy_weights)
+    return Translated(layer, then, how.copy_weights)
 
 
 def _activation(function: Any, value: Any, name: str, alone: bool, nested: Nested) -> tuple[str, Step | None]:
@@ -210,21 +164,21 @@ def _activation(function: Any, value: Any, name: str, alone: bool, nested: Neste
             raise Unsupported(f"its activation {type(function).__name__} has weights; make it a layer of its own")
         return "linear", nested(function, name if alone else f"{name}_{function.name}")
     value = value or "linear"
-    if not isinstance(value, str) or not known(value):
+    if not isinstance(value, str) or not is_known(value):
         raise Unsupported(f"its activation {shown(value)} is not one of Keras's named activations")
     if value in RENAMED:
         return RENAMED[value], None
     return "linear", step(value, name if alone else f"{name}_{value}")
 
 
-def _reduced(config: Config, cls: Any, line: Line) -> Config:
+def _reduced(config: Config, cls: Any, how: ToKeras2) -> Config:
     """Reduce a Keras 3 configuration to the keys and values that Keras 2 understands."""
-    known, rename, out = accepted(cls).union(line.keep), dict(line.rename), Config()
+    takes, rename, out = accepted(cls).union(how.keep), dict(how.rename), Config()
     for key, value in config.items():
         target = rename.get(key, key)
-        if key in line.ignore:
+        if key in how.ignore:
             continue
-        if target not in known:
+        if target not in takes:
             if value and value != "channels_last":
                 raise Unsupported(f"its option {key}={shown(value)} does not exist in Keras 2")
             continue

@@ -1,4 +1,4 @@
-"""How each Keras 2 layer is written in Keras 3: by the table of bridge_layers.py, read from right to left."""
+"""How a Keras 2 layer is written in Keras 3: by its row in the register, read from right to left."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.frameworks.layers.knowledge import NO_KERAS_3, No, ToKeras2
+from edgekit.frameworks.layers.register import known
 from edgekit.frameworks.tensorflow import keras3, tf_keras
 from edgekit.models.bridge.activations import RENAMED
 from edgekit.models.bridge.graph import reason
-from edgekit.models.bridge.layers import AUGMENTATION, LAYERS, Config, Unsupported, accepted, serialized, shown
+from edgekit.models.bridge.layers import Config, Unsupported, accepted, serialized, shown
 
 Nested = Callable[[Any], Any]
 """Turns a Keras 2 layer or model inside another layer into its Keras 3 form."""
-
-RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
 
 WITHOUT_MEANING = frozenset(
     (
@@ -43,28 +43,29 @@ def untranslate(layer: Any, nested: Nested) -> Any:
     Raises:
         Unsupported: there is none.
     """
-    kind, keras = type(layer).__name__, keras3()
+    kind, row = type(layer).__name__, known(layer)
     own = type(layer) is getattr(tf_keras().layers, kind, None)
-    if not own or kind not in {*LAYERS, *AUGMENTATION} or not hasattr(keras.layers, kind):
-        raise Unsupported("this layer has no Keras 3 form here")
-    cls = getattr(keras.layers, kind)
+    how = row.back if row is not None and own else NO_KERAS_3
+    if row is None or isinstance(how, No):
+        raise Unsupported(NO_KERAS_3.why)
+    cls = getattr(keras3().layers, kind)
     try:
-        if kind in BUILDERS:
-            return BUILDERS[kind](layer, cls, nested)
-        return cls.from_config(_reduced(layer, cls, nested))
+        if how.build:
+            return BUILDERS[how.build](layer, cls, nested)
+        bridge = row.bridge if isinstance(row.bridge, ToKeras2) else ToKeras2()
+        return cls.from_config(_reduced(layer, cls, bridge, one_axis=how.one_axis, nested=nested))
     except (TypeError, ValueError) as error:
         raise Unsupported(f"Keras 3 says: {reason(error)}") from error
 
 
-def _reduced(layer: Any, cls: Any, nested: Nested) -> Config:
+def _reduced(layer: Any, cls: Any, bridge: ToKeras2, *, one_axis: bool, nested: Nested) -> Config:
     """Reduce a Keras 2 configuration to the keys and values that Keras 3 understands."""
-    kind = type(layer).__name__
-    known, defaults = _taken(cls), _defaults(type(layer))
-    rename = {old: new for new, old in LAYERS[kind].rename} if kind in LAYERS else {}
+    takes, defaults = _taken(cls), _defaults(type(layer))
+    rename = {old: new for new, old in bridge.rename}
     out = Config()
     for key, value in layer.get_config().items():
-        target, value = rename.get(key, key), _plain(value)
-        if target not in known and target not in LAYERS.get(kind, LAYERS["Dense"]).keep:
+        target, value = rename.get(key, key), _as_python(value)
+        if target not in takes and target not in bridge.keep:
             if value and key not in WITHOUT_MEANING and value != defaults.get(key):
                 raise Unsupported(f"its option {key}={shown(value)} does not exist in Keras 3")
             continue
@@ -79,7 +80,7 @@ def _reduced(layer: Any, cls: Any, nested: Nested) -> Config:
             if value is None:
                 continue
         out[target] = value
-    if kind in ("BatchNormalization", "LayerNormalization") and np.size(out["axis"]) == 1:
+    if one_axis and np.size(out["axis"]) == 1:
         out["axis"] = int(np.ravel(out["axis"])[0])
     return out
 
@@ -109,7 +110,7 @@ def _bidirectional(layer: Any, cls: Any, nested: Nested) -> Any:
     return cls(forward, merge_mode=layer.merge_mode, backward_layer=backward, name=layer.name)
 
 
-def _time_distributed(layer: Any, cls: Any, nested: Nested) -> Any:
+def _wrapper(layer: Any, cls: Any, nested: Nested) -> Any:
     return cls(nested(layer.layer), name=layer.name)
 
 
@@ -127,14 +128,14 @@ def _lambda(layer: Any, cls: Any, nested: Nested) -> Any:
 
 
 BUILDERS: dict[str, Callable[[Any, Any, Nested], Any]] = {
-    "Normalization": _normalization,
-    "Bidirectional": _bidirectional,
-    "TimeDistributed": _time_distributed,
-    "RNN": _recurrent_cells,
-    "StackedRNNCells": _stacked_cells,
-    "Lambda": _lambda,
+    "normalization": _normalization,
+    "bidirectional": _bidirectional,
+    "wrapper": _wrapper,
+    "recurrent-cells": _recurrent_cells,
+    "stacked-cells": _stacked_cells,
+    "lambda": _lambda,
 }
-"""Layers for which a configuration is not enough."""
+"""By the name in the register: makes the layer, where its configuration is not enough."""
 
 
 def _taken(cls: Any) -> set[str]:
@@ -159,6 +160,6 @@ def _defaults(cls: Any) -> dict[str, Any]:
     return found
 
 
-def _plain(value: Any) -> Any:
+def _as_python(value: Any) -> Any:
     """Return a NumPy number as a number of Python."""
     return value.item() if isinstance(value, (np.ndarray, np.generic)) and np.ndim(value) == 0 else value

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgekit.errors import ConversionError
+from edgekit.frameworks.layers.knowledge import Acts, Role
+from edgekit.frameworks.layers.register import is_batch_normalization, names
 from edgekit.frameworks.tensorflow import tensorflow, tf_keras
 from edgekit.models.keras.calls import check_model, flat, is_graph, replay
 from edgekit.samples import Array
 
-RANDOM_LAYERS = (
-    *("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "GaussianDropout", "GaussianNoise"),
-    *("AlphaDropout", "ActivityRegularization"),
-)
+TRAINING_ONLY = names(lambda row: row.acts is Acts.TRAINING and row.role is Role.REGULARIZATION)
 """Layers that do nothing outside training."""
 
 
@@ -142,11 +141,11 @@ class _Rebuild:
         return self._made[key]
 
     def _new(self, layer: Any, path: str, frozen: bool) -> list[Part]:
-        if frozen and type(layer).__name__ in RANDOM_LAYERS:
+        if frozen and type(layer).__name__ in TRAINING_ONLY:
             return []
         parts = self._replace(layer)
         if parts is None:
-            freeze = {"trainable": False} if frozen and type(layer).__name__ == "BatchNormalization" else {}
+            freeze = {"trainable": False} if frozen and is_batch_normalization(layer) else {}
             parts = [Part(clone(layer, **freeze), layer.get_weights())]
         for part in parts:
             self._name(part.layer, path)

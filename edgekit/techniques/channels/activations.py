@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from edgekit.frameworks.layers.knowledge import Role
+from edgekit.frameworks.layers.register import names
 from edgekit.frameworks.tensorflow import tensorflow, tf_keras
 
 KERAS = (
@@ -11,7 +13,7 @@ KERAS = (
     "exponential", "mish",
 )  # fmt: skip
 TENSORFLOW = ("relu", "relu6", "elu", "selu", "gelu", "sigmoid", "tanh", "softplus", "softsign", "silu", "leaky_relu")
-LAYERS = ("ReLU", "LeakyReLU", "ELU", "ThresholdedReLU")
+LAYERS = names(lambda row: row.role is Role.ACTIVATION and row.channels == "keep")
 
 
 def obstacle(activation: Any) -> str | None:

@@ -1,17 +1,12 @@
-"""From `all`, `conv`, `dense` or `name:PATTERN` to groups of channels."""
+"""From a choice of layers to groups of channels."""
 
 from __future__ import annotations
 
-import difflib
-import re
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 from edgekit.errors import InputError
 from edgekit.techniques.channels.groups import Analysis, Group
-
-PATTERN = "name:"
-CHOICES = ("all", "conv", "dense", f"{PATTERN}PATTERN")
+from edgekit.techniques.matching import by_reason, check_layers, matches, nothing_matches
 
 
 @dataclass(frozen=True)
@@ -20,16 +15,6 @@ class Chosen:
 
     groups: tuple[Group, ...]
     whole: dict[str, str]
-
-
-def check_layers(layers: str) -> None:
-    """Refuse a choice of layers that means nothing for any model.
-
-    Raises:
-        InputError: it is not one of `CHOICES`.
-    """
-    if layers not in CHOICES[:3] and (not layers.startswith(PATTERN) or layers == PATTERN):
-        raise InputError(f"unknown choice of layers `{layers}`", f"one of: {', '.join(CHOICES)}")
 
 
 def choose(analysis: Analysis, layers: str) -> Chosen:
@@ -49,7 +34,7 @@ def choose(analysis: Analysis, layers: str) -> Chosen:
     check_layers(layers)
     known = [path for path, entry in analysis.layers.items() if entry.slices.kernel]
     known += [path for path in analysis.whole if path not in known]
-    matching = {path for path in known if _matches(analysis, layers, path)}
+    matching = {path for path in known if matches(layers, path, _kind(analysis, path))}
     if not matching:
         raise nothing_matches(analysis.model.name, layers, known)
     rule = all if layers == "dense" else any
@@ -64,45 +49,6 @@ def choose(analysis: Analysis, layers: str) -> Chosen:
     return Chosen(groups, whole)
 
 
-def _matches(analysis: Analysis, layers: str, path: str) -> bool:
-    if layers == "all":
-        return True
-    if layers.startswith(PATTERN):
-        pattern = layers.removeprefix(PATTERN)
-        return fnmatchcase(path, pattern) or fnmatchcase(path.rpartition("/")[2], pattern)
+def _kind(analysis: Analysis, path: str) -> str:
     entry = analysis.layers.get(path)
-    return entry is not None and (type(entry.layer).__name__ == "Dense") is (layers == "dense")
-
-
-def nothing_matches(name: str, layers: str, known: list[str]) -> InputError:
-    """Return the error for a choice that no layer of the model `name` matches.
-
-    Args:
-        name: of the model.
-        layers: the choice.
-        known: the layers that can be chosen.
-    """
-    if not known:
-        return InputError(
-            f"model {name} has no convolution or dense layer",
-            "there is nothing in it that this stage makes smaller",
-        )
-    if not layers.startswith(PATTERN):
-        kind = "dense layer" if layers == "dense" else "convolution"
-        return InputError(f"model {name} has no {kind}", f"its layers: {_some(known)}")
-    word = re.sub(r"[*?\[\]]+", "", layers.removeprefix(PATTERN))
-    near = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(f'`{path}`' for path in near)}?" if near else f"its layers: {_some(known)}"
-    return InputError(f"no layer of model {name} matches `{layers}`", hint)
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
-
-
-def by_reason(whole: dict[str, str]) -> str:
-    """Return layers that stay whole in one sentence, every reason once."""
-    found: dict[str, list[str]] = {}
-    for path, why in whole.items():
-        found.setdefault(why, []).append(path)
-    return "; ".join(f"{_some(paths)}: {why}" for why, paths in found.items())
+    return type(entry.layer).__name__ if entry is not None else ""

@@ -10,10 +10,11 @@ from typing import Any
 from edgekit.errors import InputError
 from edgekit.techniques.channels.criteria import check_criterion, importances
 from edgekit.techniques.channels.groups import Analysis, analyse
-from edgekit.techniques.channels.matching import by_reason, check_layers, choose
+from edgekit.techniques.channels.matching import choose
 from edgekit.techniques.channels.select import Rounding, check_amount, select
 from edgekit.techniques.channels.surgery import rebuild
 from edgekit.techniques.channels.taylor import Samples
+from edgekit.techniques.matching import by_reason, check_layers
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def prune_channels(
         amount: share of the channels to remove, from 0 to below 1.
         scope: `local`, the same share of every group; `global`, the least important of all groups together.
         criterion: `l1`, `l2`, `bn-gamma` or `taylor`; see `edgekit.techniques.channels.criteria`.
-        layers: `all`, `conv`, `dense` or `name:PATTERN`; see `edgekit.techniques.channels.matching`.
+        layers: `all`, `conv`, `dense` or `name:PATTERN`; see `edgekit.techniques.matching`.
         multiple_of: groups of at least twice as many channels keep a multiple of this. int8 kernels like 8.
         minimum: how many channels of a group stay at least.
         samples: for `taylor`: inputs (float32, preprocessed, as the model takes them) and labels (int64).

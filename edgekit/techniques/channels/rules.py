@@ -1,73 +1,50 @@
-"""The table: layer class -> how channels pass through it. What is not in it is left whole, with its neighbours."""
+"""How channels pass through a layer, by its row in the register. Of what is not followed no channel is pruned."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from edgekit.frameworks.layers.knowledge import NOT_FOLLOWED, No
+from edgekit.frameworks.layers.register import known
 from edgekit.frameworks.tensorflow import tf_keras
 from edgekit.techniques.channels import flows, merges
 from edgekit.techniques.channels.flows import Flow, refuse
 from edgekit.techniques.channels.tracking import Call, Ids, Tracker
 
-DIMENSIONS = ("1D", "2D", "3D")
-OTHERS = "which sets every channel against the others"
-OF_THE_INPUT = "which prepares the model's input"
-
-
-@dataclass(frozen=True)
-class Rule:
-    """How channels pass through a layer class; `image` classes come in 1D, 2D and 3D."""
-
-    flow: Flow
-    image: bool = False
-
-
-RULES: dict[str, Rule] = {
-    "Conv": Rule(flows.mix(flows.CONV), image=True),
-    "Dense": Rule(flows.mix(flows.DENSE)),
-    "SeparableConv": Rule(flows.mix(flows.SEPARABLE), image=True),
-    "DepthwiseConv": Rule(flows.depthwise, image=True),
-    "BatchNormalization": Rule(flows.batch_norm),
-    "PReLU": Rule(flows.prelu),
-    "Flatten": Rule(flows.reshape),
-    "Reshape": Rule(flows.reshape),
-    "Permute": Rule(flows.permute),
-    "Activation": Rule(flows.activation),
-    "Softmax": Rule(flows.softmax),
-    "Rescaling": Rule(flows.rescaling),
-    **dict.fromkeys(("Add", "Subtract", "Average", "Maximum", "Minimum"), Rule(merges.add)),
-    "Multiply": Rule(merges.multiply),
-    "Concatenate": Rule(merges.concatenate),
-    **dict.fromkeys(("ReLU", "LeakyReLU", "ELU", "ThresholdedReLU", "Identity"), Rule(flows.keep)),
-    **dict.fromkeys(("Dropout", "AlphaDropout", "GaussianDropout"), Rule(flows.dropout)),
-    "SpatialDropout": Rule(flows.dropout, image=True),
-    **dict.fromkeys(("ActivityRegularization", "GaussianNoise", "RepeatVector"), Rule(flows.keep)),
-    **dict.fromkeys(("MaxPooling", "AveragePooling"), Rule(flows.keep, image=True)),
-    **dict.fromkeys(("GlobalMaxPooling", "GlobalAveragePooling"), Rule(flows.keep, image=True)),
-    **dict.fromkeys(("ZeroPadding", "Cropping", "UpSampling"), Rule(flows.keep, image=True)),
-    **dict.fromkeys(("LayerNormalization", "GroupNormalization", "UnitNormalization"), Rule(refuse(OTHERS))),
-    **dict.fromkeys(("Normalization", "Resizing", "CenterCrop"), Rule(refuse(OF_THE_INPUT))),
-    **{
-        f"Random{what}": Rule(refuse(OF_THE_INPUT))
-        for what in ("Brightness", "Contrast", "Crop", "Flip", "Height", "Rotation", "Translation", "Width", "Zoom")
-    },
+FLOWS: dict[str, Flow] = {
+    "conv": flows.mix(flows.CONV),
+    "conv-transpose": flows.mix(flows.CONV_TRANSPOSE),
+    "dense": flows.mix(flows.DENSE),
+    "separable": flows.mix(flows.SEPARABLE),
+    "depthwise": flows.depthwise,
+    "batch-norm": flows.batch_norm,
+    "prelu": flows.prelu,
+    "reshape": flows.reshape,
+    "permute": flows.permute,
+    "activation": flows.activation,
+    "softmax": flows.softmax,
+    "rescaling": flows.rescaling,
+    "add": merges.add,
+    "multiply": merges.multiply,
+    "concatenate": merges.concatenate,
+    "keep": flows.keep,
+    "dropout": flows.dropout,
 }
-for _name in ("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"):
-    RULES[_name] = Rule(flows.mix(flows.CONV_TRANSPOSE))
+"""By the name in the register of layers."""
 
 
-def rule_of(layer: Any) -> Rule | None:
-    """Return the rule for a layer, or None. A user's subclass of a Keras layer may do anything, so it has none."""
+def flow_of(layer: Any) -> Flow | None:
+    """Return how channels pass through a layer; None if that is not known.
+
+    A user's subclass of a Keras layer may do anything, so nothing is known of it.
+    """
     kind = type(layer)
     if kind.__name__ == "TFOpLambda" and kind.__module__.startswith("tf_keras."):
-        return Rule(merges.operation)
-    if kind is not getattr(tf_keras().layers, kind.__name__, None):
+        return merges.operation
+    row = known(layer)
+    if row is None or row.channels is NOT_FOLLOWED or kind is not getattr(tf_keras().layers, kind.__name__, None):
         return None
-    stem = kind.__name__[:-2] if kind.__name__.endswith(DIMENSIONS) else ""
-    if stem in RULES and RULES[stem].image:
-        return RULES[stem]
-    return RULES.get(kind.__name__)
+    return refuse(row.channels.why) if isinstance(row.channels, No) else FLOWS[row.channels]
 
 
 def follow(call: Call, tracker: Tracker, unknown: dict[str, str]) -> list[Ids]:
@@ -76,22 +53,21 @@ def follow(call: Call, tracker: Tracker, unknown: dict[str, str]) -> list[Ids]:
     Args:
         call: the call.
         tracker: told what goes together and what stays.
-        unknown: layers with weights and without a rule are added: path to reason.
+        unknown: layers with weights that cannot be followed are added: path to reason.
 
     Returns:
         The ids of the output channels of every output tensor.
     """
-    rule = rule_of(call.layer)
-    if rule is None:
-        why = "whose way with channels is not known"
+    flow = flow_of(call.layer)
+    if flow is None:
         if call.layer.weights:
             unknown[call.path] = f"how channels pass through a {type(call.layer).__name__} is not known"
-        return tracker.whole(call, why)
+        return tracker.whole(call, NOT_FOLLOWED.why)
     if getattr(call.layer, "data_format", None) == "channels_first":
         return tracker.whole(call, "whose channels are not on the last axis")
     if not call.ids or not all(len(ids) for ids in call.ids):
         return tracker.whole(call, "whose number of channels is not known")
-    outputs = rule.flow(call, tracker)
+    outputs = flow(call, tracker)
     if [len(ids) for ids in outputs] != [shape[-1] if len(shape) > 1 else 0 for shape in call.output_shapes]:
         return tracker.whole(call, "whose shapes are not as expected")
     return outputs

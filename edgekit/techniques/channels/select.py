@@ -11,8 +11,8 @@ import numpy as np
 from edgekit.errors import InputError
 from edgekit.techniques.channels.criteria import Scores
 from edgekit.techniques.channels.groups import Group
+from edgekit.techniques.matching import SCOPES
 
-SCOPES = ("local", "global")
 ALMOST = 1e-9
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from edgekit.errors import ConversionError
+from edgekit.frameworks.layers.knowledge import Role, Values
+from edgekit.frameworks.layers.register import names
 from edgekit.frameworks.tensorflow import tensorflow, tf_keras
 from edgekit.models.keras.calls import flat, inner_layers, is_graph, replay
 from edgekit.models.keras.rebuild import clone
@@ -12,7 +14,7 @@ from edgekit.techniques.channels import slicing
 from edgekit.techniques.channels.groups import Analysis
 from edgekit.techniques.channels.tracking import Kept
 
-DATA_LAYERS = ("Normalization",)
+STATISTICS = names(lambda row: row.values is Values.NORMALIZES and row.role is Role.PREPROCESSING)
 """Layers whose weights are statistics of the data, not trained: a fresh model has them too."""
 
 
@@ -92,7 +94,7 @@ class _Rebuild:
     def copy_weights(self) -> None:
         """Give every new layer the weights of the channels that stay."""
         for source in inner_layers(self.analysis.model):
-            if not source.weights or (self.fresh and type(source).__name__ not in DATA_LAYERS):
+            if not source.weights or (self.fresh and type(source).__name__ not in STATISTICS):
                 continue
             entry = self.entries.get(id(source))
             values = source.get_weights() if entry is None else slicing.weights(entry, self.kept)
