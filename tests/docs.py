@@ -9,6 +9,7 @@ from edgekit.codes import register
 from edgekit.codes.pages import markdown
 from edgekit.data.lint.checks import checks_table
 from edgekit.data.sources.registry import sources_table
+from edgekit.models import supported
 from edgekit.tasks import register as metrics
 from tests.guards.rooms import described
 
@@ -38,6 +39,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "codes.md": lambda: markdown(register().values()),
     "data.md": data_page,
     "metrics.md": metrics.page,
+    "layers.md": supported.markdown,
 }
 
 

@@ -25,7 +25,7 @@ LEFT_OUT = names(lambda row: isinstance(row.bridge, LeftOut) and row.role is Rol
 
 
 def test_every_layer_of_the_register_has_a_case() -> None:
-    assert set(CASES) == set(BRIDGED)
+    assert set(CASES) == set(BRIDGED) - {"InputLayer"}
 
 
 @pytest.mark.parametrize("kind", CASES)

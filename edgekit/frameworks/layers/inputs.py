@@ -16,7 +16,6 @@ from edgekit.frameworks.layers.knowledge import (
     Export,
     Int8,
     LayerKnowledge,
-    LeftOut,
     Loop,
     No,
     Role,
@@ -52,7 +51,7 @@ ROWS: Rows = {
     "InputLayer": LayerKnowledge(
         keras=BOTH,
         role=Role.PREPROCESSING,
-        bridge=LeftOut(),  # the bridge makes inputs of its own
+        bridge=ToKeras2(),
         back=ToKeras3(),
         channels=NOT_FOLLOWED,  # where channels start
         kernels=(),

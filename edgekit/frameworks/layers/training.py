@@ -30,7 +30,7 @@ from edgekit.frameworks.layers.knowledge import (
     each,
 )
 
-OTHER_SAMPLES = No("it mixes samples, or takes what is not an image")
+OTHER_SAMPLES = No("it mixes samples, or holds other layers")
 
 
 def _regularization(bridge: ToKeras2, channels: str, qat: Qat) -> LayerKnowledge:

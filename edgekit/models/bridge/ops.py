@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from edgekit.frameworks.tensorflow import keras3, tf_keras
 from edgekit.models.bridge.activations import RENAMED, step
 from edgekit.models.bridge.layers import Unsupported
 from edgekit.models.bridge.op_shapes import SHAPES, Apply, first
-from edgekit.models.bridge.op_table import ACROSS, is_traced, trace
+from edgekit.models.bridge.op_table import ACROSS, TRACED, is_traced, trace
 
 MERGES = ("Add", "Subtract", "Multiply", "Maximum", "Minimum")
 
@@ -23,6 +24,68 @@ ACTIVATIONS = {
     "Exp": "exponential",
 }
 """Operation class to activation name."""
+
+
+def _negative(operation: Any, name: str) -> Apply:
+    return first(tf_keras().layers.Rescaling(-1.0, name=name))
+
+
+def _softmax(operation: Any, name: str) -> Apply | None:
+    return None if operation.axis is None else first(tf_keras().layers.Softmax(axis=operation.axis, name=name))
+
+
+def _leaky_relu(operation: Any, name: str) -> Apply:
+    return first(tf_keras().layers.LeakyReLU(alpha=operation.negative_slope, name=name))
+
+
+def _elu(operation: Any, name: str) -> Apply:
+    return first(tf_keras().layers.ELU(alpha=operation.alpha, name=name))
+
+
+def _gelu(operation: Any, name: str) -> Apply | None:
+    return None if operation.approximate else first(tf_keras().layers.Activation("gelu", name=name))
+
+
+def _celu(operation: Any, name: str) -> Apply | None:
+    return first(tf_keras().layers.ELU(name=name)) if operation.alpha == 1 else None
+
+
+def _relu(operation: Any, name: str) -> Apply:
+    options = {key: getattr(operation, key) for key in ("max_value", "negative_slope", "threshold")}
+    return first(tf_keras().layers.ReLU(**options, name=name))
+
+
+def _clip(operation: Any, name: str) -> Apply | None:
+    return first(tf_keras().layers.ReLU(max_value=float(operation.x_max), name=name)) if operation.x_min == 0 else None
+
+
+SINGLE: dict[str, Callable[[Any, str], Apply | None]] = {
+    "Negative": _negative,
+    "Softmax": _softmax,
+    "LeakyRelu": _leaky_relu,
+    "Elu": _elu,
+    "Gelu": _gelu,
+    "Celu": _celu,
+    "ReLU": _relu,
+    "Clip": _clip,
+}
+"""Operation class to what makes its layer from the operation and a name; None where no layer computes the same."""
+
+
+def operations() -> dict[str, str]:
+    """Return every operation class that has a Keras 2 form, and in words what it becomes."""
+    return {
+        **{kind: f"`tf.{traced.symbol}`" for kind, traced in TRACED.items()},
+        **{kind: f"activation `{activation}`" for kind, activation in ACTIVATIONS.items()},
+        **dict.fromkeys((*SINGLE, "Concatenate"), "a layer"),
+        **dict.fromkeys(SHAPES, "a layer"),
+        **dict.fromkeys(ARITHMETIC, "`Rescaling` with a constant, else a merging layer"),
+        **{
+            kind: f"a layer, or `tf.{TRACED[kind].symbol}`"
+            for kind in (*SINGLE, *SHAPES, *ARITHMETIC)
+            if kind in TRACED
+        },
+    }
 
 
 def translate_op(node: Any, name: str) -> Apply:
@@ -48,23 +111,8 @@ def translate_op(node: Any, name: str) -> Apply:
         if activation in RENAMED:
             return first(layers.Activation(RENAMED[activation], name=name))
         return first(step(activation, name))
-    if kind == "Negative":
-        return first(layers.Rescaling(-1.0, name=name))
-    if kind == "Softmax" and operation.axis is not None:
-        return first(layers.Softmax(axis=operation.axis, name=name))
-    if kind == "LeakyRelu":
-        return first(layers.LeakyReLU(alpha=operation.negative_slope, name=name))
-    if kind == "Elu":
-        return first(layers.ELU(alpha=operation.alpha, name=name))
-    if kind == "Gelu" and not operation.approximate:
-        return first(layers.Activation("gelu", name=name))
-    if kind == "Celu" and operation.alpha == 1:
-        return first(layers.ELU(name=name))
-    if kind == "ReLU":
-        options = {key: getattr(operation, key) for key in ("max_value", "negative_slope", "threshold")}
-        return first(layers.ReLU(**options, name=name))
-    if kind == "Clip" and operation.x_min == 0:
-        return first(layers.ReLU(max_value=float(operation.x_max), name=name))
+    if kind in SINGLE and (made := SINGLE[kind](operation, name)) is not None:
+        return made
     if kind == "Concatenate":
         if operation.axis % len(node.outputs[0].shape) == 0:
             raise Unsupported(ACROSS)
