@@ -30,7 +30,7 @@ from edgekit.progress import SILENT
 from edgekit.samples import Array
 from edgekit.stats import paired_ratio, percentile
 from edgekit.tasks.task import CLASSIFICATION
-from edgekit.techniques.qat_finish import for_converter, plain
+from edgekit.techniques.qat_finish import for_converter, without_forms
 from edgekit.techniques.qat_preflight import prepare
 from edgekit.techniques.qat_ranges import calibrate
 from edgekit.techniques.qat_scheme import apply
@@ -70,7 +70,7 @@ def edgekit(model: Any, samples: Array) -> None:
     prepared = prepare(model, samples[:PROOF])
     quantized = apply(prepared.model, prepared.handling, {})
     calibrate(quantized, prepared.model, samples, BATCH)
-    ready = for_converter(plain(quantized, prepared.model, prepared.handling, {}))
+    ready = for_converter(without_forms(quantized, prepared.model, prepared.handling, {}))
     with tempfile.TemporaryDirectory() as folder:
         export(ready, INT8, samples, Path(folder), "m", SILENT)
 

@@ -22,7 +22,7 @@ from edgekit.techniques.masks import keep_zeros
 from edgekit.techniques.matching import by_reason, check_layers
 from edgekit.techniques.selection import Chosen, choose, kernel
 from edgekit.techniques.stage import CLUSTERED, QUANTIZED, SPARSE, ModelState, StageContext, Trained
-from edgekit.techniques.teacher import train_stage
+from edgekit.techniques.training import train_stage
 
 INITS = {
     "linear": "LINEAR",

@@ -14,7 +14,8 @@ from edgekit.models.training.training import History
 from edgekit.progress import Progress
 from edgekit.techniques.masks import keep_zeros
 from edgekit.techniques.stage import SPARSE, ModelState, StageContext, Trained, refuse_after_clustering
-from edgekit.techniques.teacher import scaled_task, soft_targets, train_stage
+from edgekit.techniques.teacher import scaled_task, soft_targets
+from edgekit.techniques.training import train_stage
 
 SCALED, CURRENT = "scaled", "current"
 STUDENTS = (SCALED, CURRENT, *REFERENCE)

@@ -7,7 +7,7 @@ from typing import Any
 
 from edgekit.techniques.masks import keep_zeros
 from edgekit.techniques.stage import SPARSE, ModelState, StageContext, Trained, refuse_after_clustering
-from edgekit.techniques.teacher import train_stage
+from edgekit.techniques.training import train_stage
 
 
 @dataclass(frozen=True)

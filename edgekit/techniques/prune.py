@@ -13,7 +13,7 @@ from edgekit.techniques.channels.select import Rounding, check_amount
 from edgekit.techniques.masks import keep_zeros
 from edgekit.techniques.matching import check_layers
 from edgekit.techniques.stage import QUANTIZED, SPARSE, ModelState, StageContext, Trained, refuse_after_clustering
-from edgekit.techniques.teacher import train_stage
+from edgekit.techniques.training import train_stage
 
 CHANNEL = "channel"
 GRANULARITIES = (*sparsity.GRANULARITIES, CHANNEL)

@@ -22,12 +22,13 @@ from edgekit.progress import Progress
 from edgekit.samples import part
 from edgekit.techniques.integer_inputs import check_inputs
 from edgekit.techniques.masks import keep_zeros
-from edgekit.techniques.qat_finish import for_converter, plain
+from edgekit.techniques.qat_finish import for_converter, without_forms
 from edgekit.techniques.qat_preflight import Prepared, prepare
 from edgekit.techniques.qat_ranges import calibrate
 from edgekit.techniques.qat_scheme import apply, forms, unclustered
 from edgekit.techniques.stage import CLUSTERED, QUANTIZED, SPARSE, ModelState, StageContext, Trained
-from edgekit.techniques.teacher import soft_targets, train_stage
+from edgekit.techniques.teacher import soft_targets
+from edgekit.techniques.training import train_stage
 
 FLOAT, ORIGINAL = "float", "original"
 """Teachers: the float model that enters the stage, or the source model from before all stages."""
@@ -163,7 +164,7 @@ def quantize(
         "preflight": [asdict(finding) for finding in prepared.findings],
         "forms": {name: str(form) for name, form in kept.items()},
     }
-    return plain(quantized, prepared.model, prepared.handling, kept), {**note, **history.to_dict()}
+    return without_forms(quantized, prepared.model, prepared.handling, kept), {**note, **history.to_dict()}
 
 
 def _try_conversion(quantized: Any, prepared: Prepared, x: Any, allow_float_layers: bool, progress: Progress) -> None:

@@ -1,4 +1,4 @@
-"""Models with quantize wrappers after training: made plain, taken apart, readied for the converter, kept in files."""
+"""Models with quantize wrappers after training: taken apart, readied for the converter, kept in files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ AFFINE = names(lambda row: bool(row.export.affine) and row.qat.handling is Handl
 """Layers that compute factor * x + shift, and whose output alone is simulated while training."""
 
 
-def plain(quantized: Any, model: Any, handling: dict[str, Handling], kept: dict[str, Form]) -> Any:
+def without_forms(quantized: Any, model: Any, handling: dict[str, Handling], kept: dict[str, Form]) -> Any:
     """Return a model of the default scheme with the weights and ranges that a collaborative form trained.
 
     The collaborative wrappers hold centroids, masks and copies of kernels that no file needs and Keras cannot load.

@@ -23,7 +23,7 @@ from edgekit.techniques.matching import SCOPES, by_reason
 from edgekit.techniques.selection import Chosen, choose, has_two_of_four, kernel
 from edgekit.techniques.sparsity_targets import global_keeps, local_keeps, magnitudes
 from edgekit.techniques.stage import StageContext
-from edgekit.techniques.teacher import train_stage
+from edgekit.techniques.training import train_stage
 
 GRANULARITIES = ("weight", "block", "2:4")
 POLYNOMIAL = "polynomial"

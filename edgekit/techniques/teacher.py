@@ -13,8 +13,8 @@ from edgekit.files.whole import atomic_file
 from edgekit.frameworks.tensorflow import tensorflow
 from edgekit.models.training.augment import augmentation
 from edgekit.models.training.losses import canonical
-from edgekit.models.training.targets import Distilled, Labels, Targets, Teacher
-from edgekit.models.training.training import History, TrainConfig, sample_shape, train
+from edgekit.models.training.targets import Distilled, Teacher
+from edgekit.models.training.training import sample_shape
 from edgekit.samples import Array
 from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.tasks.task import Task, with_scale
@@ -26,46 +26,6 @@ LOOK = 32
 """Samples that show whether a model ends in probabilities or in logits."""
 MOST_LOST = 0.1
 """Accuracy that a teacher may lose by augmentation without a warning: 10 points."""
-
-
-def train_stage(
-    model: Any,
-    context: StageContext,
-    config: TrainConfig,
-    *,
-    targets: Targets | None = None,
-    callbacks: Sequence[Any] = (),
-    keep_from: int = 0,
-    checkpoint: str = "training.npz",
-) -> History:
-    """Train a stage's model, as `edgekit.models.training.training.train` does.
-
-    Args:
-        model: a tf_keras model, trained in place.
-        context: of the stage.
-        config: how to train.
-        targets: by default the labels; without labels what the original model answers.
-        callbacks: further tf_keras callbacks.
-        keep_from: the first epoch (from 0) that may be kept.
-        checkpoint: name of the file in the stage's work folder.
-    """
-    return train(
-        model,
-        context.splits,
-        context.preprocessing,
-        config,
-        context.progress,
-        targets=targets or _usual_targets(context, config.augment),
-        callbacks=callbacks,
-        keep_from=keep_from,
-        checkpoint=context.work / checkpoint,
-    )
-
-
-def _usual_targets(context: StageContext, augment: str) -> Targets:
-    if context.task.main.kind == "unlabelled":
-        return soft_targets(context.original, context, "original", augment=augment, temperature=1.0, alpha=1.0)
-    return Labels(context.splits, context.task, context.preprocessing)
 
 
 def soft_targets(
@@ -93,8 +53,8 @@ def soft_targets(
 def scaled_task(model: Any, context: StageContext) -> Task:
     """Return the task with what this model's outputs are, probabilities or logits, as some samples show."""
     x = context.preprocessing.apply(context.splits.x_calibration[:LOOK])
-    found = _flat(model(x, training=False))
-    return Task(tuple(with_scale(head, np.asarray(o)) for head, o in zip(context.task.heads, found, strict=True)))
+    outputs = _flat(model(x, training=False))
+    return Task(tuple(with_scale(head, np.asarray(o)) for head, o in zip(context.task.heads, outputs, strict=True)))
 
 
 def teacher_of(

@@ -19,7 +19,7 @@ from edgekit.techniques.qat_preflight import prepare
 from edgekit.techniques.qat_ranges import variables
 from edgekit.techniques.sparsity import prune_weights
 from edgekit.techniques.stage import CLUSTERED, QUANTIZED, SPARSE, ModelState
-from edgekit.techniques.teacher import train_stage
+from edgekit.techniques.training import train_stage
 from tests.support.heard import Heard
 from tests.techniques.tiny import (
     RAW,

@@ -12,7 +12,7 @@ from edgekit.techniques.channels.criteria import check_criterion, importances
 from edgekit.techniques.channels.groups import Analysis, analyse
 from edgekit.techniques.channels.matching import choose
 from edgekit.techniques.channels.select import Rounding, check_amount, select
-from edgekit.techniques.channels.surgery import rebuild
+from edgekit.techniques.channels.surgery import resized
 from edgekit.techniques.channels.taylor import Samples
 from edgekit.techniques.matching import by_reason, check_layers
 
@@ -106,7 +106,7 @@ def prune_channels(
     if amount and not gone:
         notes = (*notes, f"no channel was removed: {amount:.1%} is less than one, after rounding to {multiple_of}")
     return ChannelPruning(
-        model=rebuild(analysis, kept),
+        model=resized(analysis, kept),
         removed={path: (a, b) for path, (a, b) in analysis.sizes(kept).items() if a != b},
         kept_whole={**chosen.whole, **without},
         channels_before=before,
@@ -141,7 +141,7 @@ def scale_channels(model: Any, width: float, multiple_of: int = 1) -> Any:
     if width < 1:
         _check_removable(analysis)
     removed = {group.name: range(rounding.kept(group, group.size * width), group.size) for group in analysis.groups}
-    return rebuild(analysis, analysis.kept(removed), fresh=True)
+    return resized(analysis, analysis.kept(removed), fresh=True)
 
 
 def _check_removable(analysis: Analysis) -> None:

@@ -18,7 +18,7 @@ STATISTICS = names(lambda row: row.values is Values.NORMALIZES and row.role is R
 """Layers whose weights are statistics of the data, not trained: a fresh model has them too."""
 
 
-def rebuild(analysis: Analysis, kept: Kept, *, fresh: bool = False) -> Any:
+def resized(analysis: Analysis, kept: Kept, *, fresh: bool = False) -> Any:
     """Build a model like the analysed one, with the channels that stay.
 
     Args:
@@ -34,7 +34,7 @@ def rebuild(analysis: Analysis, kept: Kept, *, fresh: bool = False) -> Any:
         ConversionError: a layer cannot be made again from its configuration, or the result is not what the analysis
             says.
     """
-    work = _Rebuild(analysis, kept, fresh)
+    work = _Resized(analysis, kept, fresh)
     model = work.model(analysis.model)
     work.copy_weights()
     expected = analysis.parameters(kept)
@@ -48,7 +48,7 @@ def rebuild(analysis: Analysis, kept: Kept, *, fresh: bool = False) -> Any:
     return model
 
 
-class _Rebuild:
+class _Resized:
     """One rebuilding; the keys of dicts are `id()`s of objects that the analysis keeps alive."""
 
     def __init__(self, analysis: Analysis, kept: Kept, fresh: bool) -> None:

@@ -10,7 +10,7 @@ import pytest
 from edgekit.frameworks.tensorflow import tensorflow, tf_keras
 from edgekit.techniques.channels.groups import Analysis, analyse
 from edgekit.techniques.channels.prune import prune_channels
-from edgekit.techniques.channels.surgery import rebuild
+from edgekit.techniques.channels.surgery import resized
 from tests.techniques.channels.cases import functional, head, image
 
 pytestmark = pytest.mark.tensorflow
@@ -30,7 +30,7 @@ def groups(model: Any) -> dict[str, int]:
 
 def without(model: Any, name: str, *units: int) -> Any:
     analysis = analyse(model)
-    return rebuild(analysis, analysis.kept({name: units}))
+    return resized(analysis, analysis.kept({name: units}))
 
 
 def test_a_chain() -> None:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgekit.techniques.channels.groups import Analysis, analyse
-from edgekit.techniques.channels.surgery import rebuild
+from edgekit.techniques.channels.surgery import resized
 from edgekit.techniques.channels.tracking import Kept
 from tests.techniques.channels.cases import BLOCKS, HEADS, difference, make_zero, random_model, samples
 
@@ -31,7 +31,7 @@ def check_removal(model: Any, seed: int) -> Analysis:
     removed = some_units(analysis, seed)
     make_zero(analysis, removed)
     kept = analysis.kept(removed)
-    smaller = rebuild(analysis, kept)
+    smaller = resized(analysis, kept)
     assert difference(model, smaller, samples(seed=seed)) < 1e-5
     assert smaller.count_params() == analysis.parameters(kept)
     assert smaller.count_params() == sum(int(np.prod(value.shape)) for value in smaller.get_weights())
@@ -73,4 +73,4 @@ def test_channels_that_are_not_zero_do_change_the_outputs() -> None:
     model = random_model(["conv"], "pooled", 5)
     analysis = analyse(model)
     kept = analysis.kept({analysis.groups[0].name: [0]})
-    assert difference(model, rebuild(analysis, kept), samples()) > 1e-4
+    assert difference(model, resized(analysis, kept), samples()) > 1e-4
