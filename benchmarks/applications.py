@@ -35,6 +35,7 @@ from edgekit.errors import EdgekitError
 from edgekit.export.exporter import export
 from edgekit.files.whole import write_json
 from edgekit.formats.reading import inspect_file
+from edgekit.frameworks.layers.knowledge import Handling
 from edgekit.frameworks.tensorflow import keras3, quiet, seed_everything
 from edgekit.models.bridge.forward import bridge
 from edgekit.pipeline.check import Outputs, compare, run_file
@@ -44,7 +45,6 @@ from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.tasks.task import CLASSIFICATION
 from edgekit.techniques.channels.prune import prune_channels
 from edgekit.techniques.qat_preflight import prepare
-from edgekit.techniques.qat_scheme import Handling
 from edgekit.text.tables import table
 
 SIZE, CLASSES = 96, 10

@@ -11,6 +11,7 @@ from edgekit.data.lint.checks import checks_table
 from edgekit.data.sources.registry import sources_table
 from edgekit.models import supported
 from edgekit.tasks import register as metrics
+from edgekit.techniques import page as techniques
 from tests.guards.rooms import described
 
 FOLDER = Path(__file__).parents[1] / "docs"
@@ -40,6 +41,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "data.md": data_page,
     "metrics.md": metrics.page,
     "layers.md": supported.markdown,
+    "techniques.md": techniques.markdown,
 }
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, NotRequired, TypedDict
 
 from edgekit.bundle.ledger import Entry
-from edgekit.bundle.recipe import FORMATS, SCHEMES
+from edgekit.bundle.schemes import FORMATS, SCHEMES
 from edgekit.errors import InputError
 from edgekit.files.whole import gzip_bytes, sha256, write_json
 from edgekit.schema.document import open_regular

@@ -43,6 +43,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from edgekit.bundle.schemes import FORMATS, SCHEMES
 from edgekit.errors import InputError
 from edgekit.schema.document import parse_toml, read_text
 from edgekit.schema.mixups import recognised
@@ -50,8 +51,6 @@ from edgekit.schema.toml import LARGEST, Table, document, key_toml, nearest_or_f
 from edgekit.text.printable import plain_name, quoted, visible
 
 SCHEMA = 1
-SCHEMES = ("float32", "float16", "dynamic", "int8", "int16x8", "int4-dense", "int4")
-FORMATS = ("tflite", "onnx", "c")
 CALIBRATION_METHODS = ("minmax", "percentile", "mse")
 LARGEST_FILE = 1 << 20
 MOST_SAMPLES = 2**31 - 1
@@ -203,7 +202,7 @@ def parse(text: str, name: str, source: str) -> Recipe:
         description=top.get("description", str, "", prose=True),
         seed=top.get("seed", int, 0, lambda v: 0 <= v < 2**32, "0 to 4294967295"),
         stages=tuple(_stage(value, source, index) for index, value in enumerate(top.get("stage", list, []))),
-        schemes=export.choices("schemes", SCHEMES, usual.schemes),
+        schemes=export.choices("schemes", tuple(SCHEMES), usual.schemes),
         formats=export.choices("formats", FORMATS, usual.formats),
         calibration_samples=calibration.get("samples", int, usual.calibration_samples, _positive, "1 to 2147483647"),
         calibration_method=calibration.get(

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from edgekit.bundle.stages import STAGES
 from edgekit.cli.options import CHANNELS_HELP, DATA_HELP, METRIC_HELP, TASK_HELP, preprocessing, shapes, values
 from edgekit.cli.output import asked, look, progress, show_json
 from edgekit.cli.terminal import message, show
@@ -50,7 +51,7 @@ def command(
         list[str] | None,
         typer.Option(
             "--stage",
-            help="NAME:key=value,... after the recipe's: distill, prune, cluster, quantize, finetune.",
+            help=f"NAME:key=value,... after the recipe's: {', '.join(STAGES)}.",
         ),
     ] = None,
     out: Annotated[

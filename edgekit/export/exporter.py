@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from edgekit.bundle.binding import bound
 from edgekit.bundle.recipe import Recipe
+from edgekit.bundle.schemes import FORMATS, SCHEMES, Source, from_int8
 from edgekit.errors import ConversionError
 from edgekit.export import c_header
 from edgekit.export.calibration import Ranging
@@ -15,7 +17,6 @@ from edgekit.export.onnx import convert as onnx
 from edgekit.export.rewrites.apply import Rewritten, in_words, rewritten
 from edgekit.export.rewrites.trained import rewritten_trained
 from edgekit.export.tflite import convert as tflite
-from edgekit.export.tflite import int4
 from edgekit.export.tflite.convert import Calibration
 from edgekit.export.tflite.dense_scales import one_scale
 from edgekit.export.tflite.ranges import input_names
@@ -94,19 +95,14 @@ def plan(recipe: Recipe) -> list[tuple[str, str]]:
         ConversionError: there is none that could be run.
     """
     wanted = [("tflite", s) for s in recipe.schemes if "tflite" in recipe.formats]
-    wanted += [("onnx", s) for s in ("float32", "int8") if s in recipe.schemes and "onnx" in recipe.formats]
-    wanted += [("c", "int8")] if "c" in recipe.formats and "int8" in recipe.schemes else []
+    for format_ in (f for f in FORMATS if f != "tflite" and f in recipe.formats):
+        wanted += [(format_, s) for s, row in SCHEMES.items() if s in recipe.schemes and format_ in row.formats]
     if all(format_ == "c" for format_, _ in wanted):
         raise ConversionError(
             f"nothing to run in formats {', '.join(recipe.formats)} with schemes {', '.join(recipe.schemes)}",
             "ONNX is written for float32 and int8; a C header alone could not be checked, add tflite",
         )
     return wanted
-
-
-def of_int8(scheme: str) -> bool:
-    """Return whether a file is int8, or made from the int8 file."""
-    return scheme == "int8" or scheme in int4.SCHEMES
 
 
 @dataclass(frozen=True)
@@ -127,7 +123,7 @@ class _Workshop:
         self._scratch, self._name = scratch, name
         plain, self._trained = float_model or model, float_model is not None
         # What is calibrated is rewritten. Files that keep floats are made from the model as it is: their users compare.
-        int8 = any(map(of_int8, schemes))
+        int8 = any(map(from_int8, schemes))
         calibrated = "int16x8" in schemes or (int8 and not self._trained)
         found = rewritten(plain, samples.calibration) if calibrated else Rewritten(plain)
         trained = rewritten_trained(model, plain, samples.calibration) if int8 and self._trained else found
@@ -142,11 +138,11 @@ class _Workshop:
         if format_ == "tflite":
             path = folder / f"{self._name}-{scheme}.tflite"
             path.write_bytes(self._tflite(scheme).read_bytes())
-            trained = self._trained and of_int8(scheme)
+            trained = self._trained and from_int8(scheme)
             how = "TFLiteConverter, trained with fake quantization" if trained else "TFLiteConverter"
             how += ", recurrent layers unrolled" if self._saved(scheme).unrolled else ""
-            narrowed = ", then int4 weights where the outputs tolerate them" if scheme in int4.SCHEMES else ""
-            return Exported(path, format_, scheme, how + narrowed, self._used(scheme))
+            how += f", {SCHEMES[scheme].made}" if SCHEMES[scheme].made else ""
+            return Exported(path, format_, scheme, how, self._used(scheme))
         if format_ == "c":
             path = folder / HEADER
             c_header.write_header(path, self._tflite(scheme), self._name, progress)
@@ -159,8 +155,8 @@ class _Workshop:
     def _tflite(self, scheme: str) -> Path:
         if scheme not in self._flatbuffers:
             path = self._scratch / f"{self._name}-{scheme}.tflite"
-            if scheme in int4.SCHEMES:
-                path.write_bytes(int4.narrow(self._per_channel(), scheme, self._calibration))
+            if SCHEMES[scheme].source is Source.INT8:
+                path.write_bytes(bound(SCHEMES[scheme].where)(self._per_channel(), scheme, self._calibration))
             elif scheme == "int8":
                 path.write_bytes(self._with_few_scales(self._per_channel()))
             else:
@@ -190,7 +186,7 @@ class _Workshop:
         return one_scale(flatbuffer, reference, [columns[name] for name in names])
 
     def _saved(self, scheme: str) -> Saved:
-        return self._int16 if scheme == "int16x8" else self._int8 if of_int8(scheme) else self._float
+        return self._int16 if scheme == "int16x8" else self._int8 if from_int8(scheme) else self._float
 
     def _used(self, scheme: str) -> dict[str, int]:
         """Return the rewrites behind a file of this scheme."""

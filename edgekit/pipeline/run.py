@@ -32,6 +32,7 @@ from edgekit.bundle.manifest import (
     write_manifest,
 )
 from edgekit.bundle.recipe import Recipe
+from edgekit.bundle.schemes import from_int8
 from edgekit.data.dataset import Dataset
 from edgekit.data.lint.int8 import INT8
 from edgekit.data.lint.report import data_doubts
@@ -40,7 +41,7 @@ from edgekit.data.stored import write_samples
 from edgekit.data.trial.look import LOOK
 from edgekit.devices.device import Device, open_device
 from edgekit.errors import ConversionError
-from edgekit.export.exporter import Exported, export, of_int8
+from edgekit.export.exporter import Exported, export
 from edgekit.export.foreign.from_file import export_file
 from edgekit.export.honest import kept_promises
 from edgekit.files.destinations import prove_bundle
@@ -145,7 +146,7 @@ def compress(
     source, task, again = tried_out(source, splits, task, model or Path(source.name), anyway=anyway, progress=progress)
     if recipe.normalize_outside:
         source = with_normalization_outside(source, progress)
-    int8 = any(map(of_int8, recipe.schemes))
+    int8 = any(map(from_int8, recipe.schemes))
     findings = data_doubts(dataset, source.card.preprocessing, source.model, len(splits.x_calibration), int8=int8)
     for finding in (finding for finding in findings if finding.code not in INT8):
         progress.warn(f"{finding.sentence}; {finding.hint}")
@@ -256,7 +257,7 @@ def _check(job: _Job, outcome: Outcome, exported: list[Exported]) -> tuple[list[
                 ins, outs = specs(info.inputs), specs(info.outputs)
                 result = run_file(job.device, item.path, ins, outs, samples, job.preprocessing, job.task, scratch)
                 outputs[item.format, item.scheme] = result
-                agreement.append(compare(trained if of_int8(item.scheme) else reference, result, job.task))
+                agreement.append(compare(trained if from_int8(item.scheme) else reference, result, job.task))
                 artifacts.append(replace(_artifact(item, ins, outs), weights_in_8_bits=weight_share(info).value))
             progress.advance(item.path.name)
     for (format_, scheme), result in outputs.items():

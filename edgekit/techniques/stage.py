@@ -61,7 +61,15 @@ class StageContext:
 
 @dataclass(frozen=True)
 class Trained:
-    """The options of every stage that trains, as in `TrainConfig`; a stage may set other defaults."""
+    """The options of every stage that trains, as in `TrainConfig`; a stage may set other defaults.
+
+    Attributes:
+        epochs: passes over the training samples; the best epoch by validation samples is kept.
+        batch_size: samples a step.
+        learning_rate: of Adam, at the start.
+        augment: of images while training: `none`, `flip`, `crop` or `flip-crop`.
+        schedule: of the learning rate: `constant`, or `cosine` down to zero over all epochs.
+    """
 
     epochs: int = 5
     batch_size: int = 64

@@ -93,7 +93,7 @@ def test_every_computed_tensor_has_the_range_that_it_really_has(saved: Any, samp
 def test_int8_is_better_than_with_the_ranges_that_tensorflow_logs(saved: Any, samples: Any) -> None:
     folder, signature = saved
     converter = tensorflow().lite.TFLiteConverter.from_saved_model(str(folder))
-    tflite.SCHEMES["int8"](converter)
+    tflite.int8(converter)
     [spec] = signature.inputs
     converter.representative_dataset = lambda: ({spec.name: sample[None]} for sample in samples)
     exact = run(tflite.convert(folder, signature, "float32", samples), samples)

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgekit.bundle.schemes import from_int8
 from edgekit.errors import ConversionError, RunnerError
 from edgekit.export.calibration import MINMAX, Ranging
-from edgekit.export.exporter import Exported, of_int8
+from edgekit.export.exporter import Exported
 from edgekit.export.foreign import best_quantizer
 from edgekit.export.foreign.normal_form import normal_form
 from edgekit.export.tflite import int4, weights
@@ -79,7 +80,7 @@ def requantize(
                 (made / f"{scheme}.tflite").write_bytes(found.data)
                 how[scheme] = f"{found.how} from {origin}"
         for scheme in schemes:
-            source = "int8" if of_int8(scheme) else scheme
+            source = "int8" if from_int8(scheme) else scheme
             target = folder / f"{name}-{scheme}.tflite"
             samples = [np.asarray(column) for column in calibration] if source == "int8" else []
             _work(path, "finish", *samples, folder=str(made), source=source, scheme=scheme, target=str(target))

@@ -66,7 +66,7 @@ def rewritten(model: Any, samples: Any, rewrites: Sequence[Rewrite] = REWRITES) 
 
 def in_words(rewrites: Mapping[str, int]) -> str:
     """Return what was rewritten, as a sentence without its end; `rewrites` are those of a `Rewritten`."""
-    sentences = {rewrite.name: rewrite.sentence for rewrite in REWRITES}
+    sentences = {rewrite.name: rewrite.description for rewrite in REWRITES}
     return "; ".join(f"{sentences.get(name, name)} ({places}x)" for name, places in rewrites.items())
 
 

@@ -19,12 +19,12 @@ class Rewrite:
 
     Attributes:
         name: in the manifest.
-        sentence: what it does, for the README of a bundle.
+        description: what it does, for the README of a bundle.
         function: makes the changes on a view, and returns in how many places.
     """
 
     name: str
-    sentence: str
+    description: str
     function: Callable[[View], int]
 
 

@@ -1,4 +1,4 @@
-"""TFLite files through the TensorFlow converter, one function a scheme."""
+"""TFLite files through the TensorFlow converter; one function a scheme sets it up."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgekit.bundle.binding import bound
+from edgekit.bundle.schemes import SCHEMES, Source
 from edgekit.errors import ConversionError
 from edgekit.export.calibration import MINMAX, Ranging
 from edgekit.export.signature import Signature
@@ -24,23 +26,23 @@ Calibration = npt.NDArray[np.float32] | tuple[npt.NDArray[np.float32], ...]
 """Preprocessed samples, float32 (n, ...): one array, or one an input in the model's order."""
 
 
-def _float32(converter: Any) -> None:
+def float32(converter: Any) -> None:
     """Leave the model as it is."""
 
 
-def _float16(converter: Any) -> None:
+def float16(converter: Any) -> None:
     """Store weights as float16."""
     tf = tensorflow()
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.target_spec.supported_types = [tf.float16]
 
 
-def _dynamic(converter: Any) -> None:
+def dynamic(converter: Any) -> None:
     """Store weights as int8; activations are quantized at run time."""
     converter.optimizations = [tensorflow().lite.Optimize.DEFAULT]
 
 
-def _int8(converter: Any) -> None:
+def int8(converter: Any) -> None:
     """Everything int8, weights per channel, inputs and outputs too (Jacob et al. 2018, arXiv 1712.05877)."""
     tf = tensorflow()
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -48,22 +50,12 @@ def _int8(converter: Any) -> None:
     converter.inference_input_type = converter.inference_output_type = tf.int8
 
 
-def _int16x8(converter: Any) -> None:
+def int16x8(converter: Any) -> None:
     """int16 activations, int8 weights, int16 inputs and outputs."""
     tf = tensorflow()
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.target_spec.supported_ops = [tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8]
     converter.inference_input_type = converter.inference_output_type = tf.int16
-
-
-SCHEMES: dict[str, Callable[[Any], None]] = {
-    "float32": _float32,
-    "float16": _float16,
-    "dynamic": _dynamic,
-    "int8": _int8,
-    "int16x8": _int16x8,
-}
-CALIBRATED = frozenset({"int8", "int16x8"})
 
 
 def convert(
@@ -74,14 +66,14 @@ def convert(
     Args:
         saved_model: what `Signature.save` wrote.
         signature: the same signature, for the names of the inputs.
-        scheme: a key of `SCHEMES`.
-        calibration: preprocessed samples, used by the schemes in `CALIBRATED`.
+        scheme: of `edgekit.bundle.schemes.SCHEMES`, not made from the int8 file.
+        calibration: preprocessed samples, used by schemes with the source `SAMPLES`.
         ranging: how those choose the ranges of activations.
 
     Raises:
         ConversionError: the converter cannot express the model in this scheme.
     """
-    if scheme in CALIBRATED:
+    if SCHEMES[scheme].source is Source.SAMPLES:
         if keeps_loops(saved_model, signature):
             raise refuse_loops(f"TFLite {scheme}")
         return pack(mend_states(_converted(saved_model, scheme, _quantizer(signature, scheme, calibration, ranging))))
@@ -101,7 +93,7 @@ def _quantizer(signature: Signature, scheme: str, calibration: Calibration, rang
 
 def _converted(saved_model: Path, scheme: str, quantize: Callable[..., bytes] | None = None) -> bytes:
     converter = tensorflow().lite.TFLiteConverter.from_saved_model(str(saved_model))
-    SCHEMES[scheme](converter)
+    bound(SCHEMES[scheme].where)(converter)
     if quantize:
         converter.representative_dataset = lambda: iter(())  # none is asked for, but without one nothing is quantized
         converter._quantize = quantize
