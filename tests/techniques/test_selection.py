@@ -37,7 +37,7 @@ def test_what_matches_and_stays_whole_is_named() -> None:
         ("name:", "unknown choice", "name:PATTERN"),
         ("name:Conv", "matches `name:Conv`", "did you mean `conv`"),
         ("name:zzz", "matches `name:zzz`", "its layers: stem, depthwise, conv, dense, logits"),
-        ("name:depthwise", "depthwise kernels are never pruned", "other layers"),
+        ("name:depthwise", "not pruned: depthwise kernels", "other layers"),
     ],
 )
 def test_choices_that_mean_nothing(layers: str, message: str, hint: str) -> None:
