@@ -30,7 +30,8 @@ def write_header(path: Path, model: Path, name: str, progress: Progress) -> None
         note = f"\n   TensorFlow Lite Micro does not run it: no kernel for {missing}\n   ({SOURCE})."
         progress.warn(
             f"{path.name}: TensorFlow Lite Micro does not run this model: no kernel for {missing} ({SOURCE}); replace "
-            'the layers that need them, or leave the header out: formats = ["tflite", "onnx"] under [export]'
+            'the layers that need them, or leave the header out: formats = ["tflite", "onnx"] under [export]',
+            "microcontroller-operator-missing",
         )
     identifier = re.sub(r"\W", "_", name, flags=re.ASCII).lower()
     guard = f"EDGEKIT_{identifier.upper()}_MODEL_DATA_H"

@@ -62,7 +62,7 @@ def export(
         calibration: preprocessed samples, float32 (n, ...).
         folder: where to write.
         name: the files are called `NAME-SCHEME.tflite` and `NAME-SCHEME.onnx`.
-        progress: told of every file.
+        progress: notified of every file.
         float_model: for a model trained with fake quantization, the same weights without it: every scheme but int8 and
             those made from the int8 file come from this one.
 
@@ -83,7 +83,7 @@ def export(
                     if format_ != "onnx" or "tflite" not in recipe.formats:
                         raise
                     others = f"{error.hint}; or " if error.hint else ""
-                    raise ConversionError(error.message, others + onnx.left_out(recipe)) from error
+                    raise ConversionError(error.message, others + onnx.left_out(recipe), code=error.code) from error
                 task.advance(made[-1].path.name)
     return made
 
@@ -99,8 +99,10 @@ def plan(recipe: Recipe) -> list[tuple[str, str]]:
         wanted += [(format_, s) for s, row in SCHEMES.items() if s in recipe.schemes and format_ in row.formats]
     if all(format_ == "c" for format_, _ in wanted):
         raise ConversionError(
-            f"nothing to run in formats {', '.join(recipe.formats)} with schemes {', '.join(recipe.schemes)}",
-            "ONNX is written for float32 and int8; a C header alone could not be checked, add tflite",
+            f"recipe `{recipe.name}` asks for no file that can be run: formats {', '.join(recipe.formats)}, schemes "
+            f"{', '.join(recipe.schemes)}",
+            "ONNX has the schemes float32 and int8; a C header is checked as .tflite, add tflite to its formats",
+            code="nothing-to-export",
         )
     return wanted
 

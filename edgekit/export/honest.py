@@ -54,7 +54,7 @@ def kept_promises(exported: Sequence[Exported], progress: Progress) -> list[Expo
 
     Args:
         exported: what was written, files and C headers.
-        progress: told of every file that is left out.
+        progress: warned of every file that is left out.
 
     Raises:
         ConversionError: no file is left but float32 ones, where others were asked for.
@@ -71,11 +71,11 @@ def kept_promises(exported: Sequence[Exported], progress: Progress) -> list[Expo
     kept = [item for item in exported if item.path not in gone]
     if all(item.scheme == "float32" for item in kept):
         item, share = broken[0]
-        raise ConversionError(_sentence(item, share), _hint(item))
+        raise ConversionError(_sentence(item, share), _hint(item), code="weights-not-quantized")
     for path in gone:
         path.unlink()
     for item, share in broken:
-        progress.warn(f"{_sentence(item, share)}: the file is left out; {_hint(item)}")
+        progress.warn(f"{_sentence(item, share)}: the file is left out; {_hint(item)}", "weights-not-quantized")
     return kept
 
 

@@ -34,8 +34,9 @@ class Signature:
             shape = (1, *tensor.shape[1:])
             if None in shape:
                 raise ConversionError(
-                    f"input {name} has shape {tuple(tensor.shape)}: only the batch may be unknown",
+                    f"input `{name}` has shape {tuple(tensor.shape)}: expected a size for every axis but the batch",
                     "build the model with a fixed input shape",
+                    code="input-size-unknown",
                 )
             self.inputs.append(tf.TensorSpec(shape, tensor.dtype, name=name))
         self.output_names = identifiers(model.output_names)

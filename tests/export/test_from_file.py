@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from edgekit.bundle.recipe import Recipe, StageSpec
-from edgekit.errors import ConversionError, InputError
 from edgekit.export.foreign.from_file import plan_file
+from tests.support.raised import raised
 
 
 def test_a_recipe_is_reduced_to_the_files_own_format() -> None:
@@ -20,7 +20,7 @@ def test_a_recipe_is_reduced_to_the_files_own_format() -> None:
 
 def test_stages_are_refused() -> None:
     recipe = Recipe("qat", stages=(StageSpec("quantize", {}),))
-    with pytest.raises(InputError, match=r"recipe qat trains \(quantize\), and a \.onnx file gets post-training"):
+    with raised("source-not-trainable", "`qat`", "quantize", ".onnx"):
         plan_file("onnx", recipe)
 
 
@@ -34,6 +34,5 @@ def test_stages_are_refused() -> None:
     ],
 )
 def test_nothing_is_left(format_: str, recipe: Recipe) -> None:
-    with pytest.raises(ConversionError, match=rf"nothing to make of a \.{format_} file") as caught:
+    with raised("nothing-to-export", f"a .{format_} file", "the Keras model"):
         plan_file(format_, recipe)
-    assert "the other format needs the Keras model" in caught.value.hint

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.errors import ConversionError
 from edgekit.export.exporter import Exported
 from edgekit.export.honest import kept_promises
 from tests.formats.test_shares import mixed
 from tests.support import foreign_tflite
 from tests.support.heard import Heard
+from tests.support.raised import raised
 from tests.support.tiny_tflite import tiny_tflite
 
 
@@ -66,6 +66,7 @@ def test_others_are_left_out_where_something_else_remains(tmp_path: Path, bad: t
     heard = Heard()
     assert kept_promises(made, heard) == made[:2]
     [warning] = heard.warned
+    assert heard.codes == ["weights-not-quantized"]
     assert said.replace("\\", "") in warning and warning.startswith(f"m-{bad[2]}.tflite: ")
     assert "the file is left out; " in warning
     assert [item.path.is_file() for item in made] == [True, True, False]
@@ -81,11 +82,8 @@ def test_the_header_goes_with_its_file(tmp_path: Path) -> None:
 
 def test_nothing_but_float_files_stops_the_job(tmp_path: Path) -> None:
     made = exported(tmp_path, FLOAT, ("mixed", "tflite", "int8"), ("header", "c", "int8"))
-    with pytest.raises(
-        ConversionError, match=r"m-int8\.tflite: only 33\.3% .* `wide` \(float32, 192 bytes\)"
-    ) as caught:
+    with raised("weights-not-quantized", "m-int8.tflite", "33.3%", "`wide` (float32, 192 bytes)", "dynamic or float16"):
         kept_promises(made, Heard())
-    assert "take dynamic or float16 in place of int8" in caught.value.hint
 
 
 def test_the_hint_for_onnx(tmp_path: Path) -> None:

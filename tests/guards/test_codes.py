@@ -23,7 +23,6 @@ NOT_YET = {
     "cli",
     "data",
     "devices",
-    "export",
     "models",
     "pipeline",
     "report",

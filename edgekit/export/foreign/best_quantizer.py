@@ -30,7 +30,7 @@ Arrays = Sequence[npt.NDArray[Any]]
 
 TENSORFLOW = "TensorFlow's quantizer"
 SAME_DB = 0.5
-"""Files that are as near as this are told apart by their bytes."""
+"""Files that are as near as this are ranked by their bytes."""
 SAME_BYTES = 0.01
 """Of the smaller one: files of the same size, of which TensorFlow's is taken."""
 SECONDS = 600.0
@@ -121,7 +121,7 @@ def _better(data: bytes, files: dict[str, bytes | ConversionError], samples: Arr
     ]
     if not made:
         first, *others = errors.values()
-        raise ConversionError("; ".join([first.message, *(e.message for e in others)]), first.hint)
+        raise ConversionError("; ".join([first.message, *(e.message for e in others)]), first.hint, code=first.code)
 
     def rank(one: _Candidate) -> tuple[bool, ...]:
         small = len(one.data) <= (1 + SAME_BYTES) * min(len(other.data) for other in made)
@@ -141,7 +141,7 @@ def _as_near(one: _Candidate, made: Sequence[_Candidate]) -> bool:
 
 
 def _reason(one: _Candidate, best: _Candidate) -> str:
-    """Return what is to be said of a file that was not taken."""
+    """Return why a file was not taken."""
     if one.quantized < LEAST <= best.quantized:
         return f"{one.by} has {one.quantized:.0%} of the weights quantized"
     if one.share < LEAST <= best.share:

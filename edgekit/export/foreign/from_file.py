@@ -33,17 +33,19 @@ def plan_file(format_: str, recipe: Recipe) -> list[tuple[str, str]]:
     """
     if recipe.stages:
         raise InputError(
-            f"recipe {recipe.name} trains ({', '.join(stage.use for stage in recipe.stages)}), and a .{format_} file "
+            f"recipe `{recipe.name}` trains ({', '.join(stage.use for stage in recipe.stages)}), and a .{format_} file "
             "gets post-training schemes only",
             "choose a recipe without stages, such as int8, or give the Keras model that the file was made of",
+            code="source-not-trainable",
         )
     schemes = _SCHEMES[format_]
     wanted = [(format_, s) for s in recipe.schemes if s in schemes and format_ in recipe.formats]
     if not wanted:
         raise ConversionError(
-            f"nothing to make of a .{format_} file in formats {', '.join(recipe.formats)} with schemes "
-            f"{', '.join(recipe.schemes)}",
-            f"it becomes .{format_} again, with schemes {', '.join(schemes)}; the other format needs the Keras model",
+            f"recipe `{recipe.name}` asks for nothing that can be made of a .{format_} file: formats "
+            f"{', '.join(recipe.formats)}, schemes {', '.join(recipe.schemes)}",
+            f"output format: .{format_} only, with schemes {', '.join(schemes)}; other formats need the Keras model",
+            code="nothing-to-export",
         )
     header = format_ == "tflite" and "c" in recipe.formats and "int8" in recipe.schemes
     return [*wanted, *([("c", "int8")] if header else [])]
@@ -65,7 +67,7 @@ def export_file(
         calibration: one array of preprocessed samples an input, float32 (n, ...), in the order of the file.
         folder: where to write.
         name: the files are called `NAME-SCHEME.FORMAT`.
-        progress: told of every file.
+        progress: notified of every file.
 
     Raises:
         InputError: the recipe trains.

@@ -38,7 +38,7 @@ def requantize(
         calibration: one array of preprocessed samples an input, float32 (n, ...), in the order of the file.
         folder: where to write.
         name: the files are called `NAME-SCHEME.onnx`; they hold their weights, wherever the source has them.
-        progress: told of every file.
+        progress: notified of every file.
         ranging: how the ranges of activations are chosen.
 
     Raises:

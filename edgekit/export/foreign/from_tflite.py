@@ -55,7 +55,7 @@ def requantize(
         calibration: one array of preprocessed samples an input, float32 (n, ...), in the order of the file.
         folder: where to write.
         name: the files are called `NAME-SCHEME.tflite`.
-        progress: told of every file.
+        progress: notified of every file.
         ranging: how the ranges of activations are chosen.
 
     Raises:
@@ -63,7 +63,7 @@ def requantize(
     """
     narrowed = [scheme for scheme in schemes if scheme in int4.SCHEMES]
     if narrowed and len(calibration) != 1:
-        raise ConversionError(f"TFLite {narrowed[0]} of a model with {len(calibration)} inputs is not supported")
+        raise int4.several_inputs(narrowed[0], len(calibration))
     exported = []
     with (
         progress.task("exporting", len(schemes)) as task,
@@ -84,8 +84,8 @@ def requantize(
             target = folder / f"{name}-{scheme}.tflite"
             samples = [np.asarray(column) for column in calibration] if source == "int8" else []
             _work(path, "finish", *samples, folder=str(made), source=source, scheme=scheme, target=str(target))
-            said = f"{how['int8']}, {how[scheme]}" if scheme in narrowed else how[scheme]
-            exported.append(Exported(target, FORMAT, scheme, said))
+            made_by = f"{how['int8']}, {how[scheme]}" if scheme in narrowed else how[scheme]
+            exported.append(Exported(target, FORMAT, scheme, made_by))
             task.advance(target.name)
     return exported
 
@@ -103,7 +103,7 @@ def _work(path: Path, name: str, *arrays: npt.NDArray[Any], **arguments: Any) ->
             **arguments,
         )
     except RunnerError as error:
-        raise ConversionError(error.message, error.hint) from error
+        raise ConversionError(error.message, error.hint, code=error.code) from error
     return value
 
 
@@ -155,5 +155,5 @@ def _stored(path: Path, schemes: Sequence[str]) -> tuple[dict[str, bytes], list[
         if "dynamic" in schemes:
             made["dynamic"] = weights.to_dynamic(plain)
     except READING as error:
-        raise ConversionError(f"{path}: this TFLite file is cut off or damaged") from error
+        raise ConversionError(f"{path}: this TFLite file is cut off or damaged", code="file-damaged") from error
     return made, notes

@@ -61,7 +61,7 @@ def quantize(data: bytes, scheme: str, calibration: Arrays, ranging: Ranging = M
                 percentile=ranging.percentile,
             )
         except RunnerError as error:
-            raise ConversionError(error.message) from error
+            raise ConversionError(error.message, code=error.code) from error
     return found.tobytes()
 
 

@@ -87,6 +87,7 @@ def _check_wide(graph: Any, schema: Any) -> None:
                 f"`{name}` is float16, and no operator makes float32 of it: quantizers take files that compute in "
                 "float32, with weights of either type",
                 "export the model again in float32",
+                code="computes-in-float16",
             )
 
 

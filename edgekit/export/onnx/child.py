@@ -76,7 +76,7 @@ def _call(scheme: str, source: Path, target: Path, feed: Feed, twin: FileInfo | 
                 scratch=str(scratch),
             )
         except RunnerError as error:
-            raise ConversionError(error.message, error.hint) from error
+            raise ConversionError(error.message, error.hint, code=error.code) from error
     return str(notes)
 
 
@@ -92,7 +92,7 @@ def make(
     scratch: str,
 ) -> tuple[str, list[Any]]:
     """Do what the functions above ask for, in their child."""
-    usual, tempfile.tempdir = tempfile.tempdir, scratch  # where onnxruntime puts its files, too
+    before, tempfile.tempdir = tempfile.tempdir, scratch  # where onnxruntime puts its files, too
     try:
         if scheme == "float32":
             with explained("float32"):
@@ -101,7 +101,7 @@ def make(
         feed = dict(zip(names, arrays, strict=True))
         return _int8(Path(source), Path(target), feed, twin, Ranging(method, percentile), Path(scratch)), []
     finally:
-        tempfile.tempdir = usual
+        tempfile.tempdir = before
 
 
 def _int8(source: Path, target: Path, feed: Feed, twin: str | None, ranging: Ranging, scratch: Path) -> str:

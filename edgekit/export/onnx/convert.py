@@ -118,7 +118,7 @@ def write_int8(
         try:
             return f"{second()} ({error.message})"
         except ConversionError as again:
-            raise ConversionError(f"{error.message}; {again.message}") from again
+            raise ConversionError(f"{error.message}; {again.message}", code=again.code) from again
 
 
 def _from_tflite(path: Path, signature: Signature, tflite: Path, twin: FileInfo) -> None:

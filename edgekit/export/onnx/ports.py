@@ -52,12 +52,12 @@ def note_scales(model: Any, scales: Mapping[str, Mapping[str, Scale]]) -> None:
     kept = [type(entry).FromString(entry.SerializeToString()) for entry in model.metadata_props if entry.key != KEY]
     del model.metadata_props[:]
     model.metadata_props.extend(kept)
-    told = {
+    scales_by_side = {
         side: {name: {"scale": scale, "zero_point": point} for name, (scale, point) in ports.items()}
         for side, ports in scales.items()
     }
-    if any(told.values()):
-        model.metadata_props.add(key=KEY, value=json.dumps(told, separators=(",", ":")))
+    if any(scales_by_side.values()):
+        model.metadata_props.add(key=KEY, value=json.dumps(scales_by_side, separators=(",", ":")))
 
 
 def scales_of(tensors: Sequence[TensorInfo], names: Sequence[str]) -> dict[str, Scale]:

@@ -52,7 +52,7 @@ def _extremes(model: Any, samples: Samples) -> Ranges:
         np.maximum(high, highest, out=high)
         count += 1
     if not count:
-        raise ConversionError(NO_SAMPLES)
+        raise ConversionError(NO_SAMPLES, code="calibration-empty")
     return {name: (float(a), float(b)) for name, a, b in zip(names, low, high, strict=True)}
 
 
@@ -78,7 +78,7 @@ def _observed(model: Any, samples: Samples, ranging: Ranging) -> Ranges:
         count += 1
     found = {name: observer.range(LEVELS) for name, observer in observers.items()}
     if not count:
-        raise ConversionError(NO_SAMPLES)
+        raise ConversionError(NO_SAMPLES, code="calibration-empty")
     return {name: ends for name, ends in found.items() if ends is not None}
 
 
@@ -94,6 +94,7 @@ def _not_finite(name: str, sample: int) -> ConversionError:
     return ConversionError(
         f"ONNX int8: tensor `{visible(name)}` is not finite on calibration sample {sample}",
         "look for values in the data that the model was not trained on",
+        code="calibration-not-finite",
     )
 
 

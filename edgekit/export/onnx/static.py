@@ -55,7 +55,9 @@ def quantized(
     in_float = narrow_weights(made)
     if not any(node.op_type == "DequantizeLinear" and node.input[0] in _constants(made) for node in made.graph.node):
         raise ConversionError(
-            "ONNX int8: the model has no operator that onnxruntime can quantize", "leave int8 out of the schemes"
+            "ONNX int8: onnxruntime can quantize none of the model's operators",
+            "leave int8 out of the schemes",
+            code="nothing-to-quantize",
         )
     if in_float:
         compute = "computes" if len(in_float) == 1 else "compute"

@@ -22,10 +22,14 @@ def explained(what: str) -> Iterator[None]:
         raise
     except Exception as error:  # tf2onnx, onnx and onnxruntime raise types of their own, many private
         reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        reason = re.sub(
-            r"No Op registered for (\S+) with domain_version of \d+", r"\1 has no ONNX form", reason.strip()
-        )
-        raise ConversionError(f"ONNX {what} failed: {reason[:300]}") from error
+        lacking = re.search(r"No Op registered for (\S+) with domain_version of \d+", reason)
+        if lacking:
+            raise ConversionError(
+                f"ONNX {what}: ONNX has no operator for `{lacking[1][:100]}`",
+                "replace the layer that computes it",
+                code="operator-not-in-format",
+            ) from error
+        raise ConversionError(f"ONNX {what}: {reason.strip()[:300]}", code="conversion-failed") from error
 
 
 @contextmanager

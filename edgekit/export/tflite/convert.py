@@ -108,8 +108,11 @@ def _converted(saved_model: Path, scheme: str, quantize: Callable[..., bytes] | 
             raise ConversionError(
                 f"TFLite {scheme}: TFLite has no operator for {', '.join(lacking)}",
                 'replace the layer, or leave TFLite out: formats = ["onnx"] with schemes = ["float32"]',
+                code="operator-not-in-format",
             ) from error
-        raise ConversionError(f"TFLite {scheme}: the TensorFlow converter failed: {_reason(error)}") from error
+        raise ConversionError(
+            f"TFLite {scheme}: TensorFlow's converter failed: {_reason(error)}", code="conversion-failed"
+        ) from error
     return flatbuffer
 
 

@@ -61,9 +61,7 @@ def narrow(
     codes = {getattr(schema.BuiltinOperator, name) for name in SCHEMES[scheme]}
     layers = _layers(model, codes, schema.TensorType)
     if isinstance(calibration, tuple):
-        raise ConversionError(
-            f"TFLite {scheme}: is made of models with one input", f"leave {scheme} out of the schemes"
-        )
+        raise several_inputs(scheme, len(calibration))
     [samples] = some([calibration], MAX_SAMPLES)
     reference = _outputs(flatbuffer, samples)
 
@@ -80,12 +78,22 @@ def narrow(
     if not chosen:
         best = f"the best of {len(alone)} keeps {max(alone.values()):.0f} dB" if alone else "none has weights to narrow"
         raise ConversionError(
-            f"TFLite {scheme}: no layer tolerates int4 weights: {best}, {min_sqnr:.0f} dB are needed",
+            f"TFLite {scheme}: no layer tolerates int4 weights: {best}, expected at least {min_sqnr:.0f} dB",
             f"leave {scheme} out of the schemes; int8 is the smallest file of this model",
+            code="int4-not-tolerated",
         )
     for layer in layers:
         layer.use(layer in chosen)
     return pack(rebuilt(model))
+
+
+def several_inputs(scheme: str, count: int) -> ConversionError:
+    """Return the error for a model with several inputs."""
+    return ConversionError(
+        f"TFLite {scheme} supports single-input models only, this one has {count} inputs",
+        f"leave {scheme} out of the schemes",
+        code="int4-single-input",
+    )
 
 
 def _layers(model: Any, codes: set[int], types: Any) -> list[Layer]:
@@ -124,4 +132,7 @@ def _outputs(flatbuffer: bytes, samples: Samples) -> npt.NDArray[np.float64]:
     try:
         return np.concatenate(outputs(flatbuffer, [samples]), axis=1)
     except (RuntimeError, ValueError) as error:
-        raise ConversionError(f"TFLite int4: ai-edge-litert cannot run the file: {str(error).strip()[:300]}") from error
+        raise ConversionError(
+            f"TFLite int4: ai-edge-litert cannot run the int8 file: {str(error).strip()[:300]}",
+            code="conversion-failed",
+        ) from error

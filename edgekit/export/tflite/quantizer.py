@@ -66,10 +66,10 @@ def quantize(data: bytes, schemes: Sequence[str], calibration: Arrays, ranging: 
                     percentile=ranging.percentile,
                 )
             except RunnerCrashed as error:
-                reason = "as it does where a file leaves out what TensorFlow's own converter writes"
-                raise ConversionError(f"{error.message}, {reason}", HINT) from error
+                reason = "it expects a file as TensorFlow's own converter writes it"
+                raise ConversionError(f"{error.message}; {reason}", HINT, code=error.code) from error
             except RunnerError as error:
-                raise ConversionError(error.message, HINT) from error
+                raise ConversionError(error.message, HINT, code=error.code) from error
             made[scheme] = found.tobytes()
     return made
 
@@ -88,7 +88,11 @@ def work(
     }
     foreign = foreign_tflite(sorted(names))
     if foreign:
-        raise ConversionError(f"TFLite {scheme}: the file has the operator `{foreign[0]}`, which is not run here", HINT)
+        raise ConversionError(
+            f"TFLite {scheme}: the file has the operator `{foreign[0]}`, which is not run here",
+            HINT,
+            code="operator-unknown",
+        )
     with temporary_folder("keras") as home:
         os.environ["KERAS_HOME"] = str(home)  # Keras, which comes along with TensorFlow, writes into it
         made = QUANTIZERS[scheme](flatbuffer, in_dtypes(flatbuffer, calibration), Ranging(method, percentile))

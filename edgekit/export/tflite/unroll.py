@@ -43,6 +43,7 @@ def refuse_loops(what: str) -> ConversionError:
     return ConversionError(
         f"{what}: the model holds a loop (WHILE), on which TensorFlow's quantizer crashes",
         "give LSTM, GRU and SimpleRNN layers a fixed number of time steps; ConvLSTM has no int8 form; float16 works",
+        code="loop-not-quantizable",
     )
 
 
