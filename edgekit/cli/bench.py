@@ -189,8 +189,10 @@ def command(
     for record in homeless:  # better here than nowhere
         show(record_text(record, ascii_only=True), nl=False)
     for trouble in troubles:
-        console.warn(trouble)
+        console.warn(trouble, "record-not-saved")
     for name, error in found.errors.items():
-        console.warn(f"{name}: {error.message}" + (f" ({error.hint})" if error.hint else ""))
+        console.warn(
+            f"{name}: {error.message}" + (f" ({error.hint})" if error.hint else ""), error.code or "target-failed"
+        )
     if found.errors or troubles or any(failed(record) for record in found.records):
         raise typer.Exit(3)

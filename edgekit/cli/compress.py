@@ -12,7 +12,7 @@ from edgekit.bundle.stages import STAGES
 from edgekit.cli.options import CHANNELS_HELP, DATA_HELP, METRIC_HELP, TASK_HELP, preprocessing, shapes, values
 from edgekit.cli.output import asked, look, progress, show_json
 from edgekit.cli.terminal import message, show
-from edgekit.text.printable import lines
+from edgekit.text.printable import lines, with_code
 
 NAME = "compress"
 HELP = """Compress a Keras model into a bundle of TFLite and ONNX files.
@@ -172,12 +172,13 @@ def command(
     else:
         show(page(bundle, look()))
     for sentence in bundle.lost[1:] if stopped else bundle.lost:
-        console.warn(sentence)
+        console.warn(sentence, "quality-lost")
     if bundle.advice and not stopped:
-        console.warn(f"for less loss {bundle.advice}")
+        console.warn(f"for less loss {bundle.advice}", "quality-lost")
     if not asked().as_json:
         show("\n" + lines([f"bundle: {bundle.path}", f"next:   edgekit bench {shlex.quote(str(bundle.path))}"]))
     if stopped:
-        message(f"edgekit: {bundle.path}: the bundle is kept, and lost too much to be used: {bundle.lost[0]}")
+        lost = f"{bundle.path}: the bundle is kept, and lost too much to be used: {bundle.lost[0]}"
+        message(f"edgekit: {with_code(lost, 'quality-lost')}")
         message(f"  hint: {bundle.advice}; --anyway accepts it")
         raise typer.Exit(3)

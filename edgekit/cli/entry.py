@@ -83,4 +83,4 @@ def _print(*lines: str) -> None:
 
 def _check_arguments(arguments: Sequence[str]) -> None:
     if any("\0" in argument for argument in arguments):
-        raise InputError("an argument holds a NUL character, which no path and no option has")
+        raise InputError("an argument holds a NUL character, which no path and no option has", code="path-invalid")

@@ -74,7 +74,10 @@ def integers(text: str, option: str) -> tuple[int, ...]:
     """
     parts = [part.strip() for part in text.split(",")]
     if len(parts) > MOST_INTEGERS or not all(re.fullmatch(r"-?[0-9]{1,18}", part) for part in parts):
-        raise InputError(f"{option} {clipped(text)}: expected integers with commas between them, such as 1,2,4")
+        raise InputError(
+            f"`{option} {clipped(text)}`: expected integers with commas between them, such as 1,2,4",
+            code="option-malformed",
+        )
     return tuple(map(int, parts))
 
 
@@ -101,7 +104,7 @@ def values(texts: Sequence[str]) -> dict[str, float]:
 def targets(
     names: Sequence[str], host: str | None, identity: Path | None, progress: Console, *, trust: bool
 ) -> list[Target]:
-    """Read `--target`, `--host`, `--identity` and `--trust-target`; say which files are used.
+    """Read `--target`, `--host`, `--identity` and `--trust-target`; report which files are used.
 
     Raises:
         InputError: there is no such target, one is named twice, or an address is given for several.
@@ -110,33 +113,39 @@ def targets(
 
     if len(names) > 1 and (host or identity):
         raise InputError(
-            "--host and --identity are for one target", "set EDGEKIT_<TARGET>_HOST for each, or write target files"
+            f"`--host` and `--identity` are for one target, and `--target` names {len(names)}",
+            "set EDGEKIT_<TARGET>_HOST for each, or write target files: edgekit targets init",
+            code="targets-clash",
         )
-    found = [find_target(name, trust=trust).at(host, str(identity) if identity else None) for name in names]
-    if len({target.name for target in found}) < len(found):
-        raise InputError("--target names the same device twice")
-    addresses = [(target.host, target.port) for target in found if target.transport == "ssh"]
+    chosen = [find_target(name, trust=trust).at(host, str(identity) if identity else None) for name in names]
+    devices = [target.name for target in chosen]
+    if twice := next((name for name in devices if devices.count(name) > 1), None):
+        raise InputError(f"`--target {clipped(twice)}` is given twice", "name each device once", code="targets-clash")
+    addresses = [(target.host, target.port) for target in chosen if target.transport == "ssh"]
     if len(set(addresses)) < len(addresses):
         raise InputError(
             "two targets have the same address",
             "set EDGEKIT_<TARGET>_HOST for each, or write files: edgekit targets init",
+            code="targets-clash",
         )
-    for line in filter(None, map(where_from, found)):
+    for line in filter(None, map(where_from, chosen)):
         progress.notify(line)
-    return found
+    return chosen
 
 
 def _by_name(texts: Sequence[str], option: str, form: str) -> dict[str, str]:
     """Split `NAME=VALUE` of every text; a name may hold `=`."""
-    found: dict[str, str] = {}
+    by_name: dict[str, str] = {}
     for text in texts:
         name, equals, value = text.rpartition("=")
         if not equals or not name:
-            raise InputError(f"{option} {clipped(text)}: expected {form}")
-        if name in found:
-            raise InputError(f"{option} {clipped(name)}: given twice")
-        found[name] = value
-    return found
+            raise InputError(f"`{option} {clipped(text)}`: expected {form}", code="option-malformed")
+        if name in by_name:
+            raise InputError(
+                f"`{option} {clipped(name)}=...` is given twice", "leave one of them out", code="option-twice"
+            )
+        by_name[name] = value
+    return by_name
 
 
 def _numbers(text: str, option: str) -> tuple[float, ...]:
@@ -149,4 +158,6 @@ def _number(text: str, option: str) -> float:
     try:
         return number(text)
     except ValueError:
-        raise InputError(f"{option} {clipped(text)}: expected a number such as 0.5 or 1/255") from None
+        raise InputError(
+            f"`{option} {clipped(text)}`: expected a number such as 0.5 or 1/255", code="option-malformed"
+        ) from None

@@ -18,10 +18,10 @@ def seconds(text: str, option: str) -> float:
     Raises:
         InputError: it is none.
     """
-    found = re.fullmatch(_NUMBER + r" ?([a-z]*)", text.strip(), re.ASCII)
-    if not found or found[2] not in _SECONDS:
-        raise InputError(f"{option} {clipped(text)}: expected a time: {TIME_HELP}")
-    return float(found[1]) * _SECONDS[found[2]]
+    matched = re.fullmatch(_NUMBER + r" ?([a-z]*)", text.strip(), re.ASCII)
+    if not matched or matched[2] not in _SECONDS:
+        raise InputError(f"`{option} {clipped(text)}`: expected a time: {TIME_HELP}", code="option-malformed")
+    return float(matched[1]) * _SECONDS[matched[2]]
 
 
 def celsius(text: str, option: str) -> float:
@@ -30,7 +30,7 @@ def celsius(text: str, option: str) -> float:
     Raises:
         InputError: it is none.
     """
-    found = re.fullmatch(_NUMBER + r" ?°?[Cc]?", text.strip())
-    if not found:
-        raise InputError(f"{option} {clipped(text)}: expected degrees Celsius: 60 or 60C")
-    return float(found[1])
+    matched = re.fullmatch(_NUMBER + r" ?°?[Cc]?", text.strip())
+    if not matched:
+        raise InputError(f"`{option} {clipped(text)}`: expected degrees Celsius: 60 or 60C", code="option-malformed")
+    return float(matched[1])

@@ -20,12 +20,10 @@ NOT_YET = {
     "api",
     "bench",
     "bundle",
-    "cli",
     "data",
     "devices",
     "models",
     "pipeline",
-    "report",
     "schema",
     "techniques",
 }
