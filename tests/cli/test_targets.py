@@ -68,7 +68,7 @@ def test_pushing(at_board: Edgekit, tmp_path: Path, home: Path) -> None:
     ("argv", "message"),
     [
         (["bench", "m.tflite", "--target", "rpi9"], "unknown target `rpi9`"),
-        (["bench", "m.tflite", "--target", "rpi4", "--target", "rpi4"], "names the same device twice"),
+        (["bench", "m.tflite", "--target", "rpi4", "--target", "rpi4"], "--target rpi4` is given twice"),
         (["bench", "m.tflite", "--target", "rpi4", "--target", "rpi5", "--host", "x"], "are for one target"),
         (["bench", "m.tflite", "--host", "pi@board"], "not over ssh"),
         (["bench", "m.tflite", "--target", "ssh"], "has no address"),
