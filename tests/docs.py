@@ -9,6 +9,7 @@ from edgekit.codes import register
 from edgekit.codes.pages import markdown
 from edgekit.data.lint.checks import checks_table
 from edgekit.data.sources.registry import sources_table
+from edgekit.devices.transports.registry import transports_table
 from edgekit.models import supported
 from edgekit.tasks import register as metrics
 from edgekit.techniques import page as techniques
@@ -35,6 +36,14 @@ def data_page() -> str:
     )
 
 
+def devices_page() -> str:
+    """Return the page about devices: how they are reached."""
+    return (
+        "# Devices\n\n## Transports\n\nWhat `transport` may be in a target's file, and which options of commands it "
+        f"takes.\n\n| transport | reaches | options |\n|---|---|---|\n{transports_table()}\n"
+    )
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "../CONTRIBUTING.md": contributing,
     "codes.md": lambda: markdown(register().values()),
@@ -42,6 +51,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "metrics.md": metrics.page,
     "layers.md": supported.markdown,
     "techniques.md": techniques.markdown,
+    "devices.md": devices_page,
 }
 
 

@@ -67,7 +67,7 @@ def prepare(
     if native is not None:
         return _native(device, subjects, native)
     runtimes = list(dict.fromkeys(c.subject.runtime for c in subjects))
-    if device.target.transport == "local":
+    if device.target.kind.is_host:
         return Prepared(list(subjects), dict.fromkeys(runtimes, device), {}, {})
     machine = probe_device(device.target, device.transport, device.python)
     subjects = _possible(device, subjects, machine, progress)
@@ -148,7 +148,7 @@ def _native(device: Device, subjects: Sequence[Candidate], program: Path) -> Pre
     """Bring `benchmark_model`; it runs `.tflite` files only."""
     if not program.is_file():
         raise InputError(f"--benchmark-model {program}: no such file")
-    if device.target.transport == "local":
+    if device.target.kind.is_host:
         raise InputError("--benchmark-model is for other devices", "give --target android, or another")
     path = device.work.push(program)
     device.transport.run(["chmod", "700", path], timeout=TIMEOUT)

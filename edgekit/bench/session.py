@@ -161,7 +161,7 @@ class _Session:
         self._cells = [_Cell(index, threads) for threads in plan.threads for index in range(len(self._subjects))]
         self._given_up: set[int] = set()
         """Files whose other passes would end alike, or be worth nothing."""
-        self._remote = device.target.transport != "local"
+        self._remote = not device.target.kind.is_host
         before = throttled(device.transport, device.target.health) if self._remote and plan.latency else None
         self.throttled: dict[str, Any] | None = None if before is None else {"before": before, "during": []}
 

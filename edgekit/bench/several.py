@@ -21,8 +21,6 @@ from edgekit.errors import EdgekitError
 from edgekit.progress import SILENT, Progress, Task
 
 FAREWELL_SECONDS = 15.0
-HERE = ("local", "emulated")
-"""Transports to what runs on this machine."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +79,9 @@ def measure(
         except EdgekitError as error:
             answers[target.name] = error
 
-    _side_by_side([target for target in targets if target.transport not in HERE], attempt, stop)
+    _side_by_side([target for target in targets if not target.kind.shares_cpu], attempt, stop)
     for target in targets:
-        if target.transport in HERE:
+        if target.kind.shares_cpu:
             attempt(target)
     found = [(target.name, answers[target.name]) for target in targets]
     errors = {name: answer for name, answer in found if isinstance(answer, EdgekitError)}

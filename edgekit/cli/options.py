@@ -13,8 +13,8 @@ from edgekit.tasks import register as metrics
 from edgekit.text.printable import clipped
 
 if TYPE_CHECKING:
-    from edgekit.api.console import Console
     from edgekit.devices.target import Target
+    from edgekit.progress import Progress
 
 MOST_INTEGERS = 64
 TARGET_HELP = "Where: desktop, rpi4, ... (see `edgekit targets list`), or a .toml file."
@@ -102,7 +102,7 @@ def values(texts: Sequence[str]) -> dict[str, float]:
 
 
 def targets(
-    names: Sequence[str], host: str | None, identity: Path | None, progress: Console, *, trust: bool
+    names: Sequence[str], host: str | None, identity: Path | None, progress: Progress, *, trust: bool
 ) -> list[Target]:
     """Read `--target`, `--host`, `--identity` and `--trust-target`; report which files are used.
 
@@ -121,7 +121,7 @@ def targets(
     devices = [target.name for target in chosen]
     if twice := next((name for name in devices if devices.count(name) > 1), None):
         raise InputError(f"`--target {clipped(twice)}` is given twice", "name each device once", code="targets-clash")
-    addresses = [(target.host, target.port) for target in chosen if target.transport == "ssh"]
+    addresses = [(target.host, target.port) for target in chosen if target.kind.needs_address]
     if len(set(addresses)) < len(addresses):
         raise InputError(
             "two targets have the same address",

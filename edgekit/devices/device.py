@@ -10,13 +10,9 @@ from dataclasses import dataclass
 from edgekit.devices.interpreter import MODULES
 from edgekit.devices.target import DESKTOP, Target
 from edgekit.devices.targets import host_variable
-from edgekit.devices.transports.adb import AdbTransport
 from edgekit.devices.transports.base import Transport
-from edgekit.devices.transports.local import LocalTransport
-from edgekit.devices.transports.ssh import SshTransport
 from edgekit.devices.work import LocalWork, RemoteWork, Work
 from edgekit.errors import InputError
-from edgekit.files.opening import expanded
 from edgekit.processes.python import folders_with
 from edgekit.progress import SILENT, Progress
 
@@ -53,13 +49,19 @@ def connected(target: Target, progress: Progress = SILENT) -> Iterator[Transport
 
     Args:
         target: which.
-        progress: told when its connection breaks.
+        progress: notified when its connection breaks.
 
     Raises:
         InputError: the target has no address.
         TargetError: it cannot be reached.
     """
-    transport = _transport(target, progress)
+    if target.kind.needs_address and target.host is None:
+        raise InputError(
+            f"target `{target.name}` has no address",
+            f"give --host user@address, or set {host_variable(target.name)}",
+            code="address-missing",
+        )
+    transport = target.kind.connect(target.address, progress)
     try:
         yield transport
     finally:
@@ -73,42 +75,23 @@ def open_device(target: Target = DESKTOP, python: str | None = None, progress: P
     Args:
         target: which.
         python: another interpreter on it.
-        progress: told when its connection breaks.
+        progress: notified when its connection breaks.
 
     Raises:
         InputError: the target has no address.
         TargetError: it cannot be reached, or another edgekit is measuring there.
     """
     with connected(target, progress) as transport:
-        work: Work = LocalWork() if target.transport == "local" else RemoteWork(transport, target.work)
-        usual = sys.executable if target.transport == "local" else target.python
+        is_host = target.kind.is_host
+        work: Work = LocalWork() if is_host else RemoteWork(transport, target.work)
         try:
-            ours = target.transport == "local" and python in (None, sys.executable)
+            ours = is_host and python in (None, sys.executable)
             folders = folders_with(("numpy", *MODULES.values())) if ours else ()
-            yield Device(target, transport, work, python or usual, folders)
+            yield Device(target, transport, work, python or default_python(target), folders)
         finally:
             work.close()
 
 
-def _transport(target: Target, progress: Progress) -> Transport:
-    if target.transport == "local":
-        return LocalTransport()
-    if target.transport == "emulated":
-        return _emulated(progress)
-    if target.transport == "adb":
-        return AdbTransport(target.serial)
-    if target.host is None:
-        raise InputError(
-            f"target `{target.name}` has no address", f"give --host user@address, or set {host_variable(target.name)}"
-        )
-    identity = expanded(target.identity) if target.identity else None
-    return SshTransport(target.host, target.port, identity, target.options, progress.warn)
-
-
-def _emulated(progress: Progress) -> Transport:
-    from edgekit.devices.emulated import board
-
-    running = board.status()
-    if running is None:
-        raise InputError("the emulated board is not running", "start it with: edgekit targets emulate up")
-    return SshTransport(running.destination, running.port, running.identity, running.options, progress.warn)
+def default_python(target: Target) -> str:
+    """Return the interpreter that is used on a target unless another is named: on this machine the running one."""
+    return sys.executable if target.kind.is_host else target.python

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgekit.devices.device import Device, connected
+from edgekit.devices.device import Device, connected, default_python
 from edgekit.devices.facts import read_facts
 from edgekit.devices.health import SINCE_BOOT, governors, temperature_c, throttled, troubles
 from edgekit.devices.interpreter import Interpreter
@@ -59,13 +58,13 @@ def examine(
         wheels: a folder of wheels, in place of the package index.
         progress: told of what is copied.
     """
-    python = python or (sys.executable if target.transport == "local" else target.python)
+    python = python or default_python(target)
     try:
         with connected(target, progress) as transport:
             started = time.monotonic()
             transport.run(["true"], timeout=TIMEOUT)
             seconds = time.monotonic() - started
-            known = "; its host key is known" if target.transport in ("ssh", "emulated") else ""
+            known = "; its host key is known" if target.kind.checks_host_key else ""
             yield Finding("connection", "ok", f"{transport.address} answers after {seconds:.1f} s{known}")
             yield from _system(target, transport)
             machine = probe_device(target, transport, python)
@@ -145,7 +144,7 @@ def _governor(target: Target, facts: dict[str, Any], transport: Transport) -> Fi
         return Finding("governor", "unknown", "cannot be read")
     if found != ["performance"]:
         fix = "sudo cpupower frequency-set -g performance"
-        if target.transport != "local":
+        if not target.kind.is_host:
             fix = "measure with --governor performance, which puts it back"
         return Finding("governor", "warning", ", ".join(found), fix)
     return Finding("governor", "ok", "performance")
@@ -202,7 +201,7 @@ def _runtime(
 ) -> Iterator[Finding]:
     modules = ", ".join(f"{name} {version}" for name, version in machine.modules.items() if version)
     yield Finding("modules", "ok", f"there: {modules or 'neither NumPy nor a runtime'}")
-    if target.transport == "local":
+    if target.kind.is_host:
         return
     work = RemoteWork(transport, target.work)
     started = time.monotonic()

@@ -119,7 +119,7 @@ def run_job(
         "values": list(job.values) if job.values else None,
         **job.settings,
     }
-    if device.target.transport == "local":
+    if device.target.kind.is_host:
         files = [job.model, *job.companions.values(), *([job.samples] if job.samples else [])]
         sent |= {"memory_bytes": memory_for(*files), "first_seconds": max(timeout * FIRST_SHARE, FIRST_SECONDS)}
     answer_path = work.scratch(f"result-{number}.json")

@@ -112,7 +112,7 @@ def probe_device(target: Target, transport: Transport, python: str) -> Interpret
     try:
         return probe(transport, python)
     except TargetError as error:
-        if target.transport != "adb" or error.transient:
+        if not target.kind.may_lack_python or error.transient:
             raise
         raise TargetError(
             f"{transport.address}: has no Python, so TFLite's own benchmark_model is needed",
@@ -179,7 +179,7 @@ def _lacking(device: Device) -> str:
     flags = read_facts(device.transport, ("cpu_flags",))["cpu_flags"]
     if not isinstance(flags, list):
         return "which instructions this CPU lacks cannot be read"
-    newer = NEWER_X86 if device.target.transport == "local" or "fma" in flags else NEWER_ARM
+    newer = NEWER_X86 if device.target.kind.is_host or "fma" in flags else NEWER_ARM
     return f"this CPU has none of {', '.join(name for name in newer if name not in flags)}"
 
 

@@ -90,7 +90,7 @@ def push(
         raise InputError(f"--dest {quoted(dest)}: no folder's name", "give a path of characters that can be seen")
     folder = dest or "/".join(("models", *parts_below(name)))
     with connected(target, progress) as transport:
-        if target.transport == "local":
+        if target.kind.is_host:
             there = expanded(folder).absolute()
             check_apart(there, [source if is_folder(source) else None], "--dest", replaced=False)
             prove(there, RECORD_BYTES + sum(path.stat().st_size for path in files.values()), into=True)

@@ -34,12 +34,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from edgekit.devices.transports.address import Address
+from edgekit.devices.transports.registry import TransportKind, transport_kind, transport_names, with_option
 from edgekit.errors import InputError
+from edgekit.files.opening import expanded
 from edgekit.schema.toml import Table, document
-from edgekit.text.printable import clipped, name_fault, visible
+from edgekit.text.printable import name_fault
 
 SCHEMA = 1
-TRANSPORTS = ("local", "ssh", "adb", "emulated")
 TFLITE_RUNTIMES = ("ai-edge-litert", "tflite-runtime")
 
 
@@ -91,25 +93,37 @@ class Target:
     health: Health = field(default_factory=Health)
     place: str = "package"
 
+    @property
+    def kind(self) -> TransportKind:
+        """What its transport is like."""
+        return transport_kind(self.transport)
+
+    @property
+    def address(self) -> Address:
+        """How it is reached."""
+        identity = expanded(self.identity) if self.identity else None
+        return Address(self.host, self.port, identity, self.options, self.serial)
+
     def at(self, host: str | None, identity: str | None = None) -> Target:
         """Return the target at another address, `user@address[:port]` or an adb serial number, with another key.
 
         Raises:
             InputError: the target has no address, or this is none.
         """
-        if host is None and identity is None:
-            return self
-        if self.transport == "adb" and identity is None:
-            return replace(self, serial=host)
-        if self.transport != "ssh":
-            raise InputError(
-                f"target `{self.name}` is reached by `{self.transport}`, not over ssh",
-                "--host and --identity are for ssh",
-            )
-        address, port = self.host, self.port
-        if host is not None:
-            address, port = _address(host)
-        return replace(self, host=address, port=port, identity=identity or self.identity)
+        kind = self.kind
+        if host is not None and kind.read_host is None:
+            raise self._not_for("--host")
+        if identity is not None and not kind.takes_identity:
+            raise self._not_for("--identity")
+        fields = kind.read_host(host) if host is not None and kind.read_host else {}
+        return replace(self, **{"identity": identity or self.identity, **fields})  # type: ignore[arg-type]
+
+    def _not_for(self, option: str) -> InputError:
+        return InputError(
+            f"{option}: target `{self.name}` is reached by `{self.transport}`, which takes none",
+            f"{option} is for targets with the transport {with_option(option)}; see: edgekit targets list",
+            code="option-not-for-target",
+        )
 
 
 DESKTOP = Target("desktop", "built in", "local", "this machine", threads=(1,))
@@ -139,9 +153,10 @@ def parse(text: str, name: str, source: str) -> Target:
         raise InputError(f"{source}: {fault}", "give the file a name of letters, digits, `-`, `_` and `.`")
     keys = [key for key in Target.__dataclass_fields__ if key not in ("name", "source", "place")]
     top, usual = document(text, source, SCHEMA, keys), Target(name, source, "ssh")
-    transport = top.get("transport", str, None, lambda v: v in TRANSPORTS, "one of " + ", ".join(TRANSPORTS))
+    names = transport_names()
+    transport = top.get("transport", str, None, lambda v: v in names, "one of " + ", ".join(names))
     if transport is None:
-        raise InputError(f"{source}: `transport` is missing", "one of " + ", ".join(TRANSPORTS))
+        raise InputError(f"{source}: `transport` is missing", "one of " + ", ".join(names))
     expect, health = top.table("expect"), top.table("health")
     expect.allow(*Expect.__dataclass_fields__)
     health.allow(*Health.__dataclass_fields__)
@@ -205,22 +220,3 @@ def _is_host(text: str) -> bool:
 def _is_inside(path: str) -> bool:
     parts = Path(path).parts
     return bool(parts) and not path.startswith(("/", "~")) and ".." not in parts
-
-
-def _address(host: str) -> tuple[str, int | None]:
-    """Split `user@address:port`; an IPv6 address with a port stands in brackets."""
-    user, at, rest = host.rpartition("@")
-    if rest.startswith("["):
-        address, _, port = rest[1:].partition("]")
-        port = port.removeprefix(":")
-    elif rest.count(":") == 1:
-        address, _, port = rest.partition(":")
-    else:
-        address, port = rest, ""
-    named = address and (user or not at) and not address.startswith("-") and not user.startswith("-")
-    whole = named and not re.search(r"\s", host) and visible(host) == host
-    numbered = re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) < 65536
-    if not whole or (port and not numbered) or rest.endswith((":", "]:")):
-        example = "user@address or user@address:port, e.g. pi@192.168.1.7"
-        raise InputError(f"--host {clipped(host)}: not an address", example)
-    return user + at + address, int(port) if port else None

@@ -123,7 +123,7 @@ def host_variable(name: str) -> str:
 
 def _from_environment(target: Target) -> Target:
     given = os.environ.get(host_variable(target.name))
-    return target.at(given) if given and target.transport in ("ssh", "adb") else target
+    return target.at(given) if given and target.kind.read_host is not None else target
 
 
 def _known(folder: Path) -> Iterator[tuple[str, Path]]:

@@ -70,7 +70,7 @@ def test_pushing(at_board: Edgekit, tmp_path: Path, home: Path) -> None:
         (["bench", "m.tflite", "--target", "rpi9"], "unknown target `rpi9`"),
         (["bench", "m.tflite", "--target", "rpi4", "--target", "rpi4"], "--target rpi4` is given twice"),
         (["bench", "m.tflite", "--target", "rpi4", "--target", "rpi5", "--host", "x"], "are for one target"),
-        (["bench", "m.tflite", "--host", "pi@board"], "not over ssh"),
+        (["bench", "m.tflite", "--host", "pi@board"], "[option-not-for-target]"),
         (["bench", "m.tflite", "--target", "ssh"], "has no address"),
         (["bench", "m.tflite", "--cool-below", "warm"], "--cool-below warm: expected degrees Celsius"),
         (["bench", "m.tflite", "--cool-timeout", "-5m"], "--cool-timeout -5m: expected a time"),

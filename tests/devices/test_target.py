@@ -10,6 +10,7 @@ import pytest
 from edgekit.devices.target import DESKTOP, parse
 from edgekit.devices.targets import all_targets, copy_target, find_target
 from edgekit.errors import InputError, OutputError
+from tests.support.raised import raised
 
 MINIMAL = 'schema = 1\ntransport = "ssh"\n'
 
@@ -87,14 +88,14 @@ def test_addresses(given: str, host: str, port: int | None, monkeypatch: pytest.
     ["", "pi@", "@board", "-oProxyCommand=x", "pi@-oX", "pi @board", "board:", "board:0", "board:99999", "board:x"],
 )
 def test_what_is_no_address(host: str) -> None:
-    with pytest.raises(InputError, match="not an address"):
+    with raised("address-invalid", "--host"):
         find_target("rpi4").at(host)
 
 
 def test_addresses_are_for_what_has_one() -> None:
-    with pytest.raises(InputError, match="not over ssh"):
+    with raised("option-not-for-target", "--host", "`desktop`"):
         DESKTOP.at("pi@board")
-    with pytest.raises(InputError, match="not over ssh"):
+    with raised("option-not-for-target", "--identity", "`rpi4-emulated`"):
         find_target("rpi4-emulated").at(None, "key")
     assert find_target("android").at("R58M123").serial == "R58M123"
 

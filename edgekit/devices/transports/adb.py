@@ -14,10 +14,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edgekit.devices.transports import shell
-from edgekit.devices.transports.base import ANSWER_BYTES, Channel, Completed, Deadline, OnLine
+from edgekit.devices.transports.address import Address
+from edgekit.devices.transports.base import ANSWER_BYTES, Channel, Completed, Deadline, OnLine, Transport
 from edgekit.devices.transports.below import not_a_file
 from edgekit.devices.transports.process import ProcessChannel, run_process, run_tied, too_long
 from edgekit.errors import ConnectionFailed, EdgekitError, InputError, TargetError
+from edgekit.progress import Progress
 
 HOME = "/data/local/tmp"
 """Where adb's user may write and run programs; it has no home folder."""
@@ -30,6 +32,11 @@ _STATES = {
     "recovery": "start it normally",
     "sideload": "start it normally",
 }
+
+
+def connect(address: Address, progress: Progress) -> Transport:
+    """Reach a phone, by its serial number (see `registry.Connector`)."""
+    return AdbTransport(address.serial)
 
 
 class AdbTransport:

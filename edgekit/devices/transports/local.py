@@ -7,12 +7,19 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from edgekit.devices.transports.base import ANSWER_BYTES, Channel, Completed, OnLine
+from edgekit.devices.transports.address import Address
+from edgekit.devices.transports.base import ANSWER_BYTES, Channel, Completed, OnLine, Transport
 from edgekit.devices.transports.below import local_path
 from edgekit.devices.transports.process import ProcessChannel, run_tied, too_long
 from edgekit.errors import TargetError
 from edgekit.files.whole import atomic_file, explained_write_errors, sha256
+from edgekit.progress import Progress
 from edgekit.schema.document import open_regular
+
+
+def connect(address: Address, progress: Progress) -> Transport:
+    """Return the way to this machine; it has no address (see `registry.Connector`)."""
+    return LocalTransport()
 
 
 class LocalTransport:

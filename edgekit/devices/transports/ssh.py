@@ -17,12 +17,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from edgekit.devices.transports import shell
-from edgekit.devices.transports.base import ANSWER_BYTES, LOST, Channel, Completed, Deadline, OnLine
+from edgekit.devices.transports.address import Address
+from edgekit.devices.transports.base import ANSWER_BYTES, LOST, Channel, Completed, Deadline, OnLine, Transport
 from edgekit.devices.transports.process import ProcessChannel, run_process
 from edgekit.devices.transports.ssh_failures import Way, lost, refusal, silent, talkative
 from edgekit.errors import ConnectionFailed, EdgekitError, InputError, TargetError
 from edgekit.files.opening import brief, is_file
 from edgekit.files.temporary import Temporary
+from edgekit.progress import Progress
 from edgekit.text.printable import whole
 
 CONNECT_SECONDS = 10
@@ -40,6 +42,11 @@ def known_name(host: str, port: int | None) -> str:
     return host if port in (None, 22) else f"[{host}]:{port}"
 
 
+def connect(address: Address, progress: Progress) -> Transport:
+    """Reach a host (see `registry.Connector`)."""
+    return SshTransport(address.host or "", address.port, address.identity, address.options, progress.warn)
+
+
 class SshTransport:
     """Runs programs over ssh.
 
@@ -48,7 +55,8 @@ class SshTransport:
         port: None: as configured, else 22.
         identity: a private key file, in place of those configured.
         options: more `-o` options, as `Name=value`.
-        notice: told when the connection breaks and is made again, which may take a while.
+        notice: called with a message and its code when the connection breaks and is made again, which may take a
+            while.
     """
 
     def __init__(
@@ -57,7 +65,7 @@ class SshTransport:
         port: int | None = None,
         identity: Path | None = None,
         options: Sequence[str] = (),
-        notice: Callable[[str], None] = lambda message: None,
+        notice: Callable[[str, str], None] = lambda message, code: None,
     ) -> None:
         if shutil.which("ssh") is None:
             raise InputError("`ssh` is not installed here", "install it: apt install openssh-client")
@@ -190,7 +198,10 @@ class SshTransport:
         """
         if not self._lost_since:
             self._lost_since = time.monotonic()
-            self._notice(f"{self.address}: the connection broke; trying for {RECONNECT_SECONDS} s to connect again")
+            self._notice(
+                f"{self.address}: the connection broke; trying for {RECONNECT_SECONDS} s to connect again",
+                "connection-lost",
+            )
         if self._given_up:
             raise self._gone()
         try:
@@ -200,7 +211,9 @@ class SshTransport:
                 raise
             self._given_up = True
             raise self._gone() from error
-        self._notice(f"{self.address}: connected again after {time.monotonic() - self._lost_since:.0f} s")
+        self._notice(
+            f"{self.address}: connected again after {time.monotonic() - self._lost_since:.0f} s", "connection-lost"
+        )
         self._lost_since = 0.0
 
     def _gone(self) -> TargetError:
