@@ -120,7 +120,7 @@ def test_without_the_onnx_package_usual_names_are_taken(
         (lambda p: _bytes(p / "v.tflite", b"garbage"), "cut off or damaged"),
         (lambda p: _bytes(p / "v.tflite", b""), "is empty"),
         (lambda p: _bytes(p / "v.tflite", tiny_tflite(p / "w.tflite").read_bytes()[:900]), "cut off or damaged"),
-        (lambda p: tiny_tflite(p / "v.onnx"), "is a TFLite file with the suffix .onnx"),
+        (lambda p: tiny_tflite(p / "v.onnx"), "is a TFLite file with the suffix `.onnx`"),
         (lambda p: p / "v.tflite", "no such file"),
     ],
 )
