@@ -88,12 +88,11 @@ def train(keras: Any, make: Maker, loss: Any, x: Any, y: Any, epochs: int) -> An
 def main() -> int:
     """Train, try, print; return how many choices were wrong and not said."""
     from edgekit.bundle.recipe import Recipe
-    from edgekit.data.fitting import fit
-    from edgekit.data.split import split
     from edgekit.errors import ChanceError
     from edgekit.frameworks.tensorflow import tf_keras
-    from edgekit.pipeline.source import load_source, tried_out
-    from edgekit.progress import SILENT
+    from edgekit.pipeline.matching import match
+    from edgekit.pipeline.preprocessing import settle_preprocessing
+    from edgekit.pipeline.request import Request
 
     keras = tf_keras()
     x, colour, left, mask = pictures(TRAIN + TEST, np.random.default_rng(SEED))
@@ -116,16 +115,12 @@ def main() -> int:
                 path = folder / f"{task}.keras"
                 model.save(path)
                 recipe = Recipe("int8")
-                source, data = load_source(
-                    path, str(folder / f"{task}.npz"), recipe, allow_unsafe=False, custom=(), progress=SILENT
-                )
-                data, kind = fit(data, source.card.preprocessing, source.inputs, source.outputs, source.name)
-                splits = split(data, 500)
-                started, worked = time.monotonic(), time.process_time()
                 lines = Lines()
+                job = match(Request(path, str(folder / f"{task}.npz"), recipe, folder / "out", progress=lines))
+                lines.text = ""
+                started, worked = time.monotonic(), time.process_time()
                 try:
-                    found, _, _ = tried_out(source, splits, kind, path, anyway=False, progress=lines)
-                    chosen = found.card.preprocessing
+                    chosen = settle_preprocessing(job)[0].preprocessing
                     verdict = judge(how, chosen, x[:200])
                     shown = str(chosen)
                 except ChanceError:

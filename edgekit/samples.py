@@ -77,6 +77,8 @@ Inputs = Any
 """What a model is called with: an array, or a tuple of arrays in the order of its inputs."""
 Samples = Array | Rows | NamedArrays
 """Stored samples or labels: one array (an `np.ndarray`, an `np.memmap` or `Rows`), or one for each input or output."""
+ModelInputs = Array | tuple[Array, ...]
+"""Preprocessed samples, as a model takes them: one array, or one for each input."""
 
 
 def arrays_of(samples: Any) -> tuple[Any, ...]:

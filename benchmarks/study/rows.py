@@ -10,8 +10,8 @@ from typing import Any
 
 from edgekit.bundle.recipe import StageSpec
 from edgekit.errors import InputError
-from edgekit.pipeline.stages import check_order
 from edgekit.techniques.registry import resolve
+from edgekit.techniques.stage import check_order
 
 from .budgets import Budget
 

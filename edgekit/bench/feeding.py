@@ -14,7 +14,7 @@ from edgekit.bench.subjects import Candidate
 from edgekit.data.dataset import Dataset
 from edgekit.data.fitting import fit, ports_of, with_axes
 from edgekit.data.split import split
-from edgekit.data.trial.cost import PER_RUN, REUSED, SLOWER
+from edgekit.data.trial.cost import of_file_of_size
 from edgekit.data.trial.look import look
 from edgekit.errors import EdgekitError
 from edgekit.progress import Progress
@@ -71,7 +71,7 @@ def tried_out(
         fitted, _ = fit(data, how, ports_of(candidate.inputs), outputs, name, kinds=asked)
         splits = split(fitted, 1)
         facts = [None] * len(candidate.inputs)
-        macs = PER_RUN + SLOWER * REUSED * candidate.subject.bytes / 4
+        macs = of_file_of_size(candidate.subject.bytes)
         predict = _predicting(candidate, task)
         looked = look(name, predict, macs, facts, splits, task, how, given=sets_scale(given or {}), anyway=True)
     except EdgekitError:

@@ -146,7 +146,7 @@ def command(
     console.notify(f"Compressing {model or 'the demo model'} with {chosen.name}: {chosen.description}")
     console.notify("(starting TensorFlow takes a few seconds)")
 
-    from edgekit.pipeline.open_inputs import Asked
+    from edgekit.pipeline.input_sizes import InputOptions
     from edgekit.pipeline.run import compress
     from edgekit.report.bundle_page import page, page_values
 
@@ -157,13 +157,13 @@ def command(
         folder,
         preprocessing=how,
         metric=metric,
-        kinds=task,
+        task=task,
         allow_unsafe=allow_unsafe,
         custom=custom or (),
         force=force,
         fresh=fresh,
         anyway=anyway,
-        asked=Asked(sizes, numbers),
+        inputs=InputOptions(sizes, numbers),
         progress=console,
     )
     stopped = bundle.large and not anyway

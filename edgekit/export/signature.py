@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import keyword
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from edgekit.errors import ConversionError
+from edgekit.formats.identifiers import identifiers
 from edgekit.frameworks.tensorflow import quiet, tensorflow, tf_keras
 
 
@@ -77,17 +76,3 @@ def _grouped_convolutions_in_the_graph() -> Iterator[None]:
         yield
     finally:
         setattr(owner, wrapped, before)
-
-
-def identifiers(names: list[str]) -> list[str]:
-    """Return names usable in every format, kept apart."""
-    made: list[str] = []
-    for name in names:
-        base = re.sub(r"\W", "_", name, flags=re.ASCII).lstrip("_") or "tensor"
-        base = f"t_{base}" if base[0].isdigit() or keyword.iskeyword(base) else base
-        unique, number = base, 1
-        while unique in made:
-            number += 1
-            unique = f"{base}_{number}"
-        made.append(unique)
-    return made

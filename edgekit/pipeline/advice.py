@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from edgekit.bundle.ledger import Entry
 from edgekit.bundle.recipe import StageSpec
-from edgekit.data.lint.model_facts import flat_layers
-from edgekit.formats.tflite.exponentials import Coarse
+from edgekit.formats.tflite.exponentials import Coarse, coarse_exponentials
 from edgekit.frameworks.layers.knowledge import Role
 from edgekit.frameworks.layers.register import of_role
+from edgekit.models.sources.source import SourceModel
 from edgekit.pipeline.quality import Judged, Loss
-from edgekit.pipeline.source import Source
 from edgekit.schema.toml import to_toml
 from edgekit.tasks.metrics import LOWER_IS_BETTER
 from edgekit.tasks.scores import score_text
@@ -24,16 +25,31 @@ RECURRENT = of_role(Role.RECURRENT)
 """Layers whose state collects the rounding of every step, and that are not trained for int8."""
 
 
+@dataclass(frozen=True)
+class Conclusion:
+    """What a run ends with.
+
+    Attributes:
+        lost: what files clearly lost against the model they come from, a sentence each.
+        advice: what to try next then, as it is typed.
+        large: whether so much is lost that a file is none to use.
+    """
+
+    lost: tuple[str, ...] = ()
+    advice: str = ""
+    large: bool = False
+
+
 def conclude(
     checked: Judged,
     tested: Judged | None,
     specs: Sequence[StageSpec],
     stages: Sequence[Any],
     ledger: Sequence[Entry],
-    source: Source,
+    source: SourceModel,
     coarse: Sequence[Coarse] = (),
-) -> dict[str, Any]:
-    """Return what a bundle says at its end: fields `lost`, `advice` and `large` of `edgekit.bundle.manifest.Bundle`.
+) -> Conclusion:
+    """Return what the files of a bundle lost, and what to try next.
 
     Args:
         checked: the files against the float model that they were made of.
@@ -48,7 +64,7 @@ def conclude(
     of_all: dict[str, Loss] = {loss.file: loss for loss in (tested.losses if tested else ())}
     losses = [*of_all.values(), *(loss for name, loss in of_export.items() if name not in of_all)]
     if not losses:
-        return {}
+        return Conclusion()
     worst = losses[0]
     by_export = of_export[worst.file].share if worst.file in of_export else 0.0
     if worst.advice:
@@ -59,14 +75,19 @@ def conclude(
         advice = for_exponentials(coarse)
     else:
         trained = any(spec.use == "quantize" for spec in specs)
-        layers = flat_layers(source.model) if hasattr(source.model, "layers") else ()
-        kinds = {type(layer).__name__ for layer in layers}
-        advice = after_export(keras=bool(kinds), trained=trained, recurrent=bool(kinds.intersection(RECURRENT)))
+        recurrent = bool(source.layer_types.intersection(RECURRENT))
+        advice = after_export(trainable=not source.untrainable, trained=trained, recurrent=recurrent)
     files: dict[str, list[str]] = {}
     for loss in losses:
         files.setdefault(loss.sentence, []).append(loss.file)
     sentences = tuple(f"{', '.join(names)}: {sentence}" for sentence, names in files.items())
-    return {"lost": sentences, "advice": advice, "large": any(loss.large for loss in losses)}
+    return Conclusion(sentences, advice, any(loss.large for loss in losses))
+
+
+def coarse_of_lossy(paths: Sequence[Path]) -> list[Coarse]:
+    """Return the exponentials that int8 has too few steps for, of the `.tflite` files among those that lost."""
+    files = [path for path in paths if path.suffix == ".tflite"]
+    return [one for path in files for one in coarse_exponentials(path.read_bytes())]
 
 
 def milder(use: str, stage: Any) -> dict[str, Any]:
@@ -123,11 +144,11 @@ def after_stages(specs: Sequence[StageSpec], stages: Sequence[Any], ledger: Sequ
     return f"try --recipe int8 {' '.join(typed)}{other} ({lost})"
 
 
-def after_export(*, keras: bool, trained: bool, recurrent: bool) -> str:
+def after_export(*, trainable: bool, trained: bool, recurrent: bool) -> str:
     """Return what to try where the int8 file lost quality against the float model that it is made of.
 
     Args:
-        keras: whether the model is one that could be trained.
+        trainable: whether stages could be run on the model.
         trained: whether it was trained for int8.
         recurrent: whether it has recurrent layers.
     """
@@ -135,7 +156,7 @@ def after_export(*, keras: bool, trained: bool, recurrent: bool) -> str:
         return f"try --recipe dynamic (int8 weights, float activations) or --recipe int16x8; or int8 {CALIBRATION}"
     if trained:
         return "try more epochs of `quantize` (--stage quantize:epochs=10), or --recipe int16x8"
-    if keras:
+    if trainable:
         return f"try --recipe qat, which trains for int8; or int8 {CALIBRATION}; or --recipe int16x8"
     return f"try int8 {CALIBRATION}; or --recipe all-schemes, whose other files lose less"
 

@@ -20,11 +20,13 @@ from edgekit.data.lint.int8 import INT8
 from edgekit.data.lint.steps import FINE_LEVELS, LEVELS, Steps
 from edgekit.errors import InputError
 from edgekit.export.calibration import MINMAX, Ranging
-from edgekit.pipeline.check import answers, decided
-from edgekit.samples import Array, dtype_name
+from edgekit.export.sources import takes_scheme
+from edgekit.models.sources.source import SourceModel
+from edgekit.pipeline.check import decided
+from edgekit.pipeline.outside import may_move
+from edgekit.samples import Array
 from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.tasks.task import Head, Task
-from edgekit.techniques.outside import check_outside, normalize_outside
 
 SPOILED = "int8-inputs"
 """Code of a finding whose measured effect spoils the int8 files."""
@@ -53,20 +55,18 @@ class Effect:
 
 @dataclass(frozen=True)
 class Subject:
-    """A model with what is needed to feed it.
+    """A model with what is needed to run it.
 
     Attributes:
-        model: a tf_keras model, or what behaves like one.
+        model: the float model.
         preprocessing: from stored samples to its inputs.
-        names: of the inputs, in the model's order.
         samples: stored ones, on which its outputs are compared.
         calibration: stored ones, which set the ranges.
         task: what the outputs are for.
     """
 
-    model: Any
+    model: SourceModel
     preprocessing: Preprocessing
-    names: tuple[str, ...]
     samples: Any
     calibration: Any
     task: Task
@@ -80,10 +80,10 @@ class Subject:
         """
         inputs, calibration = self._inputs
         rounded = [
-            _steps(seen, ranging, levels).rounded(array) if _is_float(tensor) else array
-            for array, seen, tensor in zip(inputs, calibration, self.model.inputs, strict=True)
+            array if port.numbers else _steps(seen, ranging, levels).rounded(array)
+            for array, seen, port in zip(inputs, calibration, self.model.inputs, strict=True)
         ]
-        after = self._answers(rounded)
+        after = self._predicted(rounded)
         effects = [_effect(*pair) for pair in zip(self._before, after, self.task.heads, strict=True)]
         return min(effects, key=lambda effect: effect.kept)
 
@@ -95,21 +95,20 @@ class Subject:
 
     @cached_property
     def _before(self) -> tuple[Array, ...]:
-        """What the model answers to its samples as they are: the same for every remedy."""
-        return self._answers(self._inputs[0])
+        """The predictions for its samples as they are: the same for every remedy."""
+        return self._predicted(self._inputs[0])
 
-    def _answers(self, inputs: list[Array]) -> tuple[Array, ...]:
-        return answers(self.model, tuple(inputs) if len(inputs) > 1 else inputs[0])
+    def _predicted(self, inputs: list[Array]) -> tuple[Array, ...]:
+        outputs = self.model.predict(tuple(inputs) if len(inputs) > 1 else inputs[0])
+        return tuple(np.asarray(output, np.float64) for output in outputs)
 
     def outside(self) -> Subject | None:
         """Return it with its normalization done by the preprocessing, if that can be."""
-        if not hasattr(self.model, "layers"):
-            return None
         try:
-            found = normalize_outside(self.model, self.preprocessing, self.names)
+            moved = self.model.normalized_outside(self.preprocessing)
         except InputError:
             return None
-        return replace(self, model=found.model, preprocessing=found.preprocessing)
+        return replace(self, model=moved.source, preprocessing=moved.preprocessing)
 
 
 def judge(findings: Sequence[Finding], subject: Subject, recipe: Recipe, *, anyway: bool) -> list[Finding]:
@@ -140,6 +139,7 @@ def judge(findings: Sequence[Finding], subject: Subject, recipe: Recipe, *, anyw
         raise InputError(
             f"an int8 file of this model would be worthless: {sentence}",
             f"{hint}; --anyway makes the files all the same",
+            code="int8-worthless",
         )
     return [Finding(SPOILED if effect.kept < GRAVE else own[0].code, sentence, hint)]
 
@@ -155,7 +155,7 @@ def _remedy(subject: Subject, recipe: Recipe, effect: Effect) -> str:
 
 
 def _remedies(subject: Subject, recipe: Recipe) -> Iterator[tuple[str, Callable[[], Effect]]]:
-    moved = subject.outside() if not recipe.normalize_outside and _may_move(recipe, subject.task) else None
+    moved = subject.outside() if not recipe.normalize_outside and may_move(recipe, subject.task) else None
     used = Ranging.of(recipe)
     if moved is not None:
         yield "add --normalize-outside", partial(moved.effect, used)
@@ -165,7 +165,7 @@ def _remedies(subject: Subject, recipe: Recipe) -> Iterator[tuple[str, Callable[
             yield f"add --calibration-method {method}", partial(subject.effect, other)
             if moved is not None:
                 yield f"add --normalize-outside --calibration-method {method}", partial(moved.effect, other)
-    if getattr(subject.model, "format", "") != "onnx":
+    if takes_scheme(subject.model.format, "int16x8"):
         yield (
             f"{_advice(subject)}; or, of this model, choose --recipe int16x8, whose inputs have {FINE_LEVELS:,} steps",
             partial(subject.effect, levels=FINE_LEVELS),
@@ -174,27 +174,15 @@ def _remedies(subject: Subject, recipe: Recipe) -> Iterator[tuple[str, Callable[
 
 def _advice(subject: Subject) -> str:
     """Return what to change about a model that no option mends."""
-    if hasattr(subject.model, "format"):
+    if subject.model.format != "keras":
         return (
             "give the Keras model that the file was made of, with --normalize-outside; or train on standardised values"
         )
     return "train on standardised values, or with a Normalization layer first and --normalize-outside"
 
 
-def _may_move(recipe: Recipe, task: Task) -> bool:
-    try:
-        check_outside(recipe, task)
-    except InputError:
-        return False
-    return True
-
-
 def _arrays(inputs: Any) -> list[Array]:
     return list(inputs) if isinstance(inputs, tuple) else [inputs]
-
-
-def _is_float(tensor: Any) -> bool:
-    return dtype_name(tensor).startswith(("float", "bfloat"))
 
 
 def _steps(values: Array, ranging: Ranging, levels: int) -> Steps:

@@ -1,57 +1,104 @@
-"""The data matched to the model, before any work: what each output is for, and what could not be trained."""
+"""A model and its data, opened and matched: sizes, names and axes, preprocessing, what each output is for."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from edgekit.data.dataset import Dataset
-from edgekit.data.fitting import fit, reshaped
+from edgekit.data.fitting import Port, fit, named_as, reshaped
+from edgekit.data.loading import check_spec, load_data
+from edgekit.data.split import split
 from edgekit.errors import InputError
-from edgekit.models.keras.natures import natures_of
-from edgekit.pipeline.source import Source
-from edgekit.progress import Progress
+from edgekit.models.sources.natures import natures_of
+from edgekit.models.sources.source import SourceModel
+from edgekit.pipeline.input_sizes import in_words, settled_sizes, without_values
+from edgekit.pipeline.job import Job
+from edgekit.pipeline.outside import check_outside
+from edgekit.pipeline.request import Request
+from edgekit.pipeline.source import Source, open_source, train_demo
 from edgekit.tasks.heads import chosen_kinds
-from edgekit.tasks.task import Task
-from edgekit.techniques.stage import Stage
+from edgekit.tasks.preprocessing import Preprocessing, sets_scale
+from edgekit.tasks.task import Head
 
 
-def match(
-    source: Source, dataset: Dataset, stages: Sequence[Stage], asked: str, progress: Progress, *, allow_unsafe: bool
-) -> tuple[Dataset, Task]:
-    """Return the data as the model takes them, and what its outputs are for.
-
-    Args:
-        source: the model.
-        dataset: as stored.
-        stages: resolved, in the recipe's order.
-        asked: what `--task` says; may be empty.
-        progress: told how labels are taken, where that is not plain.
-        allow_unsafe: model files that stages name may hold Lambda layers.
+def match(request: Request) -> Job:
+    """Open the model and the data, and match them.
 
     Raises:
-        InputError: the data do not fit the model, or a stage cannot train it.
+        InputError: the model or the data cannot be used, do not fit each other, or a stage cannot train the model.
+        ConversionError: a Keras 3 model cannot be expressed in Keras 2.
     """
-    how, outputs = source.card.preprocessing, source.outputs
-    stored = dataset
+    check_spec(request.data)
+    if request.model is None:
+        loaded = load_data(request.data)
+        source = train_demo(loaded, request)
+        preprocessing, given = loaded.preprocessing, True
+    else:
+        source, loaded = _opened(open_source(request.model, request), request)
+        default = source.card.preprocessing if source.card else _default(loaded.preprocessing, source.model)
+        preprocessing = default.changed(request.recipe.preprocessing)
+        request.progress.notify(f"{request.model.name}: {source.model.parameters:,} parameters")
+        given = source.card is not None or sets_scale(request.recipe.preprocessing)
+    outputs = source.model.outputs
     dataset, task = fit(
-        stored,
-        how,
-        source.inputs,
+        loaded,
+        preprocessing,
+        source.model.inputs,
         outputs,
         source.name,
-        look=natures_of(source.model, how),
-        kinds=chosen_kinds(asked, [port.name for port in outputs]),
+        look=natures_of(source.model, preprocessing),
+        kinds=chosen_kinds(request.task, [port.name for port in outputs]),
     )
-    for note in reshaped(stored, dataset):
-        progress.notify(note)
-    for head in task.heads:
+    for note in reshaped(loaded, dataset):
+        request.progress.notify(note)
+    _check_heads(task.heads, source, request)
+    for stage in request.stages:
+        stage.preflight(source.model.model, request.progress, allow_unsafe=request.allow_unsafe)
+    if request.recipe.normalize_outside:
+        check_outside(request.recipe, task)
+    splits = split(dataset, min(request.recipe.calibration_samples, len(dataset.x_train) // 2))
+    return Job(request, source, dataset, splits, task, preprocessing, given)
+
+
+def _opened(source: Source, request: Request) -> tuple[Source, Dataset]:
+    """Load the data for a model, which settle the sizes that it leaves open; arrays get the names of its inputs."""
+    options, inputs = request.inputs, source.model.input_shapes
+    dataset = load_data(request.data, options.sample_shape(inputs), request.progress)
+    if options.to_settle(inputs):
+        dataset = without_values(named_as(dataset, list(inputs), []), options.values)
+        how = Preprocessing().changed(request.recipe.preprocessing)
+        sizes = settled_sizes(source.file, inputs, options, dataset, {name: how.of(name).layout for name in inputs})
+        note = in_words(sizes, options.values)
+        source = replace(source, model=source.model.settled(sizes, options.values)).with_note(note)
+        request.progress.notify(note)
+    model = source.model
+    model.try_out()
+    if model.format != "keras":
+        request.progress.notify(f"Output format: .{model.format} only; the other needs the Keras model")
+    return source, named_as(dataset, _names(model.inputs), _names(model.outputs))
+
+
+def _names(ports: Sequence[Port]) -> list[str]:
+    return [port.name for port in ports]
+
+
+def _default(preprocessing: Preprocessing, model: SourceModel) -> Preprocessing:
+    """Return the preprocessing of the data, without a scale where the model scales by itself, or takes integers."""
+    known = zip(model.inputs, model.facts().inputs, strict=True)
+    scaling = [port.name for port, facts in known if facts.takes_raw or facts.takes_integers]
+    inputs = tuple((name, replace(how, scale=1.0) if name in scaling else how) for name, how in preprocessing.inputs)
+    return replace(preprocessing, scale=1.0 if scaling and not inputs else preprocessing.scale, inputs=inputs)
+
+
+def _check_heads(heads: Sequence[Head], source: Source, request: Request) -> None:
+    """Notify of how labels are taken, where that is not plain; refuse to train what has no gradient."""
+    for head in heads:
         if head.note:
-            progress.notify(f"{source.name}: {head.note}")
-        if head.indices and stages:
+            request.progress.notify(f"{source.name}: {head.note}")
+        if head.indices and request.stages:
             raise InputError(
-                f"{source.name}: output {head.name} is class numbers, as of ArgMax: nothing can be learned through it",
+                f"{source.name}: output {head.name} is class numbers, as of ArgMax: it has no gradient to train with",
                 "give the model without its last operation, or use a recipe without stages: --recipe int8",
+                code="source-not-trainable",
             )
-    for stage in stages:
-        stage.preflight(source.model, progress, allow_unsafe=allow_unsafe)
-    return dataset, task

@@ -11,19 +11,18 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from edgekit.bundle.manifest import Artifact
-from edgekit.bundle.recipe import Recipe
 from edgekit.data.dataset import Dataset
 from edgekit.data.split import Splits, sample
 from edgekit.data.stored import write_samples
 from edgekit.devices.device import Device
 from edgekit.files.temporary import temporary_folder
 from edgekit.pipeline.check import Outputs, answers, run_file
-from edgekit.pipeline.source import Source
+from edgekit.pipeline.job import Job
 from edgekit.samples import Array
 from edgekit.stats import Interval, mean_interval, sqnr_db
 from edgekit.tasks.channels import MOST_OF_LIKE, SPLIT, channels_of
@@ -132,47 +131,24 @@ def judge(
     return Judged(part.name, len(reference.real[0]), found, tuple(losses))
 
 
-class Job(Protocol):
-    """What a run of the pipeline knows, as far as it is needed here."""
-
-    @property
-    def device(self) -> Device:
-        """The machine that runs files."""
-
-    @property
-    def source(self) -> Source:
-        """The model as it came."""
-
-    @property
-    def dataset(self) -> Dataset:
-        """With its test part."""
-
-    @property
-    def task(self) -> Task:
-        """What the outputs are for."""
-
-    @property
-    def recipe(self) -> Recipe:
-        """With the number of samples, at most."""
-
-
-def judge_on_test(job: Job, artifacts: Sequence[Artifact], folder: Path) -> Judged:
+def judge_on_test(job: Job, device: Device, artifacts: Sequence[Artifact], folder: Path) -> Judged:
     """Run the final files and the source on the test part, once, for the report.
 
     Args:
         job: the run.
+        device: the machine that runs files.
         artifacts: of the bundle.
         folder: that holds them.
     """
-    data, task, how = job.dataset, job.task, job.source.card.preprocessing
-    part = _part("test", data.x_test, data.y_test, job.recipe.check_samples)
-    real = answers(job.source.model, how.apply(part.x))
+    task, how = job.task, job.preprocessing
+    part = _part("test", job.dataset.x_test, job.dataset.y_test, job.recipe.check_samples)
+    real = answers(job.source.model.model, how.apply(part.x))
     truth = real if task.main.kind == "unlabelled" else labels(task, part.x, part.y, how)
     with temporary_folder("test") as scratch:
         samples = scratch / "test.npz"
         write_samples(samples, part.x)
         files = [
-            run_file(job.device, folder / a.file, a.inputs, a.outputs, samples, how, task, scratch)
+            run_file(device, folder / a.file, a.inputs, a.outputs, samples, how, task, scratch)
             for a in artifacts
             if a.format != "c"
         ]

@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 from edgekit.bundle.recipe import load_recipe
 from edgekit.files.temporary import claim
 from edgekit.models.reference.train_reference import train_reference
-from edgekit.pipeline.open_inputs import Asked
+from edgekit.pipeline.input_sizes import InputOptions
 from edgekit.pipeline.run import compress as run
 from edgekit.progress import Progress
 
@@ -21,7 +21,7 @@ def compress(request: dict[str, Any], progress: Progress) -> dict[str, object]:
     model = request["model"] and Path(request["model"])
     fields = _tuples(request["preprocessing"])
     fields |= {"inputs": {k: _tuples(v) for k, v in fields["inputs"].items()}} if "inputs" in fields else {}
-    asked = Asked({k: tuple(v) for k, v in request["input_shapes"].items()}, request["input_values"])
+    inputs = InputOptions({k: tuple(v) for k, v in request["input_shapes"].items()}, request["input_values"])
     claim()
     progress.notify(f"Compressing {model or 'the demo model'} with {recipe.name}: {recipe.description}")
     bundle = run(
@@ -31,13 +31,13 @@ def compress(request: dict[str, Any], progress: Progress) -> dict[str, object]:
         Path(request["out"]),
         preprocessing=fields,
         metric=request["metric"],
-        kinds=request["task"],
+        task=request["task"],
         allow_unsafe=request["allow_unsafe"],
         custom=request["custom"],
         force=request["force"],
         fresh=request["fresh"],
         anyway=request["anyway"],
-        asked=asked,
+        inputs=inputs,
         progress=progress,
     )
     return {"lost": list(bundle.lost), "advice": bundle.advice, "large": bundle.large}

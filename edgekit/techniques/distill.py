@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import InputError
-from edgekit.models.keras.natures import is_integer
+from edgekit.models.keras.outputs import is_integer
 from edgekit.models.reference.reference import REFERENCE
 from edgekit.models.training.targets import check_soft
 from edgekit.models.training.training import History

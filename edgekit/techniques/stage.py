@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -120,6 +121,13 @@ class Stage(Protocol):
 
     def run(self, state: ModelState, context: StageContext) -> tuple[ModelState, dict[str, Any]]:
         """Return the next model and what to note in the lineage (JSON values)."""
+
+
+def check_order(stages: Sequence[Stage]) -> None:
+    """Raise `InputError` if a stage would destroy what an earlier one did."""
+    traits: frozenset[str] = frozenset()
+    for stage in stages:
+        traits = stage.follow(traits)
 
 
 def refuse_after_clustering(stage: str, traits: frozenset[str]) -> None:

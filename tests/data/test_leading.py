@@ -9,13 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.data.lint.model_facts import ModelInput, input_facts
-from edgekit.data.lint.report import data_doubts
+from edgekit.data.lint.model_facts import ModelInput
+from edgekit.data.lint.report import data_findings
 from edgekit.data.loading import load_data
+from edgekit.formats.reading import inspect_file
 from edgekit.formats.steps import arithmetic, backwards, reverses
 from edgekit.frameworks.tensorflow import keras3, tensorflow, tf_keras
-from edgekit.models.files.file_model import FileModel
 from edgekit.models.files.loader import load_model
+from edgekit.models.keras.facts import keras_facts
+from edgekit.models.sources.file_source import FileSource
+from edgekit.models.sources.plain_source import PlainSource
+from edgekit.models.sources.source import SourceModel
 from edgekit.progress import SILENT
 from edgekit.tasks.preprocessing import Preprocessing
 
@@ -78,22 +82,22 @@ def check(found: ModelInput | None, rescales: float | None, shift: float, raw: b
 
 @pytest.mark.parametrize(("way", "rescales", "shift", "raw"), WAYS)
 def test_operations_in_keras_2(way: Any, rescales: float, shift: float, raw: bool) -> None:
-    check(input_facts(model(way, tf_keras()))[0], rescales, shift, raw)
+    check(keras_facts(model(way, tf_keras())).inputs[0], rescales, shift, raw)
 
 
 @pytest.mark.parametrize(("way", "rescales", "shift", "raw"), WAYS[3:])
 def test_operations_in_keras_3(way: Any, rescales: float, shift: float, raw: bool) -> None:
-    check(input_facts(model(way, keras3()))[0], rescales, shift, raw)
+    check(keras_facts(model(way, keras3())).inputs[0], rescales, shift, raw)
 
 
 def test_channels_turned_round_in_keras_3() -> None:
     keras = keras3()
-    found = input_facts(model(lambda x: keras.ops.flip(x, -1) - np.float32([103.9, 116.8, 123.7]), keras))[0]
+    found = keras_facts(model(lambda x: keras.ops.flip(x, -1) - np.float32([103.9, 116.8, 123.7]), keras)).inputs[0]
     check(found, 1.0, -114.8, True)
 
 
 def test_what_is_not_arithmetic_is_not_known() -> None:
-    found = input_facts(model(unknown, tf_keras()))[0]
+    found = keras_facts(model(unknown, tf_keras())).inputs[0]
     assert found is not None and found.computes and not found.takes_raw
 
 
@@ -116,12 +120,17 @@ def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     return folder, request.param[1:]
 
 
+def sources(folder: Path) -> list[SourceModel]:
+    saved = load_model(folder / "saved", progress=SILENT)
+    files = [folder / "m.tflite", folder / "m.onnx"]
+    return [PlainSource(saved.model, saved.untrainable), *(FileSource(path, inspect_file(path)) for path in files)]
+
+
 def test_saved_models_and_files(written: tuple[Path, Any]) -> None:
     folder, expected = written
-    saved = load_model(folder / "saved", progress=SILENT).model
-    assert not hasattr(saved, "layers")
-    for found in (saved, FileModel(folder / "m.tflite"), FileModel(folder / "m.onnx")):
-        check(input_facts(found)[0], *expected)
+    for source in sources(folder):
+        assert source.untrainable
+        check(source.facts().inputs[0], *expected)
 
 
 def test_the_lint_speaks_of_every_kind(written: tuple[Path, Any], tmp_path: Path) -> None:
@@ -130,14 +139,10 @@ def test_the_lint_speaks_of_every_kind(written: tuple[Path, Any], tmp_path: Path
     x, y = rng.integers(0, 256, (60, *SHAPE), np.uint8), np.arange(60) % 2
     np.savez(tmp_path / "d.npz", x_train=x[:40], y_train=y[:40], x_test=x[40:], y_test=y[40:])
     data = load_data(str(tmp_path / "d.npz"))
-    for found in (
-        load_model(folder / "saved", progress=SILENT).model,
-        FileModel(folder / "m.tflite"),
-        FileModel(folder / "m.onnx"),
-    ):
-        codes = [f.code for f in data_doubts(data, Preprocessing(1 / 255), found, 500, int8=True)]
+    for source in sources(folder):
+        codes = [f.code for f in data_findings(data, Preprocessing(1 / 255), source.facts(), 500, int8=True)]
         assert "normalised-twice" in codes
-        codes = [f.code for f in data_doubts(data, Preprocessing(), found, 500, int8=True)]
+        codes = [f.code for f in data_findings(data, Preprocessing(), source.facts(), 500, int8=True)]
         assert not {"normalised-twice", "not-normalised"} & set(codes)
 
 

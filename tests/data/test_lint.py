@@ -12,8 +12,9 @@ from edgekit.data.lint import facts as facts_module
 from edgekit.data.lint.checks import lint
 from edgekit.data.lint.facts import data_facts
 from edgekit.data.lint.finding import Finding
-from edgekit.data.lint.model_facts import ModelFacts, ModelInput, model_facts
+from edgekit.data.lint.model_facts import ModelFacts, ModelInput
 from edgekit.frameworks.tensorflow import keras3, tf_keras
+from edgekit.models.keras.facts import keras_facts
 from edgekit.tasks.preprocessing import Preprocessing
 
 CNN = ModelFacts((ModelInput(shape=(8, 8, 1), first_layers=("Conv2D",)),))
@@ -302,7 +303,7 @@ class TestModelFacts:
                 k.layers.BatchNormalization(),
             ]
         )
-        facts = model_facts(model)
+        facts = keras_facts(model)
         [found] = facts.inputs
         assert (found.shape, found.rescales, found.normalizes, found.dtype) == ((8, 8, 3), 1 / 127.5, False, "float32")
         assert found.first_layers == ("Rescaling", "Conv2D")
@@ -312,14 +313,14 @@ class TestModelFacts:
         k = keras()
         layer = k.layers.Normalization()
         layer.adapt(np.random.default_rng(0).normal((5, 50), (2, 20), (500, 2)).astype(np.float32))
-        [found] = model_facts(k.Sequential([k.layers.Input((2,)), layer, k.layers.Dense(1)])).inputs
+        [found] = keras_facts(k.Sequential([k.layers.Input((2,)), layer, k.layers.Dense(1)])).inputs
         assert found.normalizes
         np.testing.assert_allclose(found.mean, (5, 50), rtol=0.1)
         np.testing.assert_allclose(found.std, (2, 20), rtol=0.1)
 
     def test_batch_normalization_first(self, keras: Callable[[], Any]) -> None:
         k = keras()
-        [found] = model_facts(
+        [found] = keras_facts(
             k.Sequential([k.layers.Input((2,)), k.layers.BatchNormalization(), k.layers.Dense(1)])
         ).inputs
         assert (found.normalizes, found.mean) == (True, (0, 0))
@@ -331,24 +332,24 @@ class TestModelFacts:
             [k.layers.Input((8, 8, 1)), k.layers.Rescaling(1 / 255), k.layers.Flatten(), k.layers.Dense(3)]
         )
         x = k.layers.Input((None, None, 1))
-        [found] = model_facts(k.Model(x, k.layers.Dense(2)(inner(k.layers.Resizing(8, 8)(x))))).inputs
+        [found] = keras_facts(k.Model(x, k.layers.Dense(2)(inner(k.layers.Resizing(8, 8)(x))))).inputs
         assert (found.shape, found.rescales) == ((None, None, 1), 1 / 255)
         words = k.Sequential([k.layers.Input((5,)), k.layers.Embedding(50, 4), k.layers.LSTM(3)])
-        assert model_facts(words).inputs[0].vocabulary == 50
+        assert keras_facts(words).inputs[0].vocabulary == 50
 
     def test_two_inputs(self, keras: Callable[[], Any]) -> None:
         k = keras()
         a, b = k.layers.Input((8, 8, 1), name="picture"), k.layers.Input((4,), name="row")
         left = k.layers.Flatten()(k.layers.Rescaling(1 / 255)(a))
         model = k.Model([a, b], k.layers.Dense(1)(k.layers.Concatenate()([left, k.layers.Dense(4)(b)])))
-        picture, row = model_facts(model).inputs
+        picture, row = keras_facts(model).inputs
         assert (picture.name, picture.rescales, row.name, row.rescales) == ("picture", 1 / 255, "row", None)
         assert row.first_layers == ("Dense",)
 
     def test_arithmetic_first(self, keras: Callable[[], Any]) -> None:
         k = keras()
         x = k.layers.Input((8, 8, 1))
-        [found] = model_facts(k.Model(x, k.layers.Conv2D(2, 3)(x / 127.5 - 1))).inputs
+        [found] = keras_facts(k.Model(x, k.layers.Conv2D(2, 3)(x / 127.5 - 1))).inputs
         assert (found.rescales, found.shift, found.computes) == (pytest.approx(1 / 127.5), -1.0, False)
         assert found.takes_raw
 

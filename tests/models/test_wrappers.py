@@ -17,6 +17,7 @@ from edgekit.formats.reading import inspect_file
 from edgekit.frameworks.tensorflow import tf_keras, tfmot
 from edgekit.models.files.loader import load_model
 from edgekit.models.files.wrappers import is_quantization_aware
+from edgekit.models.sources.keras_source import KerasSource
 from edgekit.pipeline.stages import untrained
 from edgekit.techniques.qat_ranges import variables
 from edgekit.techniques.qat_taken import taken
@@ -113,7 +114,7 @@ def test_quantization_aware_models_keep_their_ranges(route: str, tmp_path: Path)
     assert layer_names(plain) == ["conv", "norm", "relu", "flat", "top"]
     assert layer_names(trained) == ["quantize_input_0", "conv", "norm", "relu", "flat", "top"]
     np.testing.assert_allclose(plain.predict(X, verbose=0), network_with(model).predict(X, verbose=0), atol=1e-6)
-    outcome = untrained(plain, trained)
+    outcome = untrained(KerasSource(plain, trained))
     assert outcome.float_model is plain
     saved = Saved(outcome.model, tmp_path / "saved")
     file = tmp_path / "m.tflite"

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from edgekit.bundle.recipe import Recipe, StageSpec
+from edgekit.data.fitting import Port
 from edgekit.data.lint.checks import lint
 from edgekit.data.lint.facts import data_facts
 from edgekit.data.lint.finding import Finding
-from edgekit.data.lint.model_facts import ModelFacts, ModelInput, model_facts
+from edgekit.data.lint.model_facts import ModelFacts, ModelInput
 from edgekit.errors import InputError
 from edgekit.frameworks.tensorflow import tf_keras
+from edgekit.models.sources.keras_source import KerasSource
 from edgekit.pipeline.int8_inputs import SPOILED, Subject, judge
 from edgekit.samples import NamedArrays
 from edgekit.tasks.preprocessing import Preprocessing
@@ -27,14 +28,19 @@ N = 400
 
 
 class Model:
-    """Answers as a function of its inputs does."""
+    """A source that predicts as a function of its inputs does."""
 
-    def __init__(self, function: Callable[..., Any], *dtypes: str) -> None:
+    format = "keras"
+
+    def __init__(self, function: Callable[..., Any], inputs: int = 1) -> None:
         self._function = function
-        self.inputs = [SimpleNamespace(dtype=dtype) for dtype in dtypes or ("float32",)]
+        self.inputs = [Port(f"input_{number}", ()) for number in range(inputs)]
 
-    def predict(self, x: Any, verbose: int = 0) -> Any:
-        return self._function(*x) if isinstance(x, list) else self._function(x)
+    def predict(self, inputs: Any) -> list[Any]:
+        return [self._function(*inputs) if isinstance(inputs, tuple) else self._function(inputs)]
+
+    def normalized_outside(self, preprocessing: Preprocessing) -> Any:
+        raise InputError("has no layers")
 
 
 def classes_of(values: np.ndarray) -> np.ndarray:
@@ -42,9 +48,8 @@ def classes_of(values: np.ndarray) -> np.ndarray:
     return np.stack([values, -values], axis=1)
 
 
-def subject(x: Any, model: Model, head: Head | None = None, **more: Any) -> Subject:
-    names = tuple(more) or ("x",)
-    return Subject(model, Preprocessing(), names, x[: N // 2], x[N // 2 :], Task((head or Head(),)))
+def subject(x: Any, model: Any, head: Head | None = None) -> Subject:
+    return Subject(model, Preprocessing(), x[: N // 2], x[N // 2 :], Task((head or Head(),)))
 
 
 def findings(x: Any, model: ModelFacts | None = None) -> list[Finding]:
@@ -149,9 +154,9 @@ def test_several_inputs_have_a_scale_each() -> None:
     x = NamedArrays({"a": windows(1, 1), "b": windows(0.5, 300)})
     [found] = findings(x)
     assert "erases 1 of 2 channels of b: number 0" in found.sentence
-    model = Model(lambda a, b: classes_of(b[:, :, 0].mean(axis=1)), "float32", "float32")
+    model = Model(lambda a, b: classes_of(b[:, :, 0].mean(axis=1)), 2)
     with pytest.raises(InputError):
-        judge([found], subject(x, model, a=1, b=1), RECIPE, anyway=False)
+        judge([found], subject(x, model), RECIPE, anyway=False)
 
 
 def test_tokens_that_are_declared_as_floats() -> None:
@@ -190,12 +195,13 @@ def test_a_leading_batch_normalization_is_moved_outside() -> None:
     weights = np.zeros((32, 2))
     weights[::2] = [1, -1]
     last.set_weights([weights, np.zeros(2)])
-    found = findings(x, model_facts(model))
+    source = KerasSource(model)
+    found = findings(x, source.facts())
     with pytest.raises(InputError) as stopped:
-        judge(found, subject(x, model), RECIPE, anyway=False)
+        judge(found, subject(x, source), RECIPE, anyway=False)
     assert stopped.value.hint.startswith("add --normalize-outside: then ")
     taught = replace(RECIPE, name="mine", stages=(StageSpec("distill", {"teacher": "big.keras"}),))
     with pytest.raises(InputError) as stopped:  # whose teacher would get other inputs
-        judge(found, subject(x, model), taught, anyway=False)
+        judge(found, subject(x, source), taught, anyway=False)
     assert "--normalize-outside: then" not in stopped.value.hint
     assert "choose --recipe int16x8" in stopped.value.hint

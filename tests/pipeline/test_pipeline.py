@@ -248,7 +248,7 @@ def test_wrong_preprocessing_is_noticed_before_any_work(model_file: Path, learna
     assert ": --scale " in log.lines[first]
     assert not any(line.startswith("expect") for line in log.lines[:first])
     assert last == len(log.lines) - 1
-    assert "once more" in log.lines[last]
+    assert "repeated" in log.lines[last]
 
 
 @pytest.mark.parametrize(
@@ -353,7 +353,7 @@ def test_nothing_to_run(model_file: Path, learnable: Path, tmp_path: Path, schem
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda m: m.update(schema=9), "schema 9"),
+        (lambda m: m.update(schema=9), "`schema` is 9"),
         (lambda m: m.pop("artifacts"), "`artifacts` is missing"),
         (lambda m: m["artifacts"][0].update(file="../../etc/passwd"), "expected a plain file name"),
         (

@@ -14,7 +14,7 @@ from edgekit.bundle.manifest import Bundle, Manifest
 from edgekit.bundle.recipe import StageSpec
 from edgekit.data.dataset import build
 from edgekit.data.split import split
-from edgekit.pipeline.advice import after_stages, conclude
+from edgekit.pipeline.advice import Conclusion, after_stages, conclude
 from edgekit.pipeline.check import Outputs
 from edgekit.pipeline.quality import Part, described, judge, part_to_check
 from edgekit.report.bundle_table import bundle_table
@@ -89,23 +89,22 @@ def test_what_to_try_is_typed_as_it_stands() -> None:
     part, task = Part("test", None, None), Task((Head("y", "classification"),))
     tested = judge(part, outputs("m", SCORES), [outputs("a", wrong(234)), outputs("b", wrong(234))], (Y,), task)
     checked = judge(part, outputs("m", wrong(234)), [outputs("a", wrong(234))], (Y,), task)
-    source: Any = SimpleNamespace(model=SimpleNamespace(layers=[1]))
+    source: Any = SimpleNamespace(layer_types={"Dense"}, untrainable="")
     found = conclude(checked, tested, specs, stages, ledger, source)
-    assert found["large"]
-    assert len(found["lost"]) == 1
-    assert found["lost"][0].startswith("a, b: accuracy 76.60 %")
-    assert "prune:" in found["advice"]
+    assert found.large
+    assert len(found.lost) == 1
+    assert found.lost[0].startswith("a, b: accuracy 76.60 %")
+    assert "prune:" in found.advice
     of_export = conclude(tested, None, [], [], [], source)
-    assert "--recipe qat" in of_export["advice"]
-    assert "percentile" in of_export["advice"]
-    recurrent: Any = SimpleNamespace(model=SimpleNamespace(layers=[type("LSTM", (), {})()]))
-    nested: Any = SimpleNamespace(model=SimpleNamespace(layers=[recurrent.model]))
-    for source_with_state in (recurrent, nested):
-        advice = conclude(tested, None, [], [], [], source_with_state)["advice"]
-        assert advice.startswith("try --recipe dynamic")
-    assert conclude(checked, None, [], [], [], source) == {}
+    assert "--recipe qat" in of_export.advice
+    assert "percentile" in of_export.advice
+    recurrent: Any = SimpleNamespace(layer_types={"LSTM", "Dense"}, untrainable="")
+    assert conclude(tested, None, [], [], [], recurrent).advice.startswith("try --recipe dynamic")
+    file: Any = SimpleNamespace(layer_types=set(), untrainable="a file")
+    assert "all-schemes" in conclude(tested, None, [], [], [], file).advice
+    assert conclude(checked, None, [], [], [], source) == Conclusion()
     trained = conclude(tested, tested, specs, stages, ledger, source)
-    assert "--stage quantize:epochs=10" in trained["advice"]  # the float file is as good as ever
+    assert "--stage quantize:epochs=10" in trained.advice  # the float file is as good as ever
 
 
 def test_a_model_is_judged_on_samples_that_it_has_not_seen() -> None:

@@ -11,7 +11,7 @@ from edgekit.bundle.manifest import Bundle
 from edgekit.bundle.recipe import Recipe, named_recipes, parse_stage
 from edgekit.formats.reading import inspect_file
 from edgekit.pipeline.run import compress
-from edgekit.pipeline.stages import check_order
+from edgekit.techniques.stage import check_order
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.usefixtures("one_latency_round")]
 

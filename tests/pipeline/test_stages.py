@@ -24,10 +24,10 @@ from edgekit.formats.reading import inspect_file
 from edgekit.frameworks.tensorflow import tf_keras
 from edgekit.models.training.checkpoint import Checkpoint
 from edgekit.pipeline.run import compress as compress_trained
-from edgekit.pipeline.stages import check_order
 from edgekit.report.ledger_table import ledger_table
 from edgekit.techniques import finetune
 from edgekit.techniques.registry import resolve
+from edgekit.techniques.stage import check_order
 
 pytestmark = pytest.mark.usefixtures("one_latency_round")
 compress = partial(compress_trained, anyway=True)  # the models here are not trained
@@ -134,7 +134,7 @@ def test_the_same_job_twice_at_once(
     model_file: Path, npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def meanwhile(*_: Any) -> None:
-        with pytest.raises(InputError, match="another edgekit is at this very job"):
+        with pytest.raises(InputError, match="another edgekit process is running this job"):
             compress(model_file, str(npz), RECIPE, tmp_path / "second")
         raise KeyboardInterrupt
 

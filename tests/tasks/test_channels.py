@@ -46,7 +46,7 @@ def test_a_flattened_channel_is_named_though_the_whole_agrees() -> None:
         judged = judge(Part("test", None, None), reference, [file], reference.real, Task((head,)))
         assert judged.losses[0].large
         found = conclude(judged, None, [], [], [], Any)  # type: ignore[arg-type]
-        assert "outputs of their own" in found["advice"]
+        assert "outputs of their own" in found.advice
 
 
 @pytest.mark.parametrize(

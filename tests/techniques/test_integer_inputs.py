@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.data.lint.model_facts import model_facts
 from edgekit.errors import InputError
 from edgekit.frameworks.tensorflow import tensorflow, tf_keras
+from edgekit.models.keras.facts import keras_facts
 from edgekit.techniques.integer_inputs import check_inputs, with_float_inputs
 from edgekit.techniques.qat_preflight import prepare
 from edgekit.techniques.qat_ranges import calibrate
@@ -41,7 +41,7 @@ def text(wrapped: bool = False) -> Any:
 @pytest.mark.parametrize("cast", ["layer", "operation"])
 def test_bytes_are_numbers(cast: str) -> None:
     model = image(cast)
-    assert model_facts(model).inputs[0].takes_raw  # 0 to 255, as they are
+    assert keras_facts(model).inputs[0].takes_raw  # 0 to 255, as they are
     prepared = prepare(model, BYTES)
     assert prepared.findings[0].layer == "image"
     assert "takes float32 now" in prepared.findings[0].action

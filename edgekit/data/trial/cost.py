@@ -1,36 +1,31 @@
-"""About how many multiplications a model takes: enough to say on how many samples a trial may run it."""
+"""About how many multiplications a sample takes: enough to decide on how many samples a trial may run a model."""
 
 from __future__ import annotations
 
-import math
-from typing import Any
-
-from edgekit.data.lint.model_facts import flat_layers
-
-PER_SAMPLE = 3e6
-"""What calling costs besides, in multiplications of the same time; of a file, run sample by sample, `PER_RUN`."""
-PER_RUN = 1e7
-SLOWER = 4.0
+_PER_CALL = 3e6
+"""What calling a model costs besides, in multiplications of the same time; a file, run by sample, `_PER_RUN`."""
+_PER_RUN = 1e7
+_SLOWER = 4.0
 """A file runs on one thread."""
-REUSED = 100
+_REUSED = 100
 """How often a weight is used, where nothing tells."""
 
 
-def about_macs(model: Any) -> float:
-    """Return multiplications of one sample, with what calling costs."""
-    if hasattr(model, "layers"):
-        return PER_SAMPLE + sum(map(_of_layer, flat_layers(model)))
-    macs = getattr(model, "macs", None)
-    if macs is not None:
-        return PER_RUN + SLOWER * float(macs)
-    return PER_SAMPLE + REUSED * float(model.count_params())
+def of_model(macs: float) -> float:
+    """Return the cost of a sample of a model with layers that takes `macs` multiplications."""
+    return _PER_CALL + macs
 
 
-def _of_layer(layer: Any) -> float:
-    weights = sum(math.prod(weight.shape) for weight in getattr(layer, "weights", ()) if len(weight.shape) > 1)
-    try:
-        shapes = [tuple(layer.output_shape), tuple(layer.input_shape)]
-        positions = max(math.prod(size or 1 for size in shape[1:-1]) for shape in shapes if len(shape) > 2)
-    except (AttributeError, TypeError, ValueError):  # several outputs, or none yet
-        return float(weights)
-    return float(weights * positions)
+def of_file(macs: float | None, parameters: float) -> float:
+    """Return the cost of a sample of a file; from the number of its parameters where `macs` is not known."""
+    return of_parameters(parameters) if macs is None else _PER_RUN + _SLOWER * macs
+
+
+def of_file_of_size(size: int) -> float:
+    """Return the cost of a sample of a file that is only known by its size in bytes, as of float32 weights."""
+    return of_file(_REUSED * size / 4, 0)
+
+
+def of_parameters(parameters: float) -> float:
+    """Return the cost of a sample of a model of which only the number of parameters is known."""
+    return of_model(_REUSED * parameters)

@@ -17,7 +17,7 @@ from edgekit.export.foreign import from_onnx, from_tflite
 from edgekit.models.files.file_model import FileModel
 from edgekit.progress import Progress
 
-_SCHEMES = {"tflite": from_tflite.SCHEMES, "onnx": from_onnx.SCHEMES}
+SCHEMES = {"tflite": from_tflite.SCHEMES, "onnx": from_onnx.SCHEMES}
 
 
 def plan_file(format_: str, recipe: Recipe) -> list[tuple[str, str]]:
@@ -38,7 +38,7 @@ def plan_file(format_: str, recipe: Recipe) -> list[tuple[str, str]]:
             "choose a recipe without stages, such as int8, or give the Keras model that the file was made of",
             code="source-not-trainable",
         )
-    schemes = _SCHEMES[format_]
+    schemes = SCHEMES[format_]
     wanted = [(format_, s) for s in recipe.schemes if s in schemes and format_ in recipe.formats]
     if not wanted:
         raise ConversionError(

@@ -30,9 +30,9 @@ def asking(model: Any) -> Ask:
     """Return a function that answers as `model.predict` does.
 
     Args:
-        model: a tf_keras model, or what has a `predict` of its own, such as a file.
+        model: a tf_keras model.
     """
-    if not hasattr(model, "layers") or any(tensor.shape[0] is not None for tensor in model.inputs):
+    if any(tensor.shape[0] is not None for tensor in model.inputs):
         return lambda inputs: predicted(model, inputs)
     tf = tensorflow()
     signature = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in model.inputs]

@@ -10,12 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edgekit.bundle.recipe import Recipe
 from edgekit.errors import InputError
 from edgekit.frameworks.layers.knowledge import Values
 from edgekit.frameworks.layers.register import names
@@ -23,7 +21,6 @@ from edgekit.frameworks.tensorflow import tf_keras
 from edgekit.models.keras.rebuild import rebuild
 from edgekit.samples import Array
 from edgekit.tasks.preprocessing import Preprocessing
-from edgekit.tasks.task import Task
 
 
 @dataclass(frozen=True)
@@ -79,27 +76,6 @@ def normalize_outside(model: Any, preprocessing: Preprocessing, names: Sequence[
     made = rebuild(flat, lambda layer: [] if layer.name in dropped else None)
     together = Preprocessing(inputs=tuple(fed.items())) if len(names) > 1 else fed[names[0]]
     return Outside(made, together, tuple(sorted(dropped)))
-
-
-def check_outside(recipe: Recipe, task: Task | None) -> None:
-    """Raise `InputError` if other inputs of the model would make a run mean something else.
-
-    Args:
-        recipe: what is to be done.
-        task: what the outputs are for; None where that is not known yet.
-    """
-    if task is not None and task.main.kind == "reconstruction":
-        raise InputError(
-            "--normalize-outside: an autoencoder is judged against its inputs, which would be others",
-            "leave the option out",
-        )
-    named = {value for spec in recipe.stages for key, value in spec.options.items() if key in ("teacher", "student")}
-    files = sorted(value for value in named if Path(str(value)).suffix)
-    if files:
-        raise InputError(
-            f"--normalize-outside: {', '.join(files)} would get the model's new inputs, not those it was trained on",
-            "leave the option out, or distil first, into a bundle whose .keras file is compressed with it",
-        )
 
 
 _AFFINE = names(lambda row: bool(row.export.affine))

@@ -10,8 +10,8 @@ import pytest
 
 from edgekit.errors import InputError
 from edgekit.frameworks.tensorflow import tf_keras
+from edgekit.models.keras.outside import normalize_outside
 from edgekit.tasks.preprocessing import Preprocessing
-from edgekit.techniques.outside import normalize_outside
 
 pytestmark = pytest.mark.tensorflow
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), dtype=np.uint8)

@@ -17,10 +17,12 @@ from edgekit.bundle.recipe import Recipe
 from edgekit.data.dataset import Dataset, build
 from edgekit.errors import InputError
 from edgekit.frameworks.tensorflow import tensorflow, tf_keras
-from edgekit.pipeline.open_inputs import Asked, settled_sizes
+from edgekit.pipeline.input_sizes import InputOptions, settled_sizes
 from edgekit.pipeline.run import compress
+from tests.support.raised import raised
 from tests.support.tiny_onnx import constant, save, value
 
+RATE = InputOptions(values={"sr": 16000.0})
 INT8 = Recipe("int8", schemes=("float32", "int8"), formats=("tflite", "onnx"), calibration_samples=40, check_samples=10)
 QUICK = Plan(processes=1, min_samples=3, min_seconds=0.0)
 X = np.random.default_rng(0).random((120, 20)).astype(np.float32)
@@ -81,44 +83,48 @@ def test_bench_takes_sizes_from_the_data_and_the_value_goes_to_the_device(tmp_pa
     assert measured.accuracy["value"] < 1e-5  # with another rate it would be 0.5 and more
 
 
-def sizes(inputs: dict[str, Any], x: Any, asked: Asked = Asked(), layout: str = "") -> dict[str, tuple[int, ...]]:
+def sizes(
+    inputs: dict[str, Any], x: Any, options: InputOptions = InputOptions(), layout: str = ""
+) -> dict[str, tuple[int, ...]]:
     data: Dataset = build("d", {"x_train": x, "x_test": x}, "d")
-    return settled_sizes("m", inputs, asked, data, dict.fromkeys(inputs, layout))
+    return settled_sizes("m", inputs, options, data, dict.fromkeys(inputs, layout))
 
 
 def test_sizes_come_from_the_data_and_what_was_asked_goes_before() -> None:
     image = np.zeros((4, 6, 8, 3), np.float32)
     assert sizes({"x": (None, None, None, 3)}, image) == {"x": (1, 6, 8, 3)}
     assert sizes({"x": (None, 3, None, None)}, image, layout="NCHW") == {"x": (1, 3, 6, 8)}
-    assert sizes({"x": (None, None, None, 3)}, image, Asked({"x": (1, 5, 5, 3)})) == {"x": (1, 5, 5, 3)}
+    assert sizes({"x": (None, None, None, 3)}, image, InputOptions({"x": (1, 5, 5, 3)})) == {"x": (1, 5, 5, 3)}
     assert sizes({"x": (None, None, 3)}, np.zeros((4, 9, 3), np.float32)) == {"x": (1, 9, 3)}
     assert sizes({"x": (None, None, None, 1)}, np.zeros((4, 9, 7), np.float32)) == {"x": (1, 9, 7, 1)}
     both = {"a": np.zeros((4, 5), np.float32), "b": np.zeros((4, 6), np.float32)}
     inputs = {"b": (None, None), "a": (None, None), "sr": ()}
-    assert sizes(inputs, both, Asked(values={"sr": 1.0})) == {"b": (1, 6), "a": (1, 5)}
+    assert sizes(inputs, both, InputOptions(values={"sr": 1.0})) == {"b": (1, 6), "a": (1, 5)}
 
 
 def test_what_nothing_tells_is_asked_for_in_one_message() -> None:
     x = np.zeros((4, 9), np.float32)
-    with pytest.raises(InputError) as caught:
+    asked = "--input-shape x=1,N,3 --input-shape h=1,N --input-value sr=V, with numbers for N and V"
+    with raised("input-shape-open", asked):
         sizes({"x": (None, None, 3), "h": (None, None), "sr": ()}, x)
-    assert (
-        caught.value.hint
-        == "say it: --input-shape x=1,N,3 --input-shape h=1,N --input-value sr=V, with numbers for N and V"
-    )
-    with pytest.raises(InputError, match="input-shape x=1,9,4: does not fit m, whose input has the shape"):
-        sizes({"x": (None, None, 3)}, x, Asked({"x": (1, 9, 4)}))
-    with pytest.raises(InputError, match="input-value rate: the model has no input of this name"):
-        sizes({"x": (None, 9)}, x, Asked(values={"rate": 1.0}))
+    with raised("input-shape-mismatch", "--input-shape x=1,9,4", "?×?×3"):
+        sizes({"x": (None, None, 3)}, x, InputOptions({"x": (1, 9, 4)}))
+    with raised("input-unknown", "--input-value rate", "the inputs are: x"):
+        sizes({"x": (None, 9)}, x, InputOptions(values={"rate": 1.0}))
 
 
 @pytest.mark.tensorflow
 def test_an_onnx_file_is_settled(tmp_path: Path, npz: Path) -> None:
     path = voice(tmp_path / "v.onnx")
-    with pytest.raises(InputError, match="input `sr` holds one number"):
+    with raised("input-shape-open", "input `sr` holds one number"):
         compress(path, str(npz), INT8, tmp_path / "out", preprocessing={"scale": 1.0})
     bundle = compress(
-        path, str(npz), INT8, tmp_path / "out", preprocessing={"scale": 1.0}, asked=Asked(values={"sr": 16000.0})
+        path,
+        str(npz),
+        INT8,
+        tmp_path / "out",
+        preprocessing={"scale": 1.0},
+        inputs=RATE,
     )
     artifact = bundle.manifest.artifacts[0]
     assert [(spec.name, spec.shape) for spec in artifact.inputs] == [("audio", (1, 20)), ("state", (1, 7))]
@@ -156,7 +162,12 @@ def test_functions_and_tflite_files_are_settled(kind: str, tmp_path: Path) -> No
     recipe = Recipe("float", schemes=("float32",), formats=("tflite",), check_samples=10)
     how = {"scale": 1.0}
     bundle = compress(
-        path, str(tmp_path / "x.npz"), recipe, tmp_path / "out", preprocessing=how, asked=Asked(values={"sr": 16000.0})
+        path,
+        str(tmp_path / "x.npz"),
+        recipe,
+        tmp_path / "out",
+        preprocessing=how,
+        inputs=RATE,
     )
     artifact = bundle.manifest.artifacts[0]
     assert [spec.shape for spec in artifact.inputs] == [(1, 9, 3)]

@@ -1,0 +1,60 @@
+"""What becomes of a source, by its format: a Keras model is converted, a file is quantized again as what it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from edgekit.bundle.recipe import Recipe
+from edgekit.export.exporter import Exported, export, plan
+from edgekit.export.foreign.from_file import SCHEMES, export_file, plan_file
+from edgekit.export.honest import kept_promises
+from edgekit.export.tflite.convert import Calibration
+from edgekit.models.sources.source import Format
+from edgekit.progress import Progress
+
+
+def plan_source(format_: Format, recipe: Recipe) -> list[tuple[str, str]]:
+    """Return the format and scheme of every file that a recipe makes of a source.
+
+    Raises:
+        InputError: the recipe trains, and the source is a file.
+        ConversionError: nothing can be made.
+    """
+    return plan(recipe) if format_ == "keras" else plan_file(format_, recipe)
+
+
+def takes_scheme(format_: Format, scheme: str) -> bool:
+    """Return whether a file of this scheme can be made of a source."""
+    return format_ == "keras" or scheme in SCHEMES[format_]
+
+
+def export_source(
+    format_: Format,
+    model: Any,
+    float_model: Any,
+    recipe: Recipe,
+    calibration: Calibration,
+    folder: Path,
+    name: str,
+    progress: Progress,
+) -> list[Exported]:
+    """Write what `plan_source` says, and check that every file is what its name promises.
+
+    Args:
+        format_: of the source.
+        model: a `FileModel`; or what the stages made of the source, a tf_keras or plain model.
+        float_model: of a model trained with fake quantization the same weights without it; else None.
+        recipe: what to make.
+        calibration: preprocessed samples, float32 (n, ...); a tuple for several inputs.
+        folder: where to write.
+        name: the files are called `NAME-SCHEME.FORMAT`.
+        progress: notified of every file.
+
+    Raises:
+        ConversionError: a file cannot be made.
+    """
+    if format_ == "keras":
+        return kept_promises(export(model, recipe, calibration, folder, name, progress, float_model), progress)
+    arrays = list(calibration) if isinstance(calibration, tuple) else [calibration]
+    return kept_promises(export_file(model, recipe, arrays, folder, name, progress), progress)

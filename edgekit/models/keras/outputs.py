@@ -1,0 +1,25 @@
+"""What the tensors that leave a Keras model are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgekit.data.fitting import INTEGERS
+from edgekit.samples import dtype_name
+
+
+def is_integer(tensor: Any) -> bool:
+    """Return whether an output of a model holds integers or truth values."""
+    return dtype_name(tensor) in INTEGERS
+
+
+def last_activation(tensor: Any) -> str:
+    """Return the name of the activation that a Keras tensor comes out of; empty if that is not known."""
+    layer: Any = getattr(getattr(tensor, "_keras_history", None), "layer", None)
+    while getattr(layer, "layers", None) and getattr(layer, "outputs", None):  # a model as the last layer
+        if len(layer.outputs) > 1:
+            return ""
+        layer = getattr(getattr(layer.outputs[0], "_keras_history", None), "layer", None)
+    function = getattr(layer, "activation", None)
+    name = getattr(function, "__name__", "") if function is not None else ""
+    return {"softmax_v2": "softmax", "sigmoid_v2": "sigmoid"}.get(name, name)

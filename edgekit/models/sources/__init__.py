@@ -1,0 +1,1 @@
+"""Source models: what is compressed, whatever kind it is of."""

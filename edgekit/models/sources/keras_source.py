@@ -1,0 +1,105 @@
+"""A Keras model as a source: everything can be made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from edgekit.data.fitting import Port, ports
+from edgekit.data.lint.model_facts import ModelFacts
+from edgekit.data.trial import cost
+from edgekit.errors import InputError
+from edgekit.formats.identifiers import identifiers
+from edgekit.models.files.settled import settled_keras
+from edgekit.models.keras.asking import asking, predicted
+from edgekit.models.keras.facts import flat_layers, keras_facts
+from edgekit.models.keras.macs import about_macs
+from edgekit.models.keras.outputs import last_activation
+from edgekit.models.keras.outside import normalize_outside
+from edgekit.models.sources.source import Format, NormalizedOutside, Predict, Shape, Sizes, Values
+from edgekit.samples import Array
+from edgekit.tasks.preprocessing import Preprocessing
+
+
+@dataclass(frozen=True)
+class KerasSource:
+    """A tf_keras model, sequential or functional.
+
+    Attributes:
+        model: the model, in floating point.
+        quantized: the same with the fake quantization it was trained with, or None.
+    """
+
+    model: Any
+    quantized: Any = None
+    format: Format = "keras"
+    untrainable: str = ""
+
+    @property
+    def inputs(self) -> tuple[Port, ...]:
+        """Named as in the files made of it."""
+        return tuple(ports(identifiers(self.model.input_names), self.model.inputs))
+
+    @property
+    def outputs(self) -> tuple[Port, ...]:
+        """Likewise."""
+        return tuple(ports(identifiers(self.model.output_names), self.model.outputs))
+
+    @property
+    def input_shapes(self) -> Mapping[str, Shape]:
+        """As the layers were built for."""
+        names = identifiers(self.model.input_names)
+        return {name: tuple(tensor.shape) for name, tensor in zip(names, self.model.inputs, strict=True)}
+
+    @property
+    def activations(self) -> tuple[str, ...]:
+        """Of the last layers."""
+        return tuple(map(last_activation, self.model.outputs))
+
+    @property
+    def layer_types(self) -> frozenset[str]:
+        """Of nested models their layers'."""
+        return frozenset(type(layer).__name__ for layer in flat_layers(self.model))
+
+    @property
+    def parameters(self) -> int:
+        """Trainable or not."""
+        return int(self.model.count_params())
+
+    @property
+    def cost(self) -> float:
+        """From the shapes of weights and outputs."""
+        return cost.of_model(about_macs(self.model))
+
+    def facts(self) -> ModelFacts:
+        """Look at its first layers."""
+        return keras_facts(self.model)
+
+    def predict(self, inputs: Any) -> list[Array]:
+        """As `model.predict`."""
+        return predicted(self.model, inputs)
+
+    def predictor(self) -> Predict:
+        """Compiled, without the half second that Keras's `predict` takes each time."""
+        return asking(self.model)
+
+    def settled(self, sizes: Sizes, values: Values) -> KerasSource:
+        """Call the same layers on inputs of these sizes."""
+        own = dict(zip(identifiers(self.model.input_names), self.model.input_names, strict=True))
+        by_own_name = {own[n]: sizes[n] for n in sizes}, {own[n]: values[n] for n in values}
+        quantized = None if self.quantized is None else settled_keras(self.quantized, *by_own_name)
+        return replace(self, model=settled_keras(self.model, *by_own_name), quantized=quantized)
+
+    def try_out(self) -> None:
+        """Do nothing: Keras has called its layers already."""
+
+    def normalized_outside(self, preprocessing: Preprocessing) -> NormalizedOutside:
+        """Build it again without these layers."""
+        if self.quantized is not None:
+            raise InputError(
+                f"--normalize-outside: {self.model.name} was trained with fake quantization, with these layers inside",
+                "leave the option out",
+            )
+        made = normalize_outside(self.model, preprocessing, [port.name for port in self.inputs])
+        return NormalizedOutside(replace(self, model=made.model), made.preprocessing, made.layers)

@@ -1,0 +1,61 @@
+"""What `compress` is asked for, and what can be refused before a model or data are opened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from edgekit.bundle.manifest import MANIFEST, strangers
+from edgekit.bundle.recipe import Recipe
+from edgekit.export.sources import plan_source
+from edgekit.files.destinations import prove_bundle
+from edgekit.models.sources.file_source import source_format
+from edgekit.pipeline.input_sizes import InputOptions
+from edgekit.pipeline.outside import check_outside
+from edgekit.progress import SILENT, Progress
+from edgekit.schema.types import JsonValue
+from edgekit.techniques.registry import resolve
+from edgekit.techniques.stage import Stage, check_order
+
+
+@dataclass(frozen=True)
+class Request:
+    """A run of `compress`, as its parameters say; see there.
+
+    Attributes:
+        stages: of the recipe, resolved.
+    """
+
+    model: Path | None
+    data: str
+    recipe: Recipe
+    out: Path
+    preprocessing: Mapping[str, JsonValue] = field(default_factory=dict)
+    allow_unsafe: bool = False
+    metric: str | None = None
+    task: str = ""
+    custom: Sequence[str] = ()
+    force: bool = False
+    fresh: bool = False
+    anyway: bool = False
+    inputs: InputOptions = field(default_factory=InputOptions)
+    progress: Progress = SILENT
+    stages: tuple[Stage, ...] = ()
+
+    def checked(self) -> Request:
+        """Return it with its stages, and the recipe with its preprocessing.
+
+        Raises:
+            InputError: the stages cannot follow each other, or nothing trains a model like this.
+            ConversionError: nothing can be made of a model like this.
+            OutputError: `out` exists, or cannot be written.
+        """
+        prove_bundle(self.out, self.model, self.data, force=self.force, marker=MANIFEST, strangers=strangers)
+        name = self.recipe.name
+        stages = [resolve(spec, f"recipe {name}: stage[{i}]") for i, spec in enumerate(self.recipe.stages)]
+        check_order(stages)
+        plan_source(source_format(self.model), self.recipe)
+        if self.recipe.normalize_outside:
+            check_outside(self.recipe, None)
+        return replace(self, recipe=self.recipe.with_preprocessing(self.preprocessing), stages=tuple(stages))
