@@ -12,13 +12,25 @@ from pathlib import Path
 from typing import Annotated, Any, NotRequired, TypedDict
 
 from edgekit.bundle.ledger import Entry
-from edgekit.bundle.schemes import FORMATS, SCHEMES
+from edgekit.bundle.recipe_file import Scheme
+from edgekit.bundle.schemes import FORMATS
 from edgekit.errors import InputError
 from edgekit.files.whole import gzip_bytes, sha256, write_json
 from edgekit.schema.document import open_regular
 from edgekit.schema.gate import read, read_json
 from edgekit.schema.mixups import recognised
-from edgekit.schema.rules import AnyFloat, Count, Digest, Holding, Natural, PlainName, Range, Sized, Wrong, one_of
+from edgekit.schema.rules import (
+    AnyFloat,
+    Count,
+    Digest,
+    Holding,
+    Natural,
+    PlainName,
+    Range,
+    Sized,
+    Wrong,
+    one_of,
+)
 from edgekit.schema.versions import Versions
 from edgekit.tasks.channels import LostChannel
 from edgekit.tasks.metrics import ScoreForm
@@ -44,7 +56,7 @@ class Artifact:
 
     file: PlainName
     format: Annotated[str, one_of(*FORMATS)]
-    scheme: Annotated[str, one_of(*SCHEMES)]
+    scheme: Scheme
     sha256: Digest
     bytes: Natural
     gzip_bytes: Natural
@@ -68,7 +80,7 @@ class Artifact:
         percent = math.floor(1000 * share) / 10  # what is not all is not called 100.0 %
         return f"{self.file}: {percent:.1f} % of the bytes of its weights are in 8 bits or fewer"
 
-    def check(self) -> None:
+    def check_consistent(self) -> None:
         """Raise `Wrong` for a file that is not called as its format is."""
         if not self.file.endswith(SUFFIXES[self.format]):
             raise Wrong(f"is {quoted(self.file)}, expected a name that ends in {SUFFIXES[self.format]}", path=("file",))
@@ -188,7 +200,7 @@ class Manifest:
         hint = "the bundle is damaged: copy it again, or compress again"
         return read(cls, value, source, "bundle manifest", hint, VERSIONS)
 
-    def check(self) -> None:
+    def check_consistent(self) -> None:
         """Raise `Wrong` for names that are given twice, and for metrics that would run code or that nobody knows."""
         seen = {MANIFEST.casefold()}
         places: list[tuple[tuple[str | int, ...], str]] = [

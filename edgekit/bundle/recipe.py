@@ -35,26 +35,33 @@ samples = 1000                            # test samples in the bundle, for meas
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
 
-from edgekit.bundle.schemes import FORMATS, SCHEMES
+from edgekit.bundle.recipe_file import (
+    CALIBRATION_METHODS,
+    VERSIONS,
+    CalibrationTable,
+    CheckTable,
+    EvalTable,
+    ExportTable,
+    OptionValue,
+    RecipeFile,
+)
 from edgekit.errors import InputError
 from edgekit.schema.document import parse_toml, read_text
+from edgekit.schema.gate import read
 from edgekit.schema.mixups import recognised
-from edgekit.schema.toml import LARGEST, Table, document, key_toml, nearest_or_file, to_toml
-from edgekit.text.printable import plain_name, quoted, visible
+from edgekit.schema.rules import Line
+from edgekit.schema.toml import key_toml, nearest, nearest_or_file, to_toml
+from edgekit.schema.types import JsonMapping, JsonValue
+from edgekit.text.printable import clipped, plain_name, quoted, visible
 
-SCHEMA = 1
-CALIBRATION_METHODS = ("minmax", "percentile", "mse")
 LARGEST_FILE = 1 << 20
-MOST_SAMPLES = 2**31 - 1
-FEEDING = ("scale", "mean", "std", "layout", "channels")
 
 
 @dataclass(frozen=True)
@@ -62,7 +69,7 @@ class StageSpec:
     """One training stage of a recipe: its registered name and its options as written, not yet checked."""
 
     use: str
-    options: Mapping[str, Any]
+    options: JsonMapping
 
 
 @dataclass(frozen=True)
@@ -73,18 +80,18 @@ class Recipe:
     description: str = ""
     seed: int = 0
     stages: tuple[StageSpec, ...] = ()
-    schemes: tuple[str, ...] = ("float32", "int8")
-    formats: tuple[str, ...] = FORMATS
-    calibration_samples: int = 500
-    calibration_method: str = "minmax"
-    calibration_percentile: float = 99.9
-    check_samples: int = 1000
-    eval_samples: int = 1000
-    preprocessing: Mapping[str, Any] = field(default_factory=dict)
+    schemes: tuple[str, ...] = ExportTable.schemes
+    formats: tuple[str, ...] = ExportTable.formats
+    calibration_samples: int = CalibrationTable.samples
+    calibration_method: str = CalibrationTable.method
+    calibration_percentile: float = CalibrationTable.percentile
+    check_samples: int = CheckTable.samples
+    eval_samples: int = EvalTable.samples
+    preprocessing: JsonMapping = field(default_factory=dict)
     """Fields of `Preprocessing` that are not as the model's card says; `inputs` maps names of inputs to such fields."""
     normalize_outside: bool = False
 
-    def with_preprocessing(self, given: Mapping[str, Any]) -> Recipe:
+    def with_preprocessing(self, given: JsonMapping) -> Recipe:
         """Return the recipe with fields of `preprocessing` replaced; what is given for all inputs replaces each's."""
         own, others = self.preprocessing.get("inputs", {}), given.get("inputs", {})
         inputs = {
@@ -128,7 +135,7 @@ class Recipe:
     def to_toml(self) -> str:
         """Return the recipe as TOML that `load_recipe` reads back to an equal recipe (but for its name)."""
         lines = [
-            f"schema = {SCHEMA}",
+            f"schema = {VERSIONS.newest}",
             f"description = {to_toml(self.description)}",
             f"seed = {self.seed}",
         ]
@@ -176,7 +183,8 @@ def load_recipe(name_or_path: str) -> Recipe:
         return parse(_folder().joinpath(f"{name_or_path}.toml").read_text(encoding="utf-8"), name_or_path, name_or_path)
     path = Path(name_or_path).expanduser()
     if path.suffix != ".toml" and not path.exists():
-        raise InputError(f"no recipe `{name_or_path}`", nearest_or_file(name_or_path, named_recipes()))
+        hint = nearest_or_file(name_or_path, named_recipes())
+        raise InputError(f"no recipe `{clipped(name_or_path)}`", hint, code="unknown-name")
     with recognised(path, "recipe"):
         return parse(read_text(path, "recipe", LARGEST_FILE), plain_name(path.stem, 100), str(path))
 
@@ -187,39 +195,26 @@ def parse(text: str, name: str, source: str) -> Recipe:
     Raises:
         InputError: as for `load_recipe`.
     """
-    keys = ("description", "seed", "stage", "export", "preprocessing", "calibration", "check", "eval")
-    top = document(text, source, SCHEMA, keys)
-    export, calibration, check, evaluation = (top.table(key) for key in ("export", "calibration", "check", "eval"))
-    export.allow("schemes", "formats")
-    calibration.allow("samples", "method", "percentile")
-    for table in (check, evaluation):
-        table.allow("samples")
-    usual = Recipe(name)
-    feeding = top.table("preprocessing")
-    feeding.allow(*FEEDING, "inputs", "normalize_outside")
+    file: RecipeFile = read(RecipeFile, parse_toml(text, source), source, "recipe", versions=VERSIONS)
     return Recipe(
         name=name,
-        description=top.get("description", str, "", prose=True),
-        seed=top.get("seed", int, 0, lambda v: 0 <= v < 2**32, "0 to 4294967295"),
-        stages=tuple(_stage(value, source, index) for index, value in enumerate(top.get("stage", list, []))),
-        schemes=export.choices("schemes", tuple(SCHEMES), usual.schemes),
-        formats=export.choices("formats", FORMATS, usual.formats),
-        calibration_samples=calibration.get("samples", int, usual.calibration_samples, _positive, "1 to 2147483647"),
-        calibration_method=calibration.get(
-            "method", str, "minmax", CALIBRATION_METHODS.__contains__, " or ".join(CALIBRATION_METHODS)
-        ),
-        calibration_percentile=float(
-            calibration.get(
-                "percentile", (int, float), usual.calibration_percentile, lambda v: 50 <= v <= 100, "50 to 100"
-            )
-        ),
-        check_samples=check.get("samples", int, usual.check_samples, _positive, "1 to 2147483647"),
-        eval_samples=evaluation.get(
-            "samples", int, usual.eval_samples, lambda v: 0 <= v <= MOST_SAMPLES, "0 to 2147483647"
-        ),
-        preprocessing=_feeding(feeding, source) | _inputs(feeding.table("inputs"), source),
-        normalize_outside=feeding.get("normalize_outside", bool, False),
+        description=file.description,
+        seed=file.seed,
+        stages=tuple(map(_stage, file.stage)),
+        schemes=file.export.schemes,
+        formats=file.export.formats,
+        calibration_samples=file.calibration.samples,
+        calibration_method=file.calibration.method,
+        calibration_percentile=file.calibration.percentile,
+        check_samples=file.check.samples,
+        eval_samples=file.eval.samples,
+        preprocessing=file.preprocessing_fields(),
+        normalize_outside=file.preprocessing.get("normalize_outside", False),
     )
+
+
+def _stage(table: JsonMapping) -> StageSpec:
+    return StageSpec(table["use"], {key: value for key, value in table.items() if key != "use"})
 
 
 def known_calibration(name: str) -> str:
@@ -229,8 +224,12 @@ def known_calibration(name: str) -> str:
         InputError: there is none of this name.
     """
     if name not in CALIBRATION_METHODS:
-        raise InputError(f"no calibration method `{visible(name)}`", f"one of {', '.join(CALIBRATION_METHODS)}")
+        hint = nearest(name, CALIBRATION_METHODS)
+        raise InputError(f"no calibration method `{visible(name)}`", hint, code="unknown-name")
     return name
+
+
+_EXAMPLE = "e.g. --stage prune:amount=0.5,epochs=3"
 
 
 def parse_stage(text: str) -> StageSpec:
@@ -240,128 +239,36 @@ def parse_stage(text: str) -> StageSpec:
         InputError: the text is not of this form.
     """
     use, _, options = text.partition(":")
-    told = visible(text if len(text) < 200 else text[:200] + "…")
+    shown = f"--stage {visible(text if len(text) < 200 else text[:200] + '…')}"
     if not re.fullmatch(r"\s*[A-Za-z][\w-]*\s*", use):
-        raise InputError(f"--stage {told}: names no stage", "e.g. --stage prune:amount=0.5,epochs=3")
-    found: dict[str, Any] = {}
+        raise InputError(f"{shown}: names no stage", _EXAMPLE, code="stage-not-valid")
+    source = f"--stage {use.strip()}"
+    options_read: dict[str, OptionValue] = {}
     for part in re.split(r",(?![^\[]*\])", options) if options else []:
         key, equals, value = part.partition("=")
         if not equals or not key.strip() or not value.strip():
-            raise InputError(
-                f"--stage {told}: {quoted(part)} is not key=value", "e.g. --stage prune:amount=0.5,epochs=3"
-            )
+            raise InputError(f"{shown}: {quoted(part)} is not key=value", _EXAMPLE, code="stage-not-valid")
         key = key.strip()
-        _check_option(key, f"--stage {use.strip()}: a key")
-        if key in found:
-            raise InputError(f"--stage {told}: `{visible(key)}` is given twice")
-        found[key] = _word(value.strip(), f"--stage {use.strip()}")
-        _check_option(found[key], f"--stage {use.strip()}: `{visible(key)}`")
-    return StageSpec(use.strip(), found)
+        if key in options_read:
+            raise InputError(f"{source}: `{visible(key)}` is given twice", code="key-twice")
+        options_read[key] = _word(value.strip(), source)
+    return StageSpec(use.strip(), read(dict[Line, OptionValue], options_read, source, "stage"))
 
 
-def _word(text: str, source: str) -> Any:
+def _word(text: str, source: str) -> JsonValue:
     """Return what a value of TOML says; what is none is a word."""
     try:
         parsed = parse_toml(f"v = {text}", source)
     except InputError as error:
-        if ": not TOML: " in error.message:
+        if error.code == "not-toml":
             return text
         raise
     return parsed["v"] if len(parsed) == 1 else text
 
 
-def _check_option(value: Any, where: str) -> None:
-    """Raise `InputError` unless a value is one that options have: a text, a number, true or false, a list of these."""
-    for one in value if isinstance(value, list) else [value]:
-        plain = isinstance(one, str) and visible(one) == one
-        number = isinstance(one, bool) or (isinstance(one, int) and abs(one) <= LARGEST)
-        if not (plain or number or (isinstance(one, float) and math.isfinite(one))):
-            raise InputError(
-                f"{where} is {quoted(value)}", "expected a text of one line, a finite number, true or false, or a list"
-            )
-
-
-def _stage(value: Any, source: str, index: int) -> StageSpec:
-    if not isinstance(value, dict) or not isinstance(value.get("use"), str):
-        raise InputError(f"{source}: stage[{index}] needs a key `use` that names the technique")
-    for key, option in value.items():
-        _check_option(key, f"{source}: a key of `stage[{index}]`")
-        _check_option(option, f"{source}: `stage[{index}].{visible(key)}`")
-    return StageSpec(value["use"], {key: v for key, v in value.items() if key != "use"})
-
-
-def _feeding(table: Table, source: str) -> dict[str, Any]:
-    """Return the fields of `Preprocessing` that a table holds."""
-    one, several = 'a number, or text such as "1/255"', "a number, or a list of them, one a channel"
-    found = {
-        "scale": table.get("scale", object, None, _is_number, one),
-        "mean": table.get("mean", object, None, _are_numbers, several),
-        "std": table.get("std", object, None, _are_numbers, several),
-        "layout": table.get("layout", str, None),
-        "channels": table.get("channels", str, None),
-    }
-    fields = {key: _read(key, value) for key, value in found.items() if value is not None}
-    if fields:
-        from edgekit.tasks.preprocessing import Preprocessing
-
-        try:
-            Preprocessing(**fields)  # what could never be right is better refused now
-        except InputError as error:
-            raise InputError(f"{source}: {error.message}", error.hint) from error
-    return fields
-
-
-def _inputs(table: Table, source: str) -> dict[str, Any]:
-    """Return the same fields of every input that a table names, under `inputs`."""
-    named = {}
-    for name, inner in table.tables():
-        inner.allow(*FEEDING)
-        named[name] = _feeding(inner, source)
-    return {"inputs": named} if named else {}
-
-
-def _read(key: str, value: Any) -> Any:
-    if key in ("layout", "channels"):
-        return value.upper()
-    if key == "scale":
-        return number(value)
-    return tuple(number(v) for v in (value if isinstance(value, list) else [value]))
-
-
-def number(value: Any) -> float:
-    """Read `0.5`, or the text `1/255`.
-
-    Raises:
-        ValueError: it is no number.
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise ValueError(value)
-    above, slash, below = str(value).partition("/")
-    try:
-        return float(above) / float(below) if slash else float(above)
-    except ZeroDivisionError as error:
-        raise ValueError(value) from error
-
-
-def _is_number(value: Any) -> bool:
-    try:
-        number(value)
-    except ValueError:
-        return False
-    return True
-
-
-def _are_numbers(value: Any) -> bool:
-    return all(map(_is_number, value if isinstance(value, list) else [value])) and value != []
-
-
-def _feeding_lines(fields: Mapping[str, Any]) -> list[str]:
+def _feeding_lines(fields: JsonMapping) -> list[str]:
     return [f"{key} = {to_toml(value)}" for key, value in fields.items() if key != "inputs"]
 
 
-def _positive(value: int) -> bool:
-    return 1 <= value <= MOST_SAMPLES
-
-
-def _folder() -> Any:
+def _folder() -> Traversable:
     return resources.files("edgekit.bundle.recipes")

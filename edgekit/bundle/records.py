@@ -218,7 +218,7 @@ class Record:
         """
         return read(cls, value, source, "record", "the record is damaged: measure again", VERSIONS)
 
-    def check(self) -> None:
+    def check_consistent(self) -> None:
         """Raise `Wrong` where a measurement and the files do not fit each other."""
         names = [subject.name for subject in self.subjects]
         for index, name in enumerate(names):

@@ -153,7 +153,7 @@ def _numbers(text: str, option: str) -> tuple[float, ...]:
 
 
 def _number(text: str, option: str) -> float:
-    from edgekit.bundle.recipe import number
+    from edgekit.bundle.recipe_file import number
 
     try:
         return number(text)

@@ -16,7 +16,10 @@ from edgekit.files.opening import expanded, inside
 from edgekit.files.whole import atomic_file
 from edgekit.schema.document import read_text
 from edgekit.schema.mixups import recognised
-from edgekit.schema.toml import nearest_or_file, to_toml
+from edgekit.schema.toml import nearest_or_file
+from edgekit.text.printable import clipped
+
+LARGEST_FILE = 1 << 20
 
 
 def find_target(name: str, folder: Path = Path("targets"), *, trust: bool = False) -> Target:
@@ -33,10 +36,10 @@ def find_target(name: str, folder: Path = Path("targets"), *, trust: bool = Fals
         InputError: no such target, or something in it is wrong; said with file, key path and nearest valid name. Or it
             says what not everybody may.
     """
-    found = read_target(name, folder)
-    if found.place == "here" and not trust:
-        check_trust(found, _packaged(found.name))
-    return _from_environment(found)
+    target = read_target(name, folder)
+    if target.place == "here" and not trust:
+        check_trust(target, _packaged(target.name))
+    return _from_environment(target)
 
 
 def read_target(name: str, folder: Path = Path("targets")) -> Target:
@@ -46,13 +49,13 @@ def read_target(name: str, folder: Path = Path("targets")) -> Target:
     known = dict(_known(folder))
     if name not in known:
         with recognised(name, "target"):
-            raise InputError(f"unknown target `{name}`", nearest_or_file(name, known))
+            raise InputError(f"unknown target `{clipped(name)}`", nearest_or_file(name, known), code="unknown-name")
     return _read(known[name])
 
 
 def target_text(target: Target) -> str:
     """Return what a target's file holds."""
-    return read_text(Path(target.source), "target", 1 << 20)
+    return read_text(Path(target.source), "target", LARGEST_FILE)
 
 
 def distrusted(target: Target) -> list[str]:
@@ -92,23 +95,34 @@ def copy_target(name: str, folder: Path, to: str | None = None, host: str | None
     target = read_target(name)
     to = to or target.name
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", to):
-        raise InputError(f"--as {to}: a target's name is of letters, digits, `-`, `_` and `.`")
+        message = f"--as {clipped(to)}: a target's name is of letters, digits, `-`, `_` and `.`"
+        raise InputError(message, code="name-not-plain")
     if folder.is_symlink():
-        raise OutputError(f"{folder}: is a link, and may lead anywhere", "make it a folder")
+        raise OutputError(f"{folder}: is a link, and may lead anywhere", "make it a folder", code="output-is-link")
     text = target_text(target)
     if host is not None:
-        changed = target.at(host)
-        lines = [line for line in text.splitlines() if not re.match(r"(host|port|serial)\s*=", line)]
-        fields = {"host": changed.host, "port": changed.port, "serial": changed.serial}
-        after = next(i for i, line in enumerate(lines) if re.match(r"transport\s*=", line)) + 1
-        lines[after:after] = [f"{key} = {to_toml(value)}" for key, value in fields.items() if value is not None]
-        text = "\n".join(lines) + "\n"
+        text = _with_address(text, target.at(host))
     path = folder / f"{to}.toml"
     if path.exists() or path.is_symlink():
-        raise OutputError(f"{path} exists", "change it there, or give another name with --as")
+        hint = "change it there, or give another name with --as"
+        raise OutputError(f"{path} exists", hint, code="output-exists")
     with atomic_file(path, replace=False) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return path
+
+
+def _with_address(text: str, target: Target) -> str:
+    """Return a target's TOML with the address of a target; comments and order stay."""
+    import tomlkit
+
+    document = tomlkit.parse(text)
+    for key in ("host", "port", "serial"):
+        value = getattr(target, key)
+        if value is not None:
+            document[key] = value
+        else:
+            document.pop(key, None)
+    return tomlkit.dumps(document)
 
 
 def user_folder() -> Path:
@@ -128,11 +142,11 @@ def _from_environment(target: Target) -> Target:
 
 def _known(folder: Path) -> Iterator[tuple[str, Path]]:
     """Yield name and file of every target; of one name, the nearest."""
-    found: dict[str, Path] = {}
+    nearest: dict[str, Path] = {}
     for place in (_package(), user_folder(), folder):
         if place.is_dir():
-            found |= {p.name.removesuffix(".toml"): p for p in place.iterdir() if p.name.endswith(".toml")}
-    for name, path in found.items():
+            nearest |= {p.name.removesuffix(".toml"): p for p in place.iterdir() if p.name.endswith(".toml")}
+    for name, path in nearest.items():
         if path.parent == folder:
             inside(path, folder)
         yield name, path
@@ -144,5 +158,5 @@ def _package() -> Path:
 
 def _read(path: Path) -> Target:
     with recognised(path, "target"):
-        found = parse(read_text(path, "target", 1 << 20), path.name.removesuffix(".toml"), str(path))
-    return replace(found, place=place_of(path, _package(), user_folder()))
+        target = parse(read_text(path, "target", LARGEST_FILE), path.name.removesuffix(".toml"), str(path))
+    return replace(target, place=place_of(path, _package(), user_folder()))

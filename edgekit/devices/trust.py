@@ -71,10 +71,11 @@ def untrusted(target: Target, packaged: Target | None) -> list[str]:
 
 def check_trust(target: Target, packaged: Target | None) -> None:
     """Raise `InputError` if a target that may be anybody's says more than that."""
-    if found := untrusted(target, packaged):
+    if reasons := untrusted(target, packaged):
         raise InputError(
-            f"{target.source}: {'; '.join(found)}; a target's file outside of your own configuration may not say that",
+            f"{target.source}: {'; '.join(reasons)}; a file outside of your own configuration may not set that",
             f"read the file; if it is yours, move it to ~/.config/edgekit/targets, or add {FLAG}",
+            code="target-not-trusted",
         )
 
 

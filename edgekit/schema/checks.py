@@ -7,7 +7,7 @@ import math
 import re
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Annotated, Any, NotRequired
 
@@ -15,6 +15,7 @@ from edgekit.errors import EdgekitError
 from edgekit.schema.rules import (
     LARGEST,
     Choosing,
+    Closed,
     Holding,
     Matching,
     OneOf,
@@ -102,9 +103,10 @@ def _bounded(name: str, low: float, high: float) -> str:
     lowest, highest = low <= -LARGEST, high >= LARGEST
     if lowest and highest:
         return name
+    least, most = (str(int(bound)) if float(bound).is_integer() else f"{bound:g}" for bound in (low, high))
     if highest:
-        return f"{name} of at least {low:g}"
-    return f"{name} of at most {high:g}" if lowest else f"{name} from {low:g} to {high:g}"
+        return f"{name} of at least {least}"
+    return f"{name} of at most {most}" if lowest else f"{name} from {least} to {most}"
 
 
 def _annotated(kind: Any, rules: tuple[Any, ...]) -> Check:
@@ -128,6 +130,8 @@ def _annotated(kind: Any, rules: tuple[Any, ...]) -> Check:
             check = _then(check, _sized(rule))
         elif isinstance(rule, Others):
             check = _then(check, _others(kind, rule))
+        elif rule is Closed:
+            check = _then(_closed(kind), check)
         elif isinstance(rule, Versions):
             check = _then(rule.current, check)
     return check
@@ -157,8 +161,8 @@ def _matching(rule: Matching | Pattern) -> Check:
 
 def _one_of(rule: OneOf) -> Check:
     def check(value: JsonValue) -> Any:
-        if value not in rule.allowed:
-            hint = nearest(value, list(map(str, rule.allowed)))
+        if value not in (allowed := list(rule.allowed())):
+            hint = nearest(value, map(str, allowed))
             raise Wrong(f"is {quoted(value)}, expected {_either(rule)}", hint, code="unknown-name")
         return value
 
@@ -166,7 +170,7 @@ def _one_of(rule: OneOf) -> Check:
 
 
 def _either(rule: OneOf) -> str:
-    names = list(map(str, rule.allowed))
+    names = list(map(str, rule.allowed()))
     return "one of " + ", ".join(names) if len(names) > 2 else " or ".join(names)
 
 
@@ -178,6 +182,21 @@ def _others(kind: Any, rule: Others) -> Check:
         return known | rest({key: one for key, one in value.items() if key not in known})
 
     return check
+
+
+def _closed(kind: Any) -> Check:
+    def check(value: JsonValue) -> Any:
+        for name in value if isinstance(value, Mapping) else ():
+            _known(name, kind.__annotations__)
+        return value
+
+    return check
+
+
+def _known(name: str, keys: Iterable[str]) -> None:
+    """Raise `Wrong` for a key that is none of these."""
+    if name not in keys:
+        raise Wrong("is an unknown key", nearest(visible(name), keys), (name,), "key-unknown")
 
 
 def _sized(rule: Sized) -> Check:
@@ -213,7 +232,8 @@ def _kind_of(annotation: Any) -> Any:
 def _union(kinds: tuple[Any, ...]) -> Check:
     """Return the check of the member that has the value's own kind, so that what is wrong inside keeps its path."""
     members = {_kind_of(kind): check_of(kind) for kind in kinds}
-    names = " or ".join({list: "a list", dict: "a table", **_NAMES}[kind] for kind in members)
+    *most, last = ({list: "a list", dict: "a table", **_NAMES}[kind] for kind in members)
+    names = f"{', '.join(most)} or {last}"
 
     def check(value: JsonValue) -> Any:
         kind = dict if isinstance(value, dict) else list if isinstance(value, tuple) else type(value)
@@ -311,11 +331,10 @@ def _dataclass(kind: Any) -> Check:
             raise Wrong(f"is {quoted(value)}, expected a table", code="value-wrong-type")
         _complete(value, required)
         for name in value:
-            if name not in fields:
-                raise Wrong("is an unknown key", nearest(visible(name), fields), (name,), "key-unknown")
+            _known(name, fields)
         made = kind(**{name: _inside(checks[name], one, name) for name, one in value.items()})
-        if hasattr(made, "check"):
-            made.check()
+        if hasattr(made, "check_consistent"):
+            made.check_consistent()
         return made
 
     return check

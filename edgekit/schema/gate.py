@@ -2,12 +2,12 @@
 
 What a file may hold is declared where its contents are at home, as dataclasses and TypedDicts; `read` compiles a
 declaration and checks a value against it. A class whose JSON form is not its fields has a class method `declared` that
-returns another declaration; one whose fields must fit each other has a method `check` that raises `Wrong`. Numbers are
-integers of 64 bits and finite, unless they are declared otherwise with `Annotated` and the rules of
+returns another declaration; one whose fields must fit each other has a method `check_consistent` that raises `Wrong`.
+Numbers are integers of 64 bits and finite, unless they are declared otherwise with `Annotated` and the rules of
 `edgekit.schema.rules`.
 
     edgekit.bundle.records.Record      run.json               edgekit.bundle.manifest.Manifest    manifest.json
-    edgekit.bundle.recipe.RecipeFile   recipe.toml            edgekit.devices.target.TargetFile   targets/NAME.toml
+    edgekit.bundle.recipe_file         recipe.toml            edgekit.devices.target.TargetFile   targets/NAME.toml
     edgekit.bundle.ledger.Entry        inside of a manifest   edgekit.models.files.saving         MODEL.keras.json
     edgekit.bundle.answers             what a runner answers
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from edgekit.schema.types import JsonValue
 from edgekit.text.printable import name_fault, quoted, visible
 
 LARGEST = 2**63 - 1
+T = TypeVar("T")
 
 
 class Wrong(Exception):
@@ -80,15 +81,19 @@ class Through:
     step: Callable[[Any], Any]
 
 
+class Closed:
+    """Marks a TypedDict that has no other keys than those declared."""
+
+
 class Unbounded:
     """Marks floats that may be infinite or not a number, as scores of broken models are."""
 
 
 @dataclass(frozen=True)
 class OneOf:
-    """A value is one of these, and the message names the nearest."""
+    """A value is one of those that a function returns, and the message names the nearest."""
 
-    allowed: tuple[str | int, ...]
+    allowed: Callable[[], Iterable[str | int]]
 
 
 @dataclass(frozen=True)
@@ -112,9 +117,14 @@ class Others:
     value: Any
 
 
+def unique(values: tuple[T, ...]) -> tuple[T, ...]:
+    """Return values without repetitions, for `Through`."""
+    return tuple(dict.fromkeys(values))
+
+
 def one_of(*allowed: str | int) -> OneOf:
     """Return the rule that a value is one of these."""
-    return OneOf(allowed)
+    return OneOf(lambda: allowed)
 
 
 def _one_line(text: str) -> str:

@@ -29,7 +29,7 @@ class TensorSpec:
     zero_point: int | None = None
     unscaled: bool = False
 
-    def check(self) -> None:
+    def check_consistent(self) -> None:
         """Raise `Wrong` for half a quantization."""
         if (self.scale is None) is not (self.zero_point is None):
             raise Wrong("has only one of `scale` and `zero_point`, expected both or none")

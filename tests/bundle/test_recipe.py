@@ -9,6 +9,7 @@ from edgekit.bundle import recipe as config
 from edgekit.bundle.recipe import Recipe, StageSpec, load_recipe, named_recipes, parse
 from edgekit.errors import InputError
 from edgekit.techniques.registry import resolve
+from tests.support.raised import raised
 
 
 @pytest.mark.parametrize("name", named_recipes())
@@ -54,60 +55,66 @@ def test_preprocessing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "message", "hint"),
+    ("text", "code", "names"),
     [
-        ("schema = 1\n[calibration]\nmethod = 'entropy'\n", '`calibration.method` is "entropy"', ""),
-        ("schema = 1\n[calibration]\npercentile = 20\n", "`calibration.percentile` is 20, expected 50 to 100", ""),
-        ("schema = 1\n[exprot]\n", "unknown key `exprot`", "`export`"),
-        ("schema = 1\n[export]\nscheme = ['int8']\n", "unknown key `export.scheme`", "`schemes`"),
-        ("schema = 1\n[export]\nschemes = ['int9']\n", '`export.schemes` holds "int9"', "`int8`"),
-        ("schema = 1\n[export]\nschemes = []\n", "at least one", ""),
-        ("schema = 1\n[export]\nformats = 'tflite'\n", '`export.formats` is "tflite"', ""),
-        ("schema = 1\n[preprocessing]\nscle = 1\n", "unknown key `preprocessing.scle`", "`scale`"),
-        ("schema = 1\n[preprocessing]\nscale = '1/0'\n", '`preprocessing.scale` is "1/0", expected a number', ""),
-        ("schema = 1\n[preprocessing]\nscale = true\n", "`preprocessing.scale` is true, expected a number", ""),
-        ("schema = 1\n[preprocessing]\nmean = []\n", r"`preprocessing.mean` is \[\], expected a number, or a list", ""),
-        ("schema = 1\n[preprocessing]\nmean = [1, 'x']\n", "`preprocessing.mean` is", ""),
-        ("schema = 1\n[preprocessing]\nstd = 0\n", "scale or std of zero", ""),
-        ("schema = 1\n[preprocessing]\nscale = inf\n", "not finite", ""),
-        ("schema = 1\n[preprocessing]\nlayout = 'HWCN'\n", "unknown layout `HWCN`", "NHWC"),
-        (
-            "schema = 1\n[preprocessing]\nnormalize_outside = 1\n",
-            "`preprocessing.normalize_outside` is 1, expected true or false",
-            "",
-        ),
-        ("schema = 1\n[preprocessing.inputs]\na = 1\n", "`preprocessing.inputs.a` is 1, expected a table", ""),
-        ("schema = 1\n[preprocessing.inputs.a]\ninputs = 1\n", "unknown key `preprocessing.inputs.a.inputs`", ""),
-        ("schema = 1\n[calibration]\nsamples = 0\n", "`calibration.samples` is 0, expected 1 to", ""),
-        ("schema = 1\n[calibration]\nsamples = true\n", "`calibration.samples` is true", ""),
-        ("schema = 1\nseed = -1\n", "`seed` is -1", ""),
-        ("schema = 1\n[[stage]]\nepochs = 1\n", r"stage\[0\] needs a key `use`", ""),
-        ("schema = 1\nstage = 3\n", "`stage` is 3", ""),
-        ("seed = 1\n", "`schema` must be 1", "schema = 1"),
-        ("schema = 2\n", "`schema` must be 1", ""),
-        ("schema = [", "not TOML", ""),
+        ("[calibration]\nmethod = 'entropy'", "unknown-name", ('`calibration.method` is "entropy"', "mse")),
+        ("[calibration]\npercentile = 20", "value-out-of-range", ("`calibration.percentile` is 20", "50 to 100")),
+        ("[exprot]", "key-unknown", ("`exprot`", "`export`?")),
+        ("[export]\nscheme = ['int8']", "key-unknown", ("`export.scheme`", "`schemes`?")),
+        ("[export]\nschemes = ['int9']", "unknown-name", ('`export.schemes[0]` is "int9"', "`int8`?")),
+        ("[export]\nschemes = []", "value-out-of-range", ("`export.schemes` has 0 entries", "at least 1")),
+        ("[export]\nformats = 'tflite'", "value-wrong-type", ('`export.formats` is "tflite"', "a list")),
+        ("[preprocessing]\nscle = 1", "key-unknown", ("`preprocessing.scle`", "`scale`?")),
+        ("[preprocessing]\nscale = '1/0'", "value-not-valid", ('`preprocessing.scale` is "1/0"', "1/255")),
+        ("[preprocessing]\nscale = true", "value-wrong-type", ("`preprocessing.scale` is true", "a number")),
+        ("[preprocessing]\nmean = []", "value-out-of-range", ("`preprocessing.mean` has 0 entries",)),
+        ("[preprocessing]\nmean = [1, 'x']", "value-not-valid", ('`preprocessing.mean` is [1, "x"]', "one a channel")),
+        ("[preprocessing]\nstd = 0", None, ("`preprocessing`", "scale or std of zero")),
+        ("[preprocessing]\nscale = inf", "value-out-of-range", ("`preprocessing.scale` is inf",)),
+        ("[preprocessing]\nscale = 'inf'", None, ("`preprocessing`", "not finite")),
+        ("[preprocessing]\nlayout = 'HWCN'", None, ("`preprocessing`", "`HWCN`", "NHWC")),
+        ("[preprocessing]\nnormalize_outside = 1", "value-wrong-type", ("normalize_outside` is 1", "true or false")),
+        ("[preprocessing.inputs]\na = 1", "value-wrong-type", ("`preprocessing.inputs.a` is 1", "a table")),
+        ("[preprocessing.inputs.a]\ninputs = 1", "key-unknown", ("`preprocessing.inputs.a.inputs`",)),
+        ("[preprocessing.inputs.a]\nstd = 0", None, ("`preprocessing.inputs.a`", "scale or std of zero")),
+        ("[calibration]\nsamples = 0", "value-out-of-range", ("`calibration.samples` is 0", "1 to 2147483647")),
+        ("[calibration]\nsamples = true", "value-wrong-type", ("`calibration.samples` is true",)),
+        ("seed = -1", "value-out-of-range", ("`seed` is -1", "0 to 4294967295")),
+        ("[[stage]]\nepochs = 1", "key-missing", ("`stage[0].use`",)),
+        ("[[stage]]\nuse = 3", "value-wrong-type", ("`stage[0].use` is 3",)),
+        ("[[stage]]\nuse = 'prune'\namount = 1979-05-27", "value-wrong-type", ("`stage[0].amount`",)),
+        ("[[stage]]\nuse = 'prune'\namount = [[1]]", "value-wrong-type", ("`stage[0].amount[0]`",)),
+        ("stage = 3", "value-wrong-type", ("`stage` is 3",)),
+        ("x = [", "not-toml", ()),
     ],
 )
-def test_bad_recipes_name_file_key_and_nearest(text: str, message: str, hint: str) -> None:
-    with pytest.raises(InputError, match=message) as caught:
-        parse(text, "mine", "mine.toml")
+def test_bad_recipes_name_file_key_and_nearest(text: str, code: str | None, names: tuple[str, ...]) -> None:
+    with pytest.raises(InputError) as caught:
+        parse(f"schema = 1\n{text}\n", "mine", "mine.toml")
+    assert code in (None, caught.value.code)
     assert caught.value.message.startswith("mine.toml: ")
-    assert hint in caught.value.hint
+    assert not [name for name in names if name not in f"{caught.value.message} {caught.value.hint}"]
+
+
+def test_schemas_of_recipes() -> None:
+    with raised("schema-missing", "mine.toml: `schema`", "begin the file with: schema = 1"):
+        parse("seed = 1\n", "mine", "mine.toml")
+    with raised("schema-too-new", "mine.toml: `schema` is 2", "schema 1", "upgrade edgekit"):
+        parse("schema = 2\nexprot = 1\n", "mine", "mine.toml")
 
 
 def test_unknown_recipe_names() -> None:
-    with pytest.raises(InputError) as caught:
+    with raised("unknown-name", "`itn8`", "did you mean `int8`?"):
         load_recipe("itn8")
-    assert "did you mean `int8`?" in caught.value.hint
 
 
 def test_missing_and_binary_recipe_files(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such recipe"):
+    with raised("file-missing", "none.toml"):
         load_recipe(str(tmp_path / "none.toml"))
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00\x01")
-    with pytest.raises(InputError, match="byte 0 is not UTF-8"):
+    with raised("not-utf-8", "binary.toml", "byte 0"):
         load_recipe(str(tmp_path / "binary.toml"))
-    with pytest.raises(InputError, match="cannot read"):
+    with raised("file-unreadable", "a folder"):
         load_recipe(str(tmp_path))
 
 
@@ -145,6 +152,6 @@ def test_byte_order_marks(tmp_path: Path) -> None:
         path.write_bytes(mark + b"schema = 1\nseed = 7\n")
         assert load_recipe(str(path)).seed == 7
     path.write_bytes("schema = 1\n".encode("utf-16"))
-    with pytest.raises(InputError, match="byte 0 is not UTF-8") as caught:
+    with raised("not-utf-8", "byte 0") as caught:
         load_recipe(str(path))
     assert caught.value.hint == "it begins as UTF-16 does: save it as UTF-8"

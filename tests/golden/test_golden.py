@@ -11,9 +11,12 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from edgekit.bundle import ledger, manifest, records
+from edgekit.bundle import ledger, manifest, recipe_file, records
+from edgekit.bundle.recipe import load_recipe
 from edgekit.bundle.records import read_record, write_record
+from edgekit.devices import target
 from edgekit.models.files import saving
+from edgekit.schema.document import read_text
 from edgekit.schema.gate import read_json
 from edgekit.schema.versions import Versions
 from tests.support.raised import raised
@@ -27,6 +30,10 @@ def as_manifest(path: Path) -> Any:
 
 def as_entry(path: Path) -> Any:
     return ledger.Entry.from_dict(read_json(path, "ledger entry"), str(path))
+
+
+def as_target(path: Path) -> Any:
+    return target.parse(read_text(path, "target"), "x", str(path))
 
 
 def as_card(path: Path) -> Any:
@@ -46,6 +53,8 @@ KINDS = {
     "ledger-entry": Kind(ledger.VERSIONS, as_entry),
     "model-card": Kind(saving.VERSIONS, as_card),
     "record": Kind(records.VERSIONS, read_record),
+    "recipe": Kind(recipe_file.VERSIONS, lambda path: load_recipe(str(path))),
+    "target": Kind(target.VERSIONS, as_target),
 }
 FILES = sorted(path.name for path in HERE.iterdir() if path.suffix in (".json", ".toml"))
 
@@ -79,6 +88,9 @@ def test_what_is_written_today_is_the_golden_file(tmp_path: Path) -> None:
     made = read_golden("record.1.json", tmp_path)
     write_record(tmp_path / "again.json", made)
     assert read_record(tmp_path / "again.json") == made
+    made = read_golden("recipe.1.toml", tmp_path)
+    (tmp_path / "file.toml").write_text(made.to_toml())
+    assert load_recipe(str(tmp_path / "file.toml")) == made
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if "unversioned" not in name])

@@ -16,7 +16,7 @@ from tests.guards.rooms import MODULES, PACKAGE, arrows, circle, floors, folders
 
 HEAVY = [
     "tensorflow", "tf_keras", "keras", "tensorflow_model_optimization", "tf2onnx", "onnx", "onnxruntime",
-    "ai_edge_litert", "tflite_runtime", "sklearn", "h5py", "numpy", "rich.progress",
+    "ai_edge_litert", "tflite_runtime", "sklearn", "h5py", "numpy", "rich.progress", "tomlkit",
 ]  # fmt: skip
 COMMANDS = ["", *typer.main.get_command(app).commands]  # type: ignore[attr-defined]
 

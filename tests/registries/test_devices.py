@@ -70,9 +70,9 @@ def test_its_name_and_address_are_known_to_commands(
 
 def test_only_transports_with_an_address_take_one() -> None:
     with raised("option-not-for-target", "--host", "`local`", "ssh and adb"):
-        Target("here", "test", "local").at("pi@10.0.0.7")
-    assert Target("phone", "test", "adb").at("emulator-5554").serial == "emulator-5554"
-    assert Target("pi", "test", "ssh").at("pi@[fe80::1]:2222").port == 2222
+        Target("local", name="here", source="test").at("pi@10.0.0.7")
+    assert Target("adb", name="phone", source="test").at("emulator-5554").serial == "emulator-5554"
+    assert Target("ssh", name="pi", source="test").at("pi@[fe80::1]:2222").port == 2222
 
 
 def test_every_transport_can_be_imported() -> None:
