@@ -28,6 +28,8 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from edgekit.bench.agreement import Outputs, compare
+from edgekit.bench.core import run_file
 from edgekit.bench.ports import specs
 from edgekit.bundle.recipe import Recipe
 from edgekit.devices.device import open_device
@@ -38,7 +40,6 @@ from edgekit.formats.reading import inspect_file
 from edgekit.frameworks.layers.knowledge import Handling
 from edgekit.frameworks.tensorflow import keras3, quiet, seed_everything
 from edgekit.models.bridge.forward import bridge
-from edgekit.pipeline.check import Outputs, compare, run_file
 from edgekit.progress import SILENT
 from edgekit.schema.gate import read_json
 from edgekit.tasks.preprocessing import Preprocessing

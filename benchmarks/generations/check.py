@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.bench.candidates import candidates
 from edgekit.bench.plan import Plan
 from edgekit.bench.session import bench
-from edgekit.bench.subjects import candidates
 from edgekit.bundle.manifest import Bundle
 from edgekit.bundle.recipe import Recipe
 from edgekit.devices.device import open_device
@@ -22,7 +22,6 @@ from edgekit.export.signature import identifiers
 from edgekit.models.files.loader import load_model
 from edgekit.pipeline.run import compress
 from edgekit.progress import SILENT
-from edgekit.tasks.metrics import Score
 
 from .save import FAILURES, NETWORKS, TRAINING
 
@@ -119,9 +118,9 @@ def _accuracy(bundle: Bundle) -> float:
     """Return the share of test samples that the int8 file gets right, as `edgekit bench` measures it."""
     with open_device() as desktop:
         measured = bench(candidates([bundle.path]), ACCURACY_ONLY, desktop).measurements[0].accuracy
-    if measured is None:
+    if measured is None or measured.score is None:
         raise RuntimeError(f"{bundle.path}: no accuracy")
-    return Score.from_dict(measured).interval.value
+    return measured.score.interval.value
 
 
 def failures(cells: list[Cell]) -> list[Cell]:

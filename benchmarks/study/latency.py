@@ -10,20 +10,19 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.bench.core import time_files as time_in_rounds
+from edgekit.bundle.runs import LATENCY, SampledRun
 from edgekit.data.dataset import Dataset
 from edgekit.devices.device import Device, open_device
-from edgekit.devices.jobs import Job, run_job
+from edgekit.devices.jobs import BRIEF, Job
 from edgekit.errors import InputError
 from edgekit.files.whole import sha256, write_json
 from edgekit.progress import Progress
-from edgekit.stats import paired_ratio, percentile
+from edgekit.stats import paired_ratio
 
 from .records import File, busy
 from .rows import BASELINE
 from .run import Item, collect
-
-SETTINGS = {"min_samples": 50, "max_samples": 5000, "min_seconds": 0.1, "warmup_seconds": 0.1}
-TIMEOUT = 600.0
 
 
 def time_files(first_seed: Sequence[Item], dataset: Dataset, work: Path, rounds: int, progress: Progress) -> None:
@@ -80,22 +79,14 @@ class _Timer:
         """Return the file with its latency."""
         if not path.is_file() or sha256(path) != file.sha256:
             raise InputError(f"{path}: is gone or was changed", "delete its record (.json), and the row runs again")
-        times: dict[str, list[float]] = {"file_ns": [], "baseline_ns": []}
-        for _ in range(self.rounds):
-            for name, subject in (("file_ns", path), ("baseline_ns", self.baseline)):
-                times[name].append(self._median(device, subject))
+        runs = time_in_rounds(device, [self._job(path), self._job(self.baseline)], self.rounds)
+        times = {
+            name: [run.median_ns for run in own] for name, own in zip(("file_ns", "baseline_ns"), runs, strict=True)
+        }
         ratio = paired_ratio(times["file_ns"], times["baseline_ns"])
         found: dict[str, Any] = {"ratio": ratio.value, "low": ratio.low, "high": ratio.high, **times, "load": self.load}
         return dataclasses.replace(file, latency=found)
 
-    def _median(self, device: Device, path: Path) -> float:
-        job = Job(
-            "latency",
-            "ai-edge-litert",
-            path,
-            samples=self.sample,
-            preprocessing=self.dataset.preprocessing,
-            settings=SETTINGS,
-        )
-        answer = run_job(device, job, timeout=TIMEOUT)
-        return percentile(answer["samples_ns"], 50) / float(answer["calls_per_sample"])
+    def _job(self, path: Path) -> Job[SampledRun]:
+        how = self.dataset.preprocessing
+        return Job(LATENCY, "ai-edge-litert", path, samples=self.sample, preprocessing=how, settings=BRIEF)

@@ -7,22 +7,23 @@ from pathlib import Path
 
 import numpy as np
 
+from edgekit.bench.core import run_file
+from edgekit.bench.ports import specs
 from edgekit.bundle.recipe import Recipe
 from edgekit.data.dataset import Dataset
 from edgekit.data.split import Splits
 from edgekit.devices.device import open_device
-from edgekit.devices.jobs import Job, run_job
 from edgekit.export.exporter import export
 from edgekit.files.whole import gzip_bytes, sha256
 from edgekit.formats.reading import inspect_file
 from edgekit.progress import SILENT
+from edgekit.tasks.task import CLASSIFICATION
 from edgekit.techniques.qat_finish import for_converter, strip_quantization
 from edgekit.techniques.stage import QUANTIZED, ModelState
 
 from .records import File, pack
 
 THREADS = 2
-TIMEOUT = 1800.0
 LARGE = 32
 """Weight tensors of fewer elements (biases of small layers) do not count for the share of zeros."""
 
@@ -83,13 +84,9 @@ def _measured(path: Path, scheme: str, dataset: Dataset, samples: Path) -> File:
 
 def _hits(path: Path, dataset: Dataset, samples: Path) -> np.ndarray:
     """Return whether the file is right on each test sample, bool (n,)."""
-    outputs = path.with_suffix(".outputs.npz")
-    job = Job("accuracy", "ai-edge-litert", path, THREADS, samples, preprocessing=dataset.preprocessing)
-    try:
-        with open_device() as device:
-            run_job(device, job, timeout=TIMEOUT, outputs=outputs)
-        with np.load(outputs) as found:
-            hits: np.ndarray = found["0"].argmax(axis=1) == dataset.y_test
-    finally:
-        outputs.unlink(missing_ok=True)
+    info, how = inspect_file(path), dataset.preprocessing
+    inputs, outputs = specs(info.inputs), specs(info.outputs)
+    with open_device() as device:
+        run = run_file(device, path, inputs, outputs, samples, how, CLASSIFICATION, path.parent, THREADS)
+    hits: np.ndarray = run.real[0].argmax(axis=1) == dataset.y_test
     return hits

@@ -13,6 +13,7 @@ from edgekit.devices.facts import read_facts
 from edgekit.errors import InputError
 from edgekit.files.whole import atomic_file, write_json
 from edgekit.schema.gate import read_json
+from edgekit.schema.tables import written
 from edgekit.version import __version__
 
 from .budgets import Budget
@@ -53,7 +54,7 @@ def write_results(out: Path, budget: Budget, quick: bool, dataset: Dataset, reco
             "schema": SCHEMA,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "edgekit": __version__,
-            "host": host,
+            "host": written(host),
             "data": {"name": dataset.name, "sha256": dataset.fingerprint(), "test_samples": len(dataset.y_test)},
             "budget": budget.to_dict(),
             "records": [record.to_dict() for record in records],

@@ -116,7 +116,7 @@ def bench(
 
     Example:
         >>> record = edgekit.bench("small", threads=[1], only=["dynamic"], latency=False)
-        >>> [(m.threads, m.accuracy["samples"]) for m in record.measurements]
+        >>> [(m.threads, m.accuracy.samples) for m in record.measurements]
         [(1, 359)]
     """
     plan = Plan(
@@ -140,8 +140,8 @@ def bench(
         raise InputError(f"runtime: expected {expected}, got {quoted(runtime)}", code="unknown-name")
     place = target if isinstance(target, Target) else find_target(str(target), trust=trust_target)
     paths = _paths(subjects)
+    from edgekit.bench.candidates import candidates
     from edgekit.bench.several import measure
-    from edgekit.bench.subjects import candidates
 
     chosen = candidates(paths, tuple(only), runtime)
     if out is not None:

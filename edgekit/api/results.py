@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, overload
 
 import edgekit.bundle.manifest as manifests
 from edgekit.api.frames import data_frame
+from edgekit.bundle.agreement import Agreement
 from edgekit.bundle.ledger import Entry
-from edgekit.bundle.manifest import Agreement, Artifact
+from edgekit.bundle.manifest import Artifact
 from edgekit.errors import InputError
 from edgekit.progress import Warned
 from edgekit.tasks.metrics import Score

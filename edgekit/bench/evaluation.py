@@ -1,25 +1,30 @@
-"""The samples that the files of a session are evaluated on."""
+"""The samples that the files of a session are evaluated on, and how good a file's outputs for them are."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgekit.bench.first_outputs import FEW
-from edgekit.bench.ports import output_order
-from edgekit.bench.subjects import Candidate
+from edgekit.bench.candidates import Candidate
+from edgekit.bench.host import FEW
+from edgekit.bench.ports import output_order, read_outputs
+from edgekit.bundle.records import EvaluatedOn
+from edgekit.bundle.runs import AccuracyRun
 from edgekit.data.dataset import Dataset
 from edgekit.data.fitting import coded, ports_of
 from edgekit.data.stored import read_samples, write_samples
 from edgekit.errors import InputError
 from edgekit.files.whole import sha256
+from edgekit.tasks.heads import settled
+from edgekit.tasks.scoring import digest, labels, scores
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The samples that every file answers.
+    """The samples that every file is evaluated on.
 
     Attributes:
         path: an `.npz` with them.
@@ -34,20 +39,46 @@ class Evaluation:
     few: Path
     x: Any
     y: Any
-    described: dict[str, Any]
+    described: EvaluatedOn
+
+    def judged(self, run: AccuracyRun, candidate: Candidate, outputs: Path) -> AccuracyRun:
+        """Return the run of a file with its scores.
+
+        Args:
+            run: over all samples.
+            candidate: the file; its task and preprocessing are known.
+            outputs: that the runner wrote.
+
+        Raises:
+            InputError: there are no labels, or the outputs are not what the metric takes.
+        """
+        assert candidate.task is not None and candidate.preprocessing is not None
+        task = candidate.task
+        real = read_outputs(outputs, candidate.outputs, task)
+        truth = labels(task, self.x, self.y, candidate.preprocessing)
+        heads = tuple(settled(h, o, y) for h, o, y in zip(task.heads, real, truth, strict=False))
+        task = dataclasses.replace(task, heads=heads if len(heads) == len(real) else task.heads)
+        by_head = scores(real, truth, task)
+        return dataclasses.replace(
+            run,
+            score=by_head[task.main.name],
+            heads=by_head if len(by_head) > 1 else {},
+            predictions_sha256=digest(real[0], task.main),
+        )
 
 
-def evaluation(subjects: list[Candidate], data: Dataset | None, folder: Path) -> Evaluation | None:
+def evaluation(candidates: Sequence[Candidate], data: Dataset | None, folder: Path) -> Evaluation | None:
     """Return the samples that every file is evaluated on: of the data, else of the bundles, else None."""
-    carried = {sha256(c.samples): c.samples for c in subjects if c.samples is not None and data is None}
+    carried = {sha256(c.samples): c.samples for c in candidates if c.samples is not None and data is None}
     if len(carried) > 1:
         raise InputError(
             "the bundles carry different evaluation samples, so their accuracies do not compare",
             "give --data, bench them one by one, or switch accuracy off with --no-accuracy",
+            code="evaluation-samples-differ",
         )
     if data is not None:
         path, source = folder / "test.npz", f"{data.name}, the whole test part"
-        x, y = data.x_test, _coded(data.y_test, subjects)
+        x, y = data.x_test, _coded(data.y_test, candidates)
         write_samples(path, x, y)
     elif carried:
         [path], source = carried.values(), "the bundle's evaluation samples"
@@ -57,12 +88,12 @@ def evaluation(subjects: list[Candidate], data: Dataset | None, folder: Path) ->
     first, few = folder / "first.npz", folder / "few.npz"
     write_samples(first, x[:1])
     write_samples(few, x[:FEW])
-    return Evaluation(path, first, few, x, y, {"source": source, "samples": len(x), "sha256": sha256(path)})
+    return Evaluation(path, first, few, x, y, EvaluatedOn(source, len(x), sha256(path)))
 
 
-def _coded(y: Any, subjects: Sequence[Candidate]) -> Any:
+def _coded(y: Any, candidates: Sequence[Candidate]) -> Any:
     """Return the labels of a data set as the first file whose task is known takes them."""
-    first = next((c for c in subjects if c.task is not None), None)
+    first = next((c for c in candidates if c.task is not None), None)
     if first is None or first.task is None or y is None:
         return y
     ports = ports_of([first.outputs[i] for i in output_order(first.outputs, first.task)])

@@ -6,7 +6,8 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 
-from edgekit.bench.subjects import Candidate
+from edgekit.bench.candidates import Candidate
+from edgekit.bundle.reason import Reason
 from edgekit.data.dataset import Dataset
 from edgekit.errors import InputError
 from edgekit.formats.source import MAX_END_BYTES
@@ -47,6 +48,7 @@ def fix_shapes(
             raise InputError(
                 f"{option} {unknown[0]}: no file has an input of this name",
                 f"the inputs are: {', '.join(sorted(names)) or 'none'}",
+                code="unknown-name",
             )
     every = [_shapes(candidate, given, _sizes_of(data, candidate)) for candidate in candidates]
     open_: dict[str, tuple[str, TensorSpec]] = {}
@@ -86,8 +88,9 @@ def _missing(
     options += [f"--input-value {name}=V" for name in sorted(scalars)]
     what = "numbers for N" + (" and, where 0 or 1 will not do, for V" if scalars else "")
     return InputError(
-        f"{file}: input{'s' * (len(open_) > 1)} {listed}, and edgekit cannot know the sizes to measure with",
-        f"say them: {' '.join(options)}, with {what}",
+        f"{file}: input{'s' * (len(open_) > 1)} {listed}; the sizes to measure with are not known",
+        f"give {' '.join(options)}, with {what}",
+        code="input-size-missing",
     )
 
 
@@ -99,22 +102,27 @@ def _fixed(candidate: Candidate, shapes: tuple[tuple[int, ...], ...], values: Ma
                 f"{subject.name}: input `{spec.name}` of {_text(shape)} {spec.dtype} would take more than "
                 f"{MAX_END_BYTES >> 30} GiB",
                 "the file is damaged, or --input-shape is too large",
+                code="input-too-large",
             )
     own = {spec.name: values[spec.name] for spec in specs if spec.name in values}
     for spec in specs:
         if spec.name in own and not _holds(spec.dtype, own[spec.name]):
-            raise InputError(f"--input-value {spec.name}={own[spec.name]:g}: the input takes {spec.dtype}")
+            raise InputError(
+                f"--input-value {spec.name}={own[spec.name]:g}: the input takes {spec.dtype}",
+                code="value-out-of-range",
+            )
     scalars = [s.name for s in specs if not s.shape and s.name not in own]
-    note = candidate.note
-    if scalars and not note:
+    notes = candidate.notes
+    if scalars and not notes:
         what = f"{'s' * (len(scalars) > 1)} {', '.join(f'`{n}`' for n in scalars)}"
-        note = f"{subject.name}: input{what} got a seeded number; choose one: --input-value {scalars[0]}=V"
+        seeded = f"{subject.name}: input{what} got a seeded number; choose one: --input-value {scalars[0]}=V"
+        notes = (Reason("input-seeded", seeded),)
     if shapes != tuple(spec.shape for spec in specs):
         recorded = {spec.name: list(shape) for spec, shape in zip(specs, shapes, strict=True)}
         subject = dataclasses.replace(subject, input_shapes=recorded)
         candidate = dataclasses.replace(candidate, shapes=shapes)
     subject = dataclasses.replace(subject, input_values=own or None)
-    return dataclasses.replace(candidate, subject=subject, values=own, note=note)
+    return dataclasses.replace(candidate, subject=subject, values=own, notes=notes)
 
 
 def _holds(dtype: str, value: float) -> bool:
@@ -157,8 +165,9 @@ def _shape(file: str, spec: TensorSpec, given: tuple[int, ...] | None, format_: 
     if spec.dtype not in WIDTHS:
         what = "strings" if spec.dtype == "string" else f"values of type {spec.dtype}"
         raise InputError(
-            f"{file}: input `{spec.name}` takes {what}, and edgekit measures with seeded numbers only",
+            f"{file}: input `{spec.name}` takes {what}; edgekit measures with seeded numbers only",
             "export the part of the model behind it, with numbers as inputs",
+            code="input-type-unsupported",
         )
     shape = given if given is not None else (1, *spec.shape[1:]) if spec.shape[:1] == (-1,) else spec.shape
     if given is not None and spec.shape:
@@ -168,6 +177,7 @@ def _shape(file: str, spec: TensorSpec, given: tuple[int, ...] | None, format_: 
                 f"--input-shape {spec.name}={','.join(map(str, given))}: does not fit {file}, "
                 f"whose input has {_text(spec.shape)}",
                 "a ? can be chosen, the other sizes are fixed" if fixed else f"give {len(spec.shape)} sizes",
+                code="input-size-wrong",
             )
     return shape
 

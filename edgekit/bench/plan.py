@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from edgekit.bundle.records import CPUS
+from edgekit.bundle.facts import HostFacts
+from edgekit.bundle.records import CPUS, MOST_THREADS, Settings
+from edgekit.devices.jobs import LatencySettings
 from edgekit.errors import InputError
 from edgekit.text.printable import clipped, quoted
 
+PROCESSES, EMULATED_PROCESSES = 5, 1
 MAX_AXES = 8
 LARGEST_SIZE = 2**31 - 1
 MOST_PROCESSES = 1000
@@ -58,9 +62,14 @@ class Plan:
 
     def __post_init__(self) -> None:
         if any(not 1 <= t <= 1024 for t in self.threads):
-            raise InputError(f"--threads {', '.join(map(quoted, self.threads))}: expected numbers from 1 to 1024")
+            raise InputError(
+                f"--threads {', '.join(map(quoted, self.threads))}: expected numbers from 1 to 1024",
+                code="value-out-of-range",
+            )
         if len(set(self.threads)) != len(self.threads):
-            raise InputError(f"--threads {','.join(map(str, self.threads))}: a number is given twice")
+            raise InputError(
+                f"--threads {','.join(map(str, self.threads))}: a number is given twice", code="given-twice"
+            )
         for option, value, low, high in (
             ("--processes", 1 if self.processes is None else self.processes, 1, MOST_PROCESSES),
             ("--min-samples", self.min_samples, 1, self.max_samples),
@@ -70,18 +79,55 @@ class Plan:
         ):
             if not low <= value <= high:
                 unit = " seconds" if isinstance(low, float) else ""
-                raise InputError(f"{option} {quoted(value)}{unit}: expected {low:g} to {high:g}{unit}")
+                raise InputError(
+                    f"{option} {quoted(value)}{unit}: expected {low:g} to {high:g}{unit}", code="value-out-of-range"
+                )
         if self.pin and not CPUS.fullmatch(self.pin):
-            raise InputError(f"--pin {clipped(self.pin)}: expected CPU numbers to 9999, such as 3 or 0-3 or 0,2")
+            raise InputError(
+                f"--pin {clipped(self.pin)}: expected CPU numbers to 9999, such as 3 or 0-3 or 0,2",
+                code="value-not-valid",
+            )
         if self.governor and not re.fullmatch(r"[a-z_]+", self.governor):
-            raise InputError(f"--governor {self.governor}: expected a governor's name such as performance")
-        if self.cool_below_c is not None and not (0 < self.cool_below_c < 150 and self.cool_timeout > 0):
-            raise InputError("--cool-below takes degrees Celsius, such as 60C, and --cool-timeout a time, such as 5m")
+            raise InputError(
+                f"--governor {self.governor}: expected a governor's name such as performance", code="value-not-valid"
+            )
+        if self.cool_below_c is not None and not 0 < self.cool_below_c < 150:
+            raise InputError(
+                f"--cool-below {self.cool_below_c:g}C: expected 1 to 149 degrees Celsius", code="value-out-of-range"
+            )
         for name, shape in self.input_shapes.items():
             if not all(1 <= size <= LARGEST_SIZE for size in shape) or len(shape) > MAX_AXES:
                 sizes = ",".join(map(quoted, shape[: MAX_AXES + 1]))
                 raise InputError(
-                    f"--input-shape {name}={sizes}: expected up to {MAX_AXES} sizes from 1 to {LARGEST_SIZE}"
+                    f"--input-shape {name}={sizes}: expected up to {MAX_AXES} sizes from 1 to {LARGEST_SIZE}",
+                    code="value-out-of-range",
                 )
         if not (self.latency or self.memory or self.accuracy):
-            raise InputError("every pass is switched off: there is nothing to measure")
+            raise InputError(
+                "latency, memory and accuracy are all switched off", "leave one of them on", code="nothing-to-measure"
+            )
+
+    @property
+    def latency_settings(self) -> LatencySettings:
+        """How long one process of the latency pass takes."""
+        return LatencySettings(self.min_samples, self.max_samples, self.min_seconds, self.warmup_seconds)
+
+    def settled(self, threads: tuple[int, ...], facts: HostFacts) -> Plan:
+        """Return the plan with what it leaves to the device.
+
+        Args:
+            threads: thread counts that its target names; empty: 1 and all cores.
+            facts: of the device.
+        """
+        cores = facts.cores
+        default = (1, cores) if isinstance(cores, int) and 1 < cores <= MOST_THREADS else (1,)
+        processes = EMULATED_PROCESSES if isinstance(facts.emulated, str) else PROCESSES
+        return dataclasses.replace(
+            self, threads=self.threads or threads or default, processes=self.processes or processes
+        )
+
+    def recorded(self) -> Settings:
+        """Return what a record keeps of it."""
+        own = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        shapes = {name: list(shape) for name, shape in self.input_shapes.items()}
+        return Settings(**{**own, "input_shapes": shapes, "input_values": dict(self.input_values)})

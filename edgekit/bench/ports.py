@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from edgekit.devices.jobs import load_outputs
 from edgekit.errors import InputError
 from edgekit.formats.info import TensorInfo
+from edgekit.samples import Array
 from edgekit.tasks.scoring import real
 from edgekit.tasks.task import Task
 from edgekit.tasks.tensors import TensorSpec
@@ -59,7 +59,17 @@ def output_order(outputs: Sequence[TensorSpec], task: Task) -> list[int]:
     return list(range(min(len(names), len(wanted))))
 
 
-def read_outputs(path: Path, outputs: Sequence[TensorSpec], task: Task) -> tuple[npt.NDArray[np.float64], ...]:
+def to_stored(values: Array, spec: TensorSpec) -> Array:
+    """Return model inputs as a file takes them: quantized where its integers have a scale, and of its dtype."""
+    quantization, dtype = spec.quantization(), np.dtype(spec.dtype)
+    if dtype.kind in "iu" and quantization:
+        limits = np.iinfo(dtype)
+        scaled = np.round(values / np.float32(quantization["scale"])) + quantization["zero_point"]
+        return np.asarray(np.clip(scaled, limits.min, limits.max).astype(dtype))
+    return values.astype(dtype, copy=False)
+
+
+def read_outputs(path: Path, outputs: Sequence[TensorSpec], task: Task) -> tuple[Array, ...]:
     """Return what the runner wrote, in real units and in the task's order.
 
     Raises:
@@ -67,8 +77,8 @@ def read_outputs(path: Path, outputs: Sequence[TensorSpec], task: Task) -> tuple
     """
     found, order = load_outputs(path), output_order(outputs, task)
     if lacking_scale := unscaled("output", [outputs[i] for i in order]):
-        raise InputError(lacking_scale, SCALES)
+        raise InputError(lacking_scale, SCALES, code="scale-missing")
     lacking = [outputs[i].name for i in order if str(i) not in found]
     if lacking:
-        raise InputError(f"no values came back for output `{lacking[0]}`")
+        raise InputError(f"no values came back for output `{lacking[0]}`", code="outputs-missing")
     return tuple(real(found[str(i)], outputs[i].quantization()) for i in order)

@@ -6,9 +6,10 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from edgekit.bench.subjects import Candidate
+from edgekit.bench.candidates import Candidate
+from edgekit.bundle.facts import HostFacts, known
+from edgekit.bundle.records import DeviceRuntime, DeviceSession
 from edgekit.devices import benchmark_model
 from edgekit.devices.device import Device
 from edgekit.devices.interpreter import Interpreter
@@ -28,23 +29,23 @@ class Prepared:
     """A device that is ready to measure.
 
     Attributes:
-        subjects: each with the runtime that it gets.
+        candidates: each with the runtime that it gets.
         devices: by runtime.
         refusals: by runtime, why there is none.
-        record: what the record keeps of it.
+        device: what the record keeps of it; None for this machine.
         machine: architecture and bits of the device's programs, where they are known.
     """
 
-    subjects: list[Candidate]
+    candidates: list[Candidate]
     devices: Mapping[str, Device]
     refusals: Mapping[str, str]
-    record: dict[str, Any]
-    machine: Mapping[str, Any] = field(default_factory=dict)
+    device: DeviceSession | None = None
+    machine: Mapping[str, str | int] = field(default_factory=dict)
 
 
 def prepare(
     device: Device,
-    subjects: Sequence[Candidate],
+    candidates: Sequence[Candidate],
     *,
     forced: bool = False,
     wheels: Path | None = None,
@@ -55,23 +56,22 @@ def prepare(
 
     Args:
         device: where. On this machine the modules are taken as they are.
-        subjects: the files; `.tflite` files name the runtime that was asked for.
+        candidates: the files; `.tflite` files name the runtime that was asked for.
         forced: that runtime and no other.
         wheels: a folder of wheels, in place of the package index.
         native: TFLite's `benchmark_model` for the device, used in place of Python.
-        progress: told of what is copied.
+        progress: notified of what is copied.
 
     Raises:
         TargetError: no Python there.
     """
     if native is not None:
-        return _native(device, subjects, native)
-    runtimes = list(dict.fromkeys(c.subject.runtime for c in subjects))
+        return _native(device, candidates, native)
     if device.target.kind.is_host:
-        return Prepared(list(subjects), dict.fromkeys(runtimes, device), {}, {})
+        return Prepared(list(candidates), {c.subject.runtime: device for c in candidates}, {})
     machine = probe_device(device.target, device.transport, device.python)
-    subjects = _possible(device, subjects, machine, progress)
-    runtimes = list(dict.fromkeys(c.subject.runtime for c in subjects))
+    candidates = _possible(device, candidates, machine, progress)
+    runtimes = list(dict.fromkeys(c.subject.runtime for c in candidates))
     devices: dict[str, Device] = {}
     refusals: dict[str, str] = {}
     chosen: dict[str, str] = {}
@@ -89,22 +89,22 @@ def prepare(
             continue
         chosen[runtime] = found.runtime
         devices[found.runtime] = with_runtime(device, found)
-        brought.append(found.to_dict())
-    renamed = [_under(c, chosen.get(c.subject.runtime, c.subject.runtime)) for c in subjects]
+        brought.append(found.recorded())
+    renamed = [_under(c, chosen.get(c.subject.runtime, c.subject.runtime)) for c in candidates]
     if not devices:
         raise TargetError(
             f"{device.name}: {'; '.join(error.message for error in errors)}",
             next((error.hint for error in errors if error.hint), "see: edgekit targets check"),
+            code="runtime-missing",
         )
     for lacking in errors:
-        progress.warn(lacking.message + (f" ({lacking.hint})" if lacking.hint else ""))
-    record = {"address": device.transport.address, "python": str(machine), "runtimes": brought}
-    kind = {"architecture": machine.machine, "bits": machine.bits}
-    return Prepared(renamed, devices, refusals, record, kind)
+        progress.warn(lacking.message + (f" ({lacking.hint})" if lacking.hint else ""), "runtime-missing")
+    reached = DeviceSession(address=device.transport.address, python=str(machine), runtimes=tuple(brought))
+    return Prepared(renamed, devices, refusals, reached, {"architecture": machine.machine, "bits": machine.bits})
 
 
 def _possible(
-    device: Device, subjects: Sequence[Candidate], machine: Interpreter, progress: Progress
+    device: Device, candidates: Sequence[Candidate], machine: Interpreter, progress: Progress
 ) -> list[Candidate]:
     """Leave out what no runtime is made for on this kind of machine, and say so once.
 
@@ -112,55 +112,57 @@ def _possible(
         TargetError: nothing is left.
     """
     own = machine.modules.get(ONNX) is not None
-    skipped = [c.subject.name for c in subjects if c.subject.runtime == ONNX and machine.bits == 32 and not own]
+    skipped = [c.subject.name for c in candidates if c.subject.runtime == ONNX and machine.bits == 32 and not own]
     if not skipped:
-        return list(subjects)
+        return list(candidates)
     why = f"{device.name}: {ONNX} is not made for 32-bit systems"
-    if len(skipped) == len(subjects):
-        raise TargetError(f"{why}: {', '.join(skipped)}", "measure a .tflite file, or use a 64-bit system")
-    progress.warn(f"{why}; skipped: {', '.join(skipped)}")
-    return [c for c in subjects if c.subject.name not in skipped]
+    if len(skipped) == len(candidates):
+        raise TargetError(
+            f"{why}: {', '.join(skipped)}", "measure a .tflite file, or use a 64-bit system", code="runtime-missing"
+        )
+    progress.warn(f"{why}; skipped: {', '.join(skipped)}", "runtime-missing")
+    return [c for c in candidates if c.subject.name not in skipped]
 
 
-def tell_differences(device: Device, facts: Mapping[str, Any], prepared: Prepared, progress: Progress) -> None:
+def warn_of_differences(device: Device, facts: HostFacts, prepared: Prepared, progress: Progress) -> None:
     """Warn where a device is not what its target says."""
-    found = {name: value for name, value in facts.items() if not isinstance(value, dict)}
-    known = {"cpu": found.get("cpu_core"), "cores": found.get("cores"), **prepared.machine}
-    for difference in differences(device.target.expect, known):
-        progress.warn(f"{device.name}: {difference}")
+    machine = {"cpu": known(facts.cpu_core), "cores": known(facts.cores), **prepared.machine}
+    for difference in differences(device.target.expect, machine):
+        progress.warn(f"{device.name}: {difference}", "device-differs")
 
 
 def set_governor(device: Device, governor: str, progress: Progress) -> None:
     """Set the governor of a device for the session, or warn why not."""
     if not isinstance(device.work, RemoteWork):
-        progress.warn("--governor is for other devices; set it here with: sudo cpupower frequency-set -g performance")
+        how = "set it here with: sudo cpupower frequency-set -g performance"
+        progress.warn(f"--governor is for other devices; {how}", "governor-not-set")
         return
     answer = device.work.set_governor(governor, device.target.health.governor)
     if answer == "none":
-        progress.warn(f"{device.name}: has no governor to set")
+        progress.warn(f"{device.name}: has no governor to set", "governor-not-set")
     elif answer != "ok":
-        progress.warn(
-            f"{device.name}: may not set the governor (it takes root, or sudo without a password); left as it is"
-        )
+        needs = "it takes root, or sudo without a password"
+        progress.warn(f"{device.name}: may not set the governor ({needs}); left as it is", "governor-not-set")
 
 
-def _native(device: Device, subjects: Sequence[Candidate], program: Path) -> Prepared:
+def _native(device: Device, candidates: Sequence[Candidate], program: Path) -> Prepared:
     """Bring `benchmark_model`; it runs `.tflite` files only."""
     if not program.is_file():
-        raise InputError(f"--benchmark-model {program}: no such file")
+        raise InputError(f"--benchmark-model {program}: no such file", code="file-missing")
     if device.target.kind.is_host:
-        raise InputError("--benchmark-model is for other devices", "give --target android, or another")
+        raise InputError(
+            "--benchmark-model is for other devices",
+            "give --target android, or another",
+            code="not-with-benchmark-model",
+        )
     path = device.work.push(program)
     device.transport.run(["chmod", "700", path], timeout=TIMEOUT)
     runtime = benchmark_model.RUNTIME
-    renamed = [_under(c, runtime) if c.subject.format == "tflite" else c for c in subjects]
-    record = {
-        "address": device.transport.address,
-        "python": "none",
-        "runtimes": [{"runtime": runtime, "source": "the program given", "wheels": [], "sha256": sha256(program)}],
-    }
+    renamed = [_under(c, runtime) if c.subject.format == "tflite" else c for c in candidates]
+    brought = DeviceRuntime(runtime, "the program given", sha256=sha256(program))
+    reached = DeviceSession(address=device.transport.address, python="none", runtimes=(brought,))
     refusals = {"onnxruntime": f"{runtime} runs .tflite files only"}
-    return Prepared(renamed, {runtime: dataclasses.replace(device, python=path)}, refusals, record)
+    return Prepared(renamed, {runtime: dataclasses.replace(device, python=path)}, refusals, reached)
 
 
 def _under(candidate: Candidate, runtime: str) -> Candidate:

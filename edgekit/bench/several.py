@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from edgekit.bench.candidates import Candidate
 from edgekit.bench.plan import Plan
 from edgekit.bench.session import bench
-from edgekit.bench.subjects import Candidate
 from edgekit.bundle.records import Record
 from edgekit.devices.device import open_device
 from edgekit.devices.target import Target
@@ -33,7 +33,7 @@ class Found:
 
 def measure(
     targets: Sequence[Target],
-    subjects: Sequence[Candidate],
+    candidates: Sequence[Candidate],
     plan: Plan,
     *,
     python: str | None = None,
@@ -46,12 +46,12 @@ def measure(
 
     Args:
         targets: the devices.
-        subjects: the files.
+        candidates: the files.
         plan: how much; without thread counts, each target's own.
         python: another interpreter on the devices.
         clean: remove edgekit's folder from each device afterwards, also after a failure.
-        keep: told of every record as soon as it is there.
-        progress: told of every measurement.
+        keep: called with every record as soon as it is there.
+        progress: notified of every measurement.
         settings: further arguments of `bench`.
 
     Raises:
@@ -59,11 +59,11 @@ def measure(
     """
     kept = threading.Lock()
 
-    def session(target: Target, told: Progress) -> Record:
-        with open_device(target, python, told) as device:
+    def session(target: Target, reports: Progress) -> Record:
+        with open_device(target, python, reports) as device:
             if clean:
                 device.work.clean()
-            record = bench(subjects, plan, device, progress=told, **settings)
+            record = bench(candidates, plan, device, progress=reports, **settings)
         with kept:
             keep(record)
         return record
@@ -140,7 +140,7 @@ class Named:
         self._progress.notify(f"{self._name}: {message.removeprefix(self._name + ': ')}")
 
     def warn(self, message: str, code: str = "") -> None:
-        """Report a doubt."""
+        """Report a warning."""
         self.check()
         self._progress.warn(f"{self._name}: {message.removeprefix(self._name + ': ')}", code)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, NotRequired, TypedDict
 
+from edgekit.bundle.agreement import Agreement
 from edgekit.bundle.ledger import Entry
 from edgekit.bundle.recipe_file import Scheme
 from edgekit.bundle.schemes import FORMATS
@@ -19,20 +20,8 @@ from edgekit.files.whole import gzip_bytes, sha256, write_json
 from edgekit.schema.document import open_regular
 from edgekit.schema.gate import read, read_json
 from edgekit.schema.mixups import recognised
-from edgekit.schema.rules import (
-    AnyFloat,
-    Count,
-    Digest,
-    Holding,
-    Natural,
-    PlainName,
-    Range,
-    Sized,
-    Wrong,
-    one_of,
-)
+from edgekit.schema.rules import Count, Digest, Holding, Natural, PlainName, Range, Sized, Wrong, one_of
 from edgekit.schema.versions import Versions
-from edgekit.tasks.channels import LostChannel
 from edgekit.tasks.metrics import ScoreForm
 from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.tasks.register import METRICS, fitting
@@ -84,36 +73,6 @@ class Artifact:
         """Raise `Wrong` for a file that is not called as its format is."""
         if not self.file.endswith(SUFFIXES[self.format]):
             raise Wrong(f"is {quoted(self.file)}, expected a name that ends in {SUFFIXES[self.format]}", path=("file",))
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """How far two realisations of the model differ on the same samples (`data.check`).
-
-    Attributes:
-        reference, other: a file of the bundle, or the Keras model in memory: `float model`, or `fake-quant model` for
-            int8 files of models trained with fake quantization.
-        samples: how many.
-        top1: share of samples with the same largest output, 0 to 1; None where an output is a single value.
-        max_abs: largest difference of any output, in real units.
-        max_steps: the same in steps of the output's scale; None where neither output is quantized.
-        sqnr_db: signal-to-quantization-noise ratio in dB; None where the two are equal, or are class numbers.
-        lost: channels that `other` flattens or erases; left out of the JSON form where there are none.
-    """
-
-    reference: str
-    other: str
-    samples: Count
-    top1: float | None
-    max_abs: AnyFloat
-    max_steps: AnyFloat | None
-    sqnr_db: float | None
-    lost: tuple[LostChannel, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        found = dataclasses.asdict(self)
-        return found if self.lost else {key: value for key, value in found.items() if key != "lost"}
 
 
 class Part(TypedDict):

@@ -13,10 +13,12 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, NotRequired, TypedDict
+from typing import Annotated, Any
 
-from edgekit.bundle.answers import AccuracyForm, LatencyForm, MemoryForm
-from edgekit.errors import OutputError
+from edgekit.bundle.agreement import BETWEEN_MACHINES, Agreement, host_form
+from edgekit.bundle.facts import HostFacts, Unavailable
+from edgekit.bundle.runs import AccuracyRun, AnyLatencyRun, AnyMemoryRun, Run
+from edgekit.errors import EdgekitError, OutputError
 from edgekit.files.whole import Exists, atomic_file, work_base
 from edgekit.schema.document import LARGE
 from edgekit.schema.gate import read, read_json
@@ -25,7 +27,6 @@ from edgekit.schema.rules import (
     AnyFloat,
     Choosing,
     Count,
-    Holding,
     Matching,
     Natural,
     PlainName,
@@ -34,107 +35,109 @@ from edgekit.schema.rules import (
     Sized,
     Wrong,
 )
+from edgekit.schema.tables import fields_written, open_ended
+from edgekit.schema.types import JsonObject
 from edgekit.schema.versions import Versions
 from edgekit.text.printable import plain_name, quoted
 
-VERSIONS = Versions("record", 1)
+
+def _failures_have_codes(table: JsonObject) -> JsonObject:
+    """Return a record of schema 2, whose failures are tables with codes: they were sentences that name their passes."""
+    measurements = [
+        {**measurement, "failures": [{"sentence": text} for text in measurement.get("failures", [])]}
+        for measurement in table["measurements"]
+    ]
+    return {**table, "measurements": measurements}
+
+
+VERSIONS = Versions("record", 2, {1: _failures_have_codes})
 MOST_THREADS = 1024
 CPUS = re.compile(r"\d{1,4}(-\d{1,4})?(,\d{1,4}(-\d{1,4})?){0,63}")
 """What `taskset -c` takes, as far as there are such machines."""
 
 
-class Unavailable(TypedDict):
-    """A fact that could not be read."""
-
-    unavailable: str
+Cpus = Annotated[str, Matching(lambda text: not text or bool(CPUS.fullmatch(text)), "CPUs such as 0-3")]
 
 
-class Host(TypedDict):
-    """The facts that a report reads; there are more."""
+@open_ended
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The plan that a session ran by (`edgekit.bench.plan.Plan`); None where an older edgekit had no such setting."""
 
-    cpu_model: NotRequired[str | Unavailable]
-    cores: NotRequired[Natural | Unavailable]
-    os: NotRequired[str | Unavailable]
-    governor: NotRequired[str | Unavailable]
-    virtualization: NotRequired[str | Unavailable]
-    emulated: NotRequired[str | bool | Unavailable]
-
-
-class PlanForm(TypedDict):
-    """The settings of a session, as `edgekit.bench.plan.Plan`."""
-
-    latency: bool
-    memory: bool
-    accuracy: bool
+    latency: bool = True
+    memory: bool = True
+    accuracy: bool = True
     processes: Natural
     min_samples: Natural
     min_seconds: Seconds
-    threads: NotRequired[list[Natural]]
-    max_samples: NotRequired[Natural]
-    warmup_seconds: NotRequired[Seconds]
-    timeout: NotRequired[Seconds]
-    pin: NotRequired[Annotated[str, Matching(lambda text: not text or bool(CPUS.fullmatch(text)), "CPUs such as 0-3")]]
-    governor: NotRequired[str]
-    cool_below_c: NotRequired[float | None]
-    cool_timeout: NotRequired[Seconds]
-    input_shapes: NotRequired[dict[str, list[Natural]]]
-    input_values: NotRequired[dict[str, AnyFloat]]
+    threads: tuple[Natural, ...] | None = None
+    max_samples: Natural | None = None
+    warmup_seconds: Seconds | None = None
+    timeout: Seconds | None = None
+    pin: Cpus | None = None
+    governor: str | None = None
+    cool_below_c: float | None = None
+    cool_timeout: Seconds | None = None
+    input_shapes: dict[str, list[Natural]] | None = None
+    input_values: dict[str, AnyFloat] | None = None
 
 
-class Evaluation(TypedDict):
-    """The samples of the accuracy pass."""
+@open_ended
+@dataclass(frozen=True)
+class EvaluatedOn:
+    """The samples of the accuracy pass: where they come from, how many, and their digest."""
 
     source: str
     samples: Count
     sha256: str
 
 
-class Brought(TypedDict):
-    """A runtime and how it came to the device."""
+@open_ended
+@dataclass(frozen=True)
+class DeviceRuntime:
+    """A runtime, how it came to the device, and the wheels or the program that were copied there."""
 
     runtime: str
     source: str
+    wheels: tuple[dict[str, str], ...] = ()
+    sha256: str | None = None
 
 
-class Throttled(TypedDict):
-    """Bits of `get_throttled`."""
+@open_ended
+@dataclass(frozen=True)
+class Throttled:
+    """Bits of `get_throttled`: before anything ran, and after every process of the latency pass."""
 
     before: Count
-    during: list[Count]
+    during: tuple[Count, ...]
 
 
-class DeviceForm(TypedDict):
-    """How a device was reached and prepared; this machine has no more than the times."""
+@open_ended
+@dataclass(frozen=True, kw_only=True)
+class DeviceSession:
+    """How a device was reached and prepared; None for what an older edgekit did not record.
 
-    prepare_seconds: NotRequired[Seconds]
-    seconds: NotRequired[Seconds]
-    sent_bytes: NotRequired[Count]
-    throttled: NotRequired[Throttled | None]
+    Attributes:
+        address, python: of a device that files were copied to; None for this machine.
+        runtimes: and how they came there.
+        prepare_seconds, seconds: until the first measurement, and in all.
+        sent_bytes: that were copied.
+        throttled: where such bits can be read.
+    """
 
+    address: str | None = None
+    python: str | None = None
+    runtimes: tuple[DeviceRuntime, ...] = ()
+    prepare_seconds: Seconds | None = None
+    seconds: Seconds | None = None
+    sent_bytes: Count | None = None
+    throttled: Throttled | None = None
 
-class Reached(DeviceForm):
-    """A device that files were copied to."""
-
-    address: str
-    python: str
-    runtimes: list[Brought]
-
-
-class Agreed(TypedDict):
-    """How far a device's outputs are from this machine's (`edgekit.bench.agreement`)."""
-
-    samples: Natural
-    same_class: Count | None
-    equal: Count
-    largest_difference: AnyFloat
-    unit: str
-    other_class: NotRequired[Count]
-    far: NotRequired[Count]
-    rms: NotRequired[AnyFloat]
-    span: NotRequired[AnyFloat]
-    why: NotRequired[str]
-    host_runtime: NotRequired[str]
-    same_runtime: NotRequired[bool]
+    def check_consistent(self) -> None:
+        """Raise `Wrong` for a device with runtimes and no address."""
+        for name in ("address", "python") if self.runtimes else ():
+            if getattr(self, name) is None:
+                raise Wrong("is missing", path=(name,))
 
 
 @dataclass(frozen=True)
@@ -166,26 +169,67 @@ class Subject:
 
 
 @dataclass(frozen=True)
+class Failure:
+    """Why passes gave no result.
+
+    Attributes:
+        sentence: what went wrong.
+        code: of it (`edgekit.codes`); empty in older records.
+        passes: that failed for this reason; older records name them in the sentence.
+    """
+
+    sentence: str
+    code: str = ""
+    passes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{', '.join(self.passes)}: {self.sentence}" if self.passes else self.sentence
+
+
+@dataclass(frozen=True)
 class Measurement:
     """What one file did with one number of threads.
 
     Attributes:
         subject: index into the record's subjects.
         threads: asked of the runtime.
-        latency: the runner's answers, one per process, in the order of the rounds.
-        memory: the runner's answer of the memory pass, or None.
-        accuracy: the runner's answer of the accuracy pass, or None (no samples to evaluate).
-        agreement: of the device's outputs with this machine's, sample by sample; None where that was not asked.
-        failures: sentences about passes that failed; latency rounds that failed are missing above.
+        latency: one run a process, in the order of the rounds; rounds that failed are missing.
+        memory: of the memory pass, or None.
+        accuracy: of the accuracy pass, or None (no samples to evaluate).
+        failures: of passes.
+        agreement: of the device's outputs with the host's; None where that was not asked.
     """
 
     subject: Count
     threads: Annotated[int, Range(1, MOST_THREADS)]
-    latency: list[LatencyForm] = field(default_factory=list)
-    memory: MemoryForm | None = None
-    accuracy: AccuracyForm | None = None
-    failures: list[str] = field(default_factory=list)
-    agreement: Annotated[dict[str, Any], Choosing((("unavailable", Unavailable), ("", Agreed)))] | None = None
+    latency: tuple[AnyLatencyRun, ...] = ()
+    memory: AnyMemoryRun | None = None
+    accuracy: AccuracyRun | None = None
+    failures: tuple[Failure, ...] = ()
+    agreement: (
+        Annotated[Agreement | Unavailable, Choosing((("unavailable", Unavailable), ("", BETWEEN_MACHINES)))] | None
+    ) = None
+
+    def to_dict(self) -> JsonObject:
+        """Return the JSON form."""
+        form = fields_written(self)
+        if isinstance(self.agreement, Agreement):
+            form["agreement"] = host_form(self.agreement)
+        return form
+
+    def runs(self) -> Iterator[Run]:
+        """Yield every run of every pass."""
+        yield from self.latency
+        yield from filter(None, (self.memory, self.accuracy))
+
+    def failed(self, mode: str, error: EdgekitError) -> Measurement:
+        """Return the measurement with another failure; what several passes fail of is kept once."""
+        sentence = error.message + (f" ({error.hint})" if error.hint else "")
+        failures = list(self.failures)
+        index = next((i for i, failure in enumerate(failures) if failure.sentence == sentence), len(failures))
+        known = failures[index].passes if index < len(failures) else ()
+        failures[index : index + 1] = [Failure(sentence, error.code, tuple(dict.fromkeys((*known, mode))))]
+        return dataclasses.replace(self, failures=tuple(failures))
 
 
 @dataclass(frozen=True)
@@ -196,18 +240,22 @@ class Record:
     edgekit: str
     command: list[str]
     target: PlainName
-    host: Annotated[dict[str, Any], Holding(Host)]
-    plan: Annotated[dict[str, Any], Holding(PlanForm)]
-    evaluation: Annotated[dict[str, Any], Holding(Evaluation)] | None
+    host: HostFacts
+    plan: Settings
+    evaluation: EvaluatedOn | None
     """The samples of the accuracy pass, or None."""
     subjects: Annotated[tuple[Subject, ...], Sized(1)]
     measurements: tuple[Measurement, ...]
-    device: Annotated[dict[str, Any], Choosing((("runtimes", Reached), ("", DeviceForm)))] = field(default_factory=dict)
-    """How it was reached and prepared: address, runtimes, what was copied, throttling; empty in older records."""
+    device: DeviceSession = field(default_factory=DeviceSession)
 
-    def to_dict(self) -> dict[str, Any]:
+    @property
+    def emulated_by(self) -> str | None:
+        """What emulates the CPU, so that latency means nothing; None for a real one, and where that is not known."""
+        return self.host.emulated if isinstance(self.host.emulated, str) else None
+
+    def to_dict(self) -> JsonObject:
         """Return the JSON form."""
-        return {"schema": VERSIONS.newest, **dataclasses.asdict(self)}
+        return {"schema": VERSIONS.newest, **fields_written(self)}
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any], source: str) -> Record:

@@ -142,9 +142,9 @@ def command(
     claim()
     console.notify(f"Measuring on {', '.join(target)}: {', '.join(map(str, paths))}")
 
+    from edgekit.bench.candidates import candidates
     from edgekit.bench.inputs import fed_ports
     from edgekit.bench.several import measure
-    from edgekit.bench.subjects import candidates
     from edgekit.bundle.records import Record, record_text, save_record
     from edgekit.data.fitting import shape_of
     from edgekit.data.loading import load_data

@@ -1,4 +1,4 @@
-"""TFLite's own `benchmark_model`, for phones without Python: its log becomes the answer of a runner.
+"""TFLite's own `benchmark_model`, for phones without Python: its log becomes a run of the latency pass.
 
 The program (google-ai-edge/LiteRT, `tflite/tools/benchmark`) prints, in microseconds, a line of statistics for the
 warm-up and one for the runs, and a summary; it keeps no single samples. Lines may begin with `INFO: `.
@@ -6,16 +6,17 @@ warm-up and one for the runs, and a summary; it keeps no single samples. Lines m
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from edgekit.bundle.answers import LatencyForm
+from edgekit.bundle.runs import LATENCY, SummarisedRun
 from edgekit.devices.device import Device
+from edgekit.devices.jobs import LatencySettings
 from edgekit.devices.transports.base import OnLine
 from edgekit.errors import InputError, RunnerCrashed, RunnerError, RunnerTimeout
 from edgekit.schema.gate import read
+from edgekit.schema.types import JsonObject
 
 RUNTIME = "benchmark_model"
 PUBLISHED = (
@@ -39,23 +40,23 @@ def run(
     device: Device,
     model: Path,
     threads: int,
-    settings: Mapping[str, Any],
+    settings: LatencySettings,
     *,
     timeout: float,
     on_line: OnLine | None = None,
-) -> dict[str, Any]:
+) -> SummarisedRun:
     """Measure a `.tflite` file once.
 
     Args:
         device: one whose `python` is the path of the program there.
         model: the file here.
         threads: asked of the runtime.
-        settings: `min_samples`, `min_seconds` and `warmup_seconds`.
+        settings: how long.
         timeout: seconds.
         on_line: told of every line of its log.
 
     Returns:
-        An answer as a runner's, with `summary_ns` in place of samples.
+        A run of the latency pass, with a summary in place of samples.
 
     Raises:
         RunnerCrashed: a signal killed it, or it printed no result.
@@ -68,9 +69,9 @@ def run(
         device.python,
         f"--graph={device.work.push(model)}",
         f"--num_threads={threads}",
-        f"--num_runs={settings.get('min_samples', 10)}",
-        f"--min_secs={settings.get('min_seconds', 0)}",
-        f"--warmup_min_secs={settings.get('warmup_seconds', 0)}",
+        f"--num_runs={settings.min_samples}",
+        f"--min_secs={settings.min_seconds}",
+        f"--warmup_min_secs={settings.warmup_seconds}",
         f"--max_secs={max(1, int(timeout / 3))}",
     ]
     try:
@@ -84,13 +85,13 @@ def run(
         found = _PROBLEM.search(log)
         raise RunnerError(f"{model.name}: benchmark_model: {found[1].strip() if found else _last(log)}")
     try:
-        answer = {"mode": "latency", "threads": threads, **parse(log)}
-        return read(LatencyForm, answer, "log", "result")
+        run: SummarisedRun = read(SummarisedRun, parse(log), "log", "result")
+        return dataclasses.replace(run, mode=LATENCY.name, threads=threads)
     except (ValueError, KeyError, OverflowError, InputError) as error:
         raise RunnerCrashed(f"{model.name}: benchmark_model printed no result: {error}", _last(log)) from error
 
 
-def parse(log: str) -> dict[str, Any]:
+def parse(log: str) -> JsonObject:
     """Read a log.
 
     Returns:

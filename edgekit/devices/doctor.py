@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from edgekit.bundle.facts import HostFacts, fact_text, known
 from edgekit.devices.device import Device, connected, default_python
 from edgekit.devices.facts import read_facts
 from edgekit.devices.health import SINCE_BOOT, governors, temperature_c, throttled, troubles
@@ -81,22 +81,18 @@ def _system(target: Target, transport: Transport) -> Iterator[Finding]:
         yield check(target, facts, transport)
 
 
-def _machine(target: Target, facts: dict[str, Any], transport: Transport) -> Finding:
-    text = (
-        f"{_text(facts, 'cpu_model')}, {_text(facts, 'architecture')}, {_text(facts, 'os')}, {_text(facts, 'kernel')}"
-    )
-    if isinstance(facts["emulated"], str):
-        return Finding(
-            "machine", "warning", f"{text}; {facts['emulated']}", "latency on it tells nothing about a board"
-        )
-    found = {"cpu": facts["cpu_core"], "cores": facts["cores"]}
-    wrong = differences(target.expect, {name: value for name, value in found.items() if not isinstance(value, dict)})
+def _machine(target: Target, facts: HostFacts, transport: Transport) -> Finding:
+    named = {"cpu_model": facts.cpu_model, "architecture": facts.architecture, "os": facts.os, "kernel": facts.kernel}
+    text = ", ".join(fact_text(fact, f"{name} unknown") for name, fact in named.items())
+    if isinstance(facts.emulated, str):
+        return Finding("machine", "warning", f"{text}; {facts.emulated}", "latency on it tells nothing about a board")
+    wrong = differences(target.expect, {"cpu": known(facts.cpu_core), "cores": known(facts.cores)})
     if wrong:
         return Finding("machine", "warning", f"{text}; {', '.join(wrong)}", f"is this {target.name}?")
     return Finding("machine", "ok", text)
 
 
-def _memory(target: Target, facts: dict[str, Any], transport: Transport) -> Finding:
+def _memory(target: Target, facts: HostFacts, transport: Transport) -> Finding:
     done = transport.run(["cat", "/proc/meminfo"], timeout=TIMEOUT)
     fields = dict(line.split(":", 1) for line in done.stdout.splitlines() if ":" in line)
     try:
@@ -109,7 +105,7 @@ def _memory(target: Target, facts: dict[str, Any], transport: Transport) -> Find
     return Finding("memory", "ok", text)
 
 
-def _disk(target: Target, facts: dict[str, Any], transport: Transport) -> Finding:
+def _disk(target: Target, facts: HostFacts, transport: Transport) -> Finding:
     base = transport.run(shell.script(FIND, target.work), timeout=TIMEOUT).stdout.strip()
     done = transport.run(
         shell.script('d=$1; while [ ! -d "$d" ]; do d=$(dirname "$d"); done; df -Pk "$d"', base), timeout=TIMEOUT
@@ -124,7 +120,7 @@ def _disk(target: Target, facts: dict[str, Any], transport: Transport) -> Findin
     return Finding("disk", "ok", text)
 
 
-def _clock(target: Target, facts: dict[str, Any], transport: Transport) -> Finding:
+def _clock(target: Target, facts: HostFacts, transport: Transport) -> Finding:
     text = transport.run(["date", "+%s"], timeout=TIMEOUT).stdout.strip()
     try:
         off = whole(text) - time.time()
@@ -138,7 +134,7 @@ def _clock(target: Target, facts: dict[str, Any], transport: Transport) -> Findi
     return Finding("clock", "ok", "agrees with this machine's")
 
 
-def _governor(target: Target, facts: dict[str, Any], transport: Transport) -> Finding:
+def _governor(target: Target, facts: HostFacts, transport: Transport) -> Finding:
     found = governors(transport, target.health)
     if not found:
         return Finding("governor", "unknown", "cannot be read")
@@ -150,7 +146,7 @@ def _governor(target: Target, facts: dict[str, Any], transport: Transport) -> Fi
     return Finding("governor", "ok", "performance")
 
 
-def _throttling(target: Target, facts: dict[str, Any], transport: Transport) -> Finding:
+def _throttling(target: Target, facts: HostFacts, transport: Transport) -> Finding:
     bits = throttled(transport, target.health)
     if bits is None:
         return Finding("throttling", "unknown", "neither vcgencmd nor sysfs tells")
@@ -165,7 +161,7 @@ def _throttling(target: Target, facts: dict[str, Any], transport: Transport) -> 
 _POWER = "under-voltage: a better power supply or cable; heat: a heat sink or fan, and --cool-below 60C"
 
 
-def _temperature(target: Target, facts: dict[str, Any], transport: Transport) -> Finding:
+def _temperature(target: Target, facts: HostFacts, transport: Transport) -> Finding:
     found = temperature_c(transport, target.health)
     if found is None:
         return Finding("temperature", "unknown", "cannot be read")
@@ -174,7 +170,7 @@ def _temperature(target: Target, facts: dict[str, Any], transport: Transport) ->
     return Finding("temperature", "ok", f"{found:.1f} C")
 
 
-def _load(target: Target, facts: dict[str, Any], transport: Transport) -> Finding:
+def _load(target: Target, facts: HostFacts, transport: Transport) -> Finding:
     text = transport.run(["cat", "/proc/loadavg"], timeout=TIMEOUT).stdout.split()
     if not text or not re.fullmatch(r"[0-9]{1,6}([.][0-9]{1,6})?", text[0]):
         return Finding("other load", "unknown", "cannot be read")
@@ -184,7 +180,7 @@ def _load(target: Target, facts: dict[str, Any], transport: Transport) -> Findin
     return Finding("other load", "ok", f"{load:.1f} in the last minute")
 
 
-_CHECKS: tuple[Callable[[Target, dict[str, Any], Transport], Finding], ...] = (
+_CHECKS: tuple[Callable[[Target, HostFacts, Transport], Finding], ...] = (
     _machine, _memory, _disk, _clock, _governor, _throttling, _temperature, _load,
 )  # fmt: skip
 
@@ -221,7 +217,3 @@ def _runtime(
 def _named(found: Provision, machine: Interpreter) -> str:
     versions = {w["name"]: w["version"] for w in found.wheels} or machine.modules
     return f"{found.runtime} {versions.get(found.runtime)}, {found.source}"
-
-
-def _text(facts: dict[str, Any], name: str) -> str:
-    return str(facts[name]) if not isinstance(facts[name], dict) else f"{name} unknown"

@@ -6,10 +6,11 @@ A fact that cannot be read is recorded as unavailable, with the reason; it is ne
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from edgekit.bundle.facts import FactValue, HostFacts, Unavailable
 from edgekit.devices.transports.base import Transport
 from edgekit.errors import EdgekitError
 
@@ -20,10 +21,10 @@ CORES = {"0xd03": "Cortex-A53", "0xd08": "Cortex-A72", "0xd0b": "Cortex-A76"}
 
 @dataclass(frozen=True)
 class Fact:
-    """One thing to know: `parse` turns the command's stdout into a JSON value, or raises ValueError."""
+    """One thing to know: `parse` turns the command's stdout into a value, or raises ValueError."""
 
     argv: tuple[str, ...]
-    parse: Callable[[str], Any]
+    parse: Callable[[str], FactValue]
 
 
 def _stripped(text: str) -> str:
@@ -141,17 +142,20 @@ FACTS: dict[str, Fact] = {
 }
 
 
-def read_facts(transport: Transport, names: Iterable[str] = FACTS) -> dict[str, Any]:
-    """Return facts, by default all: a JSON value each, or `{"unavailable": why}`."""
-    found: dict[str, Any] = {}
-    for name in names:
-        fact = FACTS[name]
-        try:
-            done = transport.run(fact.argv, timeout=TIMEOUT)
-            # systemd-detect-virt answers `none` with exit code 1
-            if done.returncode != 0 and not done.stdout.strip():
-                raise ValueError(done.stderr.strip() or f"{fact.argv[0]} ended with exit code {done.returncode}")
-            found[name] = fact.parse(done.stdout)
-        except (ValueError, LookupError, TimeoutError, EdgekitError) as error:
-            found[name] = {"unavailable": str(error)}
-    return found
+def read_fact(transport: Transport, name: str) -> FactValue | Unavailable:
+    """Return one fact of a device, by its name in `FACTS`."""
+    fact = FACTS[name]
+    try:
+        done = transport.run(fact.argv, timeout=TIMEOUT)
+        # systemd-detect-virt answers `none` with exit code 1
+        if done.returncode != 0 and not done.stdout.strip():
+            raise ValueError(done.stderr.strip() or f"{fact.argv[0]} ended with exit code {done.returncode}")
+        return fact.parse(done.stdout)
+    except (ValueError, LookupError, TimeoutError, EdgekitError) as error:
+        return Unavailable(str(error))
+
+
+def read_facts(transport: Transport) -> HostFacts:
+    """Return all facts of a device."""
+    values: dict[str, Any] = {name: read_fact(transport, name) for name in FACTS}
+    return HostFacts(**values)

@@ -6,14 +6,14 @@ import itertools
 import json
 import signal
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic
 
 import numpy.typing as npt
 
 import edgekit.ondevice
-from edgekit.bundle.answers import read_answer
+from edgekit.bundle.runs import ACCURACY, LATENCY, Mode, R, Refused, read_run
 from edgekit.devices.device import Device
 from edgekit.devices.refusal import refusal
 from edgekit.devices.transports.base import Completed, OnLine
@@ -27,7 +27,9 @@ from edgekit.processes.child import memory_for, too_much, wants_memory
 from edgekit.processes.python import isolated
 from edgekit.schema.document import LARGE
 from edgekit.schema.gate import read_json
+from edgekit.schema.types import JsonObject, JsonValue
 from edgekit.tasks.preprocessing import Preprocessing
+from edgekit.tasks.tensors import Quantization
 
 RUNNER = Path(edgekit.ondevice.__file__).with_name("runner.py")
 JOB_SCHEMA = 2
@@ -48,11 +50,32 @@ _counter = itertools.count()
 
 
 @dataclass(frozen=True)
-class Job:
+class LatencySettings:
+    """How long one process of the latency pass takes.
+
+    Attributes:
+        min_samples: timed samples, at least.
+        max_samples: when `min_seconds` would give more samples than this, several inferences share a sample.
+        min_seconds: of timing, at least.
+        warmup_seconds: of warm-up, at least; it goes on until the latency is steady.
+    """
+
+    min_samples: int = 100
+    max_samples: int = 10_000
+    min_seconds: float = 0.5
+    warmup_seconds: float = 0.2
+
+
+BRIEF = LatencySettings(min_samples=50, max_samples=5000, min_seconds=0.1, warmup_seconds=0.1)
+"""For many files of which only the ratio to another one is of interest."""
+
+
+@dataclass(frozen=True)
+class Job(Generic[R]):
     """What one runner process is to do; `edgekit/ondevice/runner.py` describes every field.
 
     Attributes:
-        mode: `latency`, `memory` or `accuracy`.
+        mode: the pass, which decides what is returned.
         runtime: `ai-edge-litert`, `tflite-runtime` or `onnxruntime`.
         model: the file to run.
         threads: asked of the runtime.
@@ -60,29 +83,29 @@ class Job:
         feed: the NAMEs in the order of the file's inputs; empty for a file with one input.
         preprocessing: from stored samples to model inputs, or None.
         quantization: of every input `scale` and `zero_point`, for integers that the file does not describe; or None.
-        settings: of the latency mode.
+        settings: of the latency pass.
         shapes: sizes of every input, in the order of the file; None: as in the file.
         companions: the files that the model needs beside it: the name in the model -> where it is.
         values: of every input the number that it holds at every inference, or None where it gets samples; or None.
     """
 
-    mode: str
+    mode: Mode[R]
     runtime: str
     model: Path
     threads: int = 1
     samples: Path | None = None
     feed: tuple[str, ...] = ()
     preprocessing: Preprocessing | None = None
-    quantization: Sequence[Mapping[str, Any] | None] | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    quantization: Sequence[Quantization | None] | None = None
+    settings: LatencySettings = LatencySettings()
     shapes: Sequence[Sequence[int]] | None = None
     companions: Mapping[str, Path] = field(default_factory=dict)
     values: Sequence[float | None] | None = None
 
 
 def run_job(
-    device: Device, job: Job, *, timeout: float, outputs: Path | None = None, on_line: OnLine | None = None
-) -> dict[str, Any]:
+    device: Device, job: Job[R], *, timeout: float, outputs: Path | None = None, on_line: OnLine | None = None
+) -> R:
     """Run one job to its end.
 
     Args:
@@ -93,20 +116,20 @@ def run_job(
         on_line: told of every line of the runner's log.
 
     Returns:
-        The runner's answer, with `ok` true.
+        What the runner returned, of the class of the job's mode.
 
     Raises:
-        RunnerCrashed: a signal killed it, or it left no answer.
+        RunnerCrashed: a signal killed it, or it left no result.
         RunnerTimeout: it did not finish in time.
-        RunnerError: it answered that the job cannot be done.
+        RunnerError: the job cannot be done.
         TargetError: the device is lost or full.
     """
     work, number = device.work, next(_counter)
     work.renew()
     remote_outputs = work.scratch(f"outputs-{number}.npz")
-    sent = {
+    sent: JsonObject = {
         "schema": JOB_SCHEMA,
-        "mode": job.mode,
+        "mode": job.mode.name,
         "runtime": job.runtime,
         "model": work.push(job.model, job.companions),
         "threads": job.threads,
@@ -114,19 +137,19 @@ def run_job(
         "feed": list(job.feed),
         "preprocessing": _preprocessing(job),
         "quantization": list(job.quantization) if job.quantization else None,
-        "outputs": remote_outputs if job.mode == "accuracy" else None,
+        "outputs": remote_outputs if job.mode == ACCURACY else None,
         "shapes": job.shapes,
         "values": list(job.values) if job.values else None,
-        **job.settings,
+        **(asdict(job.settings) if job.mode == LATENCY else {}),
     }
     if device.target.kind.is_host:
         files = [job.model, *job.companions.values(), *([job.samples] if job.samples else [])]
         sent |= {"memory_bytes": memory_for(*files), "first_seconds": max(timeout * FIRST_SHARE, FIRST_SECONDS)}
-    answer_path = work.scratch(f"result-{number}.json")
+    result_path = work.scratch(f"result-{number}.json")
     with temporary_folder("job") as folder:
         job_path = folder / "job.json"
         job_path.write_text(json.dumps(sent), encoding="utf-8")
-        runner = isolated(device.python, work.push(RUNNER), work.send(job_path), answer_path, *device.folders)
+        runner = isolated(device.python, work.push(RUNNER), work.send(job_path), result_path, *device.folders)
         argv, env = [*device.prefix, *runner], confined(work.folder)
         try:
             done = device.transport.run(argv, timeout=timeout, env=env, on_line=on_line)
@@ -134,37 +157,37 @@ def run_job(
             raise RunnerTimeout(
                 f"{job.model.name}: the runner was stopped after {timeout:g} s without an answer"
             ) from error
-        answer = _read_answer(device, answer_path, folder / "result.json", job, done, sent)
-    if not answer["ok"]:
-        if "memory_bytes" in sent and wants_memory(f"{answer['error']} {answer['message']}"):
+        returned = _returned(device, result_path, folder / "result.json", job, done, sent)
+    if isinstance(returned, Refused):
+        if "memory_bytes" in sent and wants_memory(f"{returned.error} {returned.message}"):
             raise too_much(_running(job), sent["memory_bytes"])
-        raise refusal(answer, job.runtime, job.model.name)
+        raise refusal(returned, job.runtime, job.model.name)
     if outputs is not None:
         work.pull(remote_outputs, outputs, OUTPUTS_BYTES)
-    return answer
+    return returned
 
 
-def _preprocessing(job: Job) -> list[dict[str, Any]] | None:
+def _preprocessing(job: Job[R]) -> list[JsonValue] | None:
     """Return how each input of the file is fed, in its order."""
     if job.preprocessing is None:
         return None
     return [job.preprocessing.of(name).to_dict() for name in job.feed or ("",)]
 
 
-def _running(job: Job) -> str:
+def _running(job: Job[R]) -> str:
     return f"{job.model.name}: running it under {job.runtime}"
 
 
-def _read_answer(
-    device: Device, remote: str, local: Path, job: Job, done: Completed, sent: Mapping[str, Any]
-) -> dict[str, Any]:
+def _returned(
+    device: Device, remote: str, local: Path, job: Job[R], done: Completed, sent: Mapping[str, JsonValue]
+) -> R | Refused:
     if done.returncode >= 0:
         try:
             device.work.pull(remote, local)
         except FileNotFoundError:
             pass
         else:
-            return _answer(local, job)
+            return _read_result(local, job)
     if done.returncode == -signal.SIGALRM and "first_seconds" in sent:
         raise RunnerTimeout(
             f"{job.model.name}: was stopped: loading it and running it once under {job.runtime} took longer than "
@@ -178,20 +201,20 @@ def _read_answer(
     raise RunnerCrashed(_crash_sentence(job, done), "its last words: " + (_last_words(done) or "none"))
 
 
-def _answer(path: Path, job: Job) -> dict[str, Any]:
-    """Read an answer; the device it comes from may say anything.
+def _read_result(path: Path, job: Job[R]) -> R | Refused:
+    """Read what a runner returned; the device it comes from may send anything.
 
     Raises:
         RunnerCrashed: it is none, or not one to this job.
     """
     try:
-        return read_answer(read_json(path, "runner's answer", LARGE), job.mode, "answer")
+        return read_run(read_json(path, "runner's result", LARGE), job.mode, "result")
     except InputError as error:
-        what = error.message.removeprefix(f"{path}: ").removeprefix("answer: ")
-        raise RunnerCrashed(f"{job.model.name}: the runner's answer cannot be used: {what}") from error
+        what = error.message.removeprefix(f"{path}: ").removeprefix("result: ")
+        raise RunnerCrashed(f"{job.model.name}: the runner's result cannot be used: {what}") from error
 
 
-def _crash_sentence(job: Job, done: Completed) -> str:
+def _crash_sentence(job: Job[R], done: Completed) -> str:
     where = ""
     stages = [line.split(": ", 1)[1] for line in done.stderr.splitlines() if line.startswith("edgekit-runner: ")]
     if stages:
@@ -201,7 +224,7 @@ def _crash_sentence(job: Job, done: Completed) -> str:
         signal_name = known.get(-done.returncode, f"signal {-done.returncode}")
         why = _SIGNALS.get(signal_name, "it was killed")
         return f"{job.model.name}: the runner died of {signal_name}{where} under {job.runtime}: {why}"
-    return f"{job.model.name}: the runner ended with exit code {done.returncode}{where} and left no answer"
+    return f"{job.model.name}: the runner ended with exit code {done.returncode}{where} and left no result"
 
 
 def _last_words(done: Completed) -> str:

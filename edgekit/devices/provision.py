@@ -8,11 +8,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from edgekit.bundle.records import DeviceRuntime
+from edgekit.bundle.runs import ACCURACY
 from edgekit.devices import benchmark_model
 from edgekit.devices.device import Device
-from edgekit.devices.facts import read_facts
+from edgekit.devices.facts import read_fact
 from edgekit.devices.interpreter import Interpreter, probe
 from edgekit.devices.jobs import RUNTIMES, Job, load_outputs, run_job
 from edgekit.devices.target import Target
@@ -102,9 +103,9 @@ class Provision:
     wheels: tuple[dict[str, str], ...] = ()
     fresh: bool = field(default=False, compare=False)
 
-    def to_dict(self) -> dict[str, Any]:
+    def recorded(self) -> DeviceRuntime:
         """Return what a record keeps of it."""
-        return {"runtime": self.runtime, "source": self.source, "wheels": list(self.wheels)}
+        return DeviceRuntime(self.runtime, self.source, self.wheels)
 
 
 def probe_device(target: Target, transport: Transport, python: str) -> Interpreter:
@@ -176,7 +177,7 @@ def provision(
 
 def _lacking(device: Device) -> str:
     """Name the instruction sets that newer CPUs have and this one has not."""
-    flags = read_facts(device.transport, ("cpu_flags",))["cpu_flags"]
+    flags = read_fact(device.transport, "cpu_flags")
     if not isinstance(flags, list):
         return "which instructions this CPU lacks cannot be read"
     newer = NEWER_X86 if device.target.kind.is_host or "fma" in flags else NEWER_ARM
@@ -259,7 +260,7 @@ def smoke(device: Device, found: Provision) -> str:
     Its outputs are known: a runtime that computes something else is not used.
     """
     format_ = "onnx" if found.runtime == "onnxruntime" else "tflite"
-    job = Job("accuracy", found.runtime, SMOKE[format_])
+    job = Job(ACCURACY, found.runtime, SMOKE[format_])
     with temporary_folder("smoke") as folder:
         path = folder / "outputs.npz"
         try:

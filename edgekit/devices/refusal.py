@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 import shlex
 import textwrap
-from collections.abc import Mapping
-from typing import Any
 
+from edgekit.bundle.runs import Refused
 from edgekit.devices.transports.shell import FULL
 from edgekit.errors import RunnerError
 
@@ -81,27 +80,27 @@ def essence(message: str) -> str:
     return textwrap.shorten(text, LONGEST, placeholder=" ...")
 
 
-def refusal(answer: Mapping[str, Any], runtime: str, name: str) -> RunnerError:
-    """Return the error for a runner's answer that is not `ok`.
+def refusal(refused: Refused, runtime: str, name: str) -> RunnerError:
+    """Return the error for a job that a runner could not do.
 
     Args:
-        answer: with `error`, the exception's type, and `message`.
+        refused: the exception there.
         runtime: that the job asked for.
         name: of the model file.
     """
-    message = " ".join(str(answer["message"]).split())
+    message = " ".join(refused.message.split())
     for pattern, sentence, hint in _KNOWN:
         found = re.search(pattern, message)
         if found:
             return RunnerError(f"{name}: {sentence.format(*found.groups(), runtime=runtime)}", hint)
-    if answer["error"] == "OSError" and FULL.search(message):
+    if refused.error == "OSError" and FULL.search(message):
         return RunnerError(f"{name}: the device has no space left for its outputs", "free some space there")
     message = essence(message)
-    if answer["error"] == "JobError":
+    if refused.error == "JobError":
         return RunnerError(f"{name}: {message}")
-    if answer["error"] in ("ModuleNotFoundError", "ImportError"):
+    if refused.error in ("ModuleNotFoundError", "ImportError"):
         return RunnerError(f"{name}: {runtime} cannot be imported on the device: {message}")
-    if "MemoryError" in answer["error"]:
+    if "MemoryError" in refused.error:
         return RunnerError(f"{name}: the device has not enough memory for it: {message}".rstrip(": "))
     hint = f"{INSPECT} {shlex.quote(name)}"
     return RunnerError(f"{name}: {runtime} refused it: {message or 'it gave no reason'}", hint)

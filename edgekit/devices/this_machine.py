@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from edgekit.bundle.facts import Unavailable
 from edgekit.devices.device import open_device
 from edgekit.devices.emulated.board import TOOLS
-from edgekit.devices.facts import read_facts
+from edgekit.devices.facts import read_fact
 from edgekit.devices.provision import Provision, smoke
 from edgekit.devices.transports.local import LocalTransport
 from edgekit.errors import EdgekitError
@@ -83,8 +84,8 @@ class Machine:
 
 def examine_here() -> Machine:
     """Look at this machine; takes a second or two."""
-    facts = read_facts(LocalTransport(), ("cpu_model", "architecture", "cores", "os", "kernel", "virtualization"))
-    known = [str(value) for value in facts.values() if not isinstance(value, dict)]
+    names = ("cpu_model", "architecture", "cores", "os", "kernel", "virtualization")
+    known = [str(fact) for name in names if not isinstance(fact := read_fact(LocalTransport(), name), Unavailable)]
     bits = 64 if platform.architecture()[0] == "64bit" else 32
     return Machine(
         __version__,
@@ -174,8 +175,8 @@ def _folder() -> Check:
 
 
 def _governor() -> Check:
-    governor = read_facts(LocalTransport(), ("governor",))["governor"]
-    if isinstance(governor, dict):
+    governor = read_fact(LocalTransport(), "governor")
+    if isinstance(governor, Unavailable):
         return Check("CPU governor", "unknown", "cannot be read here, as in most containers and virtual machines")
     if governor != "performance":
         return Check("CPU governor", "warning", str(governor), "sudo cpupower frequency-set -g performance")

@@ -5,26 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from edgekit.bench.core import run_file, time_files
 from edgekit.bench.ports import feed_names, specs
 from edgekit.bundle.ledger import Entry
 from edgekit.bundle.recipe import Recipe
+from edgekit.bundle.runs import LATENCY, SampledRun
 from edgekit.data.split import Splits, sample
 from edgekit.data.stored import write_samples
 from edgekit.devices.device import Device
-from edgekit.devices.jobs import Job, run_job
+from edgekit.devices.jobs import BRIEF, Job
 from edgekit.export.exporter import export
 from edgekit.files.whole import gzip_bytes, sha256
 from edgekit.formats.reading import inspect_file
-from edgekit.pipeline.check import reference_labels, run_file
+from edgekit.pipeline.check import reference_labels
 from edgekit.progress import SILENT
-from edgekit.stats import paired_ratio, percentile
+from edgekit.stats import paired_ratio
 from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.tasks.scoring import score
 from edgekit.tasks.task import Task
 
 ROUNDS = 3
-LATENCY = {"min_samples": 50, "max_samples": 5000, "min_seconds": 0.1, "warmup_seconds": 0.1}
-TIMEOUT = 600.0
 
 
 class EffectMeter:
@@ -101,22 +101,17 @@ class EffectMeter:
 
     def _compare(self, path: Path) -> list[float]:
         """Time the file and the source's in turns; each round is two fresh processes."""
-        times: dict[Path, list[float]] = {path: [], self._source: []}
-        jobs = {file: self._job(file) for file in times}
-        for _ in range(ROUNDS):
-            for file, medians in times.items():
-                answer = run_job(self._device, jobs[file], timeout=TIMEOUT)
-                medians.append(percentile(answer["samples_ns"], 50) / answer["calls_per_sample"])
-        ratio = paired_ratio(times[path], times[self._source])
+        own, source = time_files(self._device, [self._job(path), self._job(self._source)], ROUNDS)
+        ratio = paired_ratio([run.median_ns for run in own], [run.median_ns for run in source])
         return [ratio.value, ratio.low, ratio.high]
 
-    def _job(self, path: Path) -> Job:
+    def _job(self, path: Path) -> Job[SampledRun]:
         return Job(
-            "latency",
+            LATENCY,
             "ai-edge-litert",
             path,
             samples=self._first,
             feed=feed_names(specs(inspect_file(path).inputs)),
             preprocessing=self._preprocessing,
-            settings=LATENCY,
+            settings=BRIEF,
         )

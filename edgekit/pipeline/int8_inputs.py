@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.bench.agreement import decided
 from edgekit.bundle.recipe import Recipe
 from edgekit.data.lint.finding import Finding
 from edgekit.data.lint.int8 import INT8
@@ -22,7 +23,6 @@ from edgekit.errors import InputError
 from edgekit.export.calibration import MINMAX, Ranging
 from edgekit.export.sources import takes_scheme
 from edgekit.models.sources.source import SourceModel
-from edgekit.pipeline.check import decided
 from edgekit.pipeline.outside import may_move
 from edgekit.samples import Array
 from edgekit.tasks.preprocessing import Preprocessing

@@ -15,18 +15,20 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.bench.agreement import Outputs
+from edgekit.bench.core import run_file
 from edgekit.bundle.manifest import Artifact
 from edgekit.data.dataset import Dataset
 from edgekit.data.split import Splits, sample
 from edgekit.data.stored import write_samples
 from edgekit.devices.device import Device
 from edgekit.files.temporary import temporary_folder
-from edgekit.pipeline.check import Outputs, answers, run_file
+from edgekit.pipeline.check import answers
 from edgekit.pipeline.job import Job
 from edgekit.samples import Array
 from edgekit.stats import Interval, mean_interval, sqnr_db
 from edgekit.tasks.channels import MOST_OF_LIKE, SPLIT, channels_of
-from edgekit.tasks.metrics import decisions, picks
+from edgekit.tasks.metrics import decisions, picks, scores_form
 from edgekit.tasks.scores import score_text
 from edgekit.tasks.scoring import labels, score, scores
 from edgekit.tasks.task import SIGMOID, SOFTMAX, VALUES, Head, Task
@@ -125,7 +127,8 @@ def judge(
         name: of the model, for messages.
     """
     several = list(files)
-    found = {SOURCE: scores(reference.real, truth, task)} | {f.name: scores(f.real, truth, task) for f in several}
+    outputs = {SOURCE: reference.real} | {f.name: f.real for f in several}
+    found = {name: scores_form(scores(real, truth, task)) for name, real in outputs.items()}
     losses = [loss for f in several if (loss := _loss(part.name, reference, f, truth, task, name)) is not None]
     losses.sort(key=lambda loss: (not loss.large, -loss.share))
     return Judged(part.name, len(reference.real[0]), found, tuple(losses))

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from edgekit.bench.agreement import Outputs, compare
+from edgekit.bench.core import run_file
 from edgekit.bench.ports import specs
-from edgekit.bundle.manifest import Agreement, Artifact, artifact_numbers
+from edgekit.bundle.agreement import Agreement
+from edgekit.bundle.manifest import Artifact, artifact_numbers
 from edgekit.bundle.schemes import from_int8
 from edgekit.data.stored import write_samples
 from edgekit.devices.device import Device
@@ -15,7 +18,7 @@ from edgekit.files.temporary import temporary_folder
 from edgekit.formats.reading import inspect_file
 from edgekit.formats.shares import weight_share
 from edgekit.frameworks.types import KerasModel
-from edgekit.pipeline.check import Outputs, answers, compare, doubts, reference_labels, run_file
+from edgekit.pipeline.check import answers, doubts, reference_labels
 from edgekit.pipeline.job import Job
 from edgekit.pipeline.quality import Judged, judge, part_to_check
 from edgekit.pipeline.stages import Outcome

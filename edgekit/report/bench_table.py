@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from edgekit.bench.verdict import judge, process_median_ns
+from edgekit.bench.verdict import judge
+from edgekit.bundle.agreement import HOST, Agreement
+from edgekit.bundle.facts import Unavailable, fact_text
 from edgekit.bundle.records import Measurement, Record, Subject
+from edgekit.bundle.runs import LatencyRun, Runtime, SampledRun, SummarisedRun
 from edgekit.stats import between_processes, efficiency, paired_ratio, percentile, unpaired_ratio
 from edgekit.tasks.metrics import Score
 from edgekit.tasks.scores import score_text, title
@@ -48,19 +50,20 @@ class Row:
 
     def samples_ns(self) -> list[float]:
         """Every timed sample of every process, ns per inference; none of an emulated CPU."""
-        if _emulated(self.record):
+        if self.record.emulated_by:
             return []
-        return [s / r["calls_per_sample"] for r in self.measurement.latency for s in r.get("samples_ns", ())]
+        runs = self.measurement.latency
+        return [ns for run in runs if isinstance(run, SampledRun) for ns in run.inferences_ns]
 
 
 def _median(row: Row) -> str:
     runs = row.measurement.latency
     if not runs:
         return "-"
-    text = duration_with_interval(between_processes([process_median_ns(r) for r in runs]))
-    if any("median" not in r.get("summary_ns", {"median": 0}) for r in runs):
+    text = duration_with_interval(between_processes([run.median_ns for run in runs]))
+    if any(isinstance(run, SummarisedRun) and run.summary_ns.median is None for run in runs):
         text += " (mean)"
-    return f"{text} (emulated)" if _emulated(row.record) else text
+    return f"{text} (emulated)" if row.record.emulated_by else text
 
 
 def _percentile(q: float) -> Callable[[Row], str]:
@@ -73,10 +76,10 @@ def _ratio(row: Row) -> str:
     Rounds of two records do not pair either: there it is the ratio of their medians.
     """
     own, other = row.measurement.latency, row.first.latency
-    emulated = _emulated(row.record) or _emulated(row.first_record or row.record)
+    emulated = row.record.emulated_by or (row.first_record or row.record).emulated_by
     if not own or not other or emulated or row.measurement.threads != row.first.threads:
         return "-"
-    mine, baseline = ([process_median_ns(run) for run in runs] for runs in (own, other))
+    mine, baseline = ([run.median_ns for run in runs] for runs in (own, other))
     if not all(baseline):
         return "-"
     if row.first_record is not None:
@@ -84,9 +87,9 @@ def _ratio(row: Row) -> str:
     return ratio_with_interval(paired_ratio(mine, baseline)) if len(own) == len(other) else "-"
 
 
-def _median_of(key: str) -> Callable[[Row], str]:
+def _median_of(time_ns: Callable[[LatencyRun], int]) -> Callable[[Row], str]:
     def text(row: Row) -> str:
-        values = [] if _emulated(row.record) else [r[key] for r in row.measurement.latency]
+        values = [] if row.record.emulated_by else list(map(time_ns, row.measurement.latency))
         return duration(percentile(values, 50)) if values else "-"
 
     return text
@@ -94,17 +97,12 @@ def _median_of(key: str) -> Callable[[Row], str]:
 
 def _memory(row: Row) -> str:
     """Peak RSS over the RSS after imports, in MiB: what the model and the runtime's buffers take."""
-    found = row.measurement.memory
-    if found and "rss_kib" not in found:  # of benchmark_model
-        return f"{found['memory_kib'] / 1024:.1f} MiB" if found["memory_kib"] else "-"
-    if not found or found["rss_kib"]["peak"] is None:
-        return "-"
-    return f"{(found['rss_kib']['peak'] - found['rss_kib']['after_imports']) / 1024:.1f} MiB"
+    run = row.measurement.memory
+    return "-" if run is None or run.used_kib is None else f"{run.used_kib / 1024:.1f} MiB"
 
 
 def _score(measurement: Measurement) -> Score | None:
-    found = measurement.accuracy
-    return Score.from_dict(found) if found and ("correct" in found or "value" in found) else None
+    return measurement.accuracy.score if measurement.accuracy else None
 
 
 def _accuracy(row: Row) -> str:
@@ -114,14 +112,14 @@ def _accuracy(row: Row) -> str:
 
 def _agreement(row: Row) -> str:
     """How often device and host name the same class, and the largest difference of an output."""
-    found = row.measurement.agreement
-    if not found or "unavailable" in found:
+    agreement = row.measurement.agreement
+    if not isinstance(agreement, Agreement):
         return "-"
-    if found["equal"] == found["samples"]:
+    if agreement.equal:
         return "equal"
-    largest = found["largest_difference"]
-    off = f"{largest} step{'s' * (largest != 1)}" if found["unit"] == "steps" else f"{largest:.1e}"
-    return off if found["same_class"] is None else f"{found['same_class'] / found['samples']:.2%}, {off}"
+    steps = agreement.max_steps
+    off = f"{agreement.max_abs:.1e}" if steps is None else f"{steps:.0f} step{'s' * (steps != 1)}"
+    return off if agreement.top1 is None else f"{agreement.top1:.2%}, {off}"
 
 
 def _efficiency(row: Row) -> str:
@@ -142,8 +140,8 @@ COLUMNS: dict[str, Callable[[Row], str]] = {
     "vs first [95 %]": _ratio,
     "p90": _percentile(90),
     "p99": _percentile(99),
-    "init": _median_of("init_ns"),
-    "1st run": _median_of("first_ns"),
+    "init": _median_of(lambda run: run.init_ns),
+    "1st run": _median_of(lambda run: run.first_ns),
     "memory": _memory,
     SCORE: _accuracy,
     "vs host": _agreement,
@@ -180,9 +178,9 @@ def reasons(rows: Sequence[Row], where: Callable[[Row], str] | None) -> str:
     threads: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         verdict = judge(row.measurement, row.record)
-        found = list(verdict.reasons)
-        if row.measurement.agreement and "unavailable" in row.measurement.agreement:
-            found.append(f"not compared with this machine: {row.measurement.agreement['unavailable']}")
+        found = list(map(str, verdict.reasons))
+        if isinstance(row.measurement.agreement, Unavailable):
+            found.append(f"not compared with the host: {row.measurement.agreement.why}")
         if found:
             place = f"{where(row)}: " if where else ""
             text = f"{verdict.word}: {'; '.join(found)}"
@@ -201,10 +199,6 @@ def _rows(record: Record) -> list[Row]:
     return [Row(record, m, firsts[m.threads]) for m in record.measurements]
 
 
-def _emulated(record: Record) -> bool:
-    return isinstance(record.host.get("emulated"), str)
-
-
 def failed(record: Record) -> bool:
     """Return whether any pass of any file failed, or gave outputs that this machine disagrees with."""
     return any(judge(m, record).word == "invalid" for m in record.measurements)
@@ -213,10 +207,10 @@ def failed(record: Record) -> bool:
 def conditions(record: Record) -> str:
     """Return under which conditions the numbers were taken, in a few lines."""
     host, plan = record.host, record.plan
-    runtimes = sorted({f"{r['name']} {r['version']} ({r['delegate']})" for r in _runtimes(record)})
+    runtimes = sorted({f"{r.name} {r.version} ({r.delegate})" for r in _runtimes(record)})
     lines = [
-        f"{record.target}: {_fact(host, 'cpu_model')}, {_fact(host, 'cores')} cores, {_fact(host, 'os')}, "
-        f"governor {_fact(host, 'governor')}, virtualization {_fact(host, 'virtualization')}",
+        f"{record.target}: {fact_text(host.cpu_model)}, {fact_text(host.cores)} cores, {fact_text(host.os)}, "
+        f"governor {fact_text(host.governor)}, virtualization {fact_text(host.virtualization)}",
         f"{'; '.join(runtimes) or 'no runtime answered'}; {record.created}",
     ]
     for subject in record.subjects:
@@ -226,43 +220,38 @@ def conditions(record: Record) -> str:
         if subject.input_values:
             given = [f"{name} = {value:g}" for name, value in subject.input_values.items()]
             lines.append(f"{subject.name}: measured with {', '.join(given)}")
-    if plan["latency"]:
-        processes = "one process" if plan["processes"] == 1 else f"{plan['processes']} interleaved processes"
+    if plan.latency:
+        processes = "one process" if plan.processes == 1 else f"{plan.processes} interleaved processes"
         lines.append(
-            f"latency: {processes} a row, each at least {plan['min_samples']} samples and {plan['min_seconds']:g} s "
+            f"latency: {processes} a row, each at least {plan.min_samples} samples and {plan.min_seconds:g} s "
             f"after warm-up; memory: peak RSS over the RSS after imports"
         )
-    if record.device.get("runtimes"):
-        sources = "; ".join(f"{r['runtime']}: {r['source']}" for r in record.device["runtimes"])
+    if record.device.runtimes:
+        device = record.device
+        sources = "; ".join(f"{runtime.runtime}: {runtime.source}" for runtime in device.runtimes)
         lines.append(
-            f"{record.device['address']}, {record.device['python']}; {sources}; {record.device['sent_bytes']:,} bytes "
-            f"copied, ready after {record.device['prepare_seconds']:g} s, done after {record.device['seconds']:g} s"
+            f"{device.address}, {device.python}; {sources}; {device.sent_bytes or 0:,} bytes copied, "
+            f"ready after {device.prepare_seconds or 0:g} s, done after {device.seconds or 0:g} s"
         )
     lines += dict.fromkeys(text for m in record.measurements if (text := _compared(m)))
     if record.evaluation:
         metrics = {score.metric for m in record.measurements if (score := _score(m))}
         judged = ", ".join(sorted(metrics)) or "accuracy"
-        lines.append(f"{judged}: {record.evaluation['samples']:,} samples, {record.evaluation['source']}")
+        lines.append(f"{judged}: {record.evaluation.samples:,} samples, {record.evaluation.source}")
     return lines_of(lines)
 
 
 def _compared(measurement: Measurement) -> str:
     """Return which runtimes the column `vs host` compares, where they are two."""
-    found, there = measurement.agreement, (measurement.accuracy or {}).get("runtime")
-    if not found or not there or found.get("host_runtime", "") in ("", f"{there['name']} {there['version']}"):
+    agreement = measurement.agreement
+    if not isinstance(agreement, Agreement) or not measurement.accuracy or agreement.by_sample is None:
         return ""
-    how = "" if found.get("same_runtime", True) else ", which round differently"
-    return f"vs host: {there['name']} {there['version']} there, {found['host_runtime']} here{how}"
+    there = f"{measurement.accuracy.runtime.name} {measurement.accuracy.runtime.version}"
+    if agreement.reference in (HOST, there):
+        return ""
+    how = "" if agreement.by_sample.same_runtime else ", which round differently"
+    return f"vs host: {there} there, {agreement.reference} here{how}"
 
 
-def _runtimes(record: Record) -> list[dict[str, Any]]:
-    found = []
-    for m in record.measurements:
-        answers = [*m.latency, m.memory, m.accuracy]
-        found += [a["runtime"] for a in answers if a]
-    return found
-
-
-def _fact(host: dict[str, Any], name: str) -> str:
-    value = host.get(name, {"unavailable": "not read"})
-    return "unknown" if isinstance(value, dict) else str(value)
+def _runtimes(record: Record) -> set[Runtime]:
+    return {run.runtime for measurement in record.measurements for run in measurement.runs()}

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from edgekit.bundle.manifest import Agreement, Artifact, Bundle, Manifest
+from edgekit.bundle.agreement import Agreement
+from edgekit.bundle.manifest import Artifact, Bundle, Manifest
 from edgekit.tasks.channels import SPLIT, lost_text
 from edgekit.tasks.metrics import Score
 from edgekit.tasks.scores import brief_text, brief_title, score_text, title

@@ -34,18 +34,17 @@ def comparison(records: Mapping[str, Record]) -> str:
 def _cautions(records: Mapping[str, Record]) -> Iterator[str]:
     """Yield what makes numbers of different records hard to compare."""
     measured = {name: record.evaluation for name, record in records.items() if record.evaluation}
-    if len({found["sha256"] for found in measured.values()}) > 1:
-        each = "; ".join(f"{name}: {found['samples']:,}, {found['source']}" for name, found in measured.items())
+    if len({on.sha256 for on in measured.values()}) > 1:
+        each = "; ".join(f"{name}: {on.samples:,}, {on.source}" for name, on in measured.items())
         yield f"accuracy: not of the same samples: {each}"
-    machines = {str([record.host.get(key) for key in ("cpu_model", "cores", "os")]) for record in records.values()}
+    machines = {str((record.host.cpu_model, record.host.cores, record.host.os)) for record in records.values()}
     if len(machines) > 1:
         yield "latency and memory: not of the same machine"
     runtimes = {
-        (answer["runtime"]["name"], answer["runtime"]["version"])
+        (run.runtime.name, run.runtime.version)
         for record in records.values()
-        for m in record.measurements
-        for answer in (*m.latency, m.memory, m.accuracy)
-        if answer
+        for measurement in record.measurements
+        for run in measurement.runs()
     }
     for name in sorted({name for name, _ in runtimes}):
         versions = sorted(version for of, version in runtimes if of == name)

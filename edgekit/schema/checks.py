@@ -27,6 +27,7 @@ from edgekit.schema.rules import (
     Unbounded,
     Wrong,
 )
+from edgekit.schema.tables import is_open
 from edgekit.schema.toml import nearest
 from edgekit.schema.types import JsonMapping, JsonValue
 from edgekit.schema.versions import Versions
@@ -220,7 +221,7 @@ def _choosing(rule: Choosing) -> Check:
 def _kind_of(annotation: Any) -> Any:
     """Return what JSON calls values of a declaration."""
     origin = typing.get_origin(annotation)
-    if origin is Annotated:
+    if origin in (Annotated, typing.Union, types.UnionType):
         return _kind_of(typing.get_args(annotation)[0])
     if origin in (list, tuple):
         return list
@@ -319,7 +320,7 @@ def _typed_dict(kind: Any) -> Check:
 
 
 def _dataclass(kind: Any) -> Check:
-    """Check a table that becomes a dataclass; it has no other keys."""
+    """Check a table that becomes a dataclass; it has no other keys, unless it is `open_ended`."""
     hints = typing.get_type_hints(kind, include_extras=True)
     checks = _fields(hints)
     fields = {f.name: f for f in dataclasses.fields(kind)}
@@ -330,9 +331,9 @@ def _dataclass(kind: Any) -> Check:
         if not isinstance(value, Mapping):
             raise Wrong(f"is {quoted(value)}, expected a table", code="value-wrong-type")
         _complete(value, required)
-        for name in value:
+        for name in () if is_open(kind) else value:
             _known(name, fields)
-        made = kind(**{name: _inside(checks[name], one, name) for name, one in value.items()})
+        made = kind(**{name: _inside(checks[name], one, name) for name, one in value.items() if name in fields})
         if hasattr(made, "check_consistent"):
             made.check_consistent()
         return made

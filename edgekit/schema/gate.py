@@ -9,10 +9,11 @@ Numbers are integers of 64 bits and finite, unless they are declared otherwise w
     edgekit.bundle.records.Record      run.json               edgekit.bundle.manifest.Manifest    manifest.json
     edgekit.bundle.recipe_file         recipe.toml            edgekit.devices.target.TargetFile   targets/NAME.toml
     edgekit.bundle.ledger.Entry        inside of a manifest   edgekit.models.files.saving         MODEL.keras.json
-    edgekit.bundle.answers             what a runner answers
+    edgekit.bundle.runs                what a runner returns
 
-A dataclass has no other keys than its fields, and the message names the nearest. A TypedDict keeps keys that are not
-declared: what a runner answers, the facts of a host, a plan and a model card may tell more than this edgekit reads.
+A dataclass has no other keys than its fields, and the message names the nearest, unless it is `open_ended`
+(`edgekit.schema.tables`): what a runner returns, the facts of a host and a plan may hold more than this edgekit reads.
+A TypedDict keeps keys that are not declared.
 Each kind of file has a number, its schema; older ones are brought up to date first (`edgekit.schema.versions`).
 
 msgspec and cattrs were looked at. Their errors are sentences without a hint, and their rules know neither key paths of

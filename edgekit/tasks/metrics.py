@@ -6,6 +6,8 @@ Keras gives them: scores before a softmax or sigmoid are as good, because only t
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, NotRequired, TypedDict
 
@@ -72,8 +74,7 @@ class Score:
         metric = form.get("metric", "accuracy")
         if "correct" in form:
             return cls.of_count(form["correct"], form["samples"], metric)
-        missing = float("nan")
-        interval = Interval(form["value"], form.get("low", missing), form.get("high", missing))
+        interval = Interval(form["value"], form.get("low", math.nan), form.get("high", math.nan))
         return cls(metric, interval, form["samples"])
 
 
@@ -203,6 +204,13 @@ def share(score: JsonObject) -> JsonObject:
     if "correct" in score and score["correct"] > score["samples"]:
         raise Wrong(f"has {score['correct']:,} correct of {score['samples']:,} samples")
     return score
+
+
+def scores_form(scores: Mapping[str, Score]) -> JsonObject:
+    """Return the JSON form of the scores of all outputs: the first one's, and, of several, all under `heads`."""
+    main = next(iter(scores.values()))
+    heads = {"heads": {name: score.to_dict() for name, score in scores.items()}} if len(scores) > 1 else {}
+    return {**main.to_dict(), **heads}
 
 
 ScoreForm = Annotated[JsonObject, Choosing((("correct", Counted), ("", Valued))), Through(share)]

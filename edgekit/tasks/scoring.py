@@ -13,12 +13,12 @@ import numpy.typing as npt
 from edgekit.errors import InputError
 from edgekit.files.own_code import importable
 from edgekit.samples import Array, Samples, arrays_of
-from edgekit.schema.types import JsonMapping, JsonObject
 from edgekit.stats import Interval, mean_interval
 from edgekit.tasks.metrics import Score, decisions
 from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.tasks.register import METRICS, Metric, fitting
 from edgekit.tasks.task import DEFAULT_METRICS, SIGMOID, SOFTMAX, Head, Task
+from edgekit.tasks.tensors import Quantization
 
 Measure = Callable[[Array, Array, Head], Score]
 """A metric's function: of outputs and labels, samples first, and what the output is for."""
@@ -26,7 +26,7 @@ Measure = Callable[[Array, Array, Head], Score]
 _CALLED = "it is called with (y_true, y_pred) and returns one number, or one a sample"
 
 
-def real(stored: Array, quantization: JsonMapping | None) -> Array:
+def real(stored: Array, quantization: Quantization | None) -> Array:
     """Return outputs in real units, float64."""
     values: Array = stored.astype(np.float64)
     return values if quantization is None else (values - float(quantization["zero_point"])) * quantization["scale"]
@@ -85,17 +85,15 @@ def score(outputs: Array, y: Array, head: Head) -> Score:
         ) from error
 
 
-def scores(outputs: Sequence[Array], y: Sequence[Array], task: Task) -> JsonObject:
-    """Return the JSON form of the first output's score; of several outputs, of all of them under `heads`."""
+def scores(outputs: Sequence[Array], y: Sequence[Array], task: Task) -> dict[str, Score]:
+    """Return the score of every output, by name, the main one first."""
     if not len(outputs) == len(y) == len(task.heads):
         raise InputError(
             f"the task has {len(task.heads)} outputs, the file {len(outputs)}, the labels {len(y)}",
             "give labels for every output of the file",
             code="labels-do-not-fit",
         )
-    each = [score(o, t, head) for o, t, head in zip(outputs, y, task.heads, strict=True)]
-    by_name = {h.name: s.to_dict() for h, s in zip(task.heads, each, strict=True)}
-    return {**each[0].to_dict(), **({"heads": by_name} if len(each) > 1 else {})}
+    return {head.name: score(o, t, head) for o, t, head in zip(outputs, y, task.heads, strict=True)}
 
 
 def measure(metric: Metric) -> Measure:
@@ -128,12 +126,12 @@ def with_metric(task: Task, metric: str | None) -> Task:
     return task.with_metric(metric)
 
 
-def digest(outputs: Array, head: Head) -> dict[str, str]:
+def digest(outputs: Array, head: Head) -> str | None:
     """Return the SHA-256 of a classifier's decisions, which shows at a glance whether two files decide alike."""
     if head.kind not in SOFTMAX | SIGMOID:
-        return {}
+        return None
     classes = np.ascontiguousarray(decisions(outputs, head), "<i4")
-    return {"predictions_sha256": hashlib.sha256(classes.tobytes()).hexdigest()}
+    return hashlib.sha256(classes.tobytes()).hexdigest()
 
 
 def _custom(outputs: Array, y: Array, head: Head) -> Score:

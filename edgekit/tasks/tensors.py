@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 from edgekit.schema.rules import Range, Sized, Wrong
-from edgekit.schema.types import JsonObject
+
+
+class Quantization(TypedDict):
+    """What the integers of a tensor stand for: real = (stored - zero_point) * scale."""
+
+    scale: float
+    zero_point: int
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,8 @@ class TensorSpec:
         if (self.scale is None) is not (self.zero_point is None):
             raise Wrong("has only one of `scale` and `zero_point`, expected both or none")
 
-    def quantization(self) -> JsonObject | None:
+    def quantization(self) -> Quantization | None:
         """Return `scale` and `zero_point` as a runner job holds them, or None."""
-        return None if self.scale is None else {"scale": self.scale, "zero_point": self.zero_point}
+        if self.scale is None or self.zero_point is None:
+            return None
+        return {"scale": self.scale, "zero_point": self.zero_point}

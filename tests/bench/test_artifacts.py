@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from edgekit.bench.candidates import candidates
 from edgekit.bench.plan import Plan
 from edgekit.bench.session import bench
-from edgekit.bench.subjects import candidates
 from edgekit.devices.device import open_device
 from edgekit.errors import InputError
 
@@ -21,7 +21,7 @@ def test_they_run() -> None:
     plan = Plan(processes=1, min_samples=5, min_seconds=0.01, warmup_seconds=0.01)
     with open_device() as device:
         record = bench(candidates(ARTIFACTS), plan, device)
-    assert [m.failures for m in record.measurements] == [[] for _ in ARTIFACTS]
+    assert [m.failures for m in record.measurements] == [() for _ in ARTIFACTS]
     assert all(subject.scheme == "int8" for subject in record.subjects)  # as their manifests say
 
 

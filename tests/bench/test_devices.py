@@ -14,14 +14,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.bench import session as session_module
-from edgekit.bench.agreement import agreement
-from edgekit.bench.disagreement import disagreement
+from edgekit.bench import passes as passes_module
+from edgekit.bench.agreement import compare_stored
+from edgekit.bench.candidates import candidates
+from edgekit.bench.host import disagreement
 from edgekit.bench.plan import Plan
 from edgekit.bench.prepare import prepare
 from edgekit.bench.several import Named, Stopped, measure
-from edgekit.bench.subjects import candidates
 from edgekit.bench.verdict import judge
+from edgekit.bundle.facts import Unavailable
+from edgekit.bundle.records import Throttled
 from edgekit.devices.device import open_device
 from edgekit.devices.interpreter import Interpreter
 from edgekit.devices.provision import Provision
@@ -69,13 +71,13 @@ def settings() -> dict[str, Any]:
 def test_a_session_on_a_board(board: Target, files: list[Path], settings: dict[str, Any], home: Path) -> None:
     (record,) = measure([board], candidates(files), QUICK, **settings).records
     for m in record.measurements:
-        assert (len(m.latency), m.failures) == (2, [])
+        assert (len(m.latency), m.failures) == (2, ())
         assert m.memory and m.accuracy
         assert m.agreement is not None
-        assert m.agreement["equal"] == m.agreement["samples"] == 40
-    assert record.device["address"] == "pi@board"
-    assert {r["runtime"] for r in record.device["runtimes"]} == {"ai-edge-litert", "onnxruntime"}
-    assert record.device["sent_bytes"] > sum(path.stat().st_size for path in files)
+        assert m.agreement.by_sample.equal == m.agreement.samples == 40
+    assert record.device.address == "pi@board"
+    assert {r.runtime for r in record.device.runtimes} == {"ai-edge-litert", "onnxruntime"}
+    assert record.device.sent_bytes > sum(path.stat().st_size for path in files)
     table = bench_table(record)
     assert "vs host" in table
     assert "equal" in table
@@ -85,7 +87,7 @@ def test_a_session_on_a_board(board: Target, files: list[Path], settings: dict[s
 
     (again,) = measure([board], candidates(files), QUICK, **settings).records
     jobs = 2 * (1 + 1 + 2 + 1) + 2  # of every file, and of the smoke tests
-    assert again.device["sent_bytes"] < 700 * jobs
+    assert again.device.sent_bytes < 700 * jobs
     (_,) = measure([board], candidates(files), QUICK, clean=True, **settings).records
     assert not (home / board.work).exists()
 
@@ -96,10 +98,10 @@ def test_throttling_that_appears_makes_a_session_suspect(
     script = 'echo throttled=$([ -e "$HOME/asked" ] && echo 0xd0008 || echo 0x50000); : >"$HOME/asked"'
     pretend(tmp_path / "bin", "vcgencmd", f"#!/bin/sh\n{script}\n")
     (record,) = measure([board], candidates(files[:1]), QUICK, **settings).records
-    assert record.device["throttled"] == {"before": 0x50000, "during": [0xD0008, 0xD0008]}
-    assert any("soft temperature limit" in reason for reason in judge(record.measurements[0], record).reasons)
-    reasons = judge(record.measurements[0], record).reasons
-    assert "before measuring, since boot: under-voltage, throttled; whether it came again cannot be told" in reasons
+    assert record.device.throttled == Throttled(0x50000, (0xD0008, 0xD0008))
+    reasons = {reason.code: reason.sentence for reason in judge(record.measurements[0], record).reasons}
+    assert "soft temperature limit" in reasons["throttled"]
+    assert "under-voltage, throttled" in reasons["throttled-since-boot"]
 
 
 def test_pinning_and_cooling(board: Target, files: list[Path], settings: dict[str, Any], tmp_path: Path) -> None:
@@ -109,10 +111,10 @@ def test_pinning_and_cooling(board: Target, files: list[Path], settings: dict[st
     plan = dataclasses.replace(QUICK, pin="0", cool_below_c=60, accuracy=False, memory=False)
     (record,) = measure([cool], candidates(files[:1]), plan, **settings).records
     assert len(record.measurements[0].latency) == 2
-    assert record.plan["pin"] == "0"
+    assert record.plan.pin == "0"
     impatient = dataclasses.replace(plan, cool_below_c=40, cool_timeout=0.01)
     (record,) = measure([cool], candidates(files[:1]), impatient, **settings).records
-    assert "still 45.0 C" in record.measurements[0].failures[0]
+    assert "still 45.0 C" in str(record.measurements[0].failures[0])
     with pytest.raises(TargetError, match="cannot be read"):
         hot = dataclasses.replace(board, health=dataclasses.replace(board.health, temperature="/none"))
         measure([hot], candidates(files[:1]), plan, **settings)
@@ -152,7 +154,7 @@ def test_a_32_bit_board_skips_onnx_files_in_one_sentence(
     heard = Heard()
     with open_device(board) as device:
         found = prepare(device, candidates(files), progress=heard)
-        assert [c.subject.name for c in found.subjects] == ["a.tflite"]
+        assert [c.subject.name for c in found.candidates] == ["a.tflite"]
         assert found.refusals == {}
         assert heard.warned == ["pi: onnxruntime is not made for 32-bit systems; skipped: b.onnx"]
         with pytest.raises(TargetError, match=r"onnxruntime is not made for 32-bit systems: b\.onnx"):
@@ -183,7 +185,9 @@ def test_emulated_latency_is_compared_with_nothing(
     board: Target, files: list[Path], settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (record,) = measure([board], candidates(files), QUICK, **settings).records
-    emulated = dataclasses.replace(record, host={**record.host, "emulated": "QEMU translates aarch64 programs"})
+    emulated = dataclasses.replace(
+        record, host=dataclasses.replace(record.host, emulated="QEMU translates aarch64 programs")
+    )
     header, _, *rows = (re.split(r"  +", line) for line in bench_table(emulated).splitlines()[:4])
     for row in rows:
         cells = dict(zip(header, row, strict=True))
@@ -191,14 +195,14 @@ def test_emulated_latency_is_compared_with_nothing(
         assert [cells[name] for name in ("vs first [95 %]", "p90", "p99", "init", "1st run")] == ["-"] * 5
         assert cells["verdict"] == "emulated"
         assert cells["vs host"] == "equal"
-    unknown = dataclasses.replace(record, host={**record.host, "emulated": {"unavailable": "no answer"}})
-    assert "whether the CPU is emulated is not known" in judge(unknown.measurements[0], unknown).reasons
+    unknown = dataclasses.replace(record, host=dataclasses.replace(record.host, emulated=Unavailable("no answer")))
+    assert "emulation-unknown" in [reason.code for reason in judge(unknown.measurements[0], unknown).reasons]
 
 
 def test_a_broken_connection_is_mended(
     board: Target, files: list[Path], settings: dict[str, Any], home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, broken = session_module.run_job, []
+    real, broken = passes_module.run_job, []
 
     def unplug(*args: Any, **kwargs: Any) -> Any:
         if not broken:
@@ -208,11 +212,11 @@ def test_a_broken_connection_is_mended(
             raise ConnectionFailed("pulled the plug")
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(session_module, "run_job", unplug)
+    monkeypatch.setattr(passes_module, "run_job", unplug)
     monkeypatch.setattr("edgekit.devices.transports.base.PAUSE", 0.3)
     (record,) = measure([board], candidates(files[:1]), QUICK, **settings).records
     assert broken
-    assert record.measurements[0].failures == []
+    assert record.measurements[0].failures == ()
 
 
 def test_several_devices_side_by_side(files: list[Path], settings: dict[str, Any], home: Path) -> None:
@@ -261,16 +265,19 @@ def test_a_full_board(board: Target, files: list[Path], settings: dict[str, Any]
 )
 def test_agreement(here: list[Any], there: list[Any], expected: tuple[Any, ...]) -> None:
     dtype = np.int8 if isinstance(here[0][0], int) else np.float32
-    found = agreement(np.asarray(here, dtype), np.asarray(there, dtype))
-    assert (found["same_class"], found["equal"], found["largest_difference"], found["unit"]) == expected
-    assert found["samples"] == len(here)
+    found = compare_stored(np.asarray(here, dtype), np.asarray(there, dtype))
+    counted, largest = found.by_sample, found.max_abs if found.max_steps is None else found.max_steps
+    assert counted is not None
+    assert (found.same_class, counted.equal, largest, "value" if found.max_steps is None else "steps") == expected
+    assert found.samples == len(here)
 
 
 def test_outputs_that_do_not_compare() -> None:
     for here, there in ((np.zeros((2, 3)), np.zeros((2, 4))), (np.zeros(2, np.int8), np.zeros(2, np.uint8))):
-        found = agreement(here, there)
-        assert "shape" in found["why"]
-        assert disagreement(found, True) == ("invalid", f"its outputs disagree with this machine's: {found['why']}")
+        found = compare_stored(here, there)
+        assert found.by_sample is not None and "shape" in found.by_sample.mismatch
+        word, reason = disagreement(found, True)
+        assert word == "invalid" and reason is not None and reason.sentence.endswith(found.by_sample.mismatch)
 
 
 @pytest.mark.parametrize(
@@ -314,7 +321,7 @@ def test_dynamic_sizes_and_external_data_on_a_board(board: Target, tmp_path: Pat
     plan = dataclasses.replace(QUICK, processes=1, input_shapes={"image": (1, 1, 8, 8)})
     (record,) = measure([board], candidates(paths), plan).records
     for found in record.measurements:
-        assert found.failures == []
+        assert found.failures == ()
         assert found.memory is not None and len(found.latency) == 1
     assert record.subjects[1].input_shapes == {"image": [1, 1, 8, 8]}
     assert "image.onnx: measured with image 1×1×8×8" in bench_table(record)

@@ -10,16 +10,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.bench.agreement import agreement, host_runtime, worst
-from edgekit.bench.disagreement import disagreement
+from edgekit.bench.agreement import compare_stored, worst
+from edgekit.bench.candidates import candidates
+from edgekit.bench.host import disagreement, host_runtime
 from edgekit.bench.plan import Plan
 from edgekit.bench.several import measure
-from edgekit.bench.subjects import candidates
 from edgekit.bench.verdict import judge
+from edgekit.bundle.agreement import BETWEEN_MACHINES, Agreement, host_form
+from edgekit.bundle.facts import Unavailable
+from edgekit.bundle.runs import ACCURACY
 from edgekit.devices.jobs import Job
 from edgekit.devices.target import Target, parse
 from edgekit.errors import TargetError
 from edgekit.report.bench_table import bench_table, failed
+from edgekit.schema.gate import read
 from tests.support.tiny_tflite import tiny_tflite
 from tests.support.toy import toy
 
@@ -46,10 +50,10 @@ def mixed(x: np.ndarray, share: float = 1.0) -> np.ndarray:
 @pytest.mark.parametrize(
     ("here", "there", "word"),
     [
-        (LOGITS, LOGITS, ""),
-        (LOGITS, moved(LOGITS, 1), ""),
-        (LOGITS, moved(LOGITS, 4), ""),
-        (LOGITS, moved(LOGITS, 22, 0.035), ""),  # as TFLite Micro and XNNPACK
+        (LOGITS, LOGITS, "valid"),
+        (LOGITS, moved(LOGITS, 1), "valid"),
+        (LOGITS, moved(LOGITS, 4), "valid"),
+        (LOGITS, moved(LOGITS, 22, 0.035), "valid"),  # as TFLite Micro and XNNPACK
         (LOGITS, moved(LOGITS, 22), "suspect"),
         (LOGITS, mixed(LOGITS), "invalid"),
         (LOGITS, mixed(LOGITS, 0.2), "invalid"),
@@ -57,50 +61,64 @@ def mixed(x: np.ndarray, share: float = 1.0) -> np.ndarray:
         (LOGITS, np.zeros_like(LOGITS), "invalid"),
         (LOGITS[:8], mixed(LOGITS[:8]), "invalid"),
         (LOGITS[:1], LOGITS[1:2], "invalid"),
-        (LOGITS[:1], moved(LOGITS[:1], 4), ""),
+        (LOGITS[:1], moved(LOGITS[:1], 4), "valid"),
         (LOGITS // 60, mixed(LOGITS // 60), "invalid"),  # which span five steps
-        (LOGITS // 60, moved(LOGITS // 60, 1), ""),
+        (LOGITS // 60, moved(LOGITS // 60, 1), "valid"),
         (LOGITS[:, :1], mixed(LOGITS[:, :1]), "invalid"),  # one value
-        (SCORES, SCORES * np.float32(1 + 1e-5), ""),
+        (SCORES, SCORES * np.float32(1 + 1e-5), "valid"),
         (SCORES, mixed(SCORES), "invalid"),
         (SCORES, np.full_like(SCORES, np.nan), "invalid"),
-        (np.full((9, 2), np.nan), np.full((9, 2), np.nan), ""),
-        (np.zeros((9, 2), np.float32), np.zeros((9, 2), np.float32), ""),
+        (np.full((9, 2), np.nan), np.full((9, 2), np.nan), "valid"),
+        (np.zeros((9, 2), np.float32), np.zeros((9, 2), np.float32), "valid"),
         (np.full((9, 2), 5, np.float32), np.full((9, 2), 5.001, np.float32), "suspect"),
         (np.arange(9, dtype=np.int64), np.arange(9, dtype=np.int64)[::-1], "invalid"),  # class numbers
-        (LOGITS > 0, LOGITS > 0, ""),
+        (LOGITS > 0, LOGITS > 0, "valid"),
         (LOGITS > 0, LOGITS < 0, "invalid"),
     ],
 )  # fmt: skip
 def test_what_outputs_are_worth(here: np.ndarray, there: np.ndarray, word: str) -> None:
-    found, reason = disagreement(agreement(here, there), True)
-    assert found == word, reason
-    assert bool(reason) == bool(word)
+    judged, reason = disagreement(compare_stored(here, there), True)
+    assert judged == word, reason
+    codes = {"valid": "", "suspect": "outputs-differ", "invalid": "outputs-disagree"}
+    assert (reason.code if reason else "") == codes[word]
+
+
+def changed(agreement: Agreement, **counted: Any) -> Agreement:
+    assert agreement.by_sample is not None
+    return dataclasses.replace(agreement, by_sample=dataclasses.replace(agreement.by_sample, **counted))
+
+
+def stored(form: dict[str, Any]) -> Agreement:
+    """What a record holds, read and written again."""
+    found: Agreement = read(BETWEEN_MACHINES, form, "run.json", "agreement")
+    assert read(BETWEEN_MACHINES, dict(host_form(found)), "run.json", "agreement") == found
+    return found
 
 
 def test_two_runtimes_may_round_more() -> None:
-    found = agreement(LOGITS, moved(LOGITS, 14))
+    found = compare_stored(LOGITS, moved(LOGITS, 14))
     assert disagreement(found, False)[0] == "suspect"
-    assert disagreement({**found, "same_runtime": False}, False)[0] == ""
+    assert disagreement(changed(found, same_runtime=False), False)[0] == "valid"
 
 
 def test_several_outputs_and_older_records() -> None:
-    good, bad = agreement(SCORES, SCORES), agreement(LOGITS, mixed(LOGITS))
+    good, bad = compare_stored(SCORES, SCORES), compare_stored(LOGITS, mixed(LOGITS))
     assert disagreement(worst([good, bad]), True)[0] == disagreement(worst([bad, good]), False)[0] == "invalid"
-    assert disagreement(worst([good, agreement(SCORES, SCORES[:, :2])]), True)[0] == "invalid"
+    assert disagreement(worst([good, compare_stored(SCORES, SCORES[:, :2])]), True)[0] == "invalid"
     older = {"samples": 40, "same_class": 4, "equal": 0, "largest_difference": 255, "unit": "steps"}
-    word, reason = disagreement(older, True)
+    word, reason = disagreement(stored(older), True)
     assert word == "invalid"
-    assert "the same class on 4 of 40 samples, up to 255 steps apart" in reason
-    assert disagreement({**older, "same_class": 39}, True) == ("", "")
-    assert disagreement({"unavailable": "x"}, True) == ("", "")
+    assert reason is not None
+    assert "the same class on 4 of 40 samples, up to 255 steps apart" in reason.sentence
+    assert disagreement(stored({**older, "same_class": 39}), True) == ("valid", None)
+    assert disagreement(Unavailable("x"), True) == ("valid", None)
 
 
 def test_which_runtime_compares(monkeypatch: pytest.MonkeyPatch) -> None:
-    job = Job("accuracy", "tflite-runtime", Path("m.tflite"))
-    monkeypatch.setattr("edgekit.bench.agreement.find_spec", lambda name: None)
+    job = Job(ACCURACY, "tflite-runtime", Path("m.tflite"))
+    monkeypatch.setattr("edgekit.bench.host.find_spec", lambda name: None)
     assert host_runtime(job) == "ai-edge-litert"
-    monkeypatch.setattr("edgekit.bench.agreement.find_spec", lambda name: object())
+    monkeypatch.setattr("edgekit.bench.host.find_spec", lambda name: object())
     assert host_runtime(job) == "tflite-runtime"
 
 
@@ -143,14 +161,15 @@ def test_a_file_whose_first_outputs_are_wrong_is_not_measured(
     files = [tiny_tflite(tmp_path / "wrong.tflite")]
     (record,) = measure([liar(home, 'job["samples"]')], candidates(files), QUICK, **settings).records
     assert [(found.threads, found.latency, found.memory) for found in record.measurements] == [
-        (1, [], None),
-        (2, [], None),
+        (1, (), None),
+        (2, (), None),
     ]
     verdict = judge(record.measurements[0], record)
     assert verdict.word == "invalid"
-    assert verdict.reasons == tuple(record.measurements[0].failures)
-    assert verdict.reasons[0].startswith("first outputs: its outputs disagree with this machine's: ")
-    assert "of 8 samples far off" in verdict.reasons[0]
+    [reason] = verdict.reasons
+    assert (reason.code, reason.sentence) == ("outputs-disagree", str(record.measurements[0].failures[0]))
+    assert reason.sentence.startswith("first outputs: ")
+    assert "of 8 samples far off" in reason.sentence
     assert failed(record)
     table = bench_table(record)
     assert table.count("it was not measured") == 1
@@ -162,10 +181,10 @@ def test_outputs_that_go_wrong_later_are_seen_in_the_end(home: Path, tmp_path: P
     plan = dataclasses.replace(QUICK, memory=False, threads=(1,))
     (record,) = measure([liar(home, 'job["samples"]', "8:")], candidates(files), plan, **settings).records
     (found,) = record.measurements
-    assert found.failures == [] and found.latency
-    assert found.agreement is not None and found.agreement["far"] > 20
-    assert judge(found, record).word == "invalid"
-    assert "m.tflite, 1 thr: invalid: its outputs disagree with this machine's" in bench_table(record)
+    assert found.failures == () and found.latency
+    assert found.agreement is not None and found.agreement.by_sample.far > 20
+    assert [reason.code for reason in judge(found, record).reasons] == ["outputs-disagree"]
+    assert "[outputs-disagree]" in bench_table(record)
     assert failed(record)
 
 
@@ -177,7 +196,7 @@ def test_files_without_samples_are_compared_on_seeded_values(home: Path, tmp_pat
     seen += "    open(sys.argv[0] + '.once', 'w').close()\n    return made\n"
     path.write_text(path.read_text().replace("argv =", f"{seen}argv =", 1))
     (record,) = measure([target], candidates(files), QUICK).records
-    assert "it was not measured" in record.measurements[0].failures[0]
+    assert "it was not measured" in str(record.measurements[0].failures[0])
 
 
 def test_a_runtime_that_computes_something_else_is_not_used(

@@ -5,21 +5,26 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from edgekit.bench import session as session_module
+from edgekit.bench import passes as passes_module
+from edgekit.bench.candidates import candidates
 from edgekit.bench.plan import Plan
 from edgekit.bench.session import bench
-from edgekit.bench.subjects import candidates
-from edgekit.bundle.records import Record
+from edgekit.bundle.facts import HostFacts, Unavailable
+from edgekit.bundle.records import Failure, Record
+from edgekit.bundle.runs import LATENCY
 from edgekit.devices.device import Device, open_device
 from edgekit.devices.jobs import Job
 from edgekit.errors import InputError, RunnerCrashed, RunnerTimeout
+from tests.support.runs import latency_run, memory_run
 from tests.support.tiny_tflite import tiny_tflite
 from tests.support.toy import toy
 
 QUICK = Plan(processes=2, min_samples=20, min_seconds=0.01, warmup_seconds=0.01)
+RUNS = {"latency": latency_run(), "memory": memory_run()}
 
 
 @pytest.fixture
@@ -37,10 +42,10 @@ def test_a_whole_session(files: list[Path]) -> None:
         assert len(m.latency) == 2
         assert m.memory is not None
         assert m.accuracy is not None
-        assert m.accuracy["samples"] == 40
-        assert m.failures == []
+        assert m.accuracy.samples == 40
+        assert m.failures == ()
     assert record.evaluation is not None
-    assert record.evaluation["samples"] == 40
+    assert record.evaluation.samples == 40
     again = Record.from_dict(json.loads(json.dumps(record.to_dict())), "x")
     assert again == record
 
@@ -49,10 +54,10 @@ def order_of(plan: Plan, files: list[Path], monkeypatch: pytest.MonkeyPatch) -> 
     seen = []
 
     def note(device: Device, job: Job, timeout: float, **_: object) -> dict[str, object]:
-        seen.append((job.mode, job.model.name, job.threads))
-        return {}
+        seen.append((job.mode.name, job.model.name, job.threads))
+        return RUNS[job.mode.name]
 
-    monkeypatch.setattr(session_module, "run_job", note)
+    monkeypatch.setattr(passes_module, "run_job", note)
     with open_device() as device:
         bench(candidates(files), plan, device)
     return seen
@@ -72,19 +77,20 @@ def test_passes_are_separate_and_can_be_left_out(files: list[Path], monkeypatch:
 
 @pytest.mark.processes
 def test_a_crash_is_recorded_and_the_rest_goes_on(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    real = session_module.run_job
+    real = passes_module.run_job
 
     def crash(device: Device, job: Job, timeout: float, **_: object) -> dict[str, object]:
-        if job.model.name == "a.tflite" and job.mode == "latency":
-            raise RunnerCrashed("a.tflite: the runner died of SIGILL")
+        if job.model.name == "a.tflite" and job.mode == LATENCY:
+            raise RunnerCrashed("a.tflite: killed by SIGILL", code="runner-killed")
         return real(device, job, timeout=timeout)
 
-    monkeypatch.setattr(session_module, "run_job", crash)
+    monkeypatch.setattr(passes_module, "run_job", crash)
     with open_device() as device:
         record = bench(candidates(files), QUICK, device)
     first, second = record.measurements
-    assert first.failures == ["latency: a.tflite: the runner died of SIGILL"]
-    assert first.latency == []
+    assert first.failures == (Failure("a.tflite: killed by SIGILL", "runner-killed", ("latency",)),)
+    assert Record.from_dict(json.loads(json.dumps(record.to_dict())), "x") == record
+    assert first.latency == ()
     assert first.memory is not None
     assert len(second.latency) == 2
 
@@ -94,17 +100,17 @@ def test_a_file_that_does_not_end_is_not_tried_again(files: list[Path], monkeypa
     seen: list[tuple[str, str]] = []
 
     def late(device: Device, job: Job, timeout: float, **_: object) -> dict[str, object]:
-        seen.append((job.mode, job.model.name))
+        seen.append((job.mode.name, job.model.name))
         if job.model.name == "a.tflite":
-            raise RunnerTimeout("a.tflite: was stopped")
-        return {}
+            raise RunnerTimeout("a.tflite: was stopped", code="runner-timeout")
+        return RUNS[job.mode.name]
 
-    monkeypatch.setattr(session_module, "run_job", late)
+    monkeypatch.setattr(passes_module, "run_job", late)
     with open_device() as device:
         record = bench(candidates(files), Plan(threads=(1, 2), processes=3), device)
     assert [mode for mode, name in seen if name == "a.tflite"] == ["memory"]
     assert len(seen) == 1 + 2 + 6
-    assert record.measurements[0].failures == ["memory: a.tflite: was stopped"]
+    assert list(map(str, record.measurements[0].failures)) == ["memory: a.tflite: was stopped"]
 
 
 def test_duplicate_names_are_told_apart(tmp_path: Path, files: list[Path]) -> None:
@@ -129,13 +135,9 @@ def test_impossible_plans(fields: dict[str, object]) -> None:
         Plan(**fields)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("cores", "threads"), [(4, (1, 4)), (1, (1,)), (10**17, (1,)), ({"unavailable": "x"}, (1,))])
-def test_threads_of_a_device_that_tells_its_cores(cores: object, threads: tuple[int, ...]) -> None:
-    from types import SimpleNamespace
-    from typing import cast
-
-    from edgekit.bench.session import _settled
-    from edgekit.devices.device import Device
-
-    device = cast(Device, SimpleNamespace(target=SimpleNamespace(threads=())))
-    assert _settled(Plan(threads=()), device, {"cores": cores, "emulated": False}).threads == threads
+@pytest.mark.parametrize(("cores", "threads"), [(4, (1, 4)), (1, (1,)), (10**17, (1,)), (Unavailable("x"), (1,))])
+def test_threads_of_a_device_by_its_cores(cores: Any, threads: tuple[int, ...]) -> None:
+    facts = HostFacts(cores=cores, emulated=False)
+    assert Plan(threads=()).settled((), facts).threads == threads
+    assert Plan(threads=()).settled((3,), facts).threads == (3,)
+    assert Plan(threads=(2,)).settled((3,), facts).threads == (2,)

@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgekit.bench.candidates import candidates
 from edgekit.bench.plan import Plan
 from edgekit.bench.several import measure
-from edgekit.bench.subjects import candidates
 from edgekit.bench.verdict import judge
 from edgekit.devices.device import connected
 from edgekit.devices.doctor import examine
@@ -135,15 +135,15 @@ def test_both_runtimes(pi: Target, model: Path, settings: dict[str, Any], home: 
         subjects = candidates([model], runtime=runtime)
         (record,) = measure([pi], subjects, QUICK, forced=True, **settings).records
         (m,) = record.measurements
-        assert m.failures == []
+        assert m.failures == ()
         assert m.accuracy is not None and m.memory is not None and m.agreement is not None
-        assert m.accuracy["runtime"]["name"] == runtime
+        assert m.accuracy.runtime.name == runtime
         if runtime == "ai-edge-litert":  # ARM's kernels, not the portable ones
-            assert m.accuracy["runtime"]["delegate"].startswith("XNNPACK")
-        assert m.agreement["same_class"] == 40
+            assert m.accuracy.runtime.delegate.startswith("XNNPACK")
+        assert m.agreement.same_class == 40
         assert judge(m, record).word == "emulated"
-        assert "aarch64" in record.device["python"]
-        assert {w["name"] for w in record.device["runtimes"][0]["wheels"]} >= {runtime, "numpy"}
+        assert "aarch64" in record.device.python
+        assert {w["name"] for w in record.device.runtimes[0].wheels} >= {runtime, "numpy"}
     assert left(home) == []
 
 
@@ -218,7 +218,7 @@ def test_a_full_disk(pi: Target, running: emulated.Running, home: Path, model: P
     finally:
         subprocess.run([*inside, "umount", "-l", str(cache)], check=True)
     (record,) = measure([pi], candidates([model]), QUICK, **settings).records
-    assert record.measurements[0].failures == []
+    assert record.measurements[0].failures == ()
 
 
 def _first(running: emulated.Running) -> str:
@@ -288,7 +288,7 @@ def test_another_host_key(pi: Target, running: emulated.Running, model: Path, tm
 def test_folders(pi: Target, home: Path, model: Path, settings: dict[str, Any]) -> None:
     odd = dataclasses.replace(pi, work='.cache/it\'s "edgekit" $HOME')
     (record,) = measure([odd], candidates([model]), QUICK, clean=True, **settings).records
-    assert record.measurements[0].failures == []
+    assert record.measurements[0].failures == ()
     taken = home / ".cache" / "taken"
     taken.mkdir(parents=True, exist_ok=True)
     os.chown(taken, 0, 0)
@@ -312,7 +312,7 @@ def test_a_clock_that_is_wrong(pi: Target, home: Path, model: Path, settings: di
     finally:
         (home / ".bashrc").unlink()
         shutil.rmtree(wrong)
-    assert record.measurements[0].failures == []
+    assert record.measurements[0].failures == ()
     assert abs(datetime.fromisoformat(record.created).timestamp() - time.time()) < 600
     assert left(home) == []
 
@@ -328,9 +328,9 @@ def test_files_of_the_home_folder_are_not_imported(
     try:
         assert {f.state for f in examine(pi, wheels=settings["wheels"]) if f.what in ("python", "runtime")} == {"ok"}
         (record,) = measure([pi], candidates([model]), QUICK, **settings).records
-        assert record.measurements[0].failures == []
+        assert record.measurements[0].failures == ()
         assert record.measurements[0].memory is not None
-        assert record.measurements[0].memory["import_ns"] > 0
+        assert record.measurements[0].memory.import_ns > 0
         assert traces(home) == []
         assert list((home / ".cache" / "edgekit" / "runtimes").rglob("ai_edge_litert/__pycache__/*.pyc"))
         caches = list(home.rglob("__pycache__"))

@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 
+from edgekit.bench.candidates import candidates
 from edgekit.bench.plan import Plan
 from edgekit.bench.several import measure
-from edgekit.bench.subjects import candidates
 from edgekit.bench.verdict import judge
 from edgekit.devices import benchmark_model
 from edgekit.devices.device import Device, open_device
+from edgekit.devices.jobs import LatencySettings
 from edgekit.devices.target import Target, parse
 from edgekit.errors import InputError, RunnerCrashed, RunnerError, RunnerTimeout
 from edgekit.report.bench_table import bench_table
@@ -133,12 +134,12 @@ def test_a_session_without_python(board: Target, tmp_path: Path) -> None:
     (record,) = measure([board], candidates(files), plan, native=native).records
     tflite, onnx = (next(m for m in record.measurements if m.subject == i) for i in (0, 1))
     assert len(tflite.latency) == 3
-    assert tflite.failures == []
-    assert "runs .tflite files only" in onnx.failures[0]
-    assert record.device["runtimes"][0]["sha256"]
+    assert tflite.failures == ()
+    assert "runs .tflite files only" in str(onnx.failures[0])
+    assert record.device.runtimes[0].sha256
     verdict = judge(tflite, record)
     assert verdict.word == "suspect"
-    assert "no single samples" in verdict.reasons[0]
+    assert verdict.reasons[0].code == "summaries-only"
     table = bench_table(record)
     assert "33.2 ms" in table
     assert "benchmark_model" in table
@@ -149,11 +150,11 @@ def test_dynamic_sizes_are_the_files_own_or_refused(board: Target, tmp_path: Pat
     path = tmp_path / "v.tflite"
     path.write_bytes(vendor_tflite.dynamic_batch())
     (record,) = measure([board], candidates([path]), Plan(processes=1), native=native).records
-    assert [m.failures for m in record.measurements] == [[]]
+    assert [m.failures for m in record.measurements] == [()]
     chosen = Plan(processes=1, input_shapes={"x": (2, 4)})
     (record,) = measure([board], candidates([path]), chosen, native=native).records
     [measurement] = record.measurements
-    assert "benchmark_model gets no --input-shape" in measurement.failures[0]
+    assert "benchmark_model gets no --input-shape" in str(measurement.failures[0])
 
 
 @pytest.mark.parametrize(
@@ -173,7 +174,7 @@ def test_troubles(device: Device, tmp_path: Path, text: str, kind: type[RunnerEr
     Path(path).chmod(0o700)
     there = dataclasses.replace(device, python=path)
     with pytest.raises(kind, match=message):
-        benchmark_model.run(there, tiny_tflite(tmp_path / "m.tflite"), 1, {}, timeout=1)
+        benchmark_model.run(there, tiny_tflite(tmp_path / "m.tflite"), 1, LatencySettings(), timeout=1)
 
 
 def test_what_is_given_must_be_there(board: Target, tmp_path: Path) -> None:

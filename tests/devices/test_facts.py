@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.devices.facts import FACTS, read_facts
+from edgekit.devices.facts import FACTS, read_fact, read_facts
 from edgekit.devices.transports.base import Completed
 from edgekit.devices.transports.local import LocalTransport
 
@@ -47,23 +47,23 @@ class Scripted(LocalTransport):
 )
 def test_unreadable_facts_say_why(answer: Completed | Exception, why: str) -> None:
     found = read_facts(Scripted(answer))
-    assert set(found) == set(FACTS)
-    assert all(why in value["unavailable"] for value in found.values())
+    assert set(vars(found)) == set(FACTS)
+    assert all(why in value.why for value in vars(found).values())
 
 
 def test_this_machine() -> None:
     found = read_facts(LocalTransport())
-    assert found["cores"] >= 1
-    assert found["memory_kib"] > 100_000
-    assert found["kernel"].startswith("Linux")
+    assert found.cores >= 1
+    assert found.memory_kib > 100_000
+    assert found.kernel.startswith("Linux")
 
 
 def test_settings_of_programs_are_no_facts(monkeypatch: pytest.MonkeyPatch) -> None:
     machine = LocalTransport()
     for name in ("OMP_NUM_THREADS", "OMP_THREAD_LIMIT"):  # nproc obeys them
         monkeypatch.delenv(name, raising=False)
-    cores = read_facts(machine)["cores"]
+    cores = read_fact(machine, "cores")
     monkeypatch.setenv("OMP_NUM_THREADS", "9999")
-    assert read_facts(machine)["cores"] == cores
+    assert read_fact(machine, "cores") == cores
     monkeypatch.setenv("OMP_THREAD_LIMIT", "1")
-    assert read_facts(machine)["cores"] == cores
+    assert read_fact(machine, "cores") == cores

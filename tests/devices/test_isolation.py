@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from edgekit.bundle.runs import MEMORY
 from edgekit.devices.device import open_device
 from edgekit.devices.interpreter import MODULES
 from edgekit.devices.jobs import Job, run_job
@@ -48,7 +49,7 @@ def test_a_board(hostile: Path, tmp_path: Path) -> None:
         for runtime in ("ai-edge-litert", "onnxruntime"):
             found = provision(board, machine, (runtime,))
             assert found.source == "the device's own"
-        run_job(board, Job("memory", "ai-edge-litert", model), timeout=60)
+        run_job(board, Job(MEMORY, "ai-edge-litert", model), timeout=60)
     assert traces(hostile) == []
 
 
@@ -68,8 +69,8 @@ def test_wheels_from_here_come_before_site_packages_and_after_python_s_own(hosti
     with open_device(find_target("rpi4").at("pi@board"), sys.executable) as board:
         machine = probe_device(board.target, board.transport, board.python)
         found = install(board, machine, packed(shelf, tmp_path))
-        answer = run_job(with_runtime(board, found), Job("memory", "ai-edge-litert", model), timeout=60)
-    assert answer["runtime"]["version"] == "9.9"
+        run = run_job(with_runtime(board, found), Job(MEMORY, "ai-edge-litert", model), timeout=60)
+    assert run.runtime.version == "9.9"
     assert traces(hostile) == []
 
 
@@ -86,8 +87,8 @@ def test_this_machine(hostile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(hostile)
     monkeypatch.setenv("HOME", str(hostile))
     with open_device() as desktop:
-        answer = run_job(desktop, Job("memory", "ai-edge-litert", model), timeout=60)
-        assert answer["ok"]
+        run = run_job(desktop, Job(MEMORY, "ai-edge-litert", model), timeout=60)
+        assert run.used_kib
     done = subprocess.run(
         module_argv("pip", "--version"), env={**os.environ, "PYTHONPATH": ""}, capture_output=True, text=True
     )

@@ -12,14 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgekit.bundle.runs import ACCURACY, LATENCY, MEMORY
 from edgekit.devices.device import Device, open_device
-from edgekit.devices.jobs import Job, run_job
+from edgekit.devices.jobs import Job, LatencySettings, run_job
 from edgekit.errors import EdgekitError, RunnerCrashed, RunnerError, RunnerTimeout
 from edgekit.tasks.preprocessing import Preprocessing
 from tests.support.tiny_onnx import tiny_onnx
 from tests.support.tiny_tflite import tiny_tflite
 
-SETTINGS = {"min_samples": 30, "max_samples": 10_000, "min_seconds": 0.02, "warmup_seconds": 0.02}
+SETTINGS = LatencySettings(min_samples=30, min_seconds=0.02, warmup_seconds=0.02)
 
 
 @pytest.fixture
@@ -53,33 +54,34 @@ def pretend_python(tmp_path: Path, script: str) -> str:
 def test_latency_keeps_every_sample(desktop: Device, tmp_path: Path, kind: str) -> None:
     path = tiny_tflite(tmp_path / "m.tflite") if kind == "tflite" else tiny_onnx(tmp_path / "m.onnx")
     runtime = "ai-edge-litert" if kind == "tflite" else "onnxruntime"
-    answer = run_job(desktop, Job("latency", runtime, path, 2, settings=SETTINGS), timeout=60)
-    assert len(answer["samples_ns"]) >= 30
-    assert len(answer["warmup_ns"]) >= 5
-    assert answer["init_ns"] > 0 < answer["first_ns"]
-    assert (answer["mode"], answer["threads"], answer["runtime"]["name"]) == ("latency", 2, runtime)
-    assert answer["runtime"]["version"][0].isdigit()
-    assert set(answer["state_before"]) == set(answer["state_after"])
+    run = run_job(desktop, Job(LATENCY, runtime, path, 2, settings=SETTINGS), timeout=60)
+    assert len(run.samples_ns) >= 30
+    assert len(run.warmup_ns) >= 5
+    assert run.init_ns > 0 < run.first_ns
+    assert (run.mode, run.threads, run.runtime.name) == ("latency", 2, runtime)
+    assert run.runtime.version[0].isdigit()
+    assert run.state_before.load_1min is not None
+    assert run.median_ns == np.median(run.inferences_ns)
 
 
-def test_max_samples_bounds_the_answer(desktop: Device, model: Path) -> None:
-    settings = {**SETTINGS, "min_samples": 10, "max_samples": 20, "min_seconds": 0.2}
-    answer = run_job(desktop, Job("latency", "ai-edge-litert", model, settings=settings), timeout=60)
-    assert len(answer["samples_ns"]) <= 60  # the latency seen in warm-up is an estimate
-    assert answer["calls_per_sample"] > 1
+def test_max_samples_bounds_the_samples(desktop: Device, model: Path) -> None:
+    settings = dataclasses.replace(SETTINGS, min_samples=10, max_samples=20, min_seconds=0.2)
+    run = run_job(desktop, Job(LATENCY, "ai-edge-litert", model, settings=settings), timeout=60)
+    assert len(run.samples_ns) <= 60  # the latency seen in warm-up is an estimate
+    assert run.calls_per_sample > 1
 
 
 def test_memory_stages_grow(desktop: Device, model: Path) -> None:
-    rss = run_job(desktop, Job("memory", "ai-edge-litert", model), timeout=60)["rss_kib"]
-    assert 0 < rss["after_imports"] <= rss["after_load"] <= rss["after_first"] <= rss["peak"]
+    rss = run_job(desktop, Job(MEMORY, "ai-edge-litert", model), timeout=60).rss_kib
+    assert 0 < rss.after_imports <= rss.after_load <= rss.after_first <= rss.peak
 
 
 def test_accuracy_against_the_interpreter_by_hand(desktop: Device, model: Path, samples: Path, tmp_path: Path) -> None:
     from ai_edge_litert.interpreter import Interpreter
 
     how = Preprocessing(1 / 255, (0.5,), (0.01,))
-    job = Job("accuracy", "ai-edge-litert", model, samples=samples, preprocessing=how)
-    answer = run_job(desktop, job, timeout=60, outputs=tmp_path / "out.npz")
+    job = Job(ACCURACY, "ai-edge-litert", model, samples=samples, preprocessing=how)
+    run = run_job(desktop, job, timeout=60, outputs=tmp_path / "out.npz")
     data = np.load(samples)
     interpreter = Interpreter(str(model), num_threads=1)
     interpreter.allocate_tensors()
@@ -90,7 +92,7 @@ def test_accuracy_against_the_interpreter_by_hand(desktop: Device, model: Path, 
         interpreter.invoke()
         expected.append(interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[0])
     np.testing.assert_array_equal(np.load(tmp_path / "out.npz")["0"], expected)
-    assert answer["samples"] == 300
+    assert run.samples == 300
     assert len(set(np.argmax(expected, axis=1))) > 1
 
 
@@ -103,7 +105,7 @@ def test_an_onnx_input_is_quantized_as_the_job_says(desktop: Device, tmp_path: P
     x = np.random.default_rng(1).normal(0, 20, (50, *shape)).astype(np.float32)
     np.savez(samples, x=x, y=np.zeros(50, np.int64))
     feed = {"scale": source.quantization.scale[0], "zero_point": source.quantization.zero_point[0]}
-    job = Job("accuracy", "onnxruntime", path, samples=samples, preprocessing=Preprocessing(), quantization=[feed])
+    job = Job(ACCURACY, "onnxruntime", path, samples=samples, preprocessing=Preprocessing(), quantization=[feed])
     run_job(desktop, job, timeout=60, outputs=tmp_path / "out.npz")
 
     import onnxruntime
@@ -123,21 +125,21 @@ def test_an_onnx_input_is_quantized_as_the_job_says(desktop: Device, tmp_path: P
 def test_damaged_models_are_a_sentence(desktop: Device, model: Path, content: bytes, message: str) -> None:
     model.write_bytes(content)
     with pytest.raises(RunnerError, match=message) as caught:
-        run_job(desktop, Job("latency", "ai-edge-litert", model, settings=SETTINGS), timeout=60)
+        run_job(desktop, Job(LATENCY, "ai-edge-litert", model, settings=SETTINGS), timeout=60)
     assert "tiny.tflite" in caught.value.message
     assert "\n" not in caught.value.message
 
 
 def test_samples_of_the_wrong_shape(desktop: Device, model: Path, samples: Path) -> None:
     np.savez(samples, x=np.zeros((5, 3, 3, 1)), y=np.zeros(5, int))
-    job = Job("accuracy", "ai-edge-litert", model, samples=samples, preprocessing=Preprocessing())
+    job = Job(ACCURACY, "ai-edge-litert", model, samples=samples, preprocessing=Preprocessing())
     with pytest.raises(RunnerError, match=r"the samples have shape \[3, 3, 1\], the model's input .* expects"):
         run_job(desktop, job, timeout=60)
 
 
 def test_samples_with_objects_are_not_unpickled(desktop: Device, model: Path, samples: Path) -> None:
     np.savez(samples, x=np.array([{}], dtype=object), y=np.zeros(1, int))
-    job = Job("accuracy", "ai-edge-litert", model, samples=samples, preprocessing=Preprocessing())
+    job = Job(ACCURACY, "ai-edge-litert", model, samples=samples, preprocessing=Preprocessing())
     with pytest.raises(RunnerError, match="allow_pickle"):
         run_job(desktop, job, timeout=60)
 
@@ -145,7 +147,7 @@ def test_samples_with_objects_are_not_unpickled(desktop: Device, model: Path, sa
 def test_empty_samples(desktop: Device, model: Path, samples: Path) -> None:
     np.savez(samples, x=np.zeros((0, 4, 4, 1)), y=np.zeros(0, int))
     with pytest.raises(RunnerError, match="no samples"):
-        run_job(desktop, Job("accuracy", "ai-edge-litert", model, samples=samples), timeout=60)
+        run_job(desktop, Job(ACCURACY, "ai-edge-litert", model, samples=samples), timeout=60)
 
 
 @pytest.mark.parametrize(
@@ -162,7 +164,7 @@ def test_signals_become_sentences(desktop: Device, tmp_path: Path, model: Path, 
     python = pretend_python(tmp_path, f"echo 'edgekit-runner: load' >&2; echo ouch >&2; kill -{name} $$")
     device = dataclasses.replace(desktop, python=python)
     with pytest.raises(RunnerCrashed) as caught:
-        run_job(device, Job("latency", "ai-edge-litert", model, settings=SETTINGS), timeout=60)
+        run_job(device, Job(LATENCY, "ai-edge-litert", model, settings=SETTINGS), timeout=60)
     assert caught.value.message.startswith(
         f"tiny.tflite: the runner died of SIG{name} during load under ai-edge-litert"
     )
@@ -178,36 +180,36 @@ def test_the_real_runner_killed_while_it_measures(desktop: Device, tmp_path: Pat
 exec "{sys.executable}" "$@\""""
     python = pretend_python(tmp_path, script)
     device = dataclasses.replace(desktop, python=python)
-    settings = {**SETTINGS, "min_seconds": 30, "max_samples": 10**9}
+    settings = dataclasses.replace(SETTINGS, min_seconds=30, max_samples=10**9)
     with pytest.raises(RunnerCrashed, match="died of SIGKILL"):
-        run_job(device, Job("latency", "ai-edge-litert", model, settings=settings), timeout=60)
+        run_job(device, Job(LATENCY, "ai-edge-litert", model, settings=settings), timeout=60)
 
 
 def test_a_hanging_runner_is_stopped(desktop: Device, tmp_path: Path, model: Path) -> None:
     device = dataclasses.replace(desktop, python=pretend_python(tmp_path, "exec sleep 60"))
     with pytest.raises(RunnerTimeout, match=r"tiny\.tflite: the runner was stopped after 0\.3 s"):
-        run_job(device, Job("latency", "ai-edge-litert", model, settings=SETTINGS), timeout=0.3)
+        run_job(device, Job(LATENCY, "ai-edge-litert", model, settings=SETTINGS), timeout=0.3)
 
 
-def test_no_answer_and_half_an_answer(desktop: Device, tmp_path: Path, model: Path) -> None:
+def test_no_result_and_half_a_result(desktop: Device, tmp_path: Path, model: Path) -> None:
     for script, what in (
-        ("exit 7", "ended with exit code 7 and left no answer"),
-        ('printf "{" > "$5"; exit 0', "the runner's answer cannot be used: .*line 1, column 2"),
+        ("exit 7", "ended with exit code 7 and left no result"),
+        ('printf "{" > "$5"; exit 0', "the runner's result cannot be used: .*line 1, column 2"),
     ):
         device = dataclasses.replace(desktop, python=pretend_python(tmp_path, script))
         with pytest.raises(RunnerCrashed, match=what):
-            run_job(device, Job("latency", "ai-edge-litert", model, settings=SETTINGS), timeout=60)
+            run_job(device, Job(LATENCY, "ai-edge-litert", model, settings=SETTINGS), timeout=60)
 
 
 def test_a_python_that_does_not_exist(desktop: Device, tmp_path: Path, model: Path) -> None:
     device = dataclasses.replace(desktop, python=str(tmp_path / "nothing"))
     with pytest.raises(EdgekitError, match=r"cannot start .*nothing: No such file"):
-        run_job(device, Job("latency", "ai-edge-litert", model, settings=SETTINGS), timeout=60)
+        run_job(device, Job(LATENCY, "ai-edge-litert", model, settings=SETTINGS), timeout=60)
 
 
 def test_a_runtime_that_is_not_installed(desktop: Device, model: Path) -> None:
     with pytest.raises(RunnerError, match="tflite-runtime cannot be imported on the device"):
-        run_job(desktop, Job("latency", "tflite-runtime", model, settings=SETTINGS), timeout=60)
+        run_job(desktop, Job(LATENCY, "tflite-runtime", model, settings=SETTINGS), timeout=60)
 
 
 def test_the_scratch_folder_goes() -> None:

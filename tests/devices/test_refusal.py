@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from edgekit.bundle.runs import Refused
 from edgekit.devices.refusal import LONGEST, essence, refusal
 
 RESHAPE = (
@@ -50,6 +51,6 @@ def test_words_stay_whole_and_the_next_step_is_said() -> None:
     short = essence(said)
     assert len(short) <= LONGEST
     assert set(short.split()) == {"the", "tensor", "encoder_attention", "..."}
-    error = refusal({"error": "Fail", "message": said}, "onnxruntime", "my model.onnx")
+    error = refusal(Refused("Fail", said), "onnxruntime", "my model.onnx")
     assert error.message == f"my model.onnx: onnxruntime refused it: {short}"
     assert error.hint == "see what it needs: edgekit inspect 'my model.onnx'"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.bench.file_runtime import onnx_runtime
+from edgekit.bench.loaded import load_onnx
 from edgekit.bench.ports import specs
 from edgekit.export.calibration import Ranging
 from edgekit.export.foreign import from_onnx
@@ -70,7 +70,7 @@ def samples(model: FileModel, n: int, seed: int) -> list[np.ndarray]:
 
 def run_file(path: Path, inputs: list[np.ndarray]) -> list[np.ndarray]:
     """Feed a file real values and return its real outputs, by the scales that `inspect` finds."""
-    info, run = inspect_file(path), onnx_runtime(path)
+    info, run = inspect_file(path), load_onnx(path)
     fed = [stored(a, t) for a, t in zip(inputs, info.inputs, strict=True)]
     rows = [run([a[i : i + 1] for a in fed]) for i in range(len(fed[0]))]
     columns = [np.concatenate(column) for column in zip(*rows, strict=True)]

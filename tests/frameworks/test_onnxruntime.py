@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from edgekit.bundle.runs import MEMORY
 from edgekit.devices.device import open_device
 from edgekit.devices.jobs import Job, run_job
 from edgekit.devices.provision import Provision, smoke
@@ -64,7 +65,7 @@ def test_runners(
     model = tiny_onnx(tmp_path / "m.onnx")
     with open_device(find_target("rpi4").at("pi@board"), sys.executable) as board:
         assert smoke(board, Provision("onnxruntime", "")) == ""
-        run_job(board, Job("memory", "onnxruntime", model), timeout=60)
+        run_job(board, Job(MEMORY, "onnxruntime", model), timeout=60)
         assert written(Path(board.work.folder)) == held
     assert written(home) == written(clean) == []
 

@@ -13,13 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgekit.bundle.runs import ACCURACY, LATENCY, MEMORY
 from edgekit.devices.device import open_device
-from edgekit.devices.jobs import Job, run_job
+from edgekit.devices.jobs import Job, LatencySettings, run_job
 from edgekit.tasks.preprocessing import Preprocessing
 from tests.support.tiny_tflite import tiny_tflite
 
 pytestmark = pytest.mark.tflite_runtime
-SETTINGS = {"min_samples": 30, "max_samples": 10_000, "min_seconds": 0.02, "warmup_seconds": 0.02}
+SETTINGS = LatencySettings(min_samples=30, min_seconds=0.02, warmup_seconds=0.02)
 
 
 @pytest.fixture
@@ -40,11 +41,11 @@ def test_both_interpreters_answer_alike(folder: str, tmp_path: Path) -> None:
             ("ai-edge-litert", desktop),
             ("tflite-runtime", dataclasses.replace(desktop, folders=(folder,))),
         ):
-            job = Job("accuracy", runtime, model, samples=tmp_path / "s.npz", preprocessing=Preprocessing(0.1))
+            job = Job(ACCURACY, runtime, model, samples=tmp_path / "s.npz", preprocessing=Preprocessing(0.1))
             answers[runtime] = run_job(where, job, timeout=60, outputs=tmp_path / f"{runtime}.npz")
-            run_job(where, Job("latency", runtime, model, settings=SETTINGS), timeout=60)
-            run_job(where, Job("memory", runtime, model), timeout=60)
-    assert answers["tflite-runtime"]["runtime"]["version"].startswith("2.14")
+            run_job(where, Job(LATENCY, runtime, model, settings=SETTINGS), timeout=60)
+            run_job(where, Job(MEMORY, runtime, model), timeout=60)
+    assert answers["tflite-runtime"].runtime.version.startswith("2.14")
     assert answers["tflite-runtime"]["numpy"].startswith("1.")
     new, old = (np.load(tmp_path / f"{name}.npz")["0"].astype(int) for name in answers)
     # The two round the convolution differently by one step (0.25), which the dense weights (up to 3.8) carry into up to

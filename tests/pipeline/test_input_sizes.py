@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgekit.bench.candidates import candidates
 from edgekit.bench.inputs import fix_shapes, with_values
 from edgekit.bench.plan import Plan
 from edgekit.bench.session import bench
-from edgekit.bench.subjects import candidates
 from edgekit.bundle.manifest import read_bundle
 from edgekit.bundle.recipe import Recipe
 from edgekit.data.dataset import Dataset, build
@@ -80,7 +80,7 @@ def test_bench_takes_sizes_from_the_data_and_the_value_goes_to_the_device(tmp_pa
     assert record.subjects[0].input_shapes == {"audio": [1, 20], "state": [1, 7], "sr": []}
     assert not measured.failures
     assert measured.accuracy is not None
-    assert measured.accuracy["value"] < 1e-5  # with another rate it would be 0.5 and more
+    assert measured.accuracy.score.interval.value < 1e-5  # with another rate it would be 0.5 and more
 
 
 def sizes(

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgekit.bench.candidates import candidates
 from edgekit.bench.plan import Plan
 from edgekit.bench.session import bench
-from edgekit.bench.subjects import candidates
 from edgekit.bundle.recipe import Recipe, StageSpec
 from edgekit.data.loading import load_data
 from edgekit.devices.device import open_device
@@ -63,7 +63,7 @@ def test_class_numbers(tmp_path: Path) -> None:
         plan = Plan(latency=False, memory=False)
         for subject, data in ((tmp_path / "out", path), (file, saved(tmp_path / "0.npz", X[:, :3].argmax(axis=1)))):
             record = bench(candidates([subject]), plan, desktop, data=load_data(data))
-            assert (record.measurements[0].accuracy or {})["correct"] == 100
+            assert record.measurements[0].accuracy.score.correct == 100
     with pytest.raises(InputError, match=r"m: output \S+ is class numbers, as of ArgMax"):
         compress(model, path, TRAINED, tmp_path / "no")
     taught = dataclasses.replace(

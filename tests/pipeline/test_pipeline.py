@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgekit.bench.candidates import candidates
 from edgekit.bench.plan import Plan
 from edgekit.bench.session import bench
-from edgekit.bench.subjects import candidates
 from edgekit.bundle.manifest import EVAL, MANIFEST, Bundle, read_bundle
 from edgekit.bundle.recipe import Recipe, StageSpec, load_recipe
 from edgekit.data.loading import load_data
@@ -330,7 +330,7 @@ def test_signals_stored_with_and_without_a_channel_axis(tmp_path: Path) -> None:
     subjects, data = candidates([tmp_path / "flat"], ("int8",)), load_data(str(tmp_path / "channel.npz"))
     with open_device() as desktop:
         record = bench(subjects, Plan(latency=False, memory=False), desktop, data=data)
-    assert [(m.accuracy or {}).get("correct") for m in record.measurements] == [30]
+    assert [m.accuracy.score.correct for m in record.measurements] == [30]
 
 
 def test_an_existing_bundle_is_never_lost(bundle: Bundle, model_file: Path, learnable: Path) -> None:

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from edgekit.bundle.records import Record, read_record, write_record
+from edgekit.bundle.facts import HostFacts
+from edgekit.bundle.records import EvaluatedOn, Record, read_record, write_record
+from edgekit.bundle.runs import Runtime
 from edgekit.cli import app
 from edgekit.cli.entry import run
 from edgekit.report.comparison import comparison
@@ -17,11 +19,14 @@ from edgekit.stats import unpaired_ratio
 SESSION = Path(__file__).parent / "session.json"
 
 
+def quicker(run: Any, by: int) -> Any:
+    return dataclasses.replace(run, samples_ns=tuple(sample // by for sample in run.samples_ns))
+
+
 def faster(record: Record, by: int) -> Record:
     """Return the record of a machine on which everything takes a part of the time."""
     measurements = tuple(
-        dataclasses.replace(m, latency=[{**r, "samples_ns": [s // by for s in r["samples_ns"]]} for r in m.latency])
-        for m in record.measurements
+        dataclasses.replace(m, latency=tuple(quicker(run, by) for run in m.latency)) for m in record.measurements
     )
     return dataclasses.replace(record, measurements=measurements)
 
@@ -50,9 +55,9 @@ def test_one_table_with_the_first_row_as_baseline() -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"evaluation": {"source": "other.npz", "samples": 50, "sha256": "0" * 64}},
+        ({"evaluation": EvaluatedOn("other.npz", 50, "0" * 64)},
          "accuracy: not of the same samples: a: 1,000, the bundle's evaluation samples; b: 50, other.npz"),
-        ({"host": {"cpu_model": "Cortex-A72"}}, "latency and memory: not of the same machine"),
+        ({"host": HostFacts(cpu_model="Cortex-A72")}, "latency and memory: not of the same machine"),
         ({"subjects": None}, "m-int8.tflite: not the same file everywhere"),
         ({"measurements": None}, "ai-edge-litert: not of the same version: 1.0, 2.3.0"),
     ],
@@ -63,8 +68,9 @@ def test_what_to_beware_of(changes: dict[str, Any], said: str) -> None:
         subjects = [dataclasses.replace(s, sha256="1" * 64) if "int8" in s.name else s for s in first.subjects]
         changes = {"subjects": tuple(subjects)}
     if "measurements" in changes:
-        old = {**first.measurements[0].memory, "runtime": {"name": "ai-edge-litert", "version": "1.0", "delegate": ""}}  # type: ignore[dict-item]
-        changes = {"measurements": (dataclasses.replace(first.measurements[0], memory=old), *first.measurements[1:])}  # type: ignore[arg-type]
+        older = Runtime("ai-edge-litert", "1.0", "")
+        memory = dataclasses.replace(first.measurements[0].memory, runtime=older)  # type: ignore[type-var]
+        changes = {"measurements": (dataclasses.replace(first.measurements[0], memory=memory), *first.measurements[1:])}
     text = comparison({"a": first, "b": dataclasses.replace(first, **changes)})
     assert said in text
 

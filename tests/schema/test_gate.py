@@ -16,10 +16,10 @@ import pytest
 from benchmarks.hostile.mutations import RAW, VALUES, inserted, json_mutation, paths, replaced, toml_mutation, without
 from benchmarks.hostile.mutations import with_raw as raw_at
 from benchmarks.hostile.texts import TARGET, make_bundle, whole_manifest
-from edgekit.bundle.answers import read_answer
 from edgekit.bundle.manifest import Bundle, Manifest, read_bundle
 from edgekit.bundle.recipe import load_recipe, named_recipes, parse, parse_stage
 from edgekit.bundle.records import Record, read_record
+from edgekit.bundle.runs import ACCURACY, LATENCY, MEMORY, Mode, read_run
 from edgekit.devices import target
 from edgekit.devices.push import push
 from edgekit.errors import EdgekitError, InputError
@@ -29,6 +29,7 @@ from edgekit.report.ledger_table import ledger_table
 from edgekit.schema.document import parse_json, parse_toml, read_text
 from edgekit.schema.gate import read
 from edgekit.schema.rules import AnyFloat, Count, PlainName, Sized
+from edgekit.schema.tables import written
 from edgekit.schema.versions import Versions
 from edgekit.text.printable import visible
 from tests.support.raised import raised
@@ -378,17 +379,20 @@ def test_an_artifact_of_another_size_is_not_hashed(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------------ answers, cards
 
 
-@pytest.mark.parametrize("mode", ["latency", "memory", "accuracy"])
-def test_answers_of_a_hostile_board(mode: str) -> None:
-    found = next(m[mode] for m in SESSION["measurements"] if m[mode])
-    answer = {**(found[0] if isinstance(found, list) else found), "ok": True}
-    assert read_answer(answer, mode, "answer") == answer
-    rng = random.Random(mode)
-    for path in paths(answer):
+@pytest.mark.parametrize("mode", [LATENCY, MEMORY, ACCURACY], ids=str)
+def test_results_of_a_hostile_board(mode: Mode[Any]) -> None:
+    kept = next(m[mode.name] for m in SESSION["measurements"] if m[mode.name])
+    kept = kept[0] if isinstance(kept, list) else kept
+    result = {**kept, "ok": True}
+    run = read_run(result, mode, "result")
+    assert isinstance(run, mode.returns)
+    assert json.loads(json.dumps(written(run))) == kept
+    rng = random.Random(mode.name)
+    for path in paths(result):
         for value in rng.sample(VALUES, 5):
-            attempt(lambda changed: read_answer(changed, mode, "answer"), replaced(answer, path, value))
-    for value in ([], None, 3, {}, {"ok": True}, {"ok": False}, {"ok": 1, **answer}, {"ok": False, "error": 1}):
-        assert value == {"ok": 1, **answer} or not attempt(lambda v: read_answer(v, mode, "answer"), value)
+            attempt(lambda changed: read_run(changed, mode, "result"), replaced(result, path, value))
+    for value in ([], None, 3, {}, {"ok": True}, {"ok": False}, {**result, "ok": 1}, {"ok": False, "error": 1}):
+        assert not attempt(lambda v: read_run(v, mode, "result"), value)
 
 
 def test_cards_of_models(tmp_path: Path) -> None:

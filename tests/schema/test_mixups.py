@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.bench.subjects import candidates
+from edgekit.bench.candidates import candidates
 from edgekit.bundle.recipe import Recipe, load_recipe
 from edgekit.bundle.records import read_record
 from edgekit.data.loading import check_spec

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.bundle.manifest import Agreement
+from edgekit.bench.agreement import Outputs, compare
+from edgekit.bundle.agreement import Agreement
 from edgekit.pipeline.advice import conclude
-from edgekit.pipeline.check import Outputs, compare
 from edgekit.pipeline.quality import Part, judge
 from edgekit.schema.gate import read
 from edgekit.tasks.channels import lost_channels, lost_text

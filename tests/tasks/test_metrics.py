@@ -11,7 +11,7 @@ import pytest
 from edgekit.errors import InputError
 from edgekit.stats import bootstrap_ratio, mean_interval
 from edgekit.tasks.heads import find_head
-from edgekit.tasks.metrics import Score
+from edgekit.tasks.metrics import Score, scores_form
 from edgekit.tasks.register import METRICS
 from edgekit.tasks.scoring import score, scores, with_metric
 from edgekit.tasks.task import Head, Task, with_scale
@@ -84,8 +84,11 @@ def test_outputs_that_are_not_finite_are_worth_nothing() -> None:
 def test_every_output_is_scored() -> None:
     task = Task((head("classification", "accuracy"), Head("z", "regression", "mae")))
     found = scores([np.eye(2), np.zeros((2, 1))], [np.array([0, 1]), np.array([1.0, 3.0])], task)
-    assert found["correct"] == 2
-    assert found["heads"]["z"]["value"] == 2
+    assert found["y"].correct == 2
+    assert found["z"].interval.value == 2
+    form = scores_form(found)
+    assert form["correct"] == 2
+    assert form["heads"]["z"]["value"] == 2
 
 
 def test_metrics_that_do_not_fit() -> None:

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgekit.bench.candidates import candidates
 from edgekit.bench.plan import Plan
 from edgekit.bench.session import bench
-from edgekit.bench.subjects import candidates
 from edgekit.bundle.manifest import Bundle
 from edgekit.bundle.recipe import Recipe, StageSpec
 from edgekit.data.loading import load_data
@@ -68,7 +68,7 @@ def made(model: Path, data: str, recipe: Recipe, out: Path, **options: Any) -> B
     with open_device() as desktop:
         record = bench(candidates([out]), Plan(latency=False, memory=False), desktop, progress=SILENT)
     assert not any(m.failures for m in record.measurements)
-    assert f"{bundle.manifest.task.main.metric}: {(record.evaluation or {})['samples']} samples" in bench_table(record)
+    assert f"{bundle.manifest.task.main.metric}: {record.evaluation.samples} samples" in bench_table(record)
     return bundle
 
 
@@ -188,7 +188,7 @@ def test_without_labels_the_float_model_is_followed(tmp_path: Path, recipe: Reci
     with open_device() as desktop:
         record = bench(candidates([tmp_path / "o"]), Plan(latency=False, memory=False), desktop)
     assert data.y_test is None
-    assert {(m.accuracy or {})["metric"] for m in record.measurements} == {"agreement"}
+    assert {m.accuracy.score.metric for m in record.measurements} == {"agreement"}
 
 
 @pytest.mark.parametrize("recipe", [PLAIN, TRAINED], ids=["plain", "trained"])
@@ -297,7 +297,7 @@ def test_normalization_outside_saves_narrow_columns(tmp_path: Path) -> None:
         bundle = compress(tmp_path / "m.keras", data, chosen, out, anyway=not outside, progress=heard)
         with open_device() as desktop:
             record = bench(candidates([out]), Plan(latency=False, memory=False), desktop)
-        errors[outside] = (record.measurements[0].accuracy or {})["value"]
+        errors[outside] = record.measurements[0].accuracy.score.interval.value
     assert errors[True] < 1 < 5 < errors[False]
     first, again = (sentence for sentence in heard.warned if "erases" in sentence)
     assert "erases 1 of 2 features: rooms" in first
@@ -374,7 +374,7 @@ def test_inputs_that_are_only_numbered(tmp_path: Path, monkeypatch: pytest.Monke
             for given in (None, data)
         ]
     assert not [failure for measured in found for m in measured for failure in m.failures]
-    own, given = ([(m.accuracy or {})["correct"] for m in measured] for measured in found)
+    own, given = ([m.accuracy.score.correct for m in measured] for measured in found)
     assert own == given
 
 
@@ -400,7 +400,7 @@ def test_a_metric_of_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         for metric, used in ((None, "mae"), ("my_metrics:worst", "my_metrics:worst")):
             plan = Plan(latency=False, memory=False)
             record = bench(candidates([tmp_path / "o"]), plan, desktop, metric=metric, progress=heard)
-            assert (record.measurements[0].accuracy or {})["metric"] == used
+            assert record.measurements[0].accuracy.score.metric == used
     assert [s for s in heard.warned if "--metric my_metrics:worst" in s] == heard.warned
     assert len(heard.warned) == 1
     for metric, expected in (

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.bench.file_runtime import FileRunner, try_out
+from edgekit.bench.child_runner import FileRunner, try_out
 from edgekit.bench.ports import SCALES, specs, unscaled
 from edgekit.errors import InputError
 from edgekit.formats.companions import computing_only, runnable

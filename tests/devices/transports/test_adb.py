@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
+from edgekit.bench.candidates import candidates
 from edgekit.bench.plan import Plan
 from edgekit.bench.several import measure
-from edgekit.bench.subjects import candidates
 from edgekit.devices.push import push
 from edgekit.devices.targets import find_target
 from edgekit.devices.transports import adb
@@ -149,7 +149,7 @@ def test_measuring_and_pushing(phone: Adbd, home: Path, tmp_path: Path) -> None:
     native = pretend(tmp_path / "given", "benchmark_model", f"#!/bin/sh\nprintf '{log}'\n")
     plan = Plan(threads=(1,), processes=3)
     (record,) = measure([target], candidates([model]), plan, native=native).records
-    assert [run["summary_ns"]["avg"] for run in record.measurements[0].latency] == [3000.0] * 3
+    assert [run.summary_ns.avg for run in record.measurements[0].latency] == [3000.0] * 3
     bare = dataclasses.replace(target, python="no-such-python")
     with pytest.raises(TargetError, match="has no Python") as caught:
         measure([bare], candidates([model]), plan)

@@ -1,4 +1,4 @@
-"""A `.tflite` or `.onnx` file run sample by sample, in a process of its own."""
+"""A file that is run again and again, sample by sample, in a child process that keeps it loaded."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from edgekit.bench.loaded import REFUSALS, load_onnx, load_tflite
+from edgekit.bundle.runs import MEMORY
 from edgekit.devices.device import open_device
 from edgekit.devices.jobs import RUNTIMES, Job, run_job
 from edgekit.devices.refusal import INSPECT, essence
-from edgekit.errors import InputError, MissingExtraError, RunnerError
+from edgekit.errors import InputError, RunnerError
 from edgekit.files.opening import brief
-from edgekit.formats.onnx.reader import whole
-from edgekit.frameworks.tensorflow import quiet
 from edgekit.processes.child import Child, memory_for, wants_memory
 from edgekit.processes.serve import alarm
 from edgekit.samples import Array
@@ -28,8 +28,6 @@ CHUNK = 64
 """Samples a message."""
 MAX_OUTPUTS = 4 << 30
 """Bytes of all outputs for all samples."""
-Run = Callable[[list[Array]], list[Array]]
-"""From one sample an input, (1, ...) each, to the outputs as the runtime gives them."""
 
 
 def try_out(path: Path, format_: str, shapes: Sequence[Sequence[int]], companions: Mapping[str, Path]) -> None:
@@ -45,13 +43,13 @@ def try_out(path: Path, format_: str, shapes: Sequence[Sequence[int]], companion
         InputError: its runtime refuses it, or dies of it.
     """
     with open_device() as device:
-        job = Job("memory", RUNTIMES[format_], path, shapes=shapes, companions=companions)
+        job = Job(MEMORY, RUNTIMES[format_], path, shapes=shapes, companions=companions)
         try:
             run_job(device, job, timeout=TIMEOUT)
         except RunnerError as error:
             why = error.message.removeprefix(f"{path.name}: ")  # the path says it
             hint = _see(path) if not error.hint or error.hint.startswith(INSPECT) else error.hint
-            raise InputError(f"{path}: cannot be run: {why}", hint) from error
+            raise InputError(f"{path}: cannot be run: {why}", hint, code="file-not-runnable") from error
 
 
 class FileRunner:
@@ -92,13 +90,14 @@ class FileRunner:
                     names=self._names,
                 )
             except RunnerError as error:
-                raise InputError(error.message, error.hint or _see(self._path)) from error
+                raise InputError(error.message, error.hint or _see(self._path), code=error.code) from error
             total += sum(output.nbytes for output in outputs)
             if total > MAX_OUTPUTS:
                 raise InputError(
                     f"{brief(self._path)}: its outputs for {len(inputs[0])} samples take more than "
                     f"{MAX_OUTPUTS >> 30} GiB",
                     "give fewer samples",
+                    code="outputs-too-large",
                 )
             found.append(outputs)
         joined = [_of_one_size(column, np.concatenate, self._path, self._names[i]) for i, column in _columns(found)]
@@ -113,7 +112,7 @@ def run_samples(*inputs: Array, path: str, format_: str, names: Sequence[str]) -
         alarm(SECONDS)
         try:
             rows.append(run([a[i : i + 1] for a in inputs]))
-        except (RuntimeError, ValueError) as error:
+        except REFUSALS as error:
             raise refused(Path(path), error) from error
     return None, [_of_one_size(column, np.stack, Path(path), names[i]) for i, column in _columns(rows)]
 
@@ -130,6 +129,7 @@ def _of_one_size(parts: Sequence[Array], join: Callable[[Sequence[Array]], Array
         raise InputError(
             f"{brief(path)}: its output `{name}` has other sizes for other samples, so that it cannot be compared",
             "export it with outputs of fixed sizes: before the operator that selects (NonMaxSuppression), or padded",
+            code="output-size-varies",
         ) from error
 
 
@@ -142,67 +142,12 @@ def _by_sample(outputs: Array) -> Array:
 
 
 @lru_cache(1)
-def _loaded(path: str, format_: str) -> Run:
+def _loaded(path: str, format_: str) -> Callable[[Sequence[Array]], list[Array]]:
     alarm(SECONDS)
-    return (tflite_runtime if format_ == "tflite" else onnx_runtime)(Path(path))
-
-
-def tflite_runtime(path: Path) -> Run:
-    """Load a `.tflite` file; a dynamic batch becomes one.
-
-    Raises:
-        InputError: the interpreter refuses it.
-    """
-    from ai_edge_litert.interpreter import Interpreter
-
     try:
-        with quiet():
-            interpreter = Interpreter(model_path=str(path), num_threads=1)
-            for details in interpreter.get_input_details():
-                interpreter.resize_tensor_input(details["index"], [1, *details["shape"][1:]])
-            interpreter.allocate_tensors()
-    except (RuntimeError, ValueError) as error:
-        raise refused(path, error) from error
-    ins, outs = interpreter.get_input_details(), interpreter.get_output_details()
-
-    def run(sample: list[Array]) -> list[Array]:
-        interpreter.reset_all_variables()  # LSTMs keep their state
-        for details, array in zip(ins, sample, strict=True):
-            interpreter.set_tensor(details["index"], array)
-        interpreter.invoke()
-        return [interpreter.get_tensor(details["index"]) for details in outs]
-
-    return run
-
-
-def onnx_runtime(path: Path) -> Run:
-    """Load an `.onnx` file on the CPU: its bytes, so that onnxruntime looks for no other files.
-
-    Raises:
-        InputError: onnxruntime refuses it.
-        MissingExtraError: onnxruntime is not installed.
-    """
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise MissingExtraError("running an ONNX file", "onnx", str(error)) from error
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    model = whole(path)
-    try:
-        session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's exceptions have no base of their own
-        raise refused(path, error) from error
-    names = [argument.name for argument in session.get_inputs()]
-
-    def run(sample: list[Array]) -> list[Array]:
-        try:
-            return [np.asarray(output) for output in session.run(None, dict(zip(names, sample, strict=True)))]
-        except Exception as error:  # see above
-            raise refused(path, error) from error
-
-    return run
+        return load_tflite(Path(path)).run if format_ == "tflite" else load_onnx(Path(path))
+    except REFUSALS as error:
+        raise refused(Path(path), error) from error
 
 
 def refused(path: Path, error: Exception) -> InputError:
@@ -214,7 +159,7 @@ def refused(path: Path, error: Exception) -> InputError:
     if wants_memory(str(error)):
         raise MemoryError(str(error)) from error
     reason = visible(essence(str(error))) or type(error).__name__
-    return InputError(f"{path}: its runtime cannot run it: {reason}", _see(path))
+    return InputError(f"{path}: its runtime cannot run it: {reason}", _see(path), code="file-not-runnable")
 
 
 def _see(path: Path) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from edgekit.bench.ports import specs
 from edgekit.bundle.manifest import EVAL, MANIFEST, Artifact, Manifest, read_bundle
+from edgekit.bundle.reason import Reason
 from edgekit.bundle.records import Subject
 from edgekit.devices.jobs import RUNTIMES
 from edgekit.errors import InputError
@@ -39,7 +40,7 @@ class Candidate:
         samples: evaluation samples that came with it (`eval.npz` of its bundle), or None.
         shapes: sizes to measure with, where some are dynamic or were chosen; None: as in the file.
         companions: files that it needs beside it (external data): its name for them -> where they are.
-        note: what a user should know before reading the numbers; may be empty.
+        notes: what a user should know before reading the numbers.
         values: name of an input -> the number that it holds at every inference, in place of samples.
     """
 
@@ -52,7 +53,7 @@ class Candidate:
     samples: Path | None
     shapes: tuple[tuple[int, ...], ...] | None = None
     companions: Mapping[str, Path] = field(default_factory=dict)
-    note: str = ""
+    notes: tuple[Reason, ...] = ()
     values: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -72,17 +73,17 @@ def candidates(paths: Sequence[Path], only: Sequence[str] = (), runtime: str | N
     Raises:
         InputError: nothing to measure, or a file is missing, damaged or of another kind.
     """
-    found: list[Candidate] = []
+    described: list[Candidate] = []
     for path in paths:
         if is_folder(path):
-            found += _from_bundle(path, only, runtime)
+            described += _from_bundle(path, only, runtime)
             continue
         check_file(path)
         of_bundle = (path.parent / MANIFEST).is_file()
-        found.append((_from_bundle_file if of_bundle else _from_file)(path, runtime))
-    if not found:
-        raise InputError("nothing to measure", "give a bundle, a .tflite or an .onnx file")
-    return _distinct(found)
+        described.append((_from_bundle_file if of_bundle else _from_file)(path, runtime))
+    if not described:
+        raise InputError("nothing to measure", "give a bundle, a .tflite or an .onnx file", code="nothing-to-measure")
+    return _distinct(described)
 
 
 def _from_bundle(path: Path, only: Sequence[str], runtime: str | None) -> list[Candidate]:
@@ -93,11 +94,12 @@ def _from_bundle(path: Path, only: Sequence[str], runtime: str | None) -> list[C
         raise InputError(
             f"{path}: holds nothing for --only {', '.join(sorted(unknown))}",
             "it holds: " + ", ".join(f"{a.scheme} {a.format}" for a in runnable),
+            code="unknown-name",
         )
     formats, schemes = set(only) & set(RUNTIMES), set(only) - set(RUNTIMES)
     kept = [a for a in runnable if (not formats or a.format in formats) and (not schemes or a.scheme in schemes)]
     if not kept:
-        raise InputError(f"{path}: holds nothing for --only {', '.join(only)}")
+        raise InputError(f"{path}: holds nothing for --only {', '.join(only)}", code="nothing-to-measure")
     return [_from_artifact(path, a, bundle.manifest, runtime) for a in kept]
 
 
@@ -126,7 +128,7 @@ def _from_artifact(folder: Path, artifact: Artifact, manifest: Manifest, runtime
     beside = runnable(path, artifact.format).companions  # a bundle may come from anywhere, too
     inputs, outputs = artifact.inputs, artifact.outputs
     if any(spec.scale is None and not spec.unscaled and spec.dtype in NARROW for spec in (*inputs, *outputs)):
-        info = inspect_file(path)  # the edgekit that made it may not have found the scale
+        info = inspect_file(path)  # the edgekit that made it may not have read the scale
         inputs, outputs = specs(info.inputs), specs(info.outputs)
     return Candidate(subject, path, how, inputs, outputs, manifest.task, samples, companions=beside)
 
@@ -145,29 +147,30 @@ def _from_file(path: Path, runtime: str | None) -> Candidate:
         companions={name: sha256(part) for name, part in beside.items()} or None,
     )
     inputs, outputs = specs(info.inputs), specs(info.outputs)
-    return Candidate(subject, path, None, inputs, outputs, None, None, companions=beside, note=_note(path, info))
+    return Candidate(subject, path, None, inputs, outputs, None, None, companions=beside, notes=_notes(path, info))
 
 
-def _note(path: Path, info: FileInfo) -> str:
+def _notes(path: Path, info: FileInfo) -> tuple[Reason, ...]:
     if len(info.signatures) < 2:
-        return ""
+        return ()
     first = next((s.name for s in info.signatures if s.graph == 0), "the first graph")
-    return f"{path.name}: has {len(info.signatures)} signatures; {first} is measured"
+    several = f"{path.name}: has {len(info.signatures)} signatures; {first} is measured"
+    return (Reason("first-signature-measured", several),)
 
 
 def _runtime(format_: str, asked: str | None) -> str:
     return asked if asked and format_ == "tflite" else RUNTIMES[format_]
 
 
-def _distinct(found: list[Candidate]) -> list[Candidate]:
+def _distinct(described: list[Candidate]) -> list[Candidate]:
     """Name files that share a name by their path, so that the table stays readable and unambiguous."""
-    names = [c.subject.name for c in found]
+    names = [c.subject.name for c in described]
     renamed: list[Candidate] = []
-    for candidate in found:
+    for candidate in described:
         subject = candidate.subject
         if names.count(subject.name) > 1:
             subject = dataclasses.replace(subject, name=subject.path)
         if any(subject.name == other.subject.name for other in renamed):
-            raise InputError(f"{subject.path}: given twice")
+            raise InputError(f"{subject.path}: given twice", code="given-twice")
         renamed.append(dataclasses.replace(candidate, subject=subject))
     return renamed

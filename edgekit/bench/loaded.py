@@ -1,0 +1,117 @@
+"""A file loaded into this process, which it may take along when it crashes: `edgekit.bench` says who may do that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edgekit.bench.ports import to_stored
+from edgekit.errors import MissingExtraError
+from edgekit.formats.onnx.reader import whole
+from edgekit.frameworks.tensorflow import quiet
+from edgekit.samples import Array
+from edgekit.tasks.scoring import real
+from edgekit.tasks.tensors import TensorSpec
+
+Run = Callable[[Sequence[Array]], list[Array]]
+"""From one sample an input, (1, ...) each in its dtype, to the outputs as the runtime gives them."""
+REFUSALS = (RuntimeError, ValueError)
+"""What the functions here raise for files and samples that their runtime refuses."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A `.tflite` file, ready to run; `inputs` and `outputs` as the interpreter describes them."""
+
+    run: Run
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+    def real_outputs(self, samples: Sequence[Array]) -> list[Array]:
+        """Return the outputs for samples, in real units: float64 (n, values) each.
+
+        Args:
+            samples: one array an input, (n, ...), in the order of the file, in real units.
+
+        Raises:
+            RuntimeError, ValueError: the interpreter refuses them.
+        """
+        rows: list[list[Array]] = [[] for _ in self.outputs]
+        for index in range(len(samples[0])):
+            sample = [column[index : index + 1] for column in samples]
+            stored = [to_stored(x, spec).reshape(spec.shape) for x, spec in zip(sample, self.inputs, strict=True)]
+            for row, output, spec in zip(rows, self.run(stored), self.outputs, strict=True):
+                row.append(real(output, spec.quantization()).ravel())
+        return [np.stack(row) for row in rows]
+
+
+def load_tflite(model: Path | bytes) -> Loaded:
+    """Load a `.tflite` file, from its path or from memory; a dynamic batch becomes one.
+
+    Raises:
+        RuntimeError, ValueError: the interpreter refuses it.
+    """
+    from ai_edge_litert.interpreter import Interpreter
+
+    given = {"model_content": model} if isinstance(model, bytes) else {"model_path": str(model)}
+    with quiet():
+        interpreter = Interpreter(**given, num_threads=1)
+        for details in interpreter.get_input_details():
+            if len(details["shape"]) and details["shape"][0] != 1:
+                interpreter.resize_tensor_input(details["index"], [1, *details["shape"][1:]])
+        interpreter.allocate_tensors()
+    ins, outs = interpreter.get_input_details(), interpreter.get_output_details()
+
+    def run(sample: Sequence[Array]) -> list[Array]:
+        interpreter.reset_all_variables()  # LSTMs keep their state
+        for details, array in zip(ins, sample, strict=True):
+            interpreter.set_tensor(details["index"], array)
+        interpreter.invoke()
+        return [interpreter.get_tensor(details["index"]) for details in outs]
+
+    inputs, outputs = (
+        tuple(
+            TensorSpec(d["name"], tuple(map(int, d["shape"])), np.dtype(d["dtype"]).name, *_scale(d["quantization"]))
+            for d in side
+        )
+        for side in (ins, outs)
+    )
+    return Loaded(run, inputs, outputs)
+
+
+def _scale(quantization: tuple[float, int]) -> tuple[float, int] | tuple[None, None]:
+    scale, zero_point = quantization
+    return (float(scale), int(zero_point)) if scale else (None, None)
+
+
+def load_onnx(path: Path) -> Run:
+    """Load an `.onnx` file on the CPU: its bytes, so that onnxruntime looks for no other files.
+
+    Raises:
+        RuntimeError: onnxruntime refuses it.
+        MissingExtraError: onnxruntime is not installed.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise MissingExtraError("running an ONNX file", "onnx", str(error)) from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    model = whole(path)
+    try:
+        session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's exceptions have no base of their own
+        raise RuntimeError(str(error)) from error
+    names = [argument.name for argument in session.get_inputs()]
+
+    def run(sample: Sequence[Array]) -> list[Array]:
+        try:
+            return [np.asarray(output) for output in session.run(None, dict(zip(names, sample, strict=True)))]
+        except Exception as error:  # see above
+            raise RuntimeError(str(error)) from error
+
+    return run
