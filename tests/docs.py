@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+from edgekit.api.schemas import KINDS, json_schema
 from edgekit.codes import register
 from edgekit.codes.pages import markdown
 from edgekit.data.lint.checks import checks_table
@@ -44,6 +47,11 @@ def devices_page() -> str:
     )
 
 
+def schema_page(kind: str) -> str:
+    """Return the JSON Schema of a kind of file."""
+    return json.dumps(json_schema(kind), indent=2) + "\n"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "../CONTRIBUTING.md": contributing,
     "codes.md": lambda: markdown(register().values()),
@@ -52,12 +60,13 @@ PAGES: dict[str, Callable[[], str]] = {
     "layers.md": supported.markdown,
     "techniques.md": techniques.markdown,
     "devices.md": devices_page,
+    **{f"schemas/{kind}.schema.json": partial(schema_page, kind) for kind in KINDS},
 }
 
 
 def write() -> None:
     """Write every page."""
-    FOLDER.mkdir(exist_ok=True)
+    (FOLDER / "schemas").mkdir(parents=True, exist_ok=True)
     for name, text in PAGES.items():
         (FOLDER / name).write_text(text(), encoding="utf-8")
 

@@ -1,0 +1,39 @@
+"""JSON Schemas of the files that edgekit writes and reads."""
+
+from __future__ import annotations
+
+from edgekit.errors import InputError
+from edgekit.schema.toml import nearest
+from edgekit.schema.types import JsonObject
+from edgekit.text.printable import visible
+
+KINDS = ("record", "manifest", "ledger-entry", "recipe", "target")
+
+
+def json_schema(kind: str) -> JsonObject:
+    """Return the JSON Schema (Draft 2020-12) of a kind of file, in its newest form.
+
+    Args:
+        kind: `record`, `manifest`, `ledger-entry`, `recipe` or `target`.
+
+    Raises:
+        InputError: there is no such kind.
+
+    Example:
+        >>> json_schema("recipe")["properties"]["seed"]
+        {'type': 'integer', 'minimum': 0, 'maximum': 4294967295, 'default': 0}
+    """
+    from edgekit.bundle import ledger, manifest, recipe_file, records
+    from edgekit.devices import target
+    from edgekit.schema.json_schema import json_schema as made
+
+    if kind not in KINDS:
+        raise InputError(f"no schema `{visible(kind)}`", nearest(kind, KINDS), code="unknown-name")
+    declared = {
+        "record": (records.Record, records.VERSIONS),
+        "manifest": (manifest.Manifest, manifest.VERSIONS),
+        "ledger-entry": (ledger.Entry, ledger.VERSIONS),
+        "recipe": (recipe_file.RecipeFile, recipe_file.VERSIONS),
+        "target": (target.TargetFile, target.VERSIONS),
+    }
+    return made(*declared[kind])
