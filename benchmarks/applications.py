@@ -28,9 +28,6 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from edgekit.bench.agreement import Outputs, compare
-from edgekit.bench.core import run_file
-from edgekit.bench.ports import specs
 from edgekit.bundle.recipe import Recipe
 from edgekit.devices.device import open_device
 from edgekit.errors import EdgekitError
@@ -39,6 +36,9 @@ from edgekit.files.whole import write_json
 from edgekit.formats.reading import inspect_file
 from edgekit.frameworks.layers.knowledge import Handling
 from edgekit.frameworks.tensorflow import keras3, quiet, seed_everything
+from edgekit.measuring.agreement import Outputs, compare
+from edgekit.measuring.core import run_file
+from edgekit.measuring.ports import specs
 from edgekit.models.bridge.forward import bridge
 from edgekit.progress import SILENT
 from edgekit.schema.gate import read_json

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.bench.candidates import candidates
-from edgekit.bench.plan import Plan
-from edgekit.bench.session import bench
 from edgekit.bundle.manifest import Bundle
 from edgekit.bundle.recipe import Recipe
 from edgekit.devices.device import open_device
 from edgekit.errors import EdgekitError
 from edgekit.export.signature import identifiers
+from edgekit.measuring.candidates import candidates
+from edgekit.measuring.plan import Plan
+from edgekit.measuring.session import bench
 from edgekit.models.files.loader import load_model
 from edgekit.pipeline.run import compress
 from edgekit.progress import SILENT

@@ -19,7 +19,7 @@ PRELOAD = (
     "edgekit.cli.inspect",
     "edgekit.cli.bench",
     "edgekit.cli.push",
-    "edgekit.bench.several",
+    "edgekit.measuring.several",
 )
 COUNT = 4200
 SLOW = ("bench", "compress", "push")

@@ -16,7 +16,8 @@ from benchmarks.hostile.case import Canary, Case
 from tests.support.tiny_tflite import tiny_tflite
 
 PRELOAD: tuple[str, ...] = (
-    "edgekit.cli", "edgekit.bench.several", "edgekit.data.loading", "edgekit.devices.push", "edgekit.devices.doctor",
+    "edgekit.cli", "edgekit.measuring.several", "edgekit.data.loading", "edgekit.devices.push",
+    "edgekit.devices.doctor",
 )  # fmt: skip
 COUNT = 120
 Make = Callable[[Canary], Sequence[str]]

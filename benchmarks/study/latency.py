@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.bench.core import time_files as time_in_rounds
 from edgekit.bundle.runs import LATENCY, SampledRun
 from edgekit.data.dataset import Dataset
 from edgekit.devices.device import Device, open_device
 from edgekit.devices.jobs import BRIEF, Job
 from edgekit.errors import InputError
 from edgekit.files.whole import sha256, write_json
+from edgekit.measuring.core import time_files as time_in_rounds
 from edgekit.progress import Progress
 from edgekit.stats import paired_ratio
 

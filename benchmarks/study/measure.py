@@ -7,8 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from edgekit.bench.core import run_file
-from edgekit.bench.ports import specs
 from edgekit.bundle.recipe import Recipe
 from edgekit.data.dataset import Dataset
 from edgekit.data.split import Splits
@@ -16,6 +14,8 @@ from edgekit.devices.device import open_device
 from edgekit.export.exporter import export
 from edgekit.files.whole import gzip_bytes, sha256
 from edgekit.formats.reading import inspect_file
+from edgekit.measuring.core import run_file
+from edgekit.measuring.ports import specs
 from edgekit.progress import SILENT
 from edgekit.tasks.task import CLASSIFICATION
 from edgekit.techniques.qat_finish import for_converter, strip_quantization

@@ -13,12 +13,12 @@ from edgekit.api.reporting import ProgressOption, receiving
 from edgekit.api.results import BundleFile
 from edgekit.api.rows import Record
 from edgekit.api.words import face
-from edgekit.bench.plan import Plan
 from edgekit.devices.target import TFLITE_RUNTIMES, Target
 from edgekit.devices.targets import find_target
 from edgekit.errors import InputError
 from edgekit.files.destinations import check_apart, prove
 from edgekit.files.temporary import temporary_folder
+from edgekit.measuring.plan import Plan
 from edgekit.progress import Progress, Reporter
 from edgekit.text.printable import quoted
 
@@ -140,8 +140,8 @@ def bench(
         raise InputError(f"runtime: expected {expected}, got {quoted(runtime)}", code="unknown-name")
     place = target if isinstance(target, Target) else find_target(str(target), trust=trust_target)
     paths = _paths(subjects)
-    from edgekit.bench.candidates import candidates
-    from edgekit.bench.several import measure
+    from edgekit.measuring.candidates import candidates
+    from edgekit.measuring.several import measure
 
     chosen = candidates(paths, tuple(only), runtime)
     if out is not None:
@@ -176,9 +176,9 @@ def _paths(subjects: Subjects) -> list[Path]:
 
 
 def _loaded(data: Any, folder: Path, chosen: Sequence[Any], plan: Plan, progress: Progress) -> Dataset | None:
-    from edgekit.bench.inputs import fed_ports
     from edgekit.data.fitting import shape_of
     from edgekit.data.loading import load_data
+    from edgekit.measuring.inputs import fed_ports
 
     if data is None:
         return None

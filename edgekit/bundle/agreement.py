@@ -1,6 +1,6 @@
 """How far two realisations of a model differ on the same samples: the one class for all that compares outputs.
 
-`edgekit.bench.agreement` makes it: of the files of a bundle against the model that they come from, and of a device
+`edgekit.measuring.agreement` makes it: of the files of a bundle against the model that they come from, and of a device
 against the host.
 """
 

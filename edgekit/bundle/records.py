@@ -62,7 +62,7 @@ Cpus = Annotated[str, Matching(lambda text: not text or bool(CPUS.fullmatch(text
 @open_ended
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The plan that a session ran by (`edgekit.bench.plan.Plan`); None where an older edgekit had no such setting."""
+    """The plan (`edgekit.measuring.plan.Plan`) that a session ran by; None: an older edgekit had no such setting."""
 
     latency: bool = True
     memory: bool = True

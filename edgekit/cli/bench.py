@@ -107,8 +107,8 @@ def command(
     out: Annotated[Path, typer.Option("--out", help="Folder for the records.")] = RECORDS,
 ) -> None:
     """Measure files."""
-    from edgekit.bench.plan import Plan
     from edgekit.cli.options import targets as read_targets
+    from edgekit.measuring.plan import Plan
 
     if runtime not in (None, "ai-edge-litert", "tflite-runtime"):
         raise typer.BadParameter("expected ai-edge-litert or tflite-runtime", param_hint="--runtime")
@@ -142,12 +142,12 @@ def command(
     claim()
     console.notify(f"Measuring on {', '.join(target)}: {', '.join(map(str, paths))}")
 
-    from edgekit.bench.candidates import candidates
-    from edgekit.bench.inputs import fed_ports
-    from edgekit.bench.several import measure
     from edgekit.bundle.records import Record, record_text, save_record
     from edgekit.data.fitting import shape_of
     from edgekit.data.loading import load_data
+    from edgekit.measuring.candidates import candidates
+    from edgekit.measuring.inputs import fed_ports
+    from edgekit.measuring.several import measure
     from edgekit.report.bench_table import bench_table, failed
 
     written: list[Path] = []

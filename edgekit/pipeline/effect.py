@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from edgekit.bench.core import run_file, time_files
-from edgekit.bench.ports import feed_names, specs
 from edgekit.bundle.ledger import Entry
 from edgekit.bundle.recipe import Recipe
 from edgekit.bundle.runs import LATENCY, SampledRun
@@ -17,6 +15,8 @@ from edgekit.devices.jobs import BRIEF, Job
 from edgekit.export.exporter import export
 from edgekit.files.whole import gzip_bytes, sha256
 from edgekit.formats.reading import inspect_file
+from edgekit.measuring.core import run_file, time_files
+from edgekit.measuring.ports import feed_names, specs
 from edgekit.pipeline.check import reference_labels
 from edgekit.progress import SILENT
 from edgekit.stats import paired_ratio

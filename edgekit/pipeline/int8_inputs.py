@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.bench.agreement import decided
 from edgekit.bundle.recipe import Recipe
 from edgekit.data.lint.finding import Finding
 from edgekit.data.lint.int8 import INT8
@@ -22,6 +21,7 @@ from edgekit.data.lint.steps import FINE_LEVELS, LEVELS, Steps
 from edgekit.errors import InputError
 from edgekit.export.calibration import MINMAX, Ranging
 from edgekit.export.sources import takes_scheme
+from edgekit.measuring.agreement import decided
 from edgekit.models.sources.source import SourceModel
 from edgekit.pipeline.outside import may_move
 from edgekit.samples import Array

@@ -15,14 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.bench.agreement import Outputs
-from edgekit.bench.core import run_file
 from edgekit.bundle.manifest import Artifact
 from edgekit.data.dataset import Dataset
 from edgekit.data.split import Splits, sample
 from edgekit.data.stored import write_samples
 from edgekit.devices.device import Device
 from edgekit.files.temporary import temporary_folder
+from edgekit.measuring.agreement import Outputs
+from edgekit.measuring.core import run_file
 from edgekit.pipeline.check import answers
 from edgekit.pipeline.job import Job
 from edgekit.samples import Array

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from edgekit.bench.agreement import Outputs, compare
-from edgekit.bench.core import run_file
-from edgekit.bench.ports import specs
 from edgekit.bundle.agreement import Agreement
 from edgekit.bundle.manifest import Artifact, artifact_numbers
 from edgekit.bundle.schemes import from_int8
@@ -18,6 +15,9 @@ from edgekit.files.temporary import temporary_folder
 from edgekit.formats.reading import inspect_file
 from edgekit.formats.shares import weight_share
 from edgekit.frameworks.types import KerasModel
+from edgekit.measuring.agreement import Outputs, compare
+from edgekit.measuring.core import run_file
+from edgekit.measuring.ports import specs
 from edgekit.pipeline.check import answers, doubts, reference_labels
 from edgekit.pipeline.job import Job
 from edgekit.pipeline.quality import Judged, judge, part_to_check

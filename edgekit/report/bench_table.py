@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from edgekit.bench.verdict import judge
 from edgekit.bundle.agreement import HOST, Agreement
 from edgekit.bundle.facts import Unavailable, fact_text
 from edgekit.bundle.records import Measurement, Record, Subject
 from edgekit.bundle.runs import LatencyRun, Runtime, SampledRun, SummarisedRun
+from edgekit.measuring.verdict import judge
 from edgekit.stats import between_processes, efficiency, paired_ratio, percentile, unpaired_ratio
 from edgekit.tasks.metrics import Score
 from edgekit.tasks.scores import score_text, title

@@ -13,9 +13,9 @@ import pytest
 
 import edgekit
 from edgekit.api.measurement import bench
-from edgekit.bench import plan
 from edgekit.errors import InputError
 from edgekit.frameworks.tensorflow import keras3, seed_everything
+from edgekit.measuring import plan
 from edgekit.progress import Counted, Event, Notice, Warned
 from tests.support.raised import raised
 

@@ -22,10 +22,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.bench.candidates import candidates
-from edgekit.bench.plan import Plan
-from edgekit.bench.several import measure
-from edgekit.bench.verdict import judge
 from edgekit.devices.device import connected
 from edgekit.devices.doctor import examine
 from edgekit.devices.emulated import board as emulated
@@ -34,6 +30,10 @@ from edgekit.devices.target import Target
 from edgekit.devices.targets import find_target
 from edgekit.devices.work import RemoteWork
 from edgekit.errors import ConnectionFailed, TargetError
+from edgekit.measuring.candidates import candidates
+from edgekit.measuring.plan import Plan
+from edgekit.measuring.several import measure
+from edgekit.measuring.verdict import judge
 from edgekit.schema.toml import to_toml
 from tests.conftest import Edgekit
 from tests.support.hostile_home import lay, traces

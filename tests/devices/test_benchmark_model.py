@@ -14,15 +14,15 @@ from typing import Any
 
 import pytest
 
-from edgekit.bench.candidates import candidates
-from edgekit.bench.plan import Plan
-from edgekit.bench.several import measure
-from edgekit.bench.verdict import judge
 from edgekit.devices import benchmark_model
 from edgekit.devices.device import Device, open_device
 from edgekit.devices.jobs import LatencySettings
 from edgekit.devices.target import Target, parse
 from edgekit.errors import InputError, RunnerCrashed, RunnerError, RunnerTimeout
+from edgekit.measuring.candidates import candidates
+from edgekit.measuring.plan import Plan
+from edgekit.measuring.several import measure
+from edgekit.measuring.verdict import judge
 from edgekit.report.bench_table import bench_table
 from tests.support import vendor_tflite
 from tests.support.pretended import pretend

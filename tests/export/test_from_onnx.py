@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.bench.loaded import load_onnx
-from edgekit.bench.ports import specs
 from edgekit.export.calibration import Ranging
 from edgekit.export.foreign import from_onnx
 from edgekit.formats.reading import inspect_file
+from edgekit.measuring.loaded import load_onnx
+from edgekit.measuring.ports import specs
 from edgekit.models.files.file_model import FileModel
 from edgekit.progress import SILENT
 from edgekit.stats import sqnr_db

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.bench.ports import specs
 from edgekit.export.onnx.child import static_int8
 from edgekit.export.onnx.fold import fold
 from edgekit.export.onnx.ports import int8_of, make_integer, note_scales
@@ -17,6 +16,7 @@ from edgekit.export.onnx.ranges import measured
 from edgekit.export.onnx.tidy import rename, tidy
 from edgekit.formats.onnx.reader import read_onnx
 from edgekit.formats.reading import inspect_file
+from edgekit.measuring.ports import specs
 from edgekit.stats import sqnr_db
 from edgekit.tasks.scoring import real
 from tests.support.raised import raised

@@ -27,7 +27,7 @@ TENSORFLOW_ROOMS = (
     "edgekit.frameworks.tensorflow", "edgekit.models", "edgekit.data", "edgekit.techniques", "edgekit.export",
 )  # fmt: skip
 TENSORFLOW_NAMES = {"tensorflow", "tf_keras", "keras", "tensorflow_model_optimization", "tf2onnx"}
-ONNX_ROOMS = (*TENSORFLOW_ROOMS, "edgekit.formats", "edgekit.ondevice", "edgekit.bench.loaded")
+ONNX_ROOMS = (*TENSORFLOW_ROOMS, "edgekit.formats", "edgekit.ondevice", "edgekit.measuring.loaded")
 
 
 @pytest.mark.parametrize("folder", list(folders()))

@@ -210,7 +210,7 @@ def test_memory_that_a_file_takes_is_bounded(tmp_path: Path, monkeypatch: pytest
 
 
 def test_a_loop_without_end_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgekit.bench.child_runner.TIMEOUT", 7.0)
+    monkeypatch.setattr("edgekit.measuring.child_runner.TIMEOUT", 7.0)
     monkeypatch.setattr("edgekit.devices.jobs.FIRST_SECONDS", 0.7)
     body = onnx.helper.make_graph(
         [make("Identity", ["s"], ["r"]), make("Identity", ["go"], ["on"])],
@@ -248,6 +248,6 @@ def test_trying_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def crash(*_: Any, **__: Any) -> None:
         raise RunnerCrashed("v.onnx: the runner died of SIGSEGV", "its last words: none")
 
-    monkeypatch.setattr("edgekit.bench.child_runner.run_job", crash)
+    monkeypatch.setattr("edgekit.measuring.child_runner.run_job", crash)
     with pytest.raises(InputError, match=r"v\.onnx: cannot be run: the runner died of SIGSEGV"):
         FileModel(path).try_out()

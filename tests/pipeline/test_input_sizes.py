@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.bench.candidates import candidates
-from edgekit.bench.inputs import fix_shapes, with_values
-from edgekit.bench.plan import Plan
-from edgekit.bench.session import bench
 from edgekit.bundle.manifest import read_bundle
 from edgekit.bundle.recipe import Recipe
 from edgekit.data.dataset import Dataset, build
 from edgekit.errors import InputError
 from edgekit.frameworks.tensorflow import tensorflow, tf_keras
+from edgekit.measuring.candidates import candidates
+from edgekit.measuring.inputs import fix_shapes, with_values
+from edgekit.measuring.plan import Plan
+from edgekit.measuring.session import bench
 from edgekit.pipeline.input_sizes import InputOptions, settled_sizes
 from edgekit.pipeline.run import compress
 from tests.support.raised import raised

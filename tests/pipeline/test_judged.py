@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.bench.candidates import candidates
-from edgekit.bench.plan import Plan
-from edgekit.bench.session import bench
 from edgekit.bundle.recipe import Recipe, StageSpec
 from edgekit.data.loading import load_data
 from edgekit.devices.device import open_device
 from edgekit.errors import InputError
 from edgekit.frameworks.tensorflow import seed_everything, tensorflow, tf_keras
+from edgekit.measuring.candidates import candidates
+from edgekit.measuring.plan import Plan
+from edgekit.measuring.session import bench
 from edgekit.pipeline.run import compress
 from edgekit.report.bundle_table import bundle_table
 from tests.support.heard import Heard

@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.bench.candidates import candidates
-from edgekit.bench.plan import Plan
-from edgekit.bench.session import bench
 from edgekit.bundle.manifest import EVAL, MANIFEST, Bundle, read_bundle
 from edgekit.bundle.recipe import Recipe, StageSpec, load_recipe
 from edgekit.data.loading import load_data
 from edgekit.devices.device import open_device
 from edgekit.errors import ConversionError, InputError
 from edgekit.formats.reading import inspect_file
+from edgekit.measuring.candidates import candidates
+from edgekit.measuring.plan import Plan
+from edgekit.measuring.session import bench
 from edgekit.pipeline.run import compress
 from tests.support.heard import Heard
 from tests.support.raised import raised

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.bench.agreement import Outputs
 from edgekit.bundle.ledger import Entry
 from edgekit.bundle.manifest import Bundle, Manifest
 from edgekit.bundle.recipe import StageSpec
 from edgekit.data.dataset import build
 from edgekit.data.split import split
+from edgekit.measuring.agreement import Outputs
 from edgekit.pipeline.advice import Conclusion, after_stages, conclude
 from edgekit.pipeline.quality import Part, described, judge, part_to_check
 from edgekit.report.bundle_table import bundle_table

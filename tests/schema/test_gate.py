@@ -445,7 +445,7 @@ def test_hosts_that_ssh_would_take_as_options(host: str) -> None:
 def test_outputs_of_a_hostile_board(tmp_path: Path, kind: str) -> None:
     import numpy as np
 
-    from edgekit.bench.ports import read_outputs
+    from edgekit.measuring.ports import read_outputs
     from edgekit.tasks.task import Task
     from edgekit.tasks.tensors import TensorSpec
 

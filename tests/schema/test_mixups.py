@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.bench.candidates import candidates
 from edgekit.bundle.recipe import Recipe, load_recipe
 from edgekit.bundle.records import read_record
 from edgekit.data.loading import check_spec
 from edgekit.devices.targets import find_target
 from edgekit.errors import InputError
 from edgekit.formats.reading import inspect_file
+from edgekit.measuring.candidates import candidates
 from edgekit.models.files.keras_file import read_keras_file
 from edgekit.schema.mixups import kind_of
 from tests.support.tiny_tflite import tiny_tflite

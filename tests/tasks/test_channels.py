@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.bench.agreement import Outputs, compare
 from edgekit.bundle.agreement import Agreement
+from edgekit.measuring.agreement import Outputs, compare
 from edgekit.pipeline.advice import conclude
 from edgekit.pipeline.quality import Part, judge
 from edgekit.schema.gate import read

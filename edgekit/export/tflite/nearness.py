@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.bench.loaded import load_tflite
+from edgekit.measuring.loaded import load_tflite
 from edgekit.stats import sqnr_db
 
 Arrays = Sequence[npt.NDArray[Any]]

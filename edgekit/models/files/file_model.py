@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.bench.child_runner import FileRunner, try_out
-from edgekit.bench.ports import SCALES, specs, unscaled
 from edgekit.errors import InputError
 from edgekit.formats.companions import computing_only, runnable
 from edgekit.formats.info import FileInfo, TensorInfo
@@ -20,6 +18,8 @@ from edgekit.formats.leading import leading
 from edgekit.formats.reading import inspect_file
 from edgekit.formats.source import MAX_END_BYTES
 from edgekit.formats.steps import Step
+from edgekit.measuring.child_runner import FileRunner, try_out
+from edgekit.measuring.ports import SCALES, specs, unscaled
 from edgekit.samples import Array
 
 SUFFIXES = (".tflite", ".lite", ".onnx")

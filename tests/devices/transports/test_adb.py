@@ -16,9 +16,6 @@ from typing import Any
 
 import pytest
 
-from edgekit.bench.candidates import candidates
-from edgekit.bench.plan import Plan
-from edgekit.bench.several import measure
 from edgekit.devices.push import push
 from edgekit.devices.targets import find_target
 from edgekit.devices.transports import adb
@@ -26,6 +23,9 @@ from edgekit.devices.transports.adb import AdbTransport, parse_devices
 from edgekit.devices.work import RemoteWork
 from edgekit.errors import ConnectionFailed, EdgekitError, InputError, TargetError
 from edgekit.files.whole import sha256
+from edgekit.measuring.candidates import candidates
+from edgekit.measuring.plan import Plan
+from edgekit.measuring.several import measure
 from tests.devices.transports.test_ssh import HOSTILE
 from tests.support.adbd import Adbd
 from tests.support.pretended import pretend

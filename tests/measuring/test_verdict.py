@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from edgekit.bench.verdict import Verdict, judge
 from edgekit.bundle.facts import HostFacts, Unavailable
 from edgekit.bundle.reason import Reason
 from edgekit.bundle.records import Failure, Measurement, Record, Settings, Subject
 from edgekit.bundle.runs import LatencyRun
+from edgekit.measuring.verdict import Verdict, judge
 from tests.support.runs import CALM, latency_run
 
 

@@ -1,4 +1,4 @@
-"""A file loaded into this process, which it may take along when it crashes: `edgekit.bench` says who may do that."""
+"""A file loaded into this process, which it takes along if it crashes: `edgekit.measuring` says who may do that."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from edgekit.bench.ports import to_stored
 from edgekit.errors import MissingExtraError
 from edgekit.formats.onnx.reader import whole
 from edgekit.frameworks.tensorflow import quiet
+from edgekit.measuring.ports import to_stored
 from edgekit.samples import Array
 from edgekit.tasks.scoring import real
 from edgekit.tasks.tensors import TensorSpec

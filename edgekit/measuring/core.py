@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from edgekit.bench.agreement import Outputs
-from edgekit.bench.ports import SCALES, feed_names, output_order, read_outputs, unscaled
 from edgekit.bundle.runs import ACCURACY, SampledRun
 from edgekit.devices.device import Device
 from edgekit.devices.jobs import RUNTIMES, Job, run_job
 from edgekit.errors import InputError
+from edgekit.measuring.agreement import Outputs
+from edgekit.measuring.ports import SCALES, feed_names, output_order, read_outputs, unscaled
 from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.tasks.task import Task
 from edgekit.tasks.tensors import TensorSpec

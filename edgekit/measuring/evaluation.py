@@ -8,9 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgekit.bench.candidates import Candidate
-from edgekit.bench.host import FEW
-from edgekit.bench.ports import output_order, read_outputs
 from edgekit.bundle.records import EvaluatedOn
 from edgekit.bundle.runs import AccuracyRun
 from edgekit.data.dataset import Dataset
@@ -18,6 +15,9 @@ from edgekit.data.fitting import coded, ports_of
 from edgekit.data.stored import read_samples, write_samples
 from edgekit.errors import InputError
 from edgekit.files.whole import sha256
+from edgekit.measuring.candidates import Candidate
+from edgekit.measuring.host import FEW
+from edgekit.measuring.ports import output_order, read_outputs
 from edgekit.tasks.heads import settled
 from edgekit.tasks.scoring import digest, labels, scores
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edgekit.bench.ports import specs
 from edgekit.bundle.manifest import EVAL, MANIFEST, Artifact, Manifest, read_bundle
 from edgekit.bundle.reason import Reason
 from edgekit.bundle.records import Subject
@@ -19,6 +18,7 @@ from edgekit.formats.companions import runnable
 from edgekit.formats.info import FileInfo
 from edgekit.formats.reading import inspect_file
 from edgekit.formats.source import check_file
+from edgekit.measuring.ports import specs
 from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.tasks.task import Task
 from edgekit.tasks.tensors import TensorSpec

@@ -7,13 +7,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from edgekit.bench.candidates import Candidate
-from edgekit.bench.core import interleaved
-from edgekit.bench.evaluation import Evaluation
-from edgekit.bench.host import compare_with_host, first_outputs
-from edgekit.bench.plan import PROCESSES, Plan
-from edgekit.bench.ports import SCALES, feed_names, unscaled
-from edgekit.bench.prepare import Prepared
 from edgekit.bundle.records import Measurement, Throttled
 from edgekit.bundle.runs import ACCURACY, LATENCY, MEMORY, LatencyRun, Mode, R, SummarisedRun
 from edgekit.devices import benchmark_model
@@ -22,6 +15,13 @@ from edgekit.devices.health import throttled, wait_cool
 from edgekit.devices.jobs import Job, run_job
 from edgekit.devices.transports.base import OnLine, retried
 from edgekit.errors import InputError, RunnerError, RunnerTimeout
+from edgekit.measuring.candidates import Candidate
+from edgekit.measuring.core import interleaved
+from edgekit.measuring.evaluation import Evaluation
+from edgekit.measuring.host import compare_with_host, first_outputs
+from edgekit.measuring.plan import PROCESSES, Plan
+from edgekit.measuring.ports import SCALES, feed_names, unscaled
+from edgekit.measuring.prepare import Prepared
 from edgekit.progress import Task
 
 FIRST_OUTPUTS = "first outputs"

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-from edgekit.bench.agreement import compare_stored, worst
 from edgekit.bundle.agreement import Agreement
 from edgekit.bundle.facts import Unavailable
 from edgekit.bundle.reason import Reason
@@ -16,6 +15,7 @@ from edgekit.devices.device import open_device
 from edgekit.devices.interpreter import MODULES
 from edgekit.devices.jobs import RUNTIMES, Job, load_outputs, run_job
 from edgekit.errors import EdgekitError, InputError, RunnerError, RunnerTimeout
+from edgekit.measuring.agreement import compare_stored, worst
 from edgekit.stats import wilson
 
 FEW = 8

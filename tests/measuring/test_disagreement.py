@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.bench.agreement import compare_stored, worst
-from edgekit.bench.candidates import candidates
-from edgekit.bench.host import disagreement, host_runtime
-from edgekit.bench.plan import Plan
-from edgekit.bench.several import measure
-from edgekit.bench.verdict import judge
 from edgekit.bundle.agreement import BETWEEN_MACHINES, Agreement, host_form
 from edgekit.bundle.facts import Unavailable
 from edgekit.bundle.runs import ACCURACY
 from edgekit.devices.jobs import Job
 from edgekit.devices.target import Target, parse
 from edgekit.errors import TargetError
+from edgekit.measuring.agreement import compare_stored, worst
+from edgekit.measuring.candidates import candidates
+from edgekit.measuring.host import disagreement, host_runtime
+from edgekit.measuring.plan import Plan
+from edgekit.measuring.several import measure
+from edgekit.measuring.verdict import judge
 from edgekit.report.bench_table import bench_table, failed
 from edgekit.schema.gate import read
 from tests.support.tiny_tflite import tiny_tflite
@@ -116,9 +116,9 @@ def test_several_outputs_and_older_records() -> None:
 
 def test_which_runtime_compares(monkeypatch: pytest.MonkeyPatch) -> None:
     job = Job(ACCURACY, "tflite-runtime", Path("m.tflite"))
-    monkeypatch.setattr("edgekit.bench.host.find_spec", lambda name: None)
+    monkeypatch.setattr("edgekit.measuring.host.find_spec", lambda name: None)
     assert host_runtime(job) == "ai-edge-litert"
-    monkeypatch.setattr("edgekit.bench.host.find_spec", lambda name: object())
+    monkeypatch.setattr("edgekit.measuring.host.find_spec", lambda name: object())
     assert host_runtime(job) == "tflite-runtime"
 
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edgekit.bench.candidates import Candidate
 from edgekit.bundle.facts import HostFacts, known
 from edgekit.bundle.records import DeviceRuntime, DeviceSession
 from edgekit.devices import benchmark_model
@@ -18,6 +17,7 @@ from edgekit.devices.target import differences
 from edgekit.devices.work import RemoteWork
 from edgekit.errors import InputError, TargetError
 from edgekit.files.whole import sha256
+from edgekit.measuring.candidates import Candidate
 from edgekit.progress import SILENT, Progress
 
 TIMEOUT = 30.0

@@ -9,19 +9,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from edgekit.bench.candidates import Candidate
-from edgekit.bench.evaluation import evaluation
-from edgekit.bench.inputs import fix_shapes, with_values
-from edgekit.bench.passes import Passes
-from edgekit.bench.plan import Plan
-from edgekit.bench.prepare import prepare, set_governor, warn_of_differences
-from edgekit.bench.preprocessing import names_of, preprocessed, tried_out, with_axes_of
 from edgekit.bundle.records import DeviceSession, Record
 from edgekit.data.dataset import Dataset
 from edgekit.data.fitting import named_as
 from edgekit.devices.device import Device
 from edgekit.devices.facts import read_facts
 from edgekit.files.temporary import temporary_folder
+from edgekit.measuring.candidates import Candidate
+from edgekit.measuring.evaluation import evaluation
+from edgekit.measuring.inputs import fix_shapes, with_values
+from edgekit.measuring.passes import Passes
+from edgekit.measuring.plan import Plan
+from edgekit.measuring.prepare import prepare, set_governor, warn_of_differences
+from edgekit.measuring.preprocessing import names_of, preprocessed, tried_out, with_axes_of
 from edgekit.progress import SILENT, Progress
 from edgekit.version import __version__
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from edgekit.bench.host import disagreement
 from edgekit.bundle.facts import Unavailable
 from edgekit.bundle.reason import Reason
 from edgekit.bundle.records import CPUS, Measurement, Record
 from edgekit.bundle.runs import LatencyRun, SampledRun
 from edgekit.devices.health import appeared, unseen
+from edgekit.measuring.host import disagreement
 from edgekit.stats import between_processes, percentile
 
 WIDTH_LIMIT = 0.10  # of the interval of the median between processes, relative to the median

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.bench.candidates import candidates
-from edgekit.bench.plan import Plan
-from edgekit.bench.session import bench
 from edgekit.devices.device import open_device
 from edgekit.errors import InputError
+from edgekit.measuring.candidates import candidates
+from edgekit.measuring.plan import Plan
+from edgekit.measuring.session import bench
 
 ARTIFACTS = sorted((Path(__file__).parents[2] / "benchmarks" / "artifacts").glob("*/*.tflite"))
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from edgekit.bench.loaded import REFUSALS, load_onnx, load_tflite
 from edgekit.bundle.runs import MEMORY
 from edgekit.devices.device import open_device
 from edgekit.devices.jobs import RUNTIMES, Job, run_job
 from edgekit.devices.refusal import INSPECT, essence
 from edgekit.errors import InputError, RunnerError
 from edgekit.files.opening import brief
+from edgekit.measuring.loaded import REFUSALS, load_onnx, load_tflite
 from edgekit.processes.child import Child, memory_for, wants_memory
 from edgekit.processes.serve import alarm
 from edgekit.samples import Array

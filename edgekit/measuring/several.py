@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgekit.bench.candidates import Candidate
-from edgekit.bench.plan import Plan
-from edgekit.bench.session import bench
 from edgekit.bundle.records import Record
 from edgekit.devices.device import open_device
 from edgekit.devices.target import Target
 from edgekit.errors import EdgekitError
+from edgekit.measuring.candidates import Candidate
+from edgekit.measuring.plan import Plan
+from edgekit.measuring.session import bench
 from edgekit.progress import SILENT, Progress, Task
 
 FAREWELL_SECONDS = 15.0

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.bench.candidates import candidates
-from edgekit.bench.inputs import fix_shapes
-from edgekit.bench.plan import Plan
-from edgekit.bench.session import bench
 from edgekit.bundle.records import Measurement, Record
 from edgekit.devices.device import open_device
 from edgekit.errors import InputError
 from edgekit.formats.reading import inspect_file
+from edgekit.measuring.candidates import candidates
+from edgekit.measuring.inputs import fix_shapes
+from edgekit.measuring.plan import Plan
+from edgekit.measuring.session import bench
 from edgekit.report.model_page import render
 from tests.support import vendor_onnx as onnx_files
 from tests.support import vendor_tflite as tflite_files

@@ -14,14 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.bench import passes as passes_module
-from edgekit.bench.agreement import compare_stored
-from edgekit.bench.candidates import candidates
-from edgekit.bench.host import disagreement
-from edgekit.bench.plan import Plan
-from edgekit.bench.prepare import prepare
-from edgekit.bench.several import Named, Stopped, measure
-from edgekit.bench.verdict import judge
 from edgekit.bundle.facts import Unavailable
 from edgekit.bundle.records import Throttled
 from edgekit.devices.device import open_device
@@ -29,6 +21,14 @@ from edgekit.devices.interpreter import Interpreter
 from edgekit.devices.provision import Provision
 from edgekit.devices.target import DESKTOP, Target, parse
 from edgekit.errors import ConnectionFailed, InputError, TargetError
+from edgekit.measuring import passes as passes_module
+from edgekit.measuring.agreement import compare_stored
+from edgekit.measuring.candidates import candidates
+from edgekit.measuring.host import disagreement
+from edgekit.measuring.plan import Plan
+from edgekit.measuring.prepare import prepare
+from edgekit.measuring.several import Named, Stopped, measure
+from edgekit.measuring.verdict import judge
 from edgekit.report.bench_table import bench_table
 from tests.support import vendor_onnx
 from tests.support.heard import Heard
@@ -140,7 +140,7 @@ def test_nothing_that_runs_there(
     def refuse(*_: object, **__: object) -> None:
         raise TargetError("no runtime works")
 
-    monkeypatch.setattr("edgekit.bench.prepare.provision", refuse)
+    monkeypatch.setattr("edgekit.measuring.prepare.provision", refuse)
     with pytest.raises(TargetError, match="no runtime works; no runtime works"):
         measure([board], candidates(files), QUICK, **settings)
 
@@ -149,8 +149,8 @@ def test_a_32_bit_board_skips_onnx_files_in_one_sentence(
     board: Target, files: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pi32 = Interpreter((3, 11, 2), "CPython", "armv7l", 32, (2, 36), {"numpy": "1.24.2"})
-    monkeypatch.setattr("edgekit.bench.prepare.probe_device", lambda *_: pi32)
-    monkeypatch.setattr("edgekit.bench.prepare.provision", lambda *_, **__: Provision("tflite-runtime", ""))
+    monkeypatch.setattr("edgekit.measuring.prepare.probe_device", lambda *_: pi32)
+    monkeypatch.setattr("edgekit.measuring.prepare.provision", lambda *_, **__: Provision("tflite-runtime", ""))
     heard = Heard()
     with open_device(board) as device:
         found = prepare(device, candidates(files), progress=heard)
@@ -169,13 +169,13 @@ def test_what_a_runtime_lacks_is_said_once_with_its_hint(
             return Provision("onnxruntime", "")
         raise TargetError("no runtime works: NumPy is missing", "on the board: sudo apt install python3-numpy")
 
-    monkeypatch.setattr("edgekit.bench.prepare.provision", refuse)
+    monkeypatch.setattr("edgekit.measuring.prepare.provision", refuse)
     heard = Heard()
     with open_device(board) as device:
         found = prepare(device, candidates(files), progress=heard)
         assert heard.warned == ["no runtime works: NumPy is missing (on the board: sudo apt install python3-numpy)"]
         assert "NumPy" not in found.refusals["ai-edge-litert"]
-        monkeypatch.setattr("edgekit.bench.prepare.provision", lambda *a, **k: refuse(a[0], a[1], ()))
+        monkeypatch.setattr("edgekit.measuring.prepare.provision", lambda *a, **k: refuse(a[0], a[1], ()))
         with pytest.raises(TargetError, match="NumPy is missing") as caught:
             prepare(device, candidates(files), progress=heard)
     assert "python3-numpy" in caught.value.hint

@@ -9,9 +9,6 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from edgekit.bench.candidates import Candidate
-from edgekit.bench.child_runner import FileRunner
-from edgekit.bench.ports import output_order, to_stored, unscaled
 from edgekit.bundle.reason import Reason
 from edgekit.data.dataset import Dataset
 from edgekit.data.fitting import fit, ports_of, with_axes
@@ -19,6 +16,9 @@ from edgekit.data.split import split
 from edgekit.data.trial.cost import of_file_of_size
 from edgekit.data.trial.look import look
 from edgekit.errors import EdgekitError
+from edgekit.measuring.candidates import Candidate
+from edgekit.measuring.child_runner import FileRunner
+from edgekit.measuring.ports import output_order, to_stored, unscaled
 from edgekit.progress import Progress
 from edgekit.samples import Array, NamedArrays
 from edgekit.tasks.heads import chosen_kinds

@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.bench.candidates import candidates
-from edgekit.bench.core import run_file
-from edgekit.bench.plan import Plan
-from edgekit.bench.ports import specs
-from edgekit.bench.session import bench
 from edgekit.bundle.records import Measurement
 from edgekit.data.dataset import Dataset
 from edgekit.devices.device import open_device
 from edgekit.errors import InputError
 from edgekit.formats.info import Quantization, TensorInfo
 from edgekit.formats.reading import inspect_file
+from edgekit.measuring.candidates import candidates
+from edgekit.measuring.core import run_file
+from edgekit.measuring.plan import Plan
+from edgekit.measuring.ports import specs
+from edgekit.measuring.session import bench
 from edgekit.models.files.file_model import FileModel
 from edgekit.report.bench_table import bench_table
 from edgekit.tasks.preprocessing import Preprocessing

@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from edgekit.bench import passes as passes_module
-from edgekit.bench.candidates import candidates
-from edgekit.bench.plan import Plan
-from edgekit.bench.session import bench
 from edgekit.bundle.facts import HostFacts, Unavailable
 from edgekit.bundle.records import Failure, Record
 from edgekit.bundle.runs import LATENCY
 from edgekit.devices.device import Device, open_device
 from edgekit.devices.jobs import Job
 from edgekit.errors import InputError, RunnerCrashed, RunnerTimeout
+from edgekit.measuring import passes as passes_module
+from edgekit.measuring.candidates import candidates
+from edgekit.measuring.plan import Plan
+from edgekit.measuring.session import bench
 from tests.support.runs import latency_run, memory_run
 from tests.support.tiny_tflite import tiny_tflite
 from tests.support.toy import toy

@@ -6,11 +6,11 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 
-from edgekit.bench.candidates import Candidate
 from edgekit.bundle.reason import Reason
 from edgekit.data.dataset import Dataset
 from edgekit.errors import InputError
 from edgekit.formats.source import MAX_END_BYTES
+from edgekit.measuring.candidates import Candidate
 from edgekit.samples import NamedArrays, arrays_of
 from edgekit.tasks.tensors import TensorSpec
 
