@@ -149,7 +149,11 @@ def _fitted(shown: list[_Shown[R]], width: int) -> list[_Shown[R]]:
             del fitted[index]
         else:
             fitted[index] = fitted[index].shortened
-    for index in reversed(by_priority):  # one that was wide may have made room for several
+    for index in reversed(by_priority):  # the last step may have made room for an earlier one
+        others = [column for other, column in fitted.items() if other != index]
+        if index in fitted and _width([*others, shown[index]]) <= width:
+            fitted[index] = shown[index]
+    for index in reversed(by_priority):
         if index not in fitted and _width([*fitted.values(), shown[index]]) <= width:
             fitted[index] = shown[index]
     return [fitted[index] for index in sorted(fitted)]
