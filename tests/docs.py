@@ -14,8 +14,10 @@ from edgekit.data.lint.checks import checks_table
 from edgekit.data.sources.registry import sources_table
 from edgekit.devices.transports.registry import transports_table
 from edgekit.models import supported
+from edgekit.report import columns_page
 from edgekit.tasks import register as metrics
 from edgekit.techniques import page as techniques
+from tests import documents
 from tests.guards.rooms import described
 
 FOLDER = Path(__file__).parents[1] / "docs"
@@ -60,6 +62,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "layers.md": supported.markdown,
     "techniques.md": techniques.markdown,
     "devices.md": devices_page,
+    "columns.md": columns_page.markdown,
+    "output.schema.json": documents.page,
     **{f"schemas/{kind}.schema.json": partial(schema_page, kind) for kind in KINDS},
 }
 

@@ -27,7 +27,6 @@ from edgekit.cli.terminal import show
 
 WIDE = (compress, bench, report)
 """Commands whose tables may be wider than a terminal."""
-WITHOUT_JSON = (bench, report)
 
 app = typer.Typer(
     cls=Group,
@@ -47,7 +46,6 @@ for module in (init, train, compress, bench, push, inspect_, report, recipes, ex
         help=module.HELP,
         examples=module.EXAMPLES,
         panels=getattr(module, "PANELS", {}),
-        as_json=module not in WITHOUT_JSON,
         wide=module in WIDE,
     )
 app.add_typer(targets.app, name=targets.NAME)

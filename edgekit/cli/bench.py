@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from edgekit.cli.entry import failure
 from edgekit.cli.options import (
     CHANNELS_HELP,
     DATA_HELP,
@@ -23,7 +24,7 @@ from edgekit.cli.options import (
     shapes,
     values,
 )
-from edgekit.cli.output import progress
+from edgekit.cli.output import asked, look, progress, show_json
 from edgekit.cli.terminal import show
 from edgekit.cli.units import TIME_HELP, celsius, seconds
 from edgekit.text.printable import lines
@@ -148,23 +149,19 @@ def command(
     from edgekit.measuring.candidates import candidates
     from edgekit.measuring.inputs import fed_ports
     from edgekit.measuring.several import measure
-    from edgekit.report.bench_table import bench_table, failed
+    from edgekit.report.bench_rows import rows_of
+    from edgekit.report.bench_table import bench_table, failed, row_values
 
-    written: list[Path] = []
-    homeless: list[Record] = []
+    saved: dict[str, tuple[Path | None, Record]] = {}
     troubles: list[str] = []
 
     def keep(record: Record) -> None:
         path, trouble = save_record(out, record)
-        if path is not None:
-            written.append(path)
-        else:
-            homeless.append(record)
-        if trouble:
-            troubles.append(trouble)
+        saved[record.target] = path, record
+        troubles.extend([trouble] if trouble else [])
 
     subjects = candidates(paths, parts(only), runtime)
-    found = measure(
+    measured = measure(
         chosen,
         subjects,
         plan,
@@ -183,16 +180,22 @@ def command(
         command=sys.argv[1:],
         progress=console,
     )
-    show(bench_table(*found.records))
-    if written:
-        show("\n" + lines(f"record: {path}" for path in written))
-    for record in homeless:  # better here than nowhere
-        show(record_text(record, ascii_only=True), nl=False)
+    rows = [row for target, (path, record) in saved.items() for row in rows_of(record, str(path or target))]
+    if asked().as_json:
+        whole = [record.to_dict() for path, record in saved.values() if path is None]  # better here than nowhere
+        errors = [{"target": t, **failure(e.code, e.message, e.hint)["error"]} for t, e in measured.errors.items()]
+        paths_written = [str(path) for path, _ in saved.values() if path]
+        show_json({"records": paths_written, "rows": list(map(row_values, rows)), "unsaved": whole, "errors": errors})
+    else:
+        show(bench_table(*measured.records, look=look()))
+        show("\n" + lines(f"record: {path}" for path, _ in saved.values() if path))
+        for path, record in saved.values():
+            if path is None:  # better here than nowhere
+                show(record_text(record, ascii_only=True), nl=False)
     for trouble in troubles:
         console.warn(trouble, "record-not-saved")
-    for name, error in found.errors.items():
-        console.warn(
-            f"{name}: {error.message}" + (f" ({error.hint})" if error.hint else ""), error.code or "target-failed"
-        )
-    if found.errors or troubles or any(failed(record) for record in found.records):
+    for name, error in measured.errors.items():
+        hint = f" ({error.hint})" if error.hint else ""
+        console.warn(f"{name}: {error.message}{hint}", error.code or "target-failed")
+    if measured.errors or troubles or any(failed(record) for record in measured.records):
         raise typer.Exit(3)

@@ -13,8 +13,8 @@ from edgekit.tasks import register as metrics
 from edgekit.text.printable import clipped
 
 if TYPE_CHECKING:
+    from edgekit.api.console import Console
     from edgekit.devices.target import Target
-    from edgekit.progress import Progress
 
 MOST_INTEGERS = 64
 TARGET_HELP = "Where: desktop, rpi4, ... (see `edgekit targets list`), or a .toml file."
@@ -102,7 +102,7 @@ def values(texts: Sequence[str]) -> dict[str, float]:
 
 
 def targets(
-    names: Sequence[str], host: str | None, identity: Path | None, progress: Progress, *, trust: bool
+    names: Sequence[str], host: str | None, identity: Path | None, progress: Console, *, trust: bool
 ) -> list[Target]:
     """Read `--target`, `--host`, `--identity` and `--trust-target`; report which files are used.
 

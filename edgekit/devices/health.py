@@ -14,7 +14,7 @@ from edgekit.devices.device import Device
 from edgekit.devices.target import Health
 from edgekit.devices.transports import shell
 from edgekit.devices.transports.base import Transport, retried
-from edgekit.errors import RunnerTimeout, TargetError, TargetTimeout
+from edgekit.errors import EdgekitError, RunnerTimeout, TargetError, TargetTimeout
 from edgekit.progress import Task
 
 BITS = {
@@ -85,6 +85,10 @@ def _said(transport: Transport, argv: list[str]) -> str:
     try:
         done = retried(lambda: transport.run(argv, timeout=TIMEOUT))
     except TargetTimeout:
+        return ""
+    except TargetError:
+        raise
+    except EdgekitError:  # this machine has no such program
         return ""
     return done.stdout if done.returncode == 0 else ""
 

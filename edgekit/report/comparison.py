@@ -3,32 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from edgekit.bundle.records import Record
-from edgekit.report.bench_table import Row, conditions, reasons, rows_table
+from edgekit.report.bench_columns import columns_for
+from edgekit.report.bench_rows import Row
+from edgekit.report.bench_table import TARGET, reasons, row_values
+from edgekit.report.conditions import conditions
+from edgekit.text.columns import PLAIN, Column, Look, render
 from edgekit.text.printable import lines
 
+RECORD: Column[Row] = Column(
+    "record", "record", "", 1, "The record that a row is of.", lambda row: row.name, lambda row: row.name, left=True
+)
 
-def comparison(records: Mapping[str, Record]) -> str:
+
+def comparison(records: Mapping[str, Record], look: Look = PLAIN) -> str:
     """Return the table of several records, the reasons of the verdicts, what to beware of, and the conditions.
 
     Args:
         records: by what the table calls them, such as the file's name.
+        look: where it is shown.
     """
-    rows, names = [], {}
-    start = next(iter(records.values()))
-    firsts = {m.threads: m for m in reversed(start.measurements) if m.subject == 0}
-    usual = next(iter(firsts.values()), None)
-    for name, record in records.items():
-        names[id(record)] = name
-        for measurement in record.measurements:
-            first = firsts.get(measurement.threads, usual)
-            rows.append(Row(record, measurement, first or measurement, None if record is start else start))
-    before = {"record": lambda row: names[id(row.record)]}
+    rows = rows_of_several(records)
+    before = [RECORD]
     if len({record.target for record in records.values()}) > 1:
-        before["target"] = lambda row: row.record.target
-    parts = [rows_table(rows, before), reasons(rows, before["record"]), lines(_cautions(records))]
+        before.append(TARGET)
+    table = render([*before, *columns_for(rows)], rows, look)
+    parts = [table, reasons(rows, before), lines(_cautions(records))]
     return "\n\n".join([*filter(None, parts), *(f"{name}\n{conditions(record)}" for name, record in records.items())])
+
+
+def comparison_values(records: Mapping[str, Record]) -> dict[str, Any]:
+    """Return the same as JSON."""
+    several = [{"record": name, "target": r.target, "created": r.created} for name, r in records.items()]
+    rows = [row_values(row) for row in rows_of_several(records)]
+    return {"records": several, "rows": rows, "cautions": list(_cautions(records))}
+
+
+def rows_of_several(records: Mapping[str, Record]) -> list[Row]:
+    """Return a row for every measurement, compared with the first record's first file."""
+    start = next(iter(records.values()))
+    baselines = {m.threads: m for m in reversed(start.measurements) if m.subject == 0}
+    default = next(iter(baselines.values()), None)
+    return [
+        Row(
+            record,
+            measurement,
+            baselines.get(measurement.threads, default) or measurement,
+            None if record is start else start,
+            name,
+        )
+        for name, record in records.items()
+        for measurement in record.measurements
+    ]
 
 
 def _cautions(records: Mapping[str, Record]) -> Iterator[str]:

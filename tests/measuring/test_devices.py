@@ -192,7 +192,7 @@ def test_emulated_latency_is_compared_with_nothing(
     for row in rows:
         cells = dict(zip(header, row, strict=True))
         assert cells["median [95 %]"].endswith("(emulated)")
-        assert [cells[name] for name in ("vs first [95 %]", "p90", "p99", "init", "1st run")] == ["-"] * 5
+        assert [cells[name] for name in ("vs baseline [95 %]", "p90", "p99", "init", "first inference")] == ["-"] * 5
         assert cells["verdict"] == "emulated"
         assert cells["vs host"] == "equal"
     unknown = dataclasses.replace(record, host=dataclasses.replace(record.host, emulated=Unavailable("no answer")))

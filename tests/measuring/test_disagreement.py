@@ -173,7 +173,7 @@ def test_a_file_whose_first_outputs_are_wrong_is_not_measured(
     assert failed(record)
     table = bench_table(record)
     assert table.count("it was not measured") == 1
-    assert "wrong.tflite, 1, 2 thr: invalid: " in table
+    assert "wrong.tflite, 1, 2 threads: invalid: " in table
 
 
 def test_outputs_that_go_wrong_later_are_seen_in_the_end(home: Path, tmp_path: Path, settings: dict[str, Any]) -> None:

@@ -39,14 +39,14 @@ def test_one_table_with_the_first_row_as_baseline() -> None:
     before = read_record(SESSION)
     text = comparison({"before": before, "after": faster(before, 2)})
     header, _, *rows = cells(text)
-    assert [name.strip() for name in header[:3]] == ["record", "file", "thr"]
+    assert [name.strip() for name in header[:3]] == ["record", "file", "threads"]
     assert [row[0].strip() for row in rows] == ["before"] * 3 + ["after"] * 3
     assert [row[1].strip() for row in rows[:2]] == ["m-float32.tflite", "m-int8.tflite"]
     ratios = [next(cell.strip() for cell in row[5:] if "x [" in cell or cell.strip() == "-") for row in rows]
     assert ratios[0] == "1.00x [1.00, 1.00]"
     assert ratios[3].startswith("0.50x [0.")
     assert ratios[4].startswith("0.14x [0.1")
-    assert "before: m-int8.tflite, 1 thr: suspect: " in text
+    assert "before: m-int8.tflite, 1 thread: suspect: " in text
     assert "\n\nafter\ndesktop: AMD EPYC" in text
     assert "not of the same" not in text
     assert "not the same file" not in text

@@ -1,0 +1,43 @@
+"""A column more: in the table, in JSON output and on the page of columns, from one entry."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edgekit.bundle.records import read_record
+from edgekit.cli import app
+from edgekit.cli.entry import run
+from edgekit.report import bench_columns, bench_table, bundle_table, columns_page, ledger_table
+from edgekit.report.bench_rows import Row
+from edgekit.text.columns import Column, Look
+
+SESSION = Path(__file__).parents[1] / "report" / "session.json"
+PROCESSES: Column[Row] = Column(
+    "processes", "processes", "", 3, "How many processes measured latency.",
+    lambda row: str(len(row.measurement.latency)), lambda row: len(row.measurement.latency),
+)  # fmt: skip
+
+
+def test_one_entry_adds_a_column(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    more = (*bench_columns.COLUMNS[:-1], PROCESSES, bench_columns.COLUMNS[-1])
+    monkeypatch.setattr(bench_columns, "COLUMNS", more)
+    monkeypatch.setattr(bench_table, "COLUMNS", more)
+    monkeypatch.setitem(columns_page.TABLES, "Measurements", ("here", more))
+    record = read_record(SESSION)
+    assert bench_table.bench_table(record).splitlines()[0].split()[-2:] == ["processes", "verdict"]
+    assert "processes" in bench_table.bench_table(record, look=Look(80)).splitlines()[0]
+    assert PROCESSES.help in columns_page.markdown()
+    assert run(app, "edgekit", ["report", str(SESSION), "--json"]) == 0
+    assert [row["processes"] for row in json.loads(capsys.readouterr().out)["rows"]] == [3, 3, 0]
+
+
+@pytest.mark.parametrize("columns", [bench_columns.COLUMNS, bundle_table.columns(), ledger_table.columns()])
+def test_columns_explain_themselves(columns: list[Column[object]]) -> None:
+    assert len({column.name for column in columns}) == len(columns)
+    for column in columns:
+        assert column.name.isidentifier()
+        assert column.help[0].isupper() and column.help.endswith(".")
+        assert column.priority >= 1
