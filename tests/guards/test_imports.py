@@ -20,7 +20,7 @@ HEAVY = [
 ]  # fmt: skip
 COMMANDS = ["", *typer.main.get_command(app).commands]  # type: ignore[attr-defined]
 
-ROOMS, FLOORS, ARROWS = 25, 12, 150
+ROOMS, FLOORS, ARROWS = 25, 12, 149
 LEAVES = {"errors", "progress", "samples", "stats", "version"}
 """Modules of one subject that know no other: all that may stand beside the folders."""
 TENSORFLOW_ROOMS = (
