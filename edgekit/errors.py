@@ -2,7 +2,7 @@
 
     EdgekitError               anything explained to the user: what happened, and what to do next
     ├── InputError             a file, data set, recipe or option that cannot be used as given
-    ├── ChanceError            a model is no better than a constant guess on the data, however it is fed
+    ├── ChanceError            a model is no better than a constant guess, whatever the preprocessing
     ├── MissingExtraError      a command needs an optional part of edgekit that is not installed
     ├── OutputError            a result could not be written (exists already, disk full, no permission)
     ├── QualityError           a bundle is made, and lost too much of the model's quality to be used

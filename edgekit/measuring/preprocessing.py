@@ -116,8 +116,8 @@ def tried_out(
     except EdgekitError:
         return candidate  # what stands in the way here is told where the file is measured
     progress.notify(looked.notice)
-    for warning in looked.warnings:
-        progress.warn(warning, "preprocessing-uncertain")
+    for finding in looked.findings:
+        progress.warn(finding.message, finding.code)
     return dataclasses.replace(candidate, preprocessing=looked.preprocessing)
 
 

@@ -20,6 +20,8 @@ from edgekit.tasks.metrics import LOWER_IS_BETTER
 from edgekit.tasks.scores import score_text
 from edgekit.text.printable import visible
 
+Options = dict[str, Any]
+"""Of a stage, as in a recipe: name to value."""
 CALIBRATION = "with --calibration-method mse or percentile, or with more samples (--calibration-samples 2000)"
 RECURRENT = of_role(Role.RECURRENT)
 """Layers whose state collects the rounding of every step, and that are not trained for int8."""
@@ -90,22 +92,22 @@ def coarse_of_lossy(paths: Sequence[Path]) -> list[Coarse]:
     return [one for path in files for one in coarse_exponentials(path.read_bytes())]
 
 
-def milder(use: str, stage: Any) -> dict[str, Any]:
+def milder(use: str, stage: Any) -> Options:
     """Return options of a stage that lose less.
 
     Args:
         use: its name.
         stage: resolved, with all its options.
     """
-    found: dict[str, Any] = {"epochs": 2 * stage.epochs} if getattr(stage, "epochs", 0) else {}
-    more: dict[str, Callable[[], dict[str, Any]]] = {
+    longer: Options = {"epochs": 2 * stage.epochs} if getattr(stage, "epochs", 0) else {}
+    more: dict[str, Callable[[], Options]] = {
         "prune": lambda: {"amount": round(stage.amount / 2, 3)},
         "cluster": lambda: {"clusters": 2 * stage.clusters},
         "distill": lambda: {"width": min(1.0, 1.5 * stage.width)} if stage.student == "scaled" else {},
         "finetune": lambda: {"learning_rate": stage.learning_rate / 10},
         "quantize": lambda: {"learning_rate": stage.learning_rate / 10},
     }
-    return {**more.get(use, dict)(), **found}
+    return {**more.get(use, dict)(), **longer}
 
 
 def worst_stage(ledger: Sequence[Entry]) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edgekit.bundle.schemes import from_int8
+from edgekit.data.lint.finding import Finding
 from edgekit.data.lint.int8 import INT8
 from edgekit.data.lint.report import data_findings
 from edgekit.data.split import sample
@@ -14,8 +15,8 @@ GRAVE = ("normalised-twice", "not-normalised", "channel-order", "token-range", "
 """Findings that spoil every number: they are repeated at the end."""
 
 
-def lint(job: Job) -> list[str]:
-    """Warn about the data and their preprocessing; return the warnings to repeat at the end.
+def lint(job: Job) -> list[Finding]:
+    """Warn about the data and their preprocessing; return the findings to repeat at the end.
 
     Raises:
         InputError: int8 inputs leave too little of the model for a file to be worth anything.
@@ -25,11 +26,11 @@ def lint(job: Job) -> list[str]:
     every = data_findings(job.dataset, job.preprocessing, job.source.model.facts(), samples, int8=int8)
     findings = [finding for finding in every if finding.code not in INT8]
     for finding in findings:
-        job.progress.warn(f"{finding.sentence}; {finding.hint}", finding.code)
+        job.progress.warn(finding.message, finding.code)
     measured = judge(every, _subject(job), job.recipe, anyway=job.request.anyway)
     for finding in measured:
-        job.progress.warn(f"{finding.sentence}; {finding.hint}", finding.code)
-    return [f"{finding.sentence}; {finding.hint}" for finding in (*findings, *measured) if finding.code in GRAVE]
+        job.progress.warn(finding.message, finding.code)
+    return [finding for finding in (*findings, *measured) if finding.code in GRAVE]
 
 
 def _subject(job: Job) -> Subject:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Any
 
 import numpy as np
 
@@ -24,15 +23,15 @@ from edgekit.export.sources import takes_scheme
 from edgekit.measuring.agreement import decided
 from edgekit.models.sources.source import SourceModel
 from edgekit.pipeline.outside import may_move
-from edgekit.samples import Array
+from edgekit.samples import Array, ModelInputs, Samples
 from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.tasks.task import Head, Task
 
 SPOILED = "int8-inputs"
 """Code of a finding whose measured effect spoils the int8 files."""
 WORTHLESS, GRAVE, HARMLESS = 0.5, 0.9, 0.98
-"""Of what the outputs tell: below the first nothing is exported, below the second it is said again at the end, from the
-third on nothing is said."""
+"""Of what the outputs hold: below the first nothing is exported, below the second the warning is repeated at the end,
+from the third on there is none."""
 
 
 _APART = 16
@@ -44,8 +43,8 @@ class Effect:
     """What rounded inputs leave of a model's outputs.
 
     Attributes:
-        kept: share of what they tell, 1 for the same outputs, 0 for none of it: of classes the agreement beyond chance
-            (Cohen 1960), of values the share of their variance.
+        kept: share of their information, 1 for the same outputs, 0 for none of it: of classes the agreement beyond
+            chance (Cohen 1960), of values the share of their variance.
         text: the same in numbers that a person knows.
     """
 
@@ -67,8 +66,8 @@ class Subject:
 
     model: SourceModel
     preprocessing: Preprocessing
-    samples: Any
-    calibration: Any
+    samples: Samples
+    calibration: Samples
     task: Task
 
     def effect(self, ranging: Ranging = MINMAX, levels: int = LEVELS) -> Effect:
@@ -112,7 +111,7 @@ class Subject:
 
 
 def judge(findings: Sequence[Finding], subject: Subject, recipe: Recipe, *, anyway: bool) -> list[Finding]:
-    """Measure what the lint found about int8 inputs; return what matters, with numbers and a remedy.
+    """Measure the findings of the lint about int8 inputs; return what matters, with numbers and a remedy.
 
     Args:
         findings: of the lint, also those that only a measurement can make sure of.
@@ -148,9 +147,9 @@ def _remedy(subject: Subject, recipe: Recipe, effect: Effect) -> str:
     """Return the first of the remedies that mends it, as typed; empty if none does."""
     goal = max(GRAVE, 1 - (1 - effect.kept) / 2)
     for text, measure in _remedies(subject, recipe):
-        found = measure()
-        if found.kept >= goal:
-            return f"{text}: then {found.text} (measured)"
+        mended = measure()
+        if mended.kept >= goal:
+            return f"{text}: then {mended.text} (measured)"
     return ""
 
 
@@ -181,7 +180,7 @@ def _advice(subject: Subject) -> str:
     return "train on standardised values, or with a Normalization layer first and --normalize-outside"
 
 
-def _arrays(inputs: Any) -> list[Array]:
+def _arrays(inputs: ModelInputs) -> list[Array]:
     return list(inputs) if isinstance(inputs, tuple) else [inputs]
 
 

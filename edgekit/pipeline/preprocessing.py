@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from edgekit.data.lint.finding import Finding
 from edgekit.data.trial.look import look
 from edgekit.pipeline.job import Job
 
 
-def settle_preprocessing(job: Job) -> tuple[Job, tuple[str, ...]]:
-    """Return the run with the preprocessing and the task that hold from here on, and warnings to repeat at the end.
+def settle_preprocessing(job: Job) -> tuple[Job, tuple[Finding, ...]]:
+    """Return the run with the preprocessing and the task that hold from here on, and findings to repeat at the end.
 
     Raises:
         ChanceError, InputError: as `edgekit.data.trial.look.look`; or `--normalize-outside` has nothing to move.
@@ -20,11 +21,11 @@ def settle_preprocessing(job: Job) -> tuple[Job, tuple[str, ...]]:
         job.preprocessing, given=job.given, anyway=job.request.anyway,
     )  # fmt: skip
     job.progress.notify(trial.notice)
-    for warning in trial.warnings:
-        job.progress.warn(warning)
+    for finding in trial.findings:
+        job.progress.warn(finding.message, finding.code)
     source = job.source.noted("fed", trial.record) if trial.record else job.source
     settled = replace(job, source=source, preprocessing=trial.preprocessing, task=trial.task)
-    return _moved_outside(settled) if job.recipe.normalize_outside else settled, trial.warnings
+    return _moved_outside(settled) if job.recipe.normalize_outside else settled, trial.findings
 
 
 def _moved_outside(job: Job) -> Job:

@@ -1,7 +1,7 @@
 """How much quality the files of a bundle lost against the model they come from: paired, on the same samples.
 
-Which samples tell: a model that was trained elsewhere has usually seen all of x_train, and validation samples are cut
-from it. So files are judged on the test part where no stage trains, and once more on the test part at the end where
+Which samples are fair: a model that was trained elsewhere has mostly seen all of x_train, and validation samples are
+cut from it. So files are judged on the test part where no stage trains, and once more on the test part at the end where
 stages train and choose their epochs by validation samples. No choice looks at the test part.
 """
 
@@ -11,7 +11,6 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -25,7 +24,8 @@ from edgekit.measuring.agreement import Outputs
 from edgekit.measuring.core import run_file
 from edgekit.pipeline.check import answers
 from edgekit.pipeline.job import Job
-from edgekit.samples import Array
+from edgekit.samples import Array, Samples
+from edgekit.schema.types import JsonObject
 from edgekit.stats import Interval, mean_interval, sqnr_db
 from edgekit.tasks.channels import MOST_OF_LIKE, SPLIT, channels_of
 from edgekit.tasks.metrics import decisions, picks, scores_form
@@ -54,8 +54,8 @@ class Part:
     """
 
     name: str
-    x: Any
-    y: Any
+    x: Samples
+    y: Samples | None
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Judged:
 
     part: str
     samples: int
-    scores: dict[str, Any]
+    scores: JsonObject
     losses: tuple[Loss, ...]
 
 
@@ -108,7 +108,7 @@ def part_to_check(splits: Splits, dataset: Dataset, count: int, *, trains: bool)
     return _part("test", dataset.x_test, dataset.y_test, count)
 
 
-def _part(name: str, x: Any, y: Any, count: int) -> Part:
+def _part(name: str, x: Samples, y: Samples | None, count: int) -> Part:
     rows = sample(y, len(x), count)
     return Part(name, x[rows], None if y is None else y[rows])
 
@@ -116,22 +116,22 @@ def _part(name: str, x: Any, y: Any, count: int) -> Part:
 def judge(
     part: Part, reference: Outputs, files: Iterable[Outputs], truth: Sequence[Array], task: Task, name: str = SOURCE
 ) -> Judged:
-    """Return scores and losses of files that answered the same samples as the model they come from.
+    """Return scores and losses of files that were run on the same samples as the model they come from.
 
     Args:
         part: what the samples are.
-        reference: what the model answered.
-        files: what they answered.
+        reference: outputs of the model.
+        files: outputs of the files.
         truth: of every output what it is scored against.
         task: what the outputs are for.
         name: of the model, for messages.
     """
     several = list(files)
     outputs = {SOURCE: reference.real} | {f.name: f.real for f in several}
-    found = {name: scores_form(scores(real, truth, task)) for name, real in outputs.items()}
+    by_name = {name: scores_form(scores(real, truth, task)) for name, real in outputs.items()}
     losses = [loss for f in several if (loss := _loss(part.name, reference, f, truth, task, name)) is not None]
     losses.sort(key=lambda loss: (not loss.large, -loss.share))
-    return Judged(part.name, len(reference.real[0]), found, tuple(losses))
+    return Judged(part.name, len(reference.real[0]), by_name, tuple(losses))
 
 
 def judge_on_test(job: Job, device: Device, artifacts: Sequence[Artifact], folder: Path) -> Judged:
@@ -159,7 +159,7 @@ def judge_on_test(job: Job, device: Device, artifacts: Sequence[Artifact], folde
 
 
 def _loss(part: str, reference: Outputs, file: Outputs, truth: Sequence[Array], task: Task, name: str) -> Loss | None:
-    found = []
+    clear_drops = []
     for index, head in enumerate(task.heads):
         before, after, y = reference.real[index], file.real[index], truth[index]
         for channel, (a, b, t) in _parts(before, after.reshape(before.shape), y, head):
@@ -167,11 +167,11 @@ def _loss(part: str, reference: Outputs, file: Outputs, truth: Sequence[Array], 
             certain = math.isnan(drop.low) or drop.low > 0
             if certain and drop.value >= clear and (channel < 0 or drop.value >= large):
                 severe = drop.value >= large and not drop.low < large / 2
-                found.append((severe, drop.value, index, channel))
-    if not found:
+                clear_drops.append((severe, drop.value, index, channel))
+    if not clear_drops:
         return None
-    severe, share, index, channel = max(found)
-    if channel >= 0 and not any(other < 0 for *_, other in found):
+    severe, share, index, channel = max(clear_drops)
+    if channel >= 0 and not any(other < 0 for *_, other in clear_drops):
         lost = f"channel {channel} of output {task.heads[index].name}"
         return Loss(file.name, f"{lost} is hardly better than a constant on {len(truth[index])} {part} samples", share,
                     severe, SPLIT)  # fmt: skip
@@ -217,15 +217,15 @@ def _drop(before: Array, after: Array, y: Array, head: Head) -> tuple[Interval, 
     return Interval(noise, math.nan, math.nan), CLEAR_NOISE, LARGE_NOISE
 
 
-def described(checked: Judged, tested: Judged | None, dataset: Dataset) -> dict[str, Any]:
-    """Return what the manifest's `data` says of the samples that files were judged on.
+def described(checked: Judged, tested: Judged | None, dataset: Dataset) -> JsonObject:
+    """Return what the manifest's `data` holds of the samples that files were judged on.
 
     Args:
         checked: on what the table and the agreement are.
         tested: after training stages, the files on the test part.
         dataset: whose test part may have been cut from the only samples there are.
     """
-    found: dict[str, Any] = {"check": {"samples": checked.samples, "split": checked.part}}
+    parts: JsonObject = {"check": {"samples": checked.samples, "split": checked.part}}
     if tested is not None:
-        found["test"] = {"samples": tested.samples, "split": "test", "scores": tested.scores}
-    return found | ({"held_out": True} if dataset.held_out else {})
+        parts["test"] = {"samples": tested.samples, "split": "test", "scores": tested.scores}
+    return parts | ({"held_out": True} if dataset.held_out else {})

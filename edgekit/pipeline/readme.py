@@ -147,18 +147,22 @@ def _python(artifact: Artifact, preprocessing: Preprocessing, *, classes: bool) 
             f"model.set_tensor(model.get_input_details()[{index}]['index'], {name})" for index, name in enumerate(names)
         ]
         steps.append("model.invoke()")
-        found = [f"model.get_tensor(model.get_output_details()[{i}]['index'])[0]" for i in range(len(artifact.outputs))]
+        outputs = [
+            f"model.get_tensor(model.get_output_details()[{i}]['index'])[0]" for i in range(len(artifact.outputs))
+        ]
     else:
         head = "import numpy as np\nimport onnxruntime"
         fed = ", ".join(f"{s.name!r}: {name}" for s, name in zip(artifact.inputs, names, strict=True))
         steps += [f"model = onnxruntime.InferenceSession({artifact.file!r})", f"outputs = model.run(None, {{{fed}}})"]
-        found = [f"outputs[{index}][0]" for index in range(len(artifact.outputs))]
+        outputs = [f"outputs[{index}][0]" for index in range(len(artifact.outputs))]
     for index, target in enumerate(artifact.outputs):
-        name = f"y{index}" if len(found) > 1 else "y"
-        steps.append(f"{name} = {found[index]}")
+        name = f"y{index}" if len(outputs) > 1 else "y"
+        steps.append(f"{name} = {outputs[index]}")
         if target.scale is not None:
             steps.append(f"{name} = ({name}.astype(np.float32) - {_signed(target.zero_point)}) * {target.scale!r}")
-        steps.append("print(y.argmax(), y.max())" if classes and len(found) == 1 else f"print({target.name!r}, {name})")
+        steps.append(
+            "print(y.argmax(), y.max())" if classes and len(outputs) == 1 else f"print({target.name!r}, {name})"
+        )
     return "Python\n\n" + _indent(head + "\n\n" + "\n".join(steps))
 
 

@@ -84,8 +84,8 @@ def compress(
     job = replace(job, task=with_metric(job.task, metric).with_loss(job.source.loss))
     with open_device() as device, work_folder(job) as work:
         manifest, conclusion = _made(job, device, work)
-    for warning in [*grave, *doubtful]:
-        progress.warn(f"repeated, because the bundle may be worthless: {warning}", "repeated")
+    for finding in [*grave, *doubtful]:
+        progress.warn(f"repeated, because the bundle may be worthless: {finding.message}", finding.code)
     return Bundle(out, manifest, conclusion.lost, conclusion.advice, conclusion.large)
 
 

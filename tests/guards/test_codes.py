@@ -22,7 +22,6 @@ NOT_YET = {
     "data",
     "devices",
     "models",
-    "pipeline",
     "schema",
     "techniques",
 }

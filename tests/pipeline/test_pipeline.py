@@ -245,7 +245,8 @@ def test_wrong_preprocessing_is_noticed_before_any_work(model_file: Path, learna
     wrong = {"scale": -1.0, "mean": (-300.0,)}
     compress(model_file, str(learnable), recipe, tmp_path / "o", preprocessing=wrong, progress=log)
     first, last = [i for i, line in enumerate(log.lines) if "with inputs x * -1 + 300, 100.0 % right with" in line]
-    assert ": --scale " in log.lines[first]
+    assert log.codes.count("preprocessing-worse") == 2
+    assert "; --scale " in log.lines[first]
     assert not any(line.startswith("expect") for line in log.lines[:first])
     assert last == len(log.lines) - 1
     assert "repeated" in log.lines[last]
@@ -266,7 +267,7 @@ def test_what_is_given_replaces_only_that(
 
 
 def test_the_demo_model_is_fed_as_it_is(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="scale cannot be chosen"):
+    with raised("demo-preprocessing-fixed", "scale"):
         compress(None, "digits", SMALL, tmp_path / "o", preprocessing={"scale": 1.0})
 
 

@@ -25,6 +25,11 @@ class Finding:
     hint: str
     sure: bool = True
 
+    @property
+    def message(self) -> str:
+        """The sentence and the hint, as a warning shows them."""
+        return f"{self.sentence}; {self.hint}" if self.hint else self.sentence
+
 
 def samples(data: InputFacts) -> str:
     """Return `samples`, with the name of the input where there are several."""

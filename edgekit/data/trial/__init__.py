@@ -1,1 +1,1 @@
-"""How a model wants to be fed, found by trial: candidates, what each loses on labelled samples, what that proves."""
+"""The preprocessing of a model, chosen by trial: candidates, what each loses on labelled samples, what that proves."""

@@ -15,7 +15,7 @@ ALPHA = 0.005
 CHANCE_ALPHA = 0.01
 """Chance that a constant guess passes for a model, one-sided."""
 FEWEST = 20
-"""Samples, below which nothing is said about a constant guess."""
+"""Samples, below which a constant guess is not judged."""
 PART = 0.8
 """A clearly better loss is at most this part of the other's, or `GAIN` of a constant guess's loss smaller."""
 GAIN = 0.1
@@ -31,7 +31,7 @@ PERMUTATIONS = 2000
 def p_less(a: Array, b: Array) -> float:
     """Return the one-sided p-value of a's mean being smaller than b's, paired.
 
-    Of right and wrong answers it is McNemar's exact test (1947), of other losses a t test with normal tails.
+    Of right and wrong predictions it is McNemar's exact test (1947), of other losses a t test with normal tails.
     """
     difference = b - a
     sizes = np.unique(np.abs(difference[difference != 0]))

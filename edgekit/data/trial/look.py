@@ -1,4 +1,4 @@
-"""How a model is fed, settled before any work: as given, as usual, or as a trial on labelled samples says."""
+"""The preprocessing of a model, settled before any work: as given, by default, or by a trial on labelled samples."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.data.lint.finding import Finding
 from edgekit.data.lint.model_facts import ModelInput
 from edgekit.data.split import Splits, sample
 from edgekit.data.trial.candidates import candidates
@@ -17,6 +18,7 @@ from edgekit.data.trial.race import ROUNDS, Predict, Race, Result, as_rows
 from edgekit.data.trial.words import OPTIONS, constant, first, formula, gave, tried, typed
 from edgekit.errors import ChanceError, EdgekitError, InputError
 from edgekit.samples import Array, NamedArrays, arrays_of, evenly
+from edgekit.schema.types import JsonObject
 from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.tasks.task import Task
 
@@ -32,18 +34,18 @@ class Looked:
     """What came of it.
 
     Attributes:
-        preprocessing: how the model is fed from here on.
+        preprocessing: from stored samples to model inputs, from here on.
         task: with what the outputs are: probabilities or logits.
         notice: one line for the user.
-        warnings: doubts that spoil every number, to be said now and at the end.
+        findings: what spoils every number, to be a warning now and at the end.
         record: for the lineage, JSON values; empty without labels.
     """
 
     preprocessing: Preprocessing
     task: Task
     notice: str
-    warnings: tuple[str, ...] = ()
-    record: dict[str, Any] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+    record: JsonObject = field(default_factory=dict)
 
 
 def look(
@@ -53,15 +55,15 @@ def look(
     facts: Sequence[ModelInput | None],
     splits: Splits,
     task: Task,
-    usual: Preprocessing,
+    default: Preprocessing,
     *,
     given: bool,
     anyway: bool = False,
 ) -> Looked:
     """Run the float model on labelled samples before any work is put into it.
 
-    Where nothing was given, and another way of feeding is clearly better than the usual one, it is taken; where
-    something was given, the better one is named. Without labels the model is only run.
+    Where nothing was given, and another preprocessing is clearly better than the default, it is taken; where something
+    was given, the better one is named. Without labels the model is only run.
 
     Args:
         name: of the model, for sentences.
@@ -70,24 +72,24 @@ def look(
         facts: what its first layers tell, one an input.
         splits: the data; the test part is not looked at.
         task: what its outputs are for.
-        usual: how it is fed if nothing speaks against it.
-        given: whether that was given by the user, or came with the model.
+        default: the preprocessing if nothing speaks against it.
+        given: whether the user gave that, or it came with the model.
         anyway: go on with a model that is no better than a constant guess.
 
     Raises:
-        ChanceError: it is not, however it is fed.
+        ChanceError: it is not, whatever the preprocessing.
         InputError: the model cannot be run on the samples.
     """
     x, y = _samples(splits)
     checked = _checked(name, predict)
     if not any(judged(head, labelled=y is not None) for head in task.heads):
-        checked(usual.apply(x))
-        return Looked(usual, task, f"{name}: inputs are {formula(usual)}")
+        checked(default.apply(x))
+        return Looked(default, task, f"{name}: inputs are {formula(default)}")
     race = Race(checked, task, x, y, _mean(splits.x_train) if task.main.kind == "reconstruction" else None, macs)
-    left, dropped = race.run(candidates(usual, splits.x_train, facts))
+    left, dropped = race.run(candidates(default, splits.x_train, facts))
     task = race.task()
     if left[0].relative is None:
-        return Looked(usual, task, f"{name}: inputs are {formula(usual)}")
+        return Looked(default, task, f"{name}: inputs are {formula(default)}")
     settled = _Settled(name, task, left, dropped, [race.labels(i, len(x)) for i in range(len(task.heads))], given)
     return settled.looked(anyway=anyway)
 
@@ -99,37 +101,45 @@ class _Settled:
         self, name: str, task: Task, left: list[Result], dropped: list[Result], labels: list[Any], given: bool
     ) -> None:
         self._name, self._task, self._labels, self._given = name, task, labels, given
-        self._usual, self._all = left[0], [*left, *dropped]
+        self._default, self._all = left[0], [*left, *dropped]
         self._best = self._better(left)
 
     def looked(self, *, anyway: bool) -> Looked:
-        """Return what is used, with what is said; raise `ChanceError` if nothing is any good."""
-        name, usual, best, task = self._name, self._usual, self._best, self._task
-        used = usual if best is None or self._given else best
-        warnings = []
+        """Return what is used, with findings; raise `ChanceError` if nothing is any good."""
+        name, default, best, task = self._name, self._default, self._best, self._task
+        used = default if best is None or self._given else best
+        findings = []
         if best is not None and self._given:
-            warnings.append(
-                f"{name}: {gave(usual, task)} on {usual.samples} samples with inputs {formula(usual.how)}, "
-                f"{gave(best, task)} with {formula(best.how)}: {typed(best.how)}"
+            findings.append(
+                Finding(
+                    "preprocessing-worse",
+                    f"{name}: {gave(default, task)} on {default.samples} samples with inputs {formula(default.how)}, "
+                    f"{gave(best, task)} with {formula(best.how)}",
+                    typed(best.how),
+                )
             )
         elif self._beats(used) is False:
             error = self._no_better(used)
             if not anyway:
                 raise error
-            warnings.append(error.message)
+            findings.append(Finding(error.code, error.message, ""))
         elif self._beats(used) and 1 - used.mean < GAIN:
-            warnings.append(
-                f"{name}: only {gave(used, task)} on {used.samples} samples with inputs {formula(used.how)}, "
-                f"{constant(used, task)}: is that how it was trained? See {OPTIONS}"
+            findings.append(
+                Finding(
+                    "near-chance",
+                    f"{name}: only {gave(used, task)} on {used.samples} samples with inputs {formula(used.how)}, "
+                    f"{constant(used, task)}",
+                    f"check that it was trained with this preprocessing ({OPTIONS})",
+                )
             )
-        return Looked(used.how, task, self._line(used), tuple(warnings), self._record(used))
+        return Looked(used.how, task, self._line(used), tuple(findings), self._record(used))
 
     def _better(self, left: list[Result]) -> Result | None:
-        """Return what is clearly better than the usual way; of several that are alike the likeliest."""
-        usual = self._usual
-        if usual.samples < FEWEST:
+        """Return what is clearly better than the default; of several that are alike the likeliest."""
+        default = self._default
+        if default.samples < FEWEST:
             return None
-        better = [r for r in left[1:] if clearly_better(_relative(r), _relative(usual))]
+        better = [r for r in left[1:] if clearly_better(_relative(r), _relative(default))]
         if not better:
             return None
         best = min(better, key=lambda result: result.mean)
@@ -150,27 +160,28 @@ class _Settled:
 
     def _beats(self, result: Result) -> bool | None:
         """Whether any output is better than a constant guess; None where none can tell."""
-        found = [
+        verdicts = [
             beats_constant(losses, labels[: result.samples])
             for losses, labels in zip(result.losses, self._labels, strict=True)
             if losses is not None
         ]
-        return True if True in found else False if False in found else None
+        return True if True in verdicts else False if False in verdicts else None
 
     def _no_better(self, used: Result) -> ChanceError:
         task = self._task
         return ChanceError(
             f"{self._name}: no better than a constant guess on {used.samples} samples ({constant(used, task)}), "
-            f"however it is fed; tried: {tried(self._all, task)}",
-            f"feed it as it was trained ({OPTIONS}), and check the labels; --anyway goes on all the same",
+            f"whatever the preprocessing; tried: {tried(self._all, task)}",
+            f"give the preprocessing of its training ({OPTIONS}), and check the labels; --anyway goes on all the same",
+            code="no-better-than-chance",
         )
 
     def _line(self, used: Result) -> str:
-        name, task, usual = self._name, self._task, self._usual
-        if used is not usual:
+        name, task, default = self._name, self._task, self._default
+        if used is not default:
             return (
-                f"{name}: inputs are {formula(used.how)}, found by trial: {gave(used, task)} on {used.samples} "
-                f"samples, {gave(usual, task)} with {formula(usual.how)}, which is {typed(usual.how)}"
+                f"{name}: inputs are {formula(used.how)}, chosen by trial: {gave(used, task)} on {used.samples} "
+                f"samples, {gave(default, task)} with {formula(default.how)}, which is {typed(default.how)}"
             )
         few = " (too few to judge by)" if used.samples < FEWEST else ""
         close = [] if few or self._best is not None else self._all
@@ -179,10 +190,10 @@ class _Settled:
         near = "" if other is None else f"; {gave(other, task)} with {formula(other.how)}: {typed(other.how)}"
         return f"{name}: {gave(used, task)} on {used.samples} samples{few}{near}; inputs are {formula(used.how)}"
 
-    def _record(self, used: Result) -> dict[str, Any]:
+    def _record(self, used: Result) -> JsonObject:
         results = sorted(self._all, key=lambda result: result.mean)
         return {
-            "chosen": "as given" if self._given else "by default" if used is self._usual else "by trial",
+            "chosen": "as given" if self._given else "by default" if used is self._default else "by trial",
             "tried": [{"inputs": formula(r.how), "result": gave(r, self._task), "samples": r.samples} for r in results],
             "constant_guess": constant(used, self._task),
         }
@@ -240,7 +251,9 @@ def _checked(name: str, predict: Callable[[Any], Any]) -> Predict:
             lines = [line.strip() for line in str(error).splitlines() if line.strip() and "[[" not in line]
             why = lines[-1][:300] if lines else type(error).__name__
             raise InputError(
-                f"{name}: the model fails on the samples of --data: {why}", "feed it what it was trained on"
+                f"{name}: the model fails on the samples of --data: {why}",
+                "give it samples as in its training",
+                code="model-fails-on-data",
             ) from error
 
     return run

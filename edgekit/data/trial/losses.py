@@ -56,8 +56,8 @@ class Losses:
     def relative(self) -> Array:
         """The loss in units of the constant guess's mean: 1 is as bad; without meaning where that is right always."""
         mean = float(self.constant.mean())
-        found: Array = np.minimum(np.nan_to_num(self.own, nan=np.inf) / mean, WORST)
-        return found
+        relative: Array = np.minimum(np.nan_to_num(self.own, nan=np.inf) / mean, WORST)
+        return relative
 
     @property
     def telling(self) -> bool:
@@ -89,9 +89,9 @@ class Collected:
         if head.kind in DENSE:
             # Of classes that compete the largest wins, logits or not.
             heads = [head] if head.kind in SOFTMAX else [replace(head, logits=value) for value in (True, False)]
-            found = [_overlap(outputs, y, each) for each in heads]
+            direct = [_overlap(outputs, y, each) for each in heads]
             others = [_overlap(np.roll(outputs, 1, axis=0), y, each) for each in heads]
-            self._losses.append((*found, *others))
+            self._losses.append((*direct, *others))
         elif head.kind == "reconstruction":
             own = _by_sample((outputs.reshape(y.shape) - y) ** 2)
             self._losses.append((own, _by_sample((y - fed_mean) ** 2)))
@@ -123,8 +123,8 @@ class Collected:
 
 
 def _by_sample(values: Array) -> Array:
-    found: Array = values.reshape(len(values), -1).mean(axis=1, dtype=np.float64)
-    return found
+    means: Array = values.reshape(len(values), -1).mean(axis=1, dtype=np.float64)
+    return means
 
 
 def _values(outputs: Array, y: Array) -> Losses:
@@ -161,15 +161,15 @@ def _classes(outputs: Array, y: Array, head: Head) -> Losses:
 def _entropy(outputs: Array, y: Array, logits: bool) -> Array:
     if logits:
         shifted = outputs - outputs.max(axis=1, keepdims=True)
-        found: Array = np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(y)), y]
-        return found
+        entropy: Array = np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(y)), y]
+        return entropy
     return np.asarray(-np.log(np.clip(outputs[np.arange(len(y)), y], _TINY, 1)))
 
 
 def _binary_entropy(outputs: Array, y: Array, logits: bool) -> Array:
     if logits:
-        found: Array = np.logaddexp(0, outputs) - outputs * y
-        return found
+        entropy: Array = np.logaddexp(0, outputs) - outputs * y
+        return entropy
     p = np.clip(outputs, _TINY, 1 - _TINY)
     return np.asarray(-(y * np.log(p) + (1 - y) * np.log(1 - p)))
 
@@ -178,9 +178,9 @@ def _overlap(outputs: Array, y: Array, head: Head) -> Array:
     return _miss(decisions(outputs, head).reshape(y.shape), y)
 
 
-def _miss(found: Array, truth: Array) -> Array:
-    """Return 1 - the mean intersection over union of the classes that a sample has, or is said to have, (n,)."""
-    mine, real = (part.reshape(len(part), -1).astype(np.int64) for part in (found, truth))
+def _miss(decided: Array, truth: Array) -> Array:
+    """Return 1 - the mean intersection over union of the classes that a sample has, or is decided to have, (n,)."""
+    mine, real = (part.reshape(len(part), -1).astype(np.int64) for part in (decided, truth))
     size = int(max(mine.max(), real.max())) + 1
     rows = np.arange(len(mine))[:, np.newaxis] * size
 
@@ -231,5 +231,5 @@ def judged(head: Head, *, labelled: bool) -> bool:
 
 def together(losses: Sequence[Losses]) -> Array | None:
     """Return one relative loss a sample over all outputs, (n,); None where no constant guess is ever wrong."""
-    found = [each.relative for each in losses if each.telling]
-    return np.mean(found, axis=0) if found else None
+    relative = [each.relative for each in losses if each.telling]
+    return np.mean(relative, axis=0) if relative else None

@@ -35,9 +35,9 @@ class Entrant:
 
     Attributes:
         how: the way of feeding.
-        samples: that it has answered.
+        samples: that it was run on.
         collected: one an output; None for outputs that nothing is compared with.
-        required: it is what is usual, or given: the model has to take it.
+        required: it is the default, or given: the model has to take it.
         failed: the model cannot be run on such values.
     """
 
@@ -50,7 +50,7 @@ class Entrant:
 
 @dataclass(frozen=True)
 class Result:
-    """An entrant on the samples that all those left have answered.
+    """An entrant on the samples that all those left were run on.
 
     Attributes:
         how: the way of feeding.
@@ -101,7 +101,7 @@ class Race:
             count = min(total, self._afforded(wanted, entrants))
             if index and count <= min(entrant.samples for entrant in entrants):
                 break
-            self._answer(entrants, count)
+            self._run_all(entrants, count)
             entrants = [e for e in entrants if not e.failed]
             if index == 0:
                 entrants += self._flips(entrants, count)
@@ -118,8 +118,8 @@ class Race:
         least = ROUNDS[0] // 2 if done == 0 else LEAST
         return max(done, min(wanted, max(done + more, least)))
 
-    def _answer(self, entrants: Sequence[Entrant], count: int) -> None:
-        """Let all answer up to `count` samples, several candidates in one batch where they are small."""
+    def _run_all(self, entrants: Sequence[Entrant], count: int) -> None:
+        """Run all on up to `count` samples, several candidates in one batch where they are small."""
         waiting = [entrant for entrant in entrants if entrant.samples < count]
         while waiting:
             start = waiting[0].samples
@@ -133,7 +133,7 @@ class Race:
     def _batch(self, several: Sequence[Entrant], rows: slice) -> None:
         fed = [entrant.how.apply(self._x[rows]) for entrant in several]
         try:
-            answers = self._predict(_joined(fed))
+            outputs = self._predict(_joined(fed))
         except EdgekitError:
             if several[0].required and len(several) == 1:
                 raise
@@ -145,7 +145,7 @@ class Race:
             return
         size = rows.stop - rows.start
         for k, entrant in enumerate(several):
-            own = [answer[k * size : (k + 1) * size] for answer in answers]
+            own = [output[k * size : (k + 1) * size] for output in outputs]
             self._collect(entrant, own, fed[k], rows)
             entrant.samples = rows.stop
 
@@ -167,7 +167,7 @@ class Race:
         turned = [flipped(result.how, self._x) for result in ordered]
         known = [entrant.how for entrant in entrants]
         added = [Entrant(how, 0, self._new()) for how in turned if how is not None and how not in known]
-        self._answer(added, count)
+        self._run_all(added, count)
         return [entrant for entrant in added if not entrant.failed]
 
     def _without_losers(self, entrants: list[Entrant]) -> list[Entrant]:
@@ -182,15 +182,15 @@ class Race:
         return kept
 
     def _results(self, entrants: Sequence[Entrant]) -> list[Result]:
-        found = []
+        results = []
         for entrant in entrants:
             losses = [
                 None if c is None else c.losses(self.labels(i, entrant.samples), logits=self.logits[i])
                 for i, c in enumerate(entrant.collected)
             ]
-            there = [each for each in losses if each is not None]
-            found.append(Result(entrant.how, losses, together(there), entrant.samples))
-        return found
+            known = [each for each in losses if each is not None]
+            results.append(Result(entrant.how, losses, together(known), entrant.samples))
+        return results
 
     def task(self) -> Task:
         """Return the task with what the outputs are: probabilities, or logits."""

@@ -1,4 +1,4 @@
-"""What is said about a trial: formulas, numbers, and options as they are typed."""
+"""A trial in words: formulas, numbers, and options as they are typed."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def formula(how: Preprocessing) -> str:
     return re.sub(r"\[([^\]]*)\]", _cut, str(how))
 
 
-def _cut(found: re.Match[str]) -> str:
-    values = found[1].split(", ")
+def _cut(numbers: re.Match[str]) -> str:
+    values = numbers[1].split(", ")
     if len(values) <= _LISTED:
-        return found[0]
+        return numbers[0]
     return f"[{', '.join(values[:_LISTED])}, ... {len(values)} in all]"
 
 
@@ -34,7 +34,7 @@ def typed(how: Preprocessing) -> str:
     """Return the options that feed a model so, as they are typed: `--scale 1/127.5 --mean 1`."""
     each = dict(how.inputs) or {"": how}
     if max(max(len(own.mean), len(own.std)) for own in each.values()) > _TYPED:
-        return "leave out --scale, --mean and --std, and it is found again"
+        return "leave out --scale, --mean and --std: a trial chooses it again"
     texts = {
         "--scale": {name: _factor(own.scale) for name, own in each.items()},
         "--mean": {name: _list(own.mean) for name, own in each.items() if any(own.mean)},

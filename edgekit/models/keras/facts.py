@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from edgekit.data.lint.model_facts import ModelFacts, ModelInput
+from edgekit.frameworks.types import KerasLayer, KerasModel
 from edgekit.models.keras.steps import layer_step
 from edgekit.samples import dtype_name
 
 
-def keras_facts(model: Any) -> ModelFacts:
+def keras_facts(model: KerasModel) -> ModelFacts:
     """Look at a Keras model, of Keras 2 or 3, sequential, functional or nested."""
     layers = list(flat_layers(model))
     inside = {id(layer) for layer in layers}
@@ -27,7 +27,7 @@ def keras_facts(model: Any) -> ModelFacts:
     return ModelFacts(tuple(inputs), any(_kind(layer).endswith("BatchNormalization") for layer in layers))
 
 
-def flat_layers(model: Any) -> Iterator[Any]:
+def flat_layers(model: KerasModel) -> Iterator[KerasLayer]:
     """Yield the layers of a Keras model, those of nested models in place of these."""
     # Keras 3 keeps arithmetic between layers out of `layers`.
     for layer in getattr(model, "operations", None) or model.layers:
@@ -37,7 +37,7 @@ def flat_layers(model: Any) -> Iterator[Any]:
             yield layer
 
 
-def _after(start: Any, inside: set[int]) -> Iterator[Any]:
+def _after(start: KerasLayer | None, inside: set[int]) -> Iterator[KerasLayer]:
     """Yield the layers that follow an input layer, nearest first; several where it is used more than once."""
     waiting, seen = [start] if start is not None else [], set()
     while waiting:
@@ -55,5 +55,5 @@ def _after(start: Any, inside: set[int]) -> Iterator[Any]:
                 waiting.append(follower)
 
 
-def _kind(layer: Any) -> str:
+def _kind(layer: KerasLayer) -> str:
     return type(layer).__name__

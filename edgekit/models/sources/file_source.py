@@ -20,7 +20,7 @@ from edgekit.models.files.file_model import SUFFIXES, FileModel
 from edgekit.models.keras.asking import predicted
 from edgekit.models.sources.source import Format, NormalizedOutside, Predict, Shape, Sizes, Values
 from edgekit.processes.child import memory_for, worker
-from edgekit.samples import Array
+from edgekit.samples import Array, ModelInputs
 from edgekit.tasks.preprocessing import Preprocessing
 
 _SECONDS = 600.0
@@ -93,7 +93,7 @@ class FileSource:
         ]
         return ModelFacts.of_graph(inputs, self.model.leading(), channels_first=self.format == "onnx")
 
-    def predict(self, inputs: Any) -> list[Array]:
+    def predict(self, inputs: ModelInputs) -> list[Array]:
         """Run it sample by sample."""
         return predicted(self.model, inputs)
 

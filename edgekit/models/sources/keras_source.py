@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from edgekit.data.fitting import Port, ports
 from edgekit.data.lint.model_facts import ModelFacts
 from edgekit.data.trial import cost
 from edgekit.errors import InputError
 from edgekit.formats.identifiers import identifiers
+from edgekit.frameworks.types import KerasModel
 from edgekit.models.files.settled import settled_keras
 from edgekit.models.keras.asking import asking, predicted
 from edgekit.models.keras.facts import flat_layers, keras_facts
@@ -18,7 +18,7 @@ from edgekit.models.keras.macs import about_macs
 from edgekit.models.keras.outputs import last_activation
 from edgekit.models.keras.outside import normalize_outside
 from edgekit.models.sources.source import Format, NormalizedOutside, Predict, Shape, Sizes, Values
-from edgekit.samples import Array
+from edgekit.samples import Array, ModelInputs
 from edgekit.tasks.preprocessing import Preprocessing
 
 
@@ -31,8 +31,8 @@ class KerasSource:
         quantized: the same with the fake quantization it was trained with, or None.
     """
 
-    model: Any
-    quantized: Any = None
+    model: KerasModel
+    quantized: KerasModel | None = None
     format: Format = "keras"
     untrainable: str = ""
 
@@ -76,7 +76,7 @@ class KerasSource:
         """Look at its first layers."""
         return keras_facts(self.model)
 
-    def predict(self, inputs: Any) -> list[Array]:
+    def predict(self, inputs: ModelInputs) -> list[Array]:
         """As `model.predict`."""
         return predicted(self.model, inputs)
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from edgekit.models.sources.source import SourceModel
-from edgekit.samples import evenly
+from edgekit.samples import Samples, evenly
 from edgekit.tasks.nature import SAMPLES, Nature, nature_of
 from edgekit.tasks.preprocessing import Preprocessing
 
 
-def natures_of(source: SourceModel, preprocessing: Preprocessing) -> Callable[[Any], tuple[Nature, ...]]:
+def natures_of(source: SourceModel, preprocessing: Preprocessing) -> Callable[[Samples], tuple[Nature, ...]]:
     """Return a function from stored samples to the nature of every output; of nothing if the model fails on them.
 
     A few samples, evenly spaced, are enough, and it hardly matters whether they are scaled as the model was trained:
@@ -24,7 +23,7 @@ def natures_of(source: SourceModel, preprocessing: Preprocessing) -> Callable[[A
         preprocessing: from stored samples to its inputs.
     """
 
-    def look(x: Any) -> tuple[Nature, ...]:
+    def look(x: Samples) -> tuple[Nature, ...]:
         rows = evenly(len(x), SAMPLES)
         inputs = preprocessing.apply(x[rows])
         try:

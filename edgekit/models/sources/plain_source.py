@@ -14,7 +14,7 @@ from edgekit.models.files.plain import PlainModel
 from edgekit.models.files.settled import settled_plain
 from edgekit.models.keras.asking import predicted
 from edgekit.models.sources.source import Format, NormalizedOutside, Predict, Shape, Sizes, Values
-from edgekit.samples import Array, dtype_name
+from edgekit.samples import Array, ModelInputs, dtype_name
 from edgekit.tasks.preprocessing import Preprocessing
 
 
@@ -69,7 +69,7 @@ class PlainSource:
         ]
         return ModelFacts.of_graph(inputs, self.model.leading(), channels_first=False)
 
-    def predict(self, inputs: object) -> list[Array]:
+    def predict(self, inputs: ModelInputs) -> list[Array]:
         """Run it on all samples."""
         return predicted(self.model, inputs)
 

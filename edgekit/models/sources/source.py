@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from edgekit.data.fitting import Port
 from edgekit.data.lint.model_facts import ModelFacts
-from edgekit.samples import Array
+from edgekit.frameworks.types import KerasModel
+from edgekit.samples import Array, ModelInputs
 from edgekit.tasks.preprocessing import Preprocessing
 
 Format = Literal["keras", "tflite", "onnx"]
@@ -22,7 +23,7 @@ Sizes = Mapping[str, tuple[int, ...]]
 """By the name of an input its sizes, the batch of 1 first."""
 Values = Mapping[str, float]
 """By the name of an input the number that it holds at every inference."""
-Predict = Callable[[Any], Sequence[Array]]
+Predict = Callable[[ModelInputs], Sequence[Array]]
 """From model inputs, one array or a tuple of them, to one array an output."""
 
 
@@ -49,7 +50,7 @@ class SourceModel(Protocol):
         """What it is written in, which decides what can be made of it (`edgekit.export.sources`)."""
 
     @property
-    def model(self) -> Any:
+    def model(self) -> KerasModel:
         """The model itself: a tf_keras model, a `PlainModel` or a `FileModel`.
 
         Raises:
@@ -57,7 +58,7 @@ class SourceModel(Protocol):
         """
 
     @property
-    def quantized(self) -> Any:
+    def quantized(self) -> KerasModel | None:
         """The model with the fake quantization it was trained with; None if it was not."""
 
     @property
@@ -95,7 +96,7 @@ class SourceModel(Protocol):
     def facts(self) -> ModelFacts:
         """Return what its first layers or operations tell about the values it expects."""
 
-    def predict(self, inputs: Any) -> list[Array]:
+    def predict(self, inputs: ModelInputs) -> list[Array]:
         """Return the outputs for preprocessed samples, one array or a tuple of them.
 
         Raises:
@@ -126,5 +127,5 @@ class SourceModel(Protocol):
             preprocessing: from stored samples to its inputs.
 
         Raises:
-            InputError: nothing can be taken out; said why.
+            InputError: nothing can be taken out, with the reason.
         """

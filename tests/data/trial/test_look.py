@@ -12,10 +12,11 @@ import pytest
 from edgekit.data.lint.model_facts import ModelInput
 from edgekit.data.split import Splits
 from edgekit.data.trial.look import Looked, look
-from edgekit.errors import ChanceError, InputError
+from edgekit.errors import ChanceError
 from edgekit.samples import NamedArrays
 from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.tasks.task import Head, Task
+from tests.support.raised import raised
 
 BYTES = Preprocessing(1 / 255)
 PURE = np.array([[200, 60, 30], [60, 200, 90], [40, 80, 220]])
@@ -118,12 +119,12 @@ def test_the_way_of_training_is_found(kind: str, way: str) -> None:
     make, x, y = task_of(kind)
     found = tried(make(WAYS[way]), x, y, kind)
     assert alike(found.preprocessing, WAYS[way])
-    assert not found.warnings
+    assert not found.findings
     if way == "x/255":
         assert found.notice.endswith("samples; inputs are x / 255")
         assert found.record["chosen"] == "by default"
     else:
-        assert "found by trial" in found.notice and "with x / 255, which is --scale 1/255" in found.notice
+        assert "chosen by trial" in found.notice and "with x / 255, which is --scale 1/255" in found.notice
         assert found.record["chosen"] == "by trial"
         assert "\n" not in found.notice
 
@@ -140,9 +141,10 @@ def test_what_is_given_is_kept_and_the_better_one_named() -> None:
     x, y = pictures()
     found = tried(nearest(WAYS["caffe"]), x, y, "classification", BYTES, given=True)
     assert found.preprocessing == BYTES
-    [warning] = found.warnings
-    assert "with inputs x / 255" in warning
-    assert warning.endswith("--scale 1 --mean 123.68,116.779,103.939 --channels BGR")
+    [finding] = found.findings
+    assert finding.code == "preprocessing-worse"
+    assert "with inputs x / 255" in finding.sentence
+    assert finding.message.endswith("; --scale 1 --mean 123.68,116.779,103.939 --channels BGR")
     assert found.record["chosen"] == "as given"
 
 
@@ -167,14 +169,12 @@ def at_random(z: Any) -> list[Any]:
 
 def test_nothing_better_than_a_constant_guess_stops() -> None:
     x, y = pictures()
-    with pytest.raises(ChanceError) as caught:
+    numbers = ("on 500 samples (the largest class alone 3", "; tried: ", "x / 127.5 - 1: 3", "--anyway")
+    with raised("no-better-than-chance", *numbers, kind=ChanceError):
         tried(at_random, x, y, "classification")
-    assert "no better than a constant guess on 500 samples (the largest class alone 3" in caught.value.message
-    assert "; tried: " in caught.value.message and "x / 127.5 - 1: 3" in caught.value.message
-    assert "--anyway" in caught.value.hint
     found = tried(at_random, x, y, "classification", anyway=True)
     assert found.preprocessing == BYTES
-    assert "no better than a constant guess" in found.warnings[0]
+    assert [finding.code for finding in found.findings] == ["no-better-than-chance"]
 
 
 @pytest.mark.parametrize("kind", ["binary", "regression", "mask", "multilabel"])
@@ -212,7 +212,7 @@ def test_one_class_dominates(majority: float, recall: float, stops: bool) -> Non
         with pytest.raises(ChanceError):
             tried(model, x, y, "binary", Preprocessing())
     else:
-        assert tried(model, x, y, "binary", Preprocessing()).warnings == ()
+        assert tried(model, x, y, "binary", Preprocessing()).findings == ()
 
 
 def test_ranks_count_where_one_class_dominates() -> None:
@@ -229,14 +229,14 @@ def test_ranks_count_where_one_class_dominates() -> None:
 def test_too_few_samples_say_nothing() -> None:
     x, y = pictures(18)
     found = tried(at_random, x, y, "classification")
-    assert not found.warnings
+    assert not found.findings
     assert "(too few to judge by)" in found.notice
 
 
 def test_one_class_only_says_nothing() -> None:
     x, y = pictures()
     found = tried(lambda z: [np.tile([0.8, 0.1, 0.1], (len(z), 1))], x, np.zeros_like(y), "classification")
-    assert not found.warnings and found.preprocessing == BYTES
+    assert not found.findings and found.preprocessing == BYTES
 
 
 def test_logits_are_told_by_all_candidates() -> None:
@@ -252,7 +252,7 @@ def test_what_fails_is_a_sentence() -> None:
         raise ValueError("indices out of range")
 
     x, y = pictures()
-    with pytest.raises(InputError, match="the model fails on the samples of --data: indices out of range"):
+    with raised("model-fails-on-data", "indices out of range"):
         tried(fails, x, y, "classification")
 
 
