@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         TargetTimeout,
     )
     from edgekit.progress import Counted, Event, Notice, Warned
+    from edgekit.report.rows import Row
     from edgekit.tasks.metrics import Score
 
 _FROM = {
@@ -53,6 +54,7 @@ _FROM = {
     ),
     "edgekit.api.results": ("Bundle", "BundleFile", "Ledger"),
     "edgekit.api.rows": ("Record",),
+    "edgekit.report.rows": ("Row",),
     "edgekit.api.training": ("train",),
     "edgekit.bundle.recipe": ("Recipe",),
     "edgekit.devices.target": ("Target",),
@@ -69,7 +71,7 @@ __all__ = [  # noqa: RUF022 - functions, results, errors
     "__version__",
     "bench", "compress", "explain", "find_target", "init", "inspect", "list_recipes", "list_targets", "load_bundle",
     "load_record", "load_recipe", "push", "train",
-    "Bundle", "BundleFile", "Counted", "Event", "Ledger", "Notice", "Recipe", "Record", "Score", "Stage",
+    "Bundle", "BundleFile", "Counted", "Event", "Ledger", "Notice", "Recipe", "Record", "Row", "Score", "Stage",
     "Target", "Warned",
     "ChanceError", "ConnectionFailed", "ConversionError", "EdgekitError", "InputError", "MissingExtraError",
     "OutputError", "QualityError", "RunnerCrashed", "RunnerError", "RunnerTimeout", "TargetError", "TargetTimeout",

@@ -116,8 +116,8 @@ def bench(
 
     Example:
         >>> record = edgekit.bench("small", threads=[1], only=["dynamic"], latency=False)
-        >>> [(m.threads, m.accuracy.samples) for m in record.measurements]
-        [(1, 359)]
+        >>> record["dynamic", 1].accuracy.samples
+        359
     """
     plan = Plan(
         threads=tuple(threads),

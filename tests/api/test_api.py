@@ -84,7 +84,8 @@ def test_a_model_in_memory_becomes_a_bundle_and_is_measured(
     record = bench(bundle, only=["int8"], data=data, latency=False, memory=False, out=tmp_path / "records")
     assert open_files() == before
     assert capfd.readouterr() == ("", "")
-    assert len(record.measurements) == 2
+    assert len(record.rows) == 2
+    assert record["int8", 1].accuracy.samples == 50
     assert "accuracy [95 %]" in repr(record)
     [path] = (tmp_path / "records").iterdir()
     assert edgekit.load_record(path).measurements == record.measurements

@@ -1,0 +1,201 @@
+"""The numbers of a record, computed from its raw samples: a row a file and thread count, against the baseline.
+
+The baseline is the first file of the record, measured with as many threads.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from edgekit.bench.verdict import Verdict, judge
+from edgekit.bundle.reason import Reason
+from edgekit.bundle.records import Measurement, Record, Subject
+from edgekit.bundle.runs import SampledRun
+from edgekit.stats import Interval, between_processes, paired_ratio, percentile, unpaired_ratio
+from edgekit.tasks.metrics import Score
+
+NS_PER_MS = 1e6
+
+
+@dataclass(frozen=True)
+class Row:
+    """One file with one number of threads.
+
+    Times are None where they were not measured, and of an emulated CPU, whose latency means nothing.
+
+    Attributes:
+        record: that it is of.
+        measurement: its runs.
+        baseline: what it is compared with.
+        baseline_record: of that one.
+    """
+
+    record: Record = field(repr=False)
+    measurement: Measurement = field(repr=False)
+    baseline: Measurement = field(repr=False)
+    baseline_record: Record = field(repr=False)
+
+    @property
+    def subject(self) -> Subject:
+        """The file."""
+        return self.record.subjects[self.measurement.subject]
+
+    @property
+    def baseline_subject(self) -> Subject:
+        """The file of the baseline."""
+        return self.baseline_record.subjects[self.baseline.subject]
+
+    @property
+    def file(self) -> str:
+        """The file's name."""
+        return self.subject.name
+
+    @property
+    def scheme(self) -> str | None:
+        """How it was quantized, where its bundle says so."""
+        return self.subject.scheme
+
+    @property
+    def format(self) -> str:
+        """`tflite` or `onnx`."""
+        return self.subject.format
+
+    @property
+    def threads(self) -> int:
+        """Threads asked of the runtime."""
+        return self.measurement.threads
+
+    @property
+    def bytes(self) -> int:
+        """The file's size in bytes."""
+        return self.subject.bytes
+
+    @cached_property
+    def latency_ns(self) -> Interval | None:
+        """The median of the processes' medians with its bootstrap interval, ns; also of an emulated CPU."""
+        runs = self.measurement.latency
+        return between_processes([run.median_ns for run in runs]) if runs else None
+
+    @property
+    def _measured_ns(self) -> Interval | None:
+        return None if self.record.emulated_by else self.latency_ns
+
+    @property
+    def median_ms(self) -> float | None:
+        """The median latency of one inference, ms."""
+        return None if self._measured_ns is None else self._measured_ns.value / NS_PER_MS
+
+    @property
+    def interval_ms(self) -> tuple[float, float] | None:
+        """The 95 % interval of the median, ms; None for a single process."""
+        latency = self._measured_ns
+        if latency is None or math.isnan(latency.low):
+            return None
+        return latency.low / NS_PER_MS, latency.high / NS_PER_MS
+
+    @cached_property
+    def samples_ns(self) -> list[float]:
+        """Every timed sample of every process, ns per inference; none of an emulated CPU, and where summaries came."""
+        runs = [] if self.record.emulated_by else self.measurement.latency
+        return [ns for run in runs if isinstance(run, SampledRun) for ns in run.inferences_ns]
+
+    def percentile_ms(self, q: float) -> float | None:
+        """Return the q-th percentile of the samples (0 to 100), ms."""
+        return percentile(self.samples_ns, q) / NS_PER_MS if self.samples_ns else None
+
+    @property
+    def p90_ms(self) -> float | None:
+        """The 90th percentile, ms."""
+        return self.percentile_ms(90)
+
+    @property
+    def p99_ms(self) -> float | None:
+        """The 99th percentile, ms."""
+        return self.percentile_ms(99)
+
+    @property
+    def init_ms(self) -> float | None:
+        """The median time to load the file and allocate its tensors, ms."""
+        return self._median_of([run.init_ns for run in self.measurement.latency])
+
+    @property
+    def first_inference_ms(self) -> float | None:
+        """The median time of the first inference of a process, ms."""
+        return self._median_of([run.first_ns for run in self.measurement.latency])
+
+    def _median_of(self, times_ns: list[int]) -> float | None:
+        return None if self.record.emulated_by or not times_ns else percentile(times_ns, 50) / NS_PER_MS
+
+    @cached_property
+    def vs_baseline(self) -> Interval | None:
+        """Latency against the baseline's, round by round; of another record the ratio of the medians.
+
+        None where a round is missing, since the rounds do not pair then.
+        """
+        own, other = self.measurement.latency, self.baseline.latency
+        emulated = self.record.emulated_by or self.baseline_record.emulated_by
+        if not own or not other or emulated or self.threads != self.baseline.threads:
+            return None
+        mine, theirs = ([run.median_ns for run in runs] for runs in (own, other))
+        if not all(theirs):
+            return None
+        if self.baseline_record is not self.record:
+            return unpaired_ratio(mine, theirs)
+        return paired_ratio(mine, theirs) if len(own) == len(other) else None
+
+    @property
+    def memory_kib(self) -> int | None:
+        """Peak resident set over what it was after the imports, KiB: the model and the runtime's buffers."""
+        return None if self.measurement.memory is None else self.measurement.memory.used_kib
+
+    @property
+    def accuracy(self) -> Score | None:
+        """The score of the accuracy pass, by the task's metric."""
+        return self.measurement.accuracy.score if self.measurement.accuracy else None
+
+    @cached_property
+    def _judged(self) -> Verdict:
+        return judge(self.measurement, self.record)
+
+    @property
+    def verdict(self) -> str:
+        """`valid`, `suspect`, `invalid` or `emulated`."""
+        return self._judged.word
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """Why it is not `valid`, each with its code."""
+        return self._judged.reasons
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the numbers by name, with units in the names."""
+        ratio, score, interval = self.vs_baseline, self.accuracy, self.interval_ms or (None, None)
+        return {
+            "file": self.file,
+            "format": self.format,
+            "scheme": self.scheme,
+            "threads": self.threads,
+            "bytes": self.bytes,
+            "gzip_bytes": self.subject.gzip_bytes,
+            "median_ms": self.median_ms,
+            "median_low_ms": interval[0],
+            "median_high_ms": interval[1],
+            "p90_ms": self.p90_ms,
+            "p99_ms": self.p99_ms,
+            "init_ms": self.init_ms,
+            "first_inference_ms": self.first_inference_ms,
+            "vs_baseline": None if ratio is None else ratio.value,
+            "memory_kib": self.memory_kib,
+            "metric": None if score is None else score.metric,
+            "score": None if score is None else score.value,
+            "verdict": self.verdict,
+            "reasons": [reason.code for reason in self.reasons],
+        }
+
+
+def rows_of(record: Record) -> tuple[Row, ...]:
+    """Return the rows of a record, in the order in which they were measured."""
+    baselines = {m.threads: m for m in reversed(record.measurements) if m.subject == 0}
+    return tuple(Row(record, m, baselines[m.threads], record) for m in record.measurements)
