@@ -95,7 +95,11 @@ def build(
     x = {key: _each(arrays[key], key, source, _samples) for key in ("x_train", "x_test")}
     y = {key: _each(arrays.get(key), key, source, _labels) for key in ("y_train", "y_test")}
     if (y["y_train"] is None) != (y["y_test"] is None):
-        raise InputError(f"{source}: only one of y_train and y_test is there", "give both, or none")
+        raise InputError(
+            f"{source}: `y_train` and `y_test` must come together, and only one is there",
+            "give labels for both parts, or for none",
+            code="array-missing",
+        )
     for split in ("_train", "_test"):
         _check_lengths(x[f"x{split}"], y[f"y{split}"], split, source)
     _check_alike(x["x_train"], x["x_test"], "x", source)
@@ -112,12 +116,17 @@ def build(
 def check_classes(y_train: Array, y_test: Array, classes: int, source: str) -> None:
     """Raise `InputError` unless integer labels run from 0 to classes - 1 and there are two classes."""
     if classes < 2:
-        raise InputError(f"{source}: y_train holds one class only")
+        raise InputError(
+            f"{source}: `y_train` holds one class only",
+            "expected two classes or more; labels of a regression are floating point numbers",
+            code="labels-one-class",
+        )
     for key, y in (("y_train", y_train), ("y_test", y_test)):
         if y.min() < 0 or y.max() >= classes:
             raise InputError(
-                f"{source}: {key} holds labels from {y.min()} to {y.max()}, expected 0 to {classes - 1}",
-                "number the classes from 0; every class must occur in y_train",
+                f"{source}: `{key}` holds labels from {y.min()} to {y.max()}, expected 0 to {classes - 1}",
+                "number the classes from 0; every class must occur in `y_train`",
+                code="labels-out-of-range",
             )
 
 
@@ -126,9 +135,15 @@ def check_stored(x: Any, y: Any, source: str) -> None:
     for key, part in (("x", x), ("y", y)):
         for array in () if part is None else arrays_of(part):
             if array.ndim == 0 or not array.size:
-                raise InputError(f"{source}: {key} is empty (shape {array.shape})")
+                raise InputError(
+                    f"{source}: `{key}` is empty (shape {array.shape})",
+                    "expected samples along the first axis",
+                    code="array-empty",
+                )
             if array.dtype.kind not in "biuf":
-                raise InputError(f"{source}: {key} has dtype {array.dtype}, expected numbers")
+                raise InputError(
+                    f"{source}: `{key}` has dtype {array.dtype}, expected numbers", code="array-not-numbers"
+                )
             _check_finite(array, key, source)
     _check_lengths(x, y, "", source)
 
@@ -143,22 +158,34 @@ def _each(part: Any, key: str, source: str, check: Any) -> Any:
         return None
     if isinstance(part, Mapping):
         if not part:
-            raise InputError(f"{source}: {key} holds no arrays")
+            raise InputError(
+                f"{source}: `{key}` holds no arrays", "give one array for each input or output", code="array-empty"
+            )
         return NamedArrays({name: check(array, f"{key}/{name}", source) for name, array in part.items()})
     return check(part, key, source)
 
 
 def _samples(x: Array, key: str, source: str) -> Array:
     if x.ndim == 0 or len(x) == 0 or x.size == 0:
-        raise InputError(f"{source}: {key} is empty (shape {x.shape})")
+        raise InputError(
+            f"{source}: `{key}` is empty (shape {x.shape})", "expected samples along the first axis", code="array-empty"
+        )
     if x.dtype.kind not in "uif" or x.dtype.itemsize > 8:
-        raise InputError(f"{source}: {key} has dtype {x.dtype}", "samples must be integers or floating point numbers")
+        raise InputError(
+            f"{source}: `{key}` has dtype {x.dtype}",
+            "samples must be integers or floating point numbers",
+            code="array-not-numbers",
+        )
     _check_finite(x, key, source)
     if not isinstance(x, np.memmap):
         native = x.dtype.newbyteorder("=")
         x = x.astype(np.float32 if native == np.float64 else native, copy=False)
     if x.ndim == 1:
-        raise InputError(f"{source}: {key} has shape {x.shape}", "expected (samples, ...), such as (1000, 28, 28, 1)")
+        raise InputError(
+            f"{source}: `{key}` has shape {x.shape}",
+            "expected (samples, ...), such as (1000, 28, 28, 1)",
+            code="shape-mismatch",
+        )
     return x[..., np.newaxis] if x.ndim == 3 else x
 
 
@@ -173,7 +200,11 @@ def _check_finite(x: Array, key: str, source: str) -> None:
         if not finite.all():
             bad = start + int(np.argmin(finite))
             what = "values too large for 32-bit numbers" if np.isfinite(x[bad]).all() else "NaN or infinity"
-            raise InputError(f"{source}: {key} holds {what}, first in sample {bad}", "clean the data first")
+            raise InputError(
+                f"{source}: `{key}` holds {what}, first in sample {bad}",
+                "replace or remove such samples before the data are saved",
+                code="values-not-finite",
+            )
 
 
 def _rows_at_once(array: Array) -> int:
@@ -183,16 +214,21 @@ def _rows_at_once(array: Array) -> int:
 
 def _labels(y: Array, key: str, source: str) -> Array:
     if y.ndim == 0 or len(y) == 0 or y.size == 0:
-        raise InputError(f"{source}: {key} is empty (shape {y.shape})")
+        raise InputError(
+            f"{source}: `{key}` is empty (shape {y.shape})", "expected a label for each sample", code="array-empty"
+        )
     if y.dtype.kind not in "uifb" or y.dtype.itemsize > 8:
         raise InputError(
-            f"{source}: {key} has dtype {y.dtype}",
+            f"{source}: `{key}` has dtype {y.dtype}",
             "labels must be numbers: integers for classes and masks, floating point numbers for values",
+            code="array-not-numbers",
         )
     _check_finite(y, key, source)
     if y.dtype.kind == "u" and y.itemsize == 8 and y.max() > np.iinfo(np.int64).max:
         raise InputError(
-            f"{source}: {key} holds labels up to {y.max()}, more than 63 bits", "number the classes from 0"
+            f"{source}: `{key}` holds labels up to {y.max()}, more than 63 bits",
+            "number the classes from 0",
+            code="labels-out-of-range",
         )
     if y.ndim >= 2 and y.shape[-1] == 1 and (y.ndim == 2 or y.dtype.kind in "uib"):
         y = y[..., 0]
@@ -228,21 +264,37 @@ def _alike_labels(train: Any, test: Any) -> tuple[Any, Any]:
 def _check_lengths(x: Any, y: Any, split: str, source: str) -> None:
     lengths = {len(array) for array in arrays_of(x)}
     if len(lengths) > 1:
-        raise InputError(f"{source}: the inputs of x{split} have {sorted(lengths)[:5]} samples")
+        raise InputError(
+            f"{source}: the inputs of `x{split}` have different numbers of samples: {sorted(lengths)[:5]}",
+            "expected one sample of each input at each index",
+            code="counts-differ",
+        )
     for array in () if y is None else arrays_of(y):
         if len(array) != len(x):
-            raise InputError(f"{source}: x{split} has {len(x)} samples, y{split} has {len(array)} labels")
+            raise InputError(
+                f"{source}: `x{split}` has {len(x)} samples, `y{split}` has {len(array)} labels",
+                "expected one label for each sample, in the same order",
+                code="counts-differ",
+            )
 
 
 def _check_alike(train: Any, test: Any, key: str, source: str) -> None:
     if isinstance(train, NamedArrays) or isinstance(test, NamedArrays):
         names = [part.names if isinstance(part, NamedArrays) else "one array" for part in (train, test)]
         if names[0] != names[1]:
-            raise InputError(f"{source}: {key}_train holds {names[0]}, {key}_test {names[1]}")
+            raise InputError(
+                f"{source}: `{key}_train` holds {names[0]}, `{key}_test` holds {names[1]}",
+                "name the arrays of both parts alike",
+                code="array-names-mismatch",
+            )
     for a, b in zip(arrays_of(train), arrays_of(test), strict=True):
         if a.shape[1:] != b.shape[1:]:
             what = "a sample" if key == "x" else "a label"
-            raise InputError(f"{source}: {what} of {key}_train has shape {a.shape[1:]}, of {key}_test {b.shape[1:]}")
+            raise InputError(
+                f"{source}: {what} of `{key}_train` has shape {a.shape[1:]}, of `{key}_test` {b.shape[1:]}",
+                "expected the same shape in both parts",
+                code="shape-mismatch",
+            )
 
 
 def _plain_names(names: tuple[str, ...], source: str) -> tuple[str, ...]:
@@ -250,10 +302,18 @@ def _plain_names(names: tuple[str, ...], source: str) -> tuple[str, ...]:
     found = tuple(plain(name) for name in names)
     long = next((name for name in found if len(name) > MOST_NAME), None)
     if long is not None:
-        raise InputError(f"{source}: a class is called {long[:40]}..., {len(long):,} characters", "use shorter names")
+        raise InputError(
+            f"{source}: a class name has {len(long):,} characters, expected up to {MOST_NAME}: `{long[:40]}...`",
+            "use shorter names",
+            code="class-name-invalid",
+        )
     if len(set(found)) < len(found):
         twice = next(name for name, count in Counter(found).items() if count > 1)
-        raise InputError(f"{source}: several classes are called {twice}", "rename them")
+        raise InputError(
+            f"{source}: several classes are called `{twice}`",
+            "give each class a name of its own",
+            code="class-name-invalid",
+        )
     return found
 
 

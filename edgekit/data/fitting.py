@@ -140,7 +140,7 @@ def fit(
         for key in ("y_train", "y_test"):
             fitted = replace(fitted, **{key: _for_heads(getattr(fitted, key), heads, outputs, key)})
     except InputError as error:
-        raise InputError(f"{dataset.name}: {error.message}", error.hint) from error
+        raise InputError(f"{dataset.name}: {error.message}", error.hint, code=error.code) from error
     return replace(fitted, class_names=_class_names(fitted, heads, outputs)), Task(heads)
 
 
@@ -165,18 +165,21 @@ def _ordered(part: Any, ports_: Sequence[Port], role: str, model: str, data: str
     if not isinstance(part, NamedArrays):
         if len(ports_) > 1:
             raise InputError(
-                f"{model} has {len(ports_)} {role}s, {data} holds one array",
+                f"model `{model}` has {len(ports_)} {role}s, data `{data}` hold one array",
                 f"name an array for each {role}: " + ", ".join(f"{KEYS[role]}_train/{n}" for n in names),
+                code="array-names-mismatch",
             )
         return part
     if set(part.names) == set(names):
         ordered = part.in_order(names)
     else:
         raise InputError(
-            f"{data} holds {_list(part.names)}, {model} has the {role}{'s' * (len(names) > 1)} {', '.join(names)}",
+            f"data `{data}` hold {_list(part.names)}, model `{model}` has the {role}{'s' * (len(names) > 1)} "
+            f"{', '.join(names)}",
             f"name the arrays as the model names its {role}s"
             if len(names) > 1
             else f"give one array, {KEYS[role]}_train and {KEYS[role]}_test",
+            code="array-names-mismatch",
         )
     return ordered if len(names) > 1 else ordered.arrays[0]
 
@@ -242,9 +245,10 @@ def _check_shape(port: Port, array: Any, how: Preprocessing, model: str, data: s
     expected = port.shape
     if len(expected) != len(given) or any(e is not None and e != g for e, g in zip(expected, given, strict=True)):
         raise InputError(
-            f"{model} takes samples of shape {expected}, {data} holds {tuple(array.shape[1:])}",
+            f"model `{model}` takes samples of shape {expected}, data `{data}` hold {tuple(array.shape[1:])}",
             "check --data"
             + (", and --layout if the model wants channels first" if len(expected) == len(given) == 3 else ""),
+            code="shape-mismatch",
         )
 
 
@@ -310,9 +314,10 @@ def _for_head(y: Any, head: Head, port: Port, key: str) -> Any:
     low, high = int(y.min()), int(y.max())
     if low < 0 or (classes is not None and high >= classes):
         raise InputError(
-            f"{key} holds labels that y_train does not: output {head.name} has {classes or 'the'} classes, "
+            f"`{key}` holds labels that `y_train` does not: output `{head.name}` has {classes or 'the'} classes, "
             f"{head.coding.name(0)} to {head.coding.name((classes or high) - 1)}",
-            "every class must occur in y_train",
+            "every class must occur in `y_train`",
+            code="labels-do-not-fit",
         )
     return y
 
@@ -342,7 +347,8 @@ def _names(known: tuple[str, ...], classes: int | None) -> tuple[str, ...]:
     count = max(len(known), classes or 0)
     if count > MOST_CLASSES:
         raise InputError(
-            f"the model's output has {count:,} classes, and edgekit takes up to {MOST_CLASSES:,}",
+            f"the model's output has {count:,} classes, expected up to {MOST_CLASSES:,}",
             "is the file damaged? see: edgekit inspect FILE",
+            code="too-many-classes",
         )
     return (*known, *(str(c) for c in range(len(known), count)))

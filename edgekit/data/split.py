@@ -52,11 +52,19 @@ def split(dataset: Dataset, calibration_samples: int) -> Splits:
     count = len(dataset.x_train)
     wanted = min(VALIDATION_LIMIT, max(round(count * VALIDATION_SHARE), dataset.classes, 1))
     if count < 2 * dataset.classes + 2:
-        raise InputError(f"{dataset.name}: {count} training samples are too few to hold out a validation set")
+        raise InputError(
+            f"{dataset.name}: {count} training samples are too few to hold out a validation set",
+            f"expected {2 * dataset.classes + 2} or more",
+            code="too-few-samples",
+        )
     validation = sample(dataset.y_train, count, wanted)
     rest = np.setdiff1d(np.arange(count), validation)
     if not 0 < calibration_samples <= len(rest):
-        raise InputError(f"{calibration_samples} calibration samples asked for, {dataset.name} has {len(rest)}")
+        raise InputError(
+            f"{dataset.name}: {calibration_samples} calibration samples are asked for, and {len(rest)} are there",
+            "lower `samples` of `[calibration]` in the recipe, or add training samples",
+            code="too-few-samples",
+        )
     labels = dataset.y_train[rest] if is_classes(dataset.y_train) else None
     calibration = rest[sample(labels, len(rest), calibration_samples, _SPLIT_SEED + 1)]
     labelled = dataset.y_train is not None

@@ -29,7 +29,11 @@ def read_samples(path: Path) -> tuple[Any, Any]:
     arrays = npz.read_all(path, path.parent)
     x, y = _part("x", arrays), _part("y", arrays)
     if x is None:
-        raise InputError(f"{path}: holds no samples x", f"it holds: {', '.join(list(arrays)[:20]) or 'nothing'}")
+        raise InputError(
+            f"{path}: holds no samples `x`",
+            f"it holds: {', '.join(list(arrays)[:20]) or 'nothing'}",
+            code="array-missing",
+        )
     check_stored(x, y, plain(path))
     return x, y
 

@@ -10,9 +10,9 @@ import pytest
 
 from edgekit.data.dataset import Dataset
 from edgekit.data.fitting import Port, fit, reshaped
-from edgekit.errors import InputError
 from edgekit.samples import NamedArrays
 from edgekit.tasks.preprocessing import Preprocessing
+from tests.support.raised import raised
 
 
 def data(*shape: int) -> Dataset:
@@ -61,7 +61,7 @@ def test_what_fits_is_reshaped(stored: tuple[int, ...], wanted: tuple[int | None
     [((3, 8, 8), (8, 8, 3)), ((8, 6), (6, 8)), ((784,), (28, 27)), ((28, 28, 1), (None,)), ((4, 4, 4), (8, 8))],
 )
 def test_what_may_be_something_else_is_refused(stored: tuple[int, ...], wanted: tuple[int | None, ...]) -> None:
-    with pytest.raises(InputError, match="takes samples of shape"):
+    with raised("shape-mismatch"):
         fitted(stored, wanted)
 
 

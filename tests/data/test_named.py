@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edgekit.data.loading import load_data
-from edgekit.errors import InputError, MissingExtraError
+from edgekit.errors import MissingExtraError
 from tests.support.raised import raised
 
 
@@ -20,7 +20,7 @@ def write(path: Path, shape: tuple[int, ...], value: int) -> None:
 
 def test_a_data_folder_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("EDGEKIT_DATA", str(tmp_path / "nowhere"))
-    with pytest.raises(InputError, match=r"EDGEKIT_DATA=.*nowhere: no such folder"):
+    with raised("variable-invalid", "EDGEKIT_DATA="):
         load_data("mnist")
 
 
@@ -64,7 +64,7 @@ def test_offline_and_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("EDGEKIT_DATA", str(tmp_path))
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.setattr("edgekit.frameworks.tensorflow.keras3", lambda: Keras)
-    with pytest.raises(InputError, match="could not be downloaded: URL fetch failure") as caught:
+    with raised("download-failed") as caught:
         load_data("mnist")
     assert "put mnist.npz" in caught.value.hint
     assert "EDGEKIT_DATA" in caught.value.hint
@@ -72,6 +72,6 @@ def test_offline_and_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
-    with pytest.raises(MissingExtraError, match="`compress` extra") as caught:
+    with raised("extra-not-installed", "`compress`", kind=MissingExtraError) as caught:
         load_data("digits")
     assert "pip install 'edgekit[compress]'" in caught.value.hint

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from edgekit.data.dataset import Dataset, build
 from edgekit.data.split import split, stratified
-from edgekit.errors import InputError
+from tests.support.raised import raised
 
 
 def numbered(n: int, classes: int = 3) -> Dataset:
@@ -34,12 +34,12 @@ def test_validation_does_not_depend_on_how_much_is_calibrated() -> None:
 
 @pytest.mark.parametrize("samples", [0, 541, 10_000])
 def test_impossible_calibration(samples: int) -> None:
-    with pytest.raises(InputError, match="calibration samples asked for, numbered has 540"):
+    with raised("too-few-samples", "`samples`", "540"):
         split(numbered(600), samples)
 
 
 def test_too_little_data() -> None:
-    with pytest.raises(InputError, match="too few"):
+    with raised("too-few-samples"):
         split(numbered(6), 1)
 
 

@@ -79,15 +79,15 @@ def _check_own(entry: Path) -> None:
     except OSError:
         own = os.geteuid()
     if own != _ROOT and place.stat().st_uid not in (own, _ROOT):  # root works in folders of other users
-        raise OutputError(f"{place}: belongs to another user", _OWN_FOLDER)
+        raise OutputError(f"{place}: belongs to another user", _OWN_FOLDER, code="cache-not-own")
     try:
         status = entry.lstat()
     except FileNotFoundError:
         return
     if not stat.S_ISDIR(status.st_mode):
-        raise OutputError(f"{entry}: is no folder, and edgekit did not make it", "remove it")
+        raise OutputError(f"{entry}: is not a folder, and edgekit did not make it", "remove it", code="cache-not-own")
     if status.st_uid not in (own, _ROOT):
-        raise OutputError(f"{entry}: belongs to another user", _OWN_FOLDER)
+        raise OutputError(f"{entry}: belongs to another user", _OWN_FOLDER, code="cache-not-own")
 
 
 def check_space(needed: int, what: str) -> None:
@@ -100,6 +100,7 @@ def check_space(needed: int, what: str) -> None:
         raise OutputError(
             f"{what}: needs {needed / 2**20:,.0f} MiB of the cache folder {place}, its disk has {free / 2**20:,.0f}",
             _MORE_ROOM,
+            code="disk-full",
         )
 
 
@@ -110,7 +111,9 @@ def _room() -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise OutputError(f"{folder()}: no space left for cached data ({error.strerror})", _MORE_ROOM) from error
+            raise OutputError(
+                f"{folder()}: no space left for cached data ({error.strerror})", _MORE_ROOM, code="disk-full"
+            ) from error
         raise
 
 
@@ -170,14 +173,17 @@ class Spool:
         """
         batch = np.ascontiguousarray(batch)
         if batch.dtype.hasobject or batch.dtype.kind not in "buif":
-            raise InputError(f"{self._what}: holds values of type {batch.dtype}, not numbers")
+            raise InputError(
+                f"{self._what}: holds values of type {batch.dtype}, expected numbers", code="array-not-numbers"
+            )
         if self.count == 0:
             self._shape, self._dtype = batch.shape[1:], batch.dtype
         elif (batch.shape[1:], batch.dtype) != (self._shape, self._dtype):
             raise InputError(
-                f"{self._what}: sample {self.count} has shape {batch.shape[1:]} and type {batch.dtype}, those before "
-                f"{self._shape} and {self._dtype}",
-                "bring all samples to one shape, such as with tf.image.resize",
+                f"{self._what}: sample {self.count} has shape {batch.shape[1:]} and type {batch.dtype}, the samples "
+                f"before have {self._shape} and {self._dtype}",
+                "give all samples one shape, such as with `tf.image.resize`",
+                code="shape-mismatch",
             )
         if not batch.size:
             return

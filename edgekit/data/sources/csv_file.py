@@ -75,11 +75,17 @@ def read_columns(path: Path, target: str | None, root: Path | None = None) -> Co
         ):
             return _read(path, stream, target)
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not a text file in UTF-8: {error.reason}", "save it as CSV in UTF-8") from error
+        raise InputError(
+            f"{path}: not a text file in UTF-8: {error.reason}", "save it as CSV in UTF-8", code="not-utf-8"
+        ) from error
     except csv.Error as error:
-        raise InputError(f"{path}: not a readable CSV file: {error}") from error
+        raise InputError(
+            f"{path}: not a readable CSV file: {error}", "save it again as CSV in UTF-8", code="csv-malformed"
+        ) from error
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+        raise InputError(
+            f"{path}: cannot be read: {error.strerror}", "check the disk", code="file-unreadable"
+        ) from error
 
 
 def _read(path: Path, stream: TextIO, target: str | None) -> Columns:
@@ -98,7 +104,9 @@ def _read(path: Path, stream: TextIO, target: str | None) -> Columns:
         rows += len(piece)
         if rows * len(kept) > MAX_CELLS:
             raise InputError(
-                f"{path}: has more than {MAX_CELLS:,} cells", "store large tables as x_train.npy, y_train.npy"
+                f"{path}: has more than {MAX_CELLS:,} cells",
+                "store large tables as x_train.npy, y_train.npy",
+                code="table-too-large",
             )
         array = _plain(piece, kept, place, numbers)
         if array is None:
@@ -108,11 +116,14 @@ def _read(path: Path, stream: TextIO, target: str | None) -> Columns:
         if place is not None:
             y += [row[place] for _, row in piece]
     if not pieces:
-        raise InputError(f"{path}: has a header and no rows")
+        raise InputError(
+            f"{path}: has a header and no rows", "expected rows of numbers below the header", code="array-empty"
+        )
     if numbers.points and numbers.commas:
         raise InputError(
-            f"{path}: holds numbers with a decimal comma ({numbers.commas}) and with a point ({numbers.points})",
+            f"{path}: has numbers with a decimal comma ({numbers.commas}) and with a point ({numbers.points})",
             "write all of them with a point",
+            code="csv-malformed",
         )
     x = np.concatenate(pieces)
     kept_names = tuple(names[index] for index in kept)
@@ -123,7 +134,9 @@ def _lines(path: Path, stream: TextIO) -> Iterator[str]:
     """Yield the lines, none of them longer than the memory can be asked to hold."""
     while line := stream.readline(_LINE_LIMIT):
         if len(line) >= _LINE_LIMIT:
-            raise InputError(f"{path}: has a line of more than {_LINE_LIMIT >> 20} MiB", "is it a CSV file?")
+            raise InputError(
+                f"{path}: has a line of more than {_LINE_LIMIT >> 20} MiB", "is it a CSV file?", code="csv-malformed"
+            )
         yield line
 
 
@@ -146,11 +159,16 @@ def _rows(path: Path, reader: Iterator[list[str]], width: int) -> Iterator[Row]:
         if not row:
             continue
         if len(row) != width:
-            raise InputError(f"{path}: line {number} has {len(row):,} cells, the header has {width:,}")
+            raise InputError(
+                f"{path}: line {number} has {len(row):,} cells, the header has {width:,}",
+                "expected as many cells in each row; is a delimiter or a quotation mark missing?",
+                code="csv-malformed",
+            )
         if len(longest := max(row, key=len)) > MOST_CELL:
             raise InputError(
-                f"{path}: line {number} has a cell of {len(longest):,} characters: {plain(longest[:30])}...",
-                "cells are numbers, or names of classes; is a quotation mark missing?",
+                f"{path}: line {number} has a cell of {len(longest):,} characters: `{plain(longest[:30])}...`",
+                "expected numbers or names of classes; is a quotation mark missing?",
+                code="csv-malformed",
             )
         yield number, row
 
@@ -167,24 +185,41 @@ def _piece(rows: Iterator[Row], most: int) -> list[Row]:
 
 def _header(path: Path, cells: Sequence[str], numbers: Numbers) -> list[str]:
     if not cells:
-        raise InputError(f"{path}: is empty", "expected a header row and rows of numbers")
+        raise InputError(f"{path}: is empty", "expected a header row and rows of numbers", code="file-empty")
     names = [plain(cell.strip()) for cell in cells[: MAX_COLUMNS + 1]]
     long = max(names, key=len)
     if len(long) > MOST_NAME:
         raise InputError(
-            f"{path}: has a column called {long[:30]}..., {len(long):,} characters",
+            f"{path}: a column name has {len(long):,} characters: `{long[:30]}...`",
             f"expected a header row of names up to {MOST_NAME}; is a quotation mark missing?",
+            code="csv-header-invalid",
         )
     if len(cells) > MAX_COLUMNS:
-        raise InputError(f"{path}: has {len(cells):,} columns, more than {MAX_COLUMNS:,}", "store them as .npy")
+        raise InputError(
+            f"{path}: has {len(cells):,} columns, expected up to {MAX_COLUMNS:,}",
+            "store them as .npy",
+            code="table-too-large",
+        )
     if all(Numbers(";").read(name) is not None for name in names):
-        raise InputError(f"{path}: its first row is numbers, not names: {', '.join(names[:4])}", "add a header row")
+        raise InputError(
+            f"{path}: the first row holds numbers, not names: {', '.join(names[:4])}",
+            "add a header row",
+            code="csv-header-invalid",
+        )
     for number, name in enumerate(names, 1):
         if not name:
-            raise InputError(f"{path}: column {number} has no name", "is it a row number? save the table without it")
+            raise InputError(
+                f"{path}: column {number} has no name",
+                "is it a row number? save the table without it",
+                code="csv-header-invalid",
+            )
     twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
-        raise InputError(f"{path}: has several columns called {', '.join(twice[:5])}", "rename them")
+        raise InputError(
+            f"{path}: several columns are called {', '.join(f'`{name}`' for name in twice[:5])}",
+            "give each column a name of its own",
+            code="csv-header-invalid",
+        )
     return names
 
 
@@ -195,11 +230,15 @@ def _place(path: Path, names: Sequence[str], target: str | None) -> int | None:
         target = plain(target)
         if target not in names:
             raise InputError(
-                f"{path}: has no column {target[:MOST_NAME]}", nearest(target[:MOST_NAME], names[:_LISTED])
+                f"{path}: has no column `{target[:MOST_NAME]}`",
+                nearest(target[:MOST_NAME], names[:_LISTED]),
+                code="unknown-name",
             )
     if len(names) == 1:
         raise InputError(
-            f"{path}: has one column only, {names[0]}", "expected features and a target, with , or ; between"
+            f"{path}: has one column only, `{names[0]}`",
+            "expected features and a target, with , or ; between",
+            code="csv-header-invalid",
         )
     return len(names) - 1 if target is None else names.index(target)
 
@@ -226,8 +265,9 @@ def _check_missing(path: Path, piece: Sequence[Row], names: Sequence[str]) -> No
         more = sum(1 for _ in lacking)
         also = f", and {more:,} more near it" if more else ""
         raise InputError(
-            f"{path}: line {found[0]}, column {found[1]}: the value is missing{also}",
+            f"{path}: line {found[0]}, column `{found[1]}`: the value is missing{also}",
             "fill missing values in, or remove those rows",
+            code="cells-missing",
         )
 
 
@@ -245,6 +285,7 @@ def _features(path: Path, piece: Sequence[Row], names: Sequence[str], kept: Sequ
         raise InputError(
             f"{path}: text in {'columns' if len(text) > 1 else 'column'} {listed}{more}",
             "encode text as numbers first; the target is the last column unless ?target=NAME names another",
+            code="cells-text",
         )
     with np.errstate(over="ignore"):
         array = np.array(values, np.float64).astype(np.float32).reshape(len(piece), len(kept))
@@ -252,7 +293,9 @@ def _features(path: Path, piece: Sequence[Row], names: Sequence[str], kept: Sequ
         row, column = (int(index) for index in np.argwhere(~np.isfinite(array))[0])
         line, cells = piece[row]
         raise InputError(
-            f"{path}: line {line}, column {names[kept[column]]}: `{cells[kept[column]][:30]}` is infinite or too large "
-            "for a 32-bit number"
+            f"{path}: line {line}, column `{names[kept[column]]}`: `{cells[kept[column]][:30]}` is infinite or too "
+            "large for a 32-bit number",
+            "replace the value, or remove the row",
+            code="values-not-finite",
         )
     return array

@@ -92,7 +92,9 @@ def loose_of(given: Any, source: str, sample_shape: tuple[int | None, ...] | Non
     if isinstance(given, np.ndarray):
         return Loose(_array(given, source), None)
     kind = type(given).__name__ + (f" of {len(given)}" if isinstance(given, (tuple, list)) else "")
-    raise InputError(f"{source}: returned {'nothing' if given is None else kind}", SHAPES)
+    raise InputError(
+        f"{source}: returned {'nothing' if given is None else kind}", SHAPES, code="function-result-invalid"
+    )
 
 
 class _Relay(io.TextIOBase):
@@ -115,7 +117,11 @@ def _called(place: str, name: str, source: str) -> Any:
         function = _explained(lambda: getattr(module, name, None), source, f"reading {name}", None)
         if not callable(function):
             offered = [n for n, v in vars(module).items() if callable(v) and not n.startswith("_")]
-            raise InputError(f"{source}: {place} has no function {name}", nearest(name, offered) if offered else "")
+            raise InputError(
+                f"{source}: `{place}` has no function `{name}`",
+                nearest(name, offered) if offered else "",
+                code="unknown-name",
+            )
         return _explained(function, source, f"{name}()", getattr(module, "__file__", None))
 
 
@@ -127,7 +133,9 @@ def _imported(place: str, source: str) -> ModuleType:
             known = False
         if not known:
             raise InputError(
-                f"{source}: no module {place}", "it is looked for in the current folder and in this Python"
+                f"{source}: no module `{place}`",
+                "it is looked for in the current folder and in this Python",
+                code="data-not-found",
             )
         module: ModuleType = _explained(lambda: importlib.import_module(place), source, f"importing {place}", None)
         return module
@@ -143,7 +151,11 @@ def _check_file(place: str, source: str) -> None:
     found = kind(expanded(place))
     if found != "a file":
         why = f"is {found}, expected a file" if found else "no such file"
-        raise InputError(f"{source}: {place}: {why}", "give FILE.py:FUNCTION, as written by edgekit init")
+        raise InputError(
+            f"{source}: {place}: {why}",
+            "give FILE.py:FUNCTION, as written by edgekit init",
+            code="not-a-file" if found else "file-missing",
+        )
 
 
 def _explained(call: Callable[[], Any], source: str, doing: str, file: str | None) -> Any:
@@ -156,7 +168,11 @@ def _explained(call: Callable[[], Any], source: str, doing: str, file: str | Non
     except BaseException as error:  # the user's code may raise what it likes
         last = traceback.format_exception_only(error)[-1].strip()
         where = _line_of(error, file)
-        raise InputError(f"{source}: {doing} failed: {last}{where}", "call it in Python to see more") from error
+        raise InputError(
+            f"{source}: {doing} failed: {last}{where}",
+            "call it in Python to see the whole error",
+            code="function-failed",
+        ) from error
 
 
 def _line_of(error: BaseException, file: str | None) -> str:
@@ -171,9 +187,13 @@ def _line_of(error: BaseException, file: str | None) -> str:
 
 def _checked(x: Part | None, y: Part | None, x_test: Part | None, y_test: Part | None, *, source: str) -> Loose:
     if x is None or x_test is None:
-        raise InputError(f"{source}: returned None for x_{'train' if x is None else 'test'}", SHAPES)
+        raise InputError(
+            f"{source}: returned None for x_{'train' if x is None else 'test'}", SHAPES, code="function-result-invalid"
+        )
     if (y is None) != (y_test is None):
-        raise InputError(f"{source}: returned labels for one part only", "label both parts, or neither")
+        raise InputError(
+            f"{source}: returned labels for one part only", "label both parts, or neither", code="array-missing"
+        )
     return Loose(x, y, x_test, y_test)
 
 
@@ -181,7 +201,7 @@ def _of_mapping(given: Mapping[Any, Any], source: str) -> Loose:
     arrays: dict[str, Array] = {}
     for key, value in given.items():
         if not isinstance(key, str) or not known_keys([key]):
-            raise InputError(f"{source}: returned the unknown key {key!r}", SHAPES)
+            raise InputError(f"{source}: returned the unknown key `{key}`", SHAPES, code="function-result-invalid")
         if isinstance(value, Mapping):
             arrays |= {f"{key}/{inner}": _array(array, source) for inner, array in value.items()}
         elif value is not None:
@@ -212,10 +232,15 @@ def _array(value: Any, source: str, dtype: type | None = None) -> Array:
     try:
         array = value if isinstance(value, np.ndarray) and dtype is None else np.asarray(value, dtype)
     except Exception as error:  # a value may have an __array__ of its own
-        raise InputError(f"{source}: returned {type(value).__name__}, which is no array: {error}", SHAPES) from error
+        raise InputError(
+            f"{source}: returned {type(value).__name__}, which is no array: {error}",
+            SHAPES,
+            code="function-result-invalid",
+        ) from error
     if array.dtype.hasobject:
         raise InputError(
             f"{source}: returned an array of Python objects, from {type(value).__name__}",
             "samples of one shape make a numeric array",
+            code="array-not-numbers",
         )
     return array

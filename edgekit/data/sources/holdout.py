@@ -30,7 +30,11 @@ def complete(loose: Loose, source: str, share: float = TEST_SHARE) -> Raw:
         return Raw(loose.x, loose.x_test, loose.y, loose.y_test, loose.class_names, source)
     count = _count(loose.x, "x", source)
     if loose.y is not None and _count(loose.y, "y", source) != count:
-        raise InputError(f"{source}: x has {count} samples, y has {_count(loose.y, 'y', source)} labels")
+        raise InputError(
+            f"{source}: `x` has {count} samples, `y` has {_count(loose.y, 'y', source)} labels",
+            "expected one label for each sample, in the same order",
+            code="counts-differ",
+        )
     test = choose(count, loose.y, source, share)
     train = np.setdiff1d(np.arange(count), test)
     return Raw(
@@ -55,7 +59,11 @@ def choose(count: int, labels: Part | None, source: str, share: float = TEST_SHA
     """
     wanted = max(1, round(count * share))
     if wanted >= count:
-        raise InputError(f"{source}: {count} samples are too few to hold out a test part", "add samples")
+        raise InputError(
+            f"{source}: {count} samples are too few to hold out a test part",
+            "add samples, or a test part",
+            code="too-few-samples",
+        )
     if isinstance(labels, np.ndarray) and labels.dtype.kind in "uibf" and labels.size == count:
         flat = np.asarray(labels).reshape(count, 1)
         if is_whole(flat) and len(np.unique(flat)) <= count / 2:
@@ -72,13 +80,23 @@ def said(test: int, count: int, source: str) -> str:
 def _count(part: Part, what: str, source: str) -> int:
     named = part if isinstance(part, Mapping) else {"": part}
     if not named:
-        raise InputError(f"{source}: {what} holds no arrays")
+        raise InputError(
+            f"{source}: `{what}` holds no arrays", "give one array for each input or output", code="array-empty"
+        )
     if any(array.ndim == 0 for array in named.values()):
-        raise InputError(f"{source}: {what} is empty")
+        raise InputError(
+            f"{source}: `{what}` is a single number, not an array",
+            "expected samples along the first axis",
+            code="array-empty",
+        )
     lengths = {name: len(array) for name, array in named.items()}
     if len(set(lengths.values())) > 1:
         text = ", ".join(f"{name}: {length}" for name, length in lengths.items())
-        raise InputError(f"{source}: the arrays of {what} have different numbers of samples ({text})")
+        raise InputError(
+            f"{source}: the arrays of `{what}` have different numbers of samples ({text})",
+            "expected one sample of each input at each index",
+            code="counts-differ",
+        )
     return next(iter(lengths.values()))
 
 

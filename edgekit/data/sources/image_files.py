@@ -112,7 +112,11 @@ class _Scan:
             with os.scandir(folder) as entries:
                 return [e for e in entries if not (e.name.startswith(".") and _is_folder(e))]
         except OSError as error:
-            raise InputError(f"{brief(folder)}: cannot be read: {error.strerror}", "check the path") from error
+            raise InputError(
+                f"{brief(folder)}: cannot be read: {error.strerror}",
+                "check the permissions: ls -ld FOLDER",
+                code="file-unreadable",
+            ) from error
 
 
 def find_images(folder: Path) -> Found | None:
@@ -134,7 +138,9 @@ def find_images(folder: Path) -> Found | None:
         return Found(train, None, names, scan.skipped, notes)
     test, _, more = _part(scan, parts[name], names)
     if not test:
-        raise InputError(f"{plain(parts[name])}: holds no images", f"looked for: {', '.join(SUFFIXES)}")
+        raise InputError(
+            f"{plain(parts[name])}: holds no images", f"looked for: {', '.join(SUFFIXES)}", code="data-not-found"
+        )
     if name != "test":
         more = (f"{plain(folder)} has no folder test: {name} is taken for it", *more)
     return Found(train, test, names, scan.skipped, (*notes, *more))
@@ -147,12 +153,20 @@ def _part(
     flat = scan.images(folder, -1, deep=False)
     folders = scan.folders(folder)
     if len(folders) > MOST_CLASS_NAMES:
-        raise InputError(f"{plain(folder)}: has {len(folders):,} folders, more than {MOST_CLASS_NAMES:,} classes")
+        raise InputError(
+            f"{plain(folder)}: has {len(folders):,} folders, expected up to {MOST_CLASS_NAMES:,} classes",
+            "expected one folder for each class",
+            code="too-many-classes",
+        )
     by_class: dict[str, Path] = {}
     for path in folders:
         other = by_class.setdefault(plain(path.name), path)
         if other is not path:
-            raise InputError(f"{plain(folder)}: two folders are shown as {plain(path.name)}", "rename one of them")
+            raise InputError(
+                f"{plain(folder)}: two folders have the name `{plain(path.name)}` when it is printed",
+                "rename one of them",
+                code="class-name-invalid",
+            )
     held = {name: scan.images(path, 0) for name, path in by_class.items()}
     empty = [name for name, images in held.items() if not images]
     names = tuple(known) if known is not None else tuple(name for name in held if name not in empty)
@@ -170,8 +184,9 @@ def _part(
     unknown = [name for name in held if name not in names and name not in empty]
     if unknown:
         raise InputError(
-            f"{plain(folder)}: has classes that the training images have not: {', '.join(unknown[:5])}",
+            f"{plain(folder)}: has classes that the training images do not have: {', '.join(unknown[:5])}",
             f"the training images have: {', '.join(names[:20])}",
+            code="classes-differ",
         )
     if empty:
         notes.append(f"{plain(folder)}: no images in {', '.join(empty[:5])}{', ...' if len(empty) > 5 else ''}")

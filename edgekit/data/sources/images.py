@@ -112,6 +112,7 @@ def _shape(
             f"{source}: the images have {len(sizes)} sizes, such as {first[0]}x{first[1]} ({plain(a.name)}) and "
             f"{second[0]}x{second[1]} ({plain(b.name)}), and the model takes any",
             f"give a size, height before width: --data '{source}?size=96x96'",
+            code="image-sizes-differ",
         )
     ((height, width),) = sizes
     return height, width, channels
@@ -132,6 +133,7 @@ def _wanted(sample_shape: tuple[int | None, ...] | None, source: str) -> tuple[i
     raise InputError(
         f"{source}: holds images, and the model takes samples of shape ({text})",
         "images are (height, width, 1) or (height, width, 3)",
+        code="shape-mismatch",
     )
 
 
@@ -155,6 +157,7 @@ def _decoded(folder: Path, images: Sequence[ImageFile], shape: Shape, progress: 
             f"{source}: images of {height:,}x{width:,} with {channels} channels would take {math.prod(shape) >> 20:,} "
             f"MiB each, more than {MOST_BYTES >> 20}",
             "give a smaller ?size=, or a model with smaller inputs",
+            code="image-too-large",
         )
 
     def make(target: Path) -> None:
@@ -171,7 +174,11 @@ def _decoded(folder: Path, images: Sequence[ImageFile], shape: Shape, progress: 
     with open_file(cached(key, make) / "x.npy", follow=False) as stream:
         array = mapped(stream, 0, os.fstat(stream.fileno()).st_size, f"{source}: the cached images")
     if array is None or array.shape != (len(images), *shape):
-        raise InputError(f"{source}: the cached images are others", f"remove {cache_folder() / key}")
+        raise InputError(
+            f"{source}: the cached images have another shape than expected",
+            f"remove {cache_folder() / key}",
+            code="cache-damaged",
+        )
     return array
 
 
@@ -211,7 +218,8 @@ def _worked(
     if failed:
         raise InputError(
             f"{source}: {failed:,} of {len(images):,} images cannot be read: {'; '.join(bad)}",
-            f"remove or replace them; read are {', '.join(SUFFIXES)}",
+            f"remove or replace them; expected formats: {', '.join(SUFFIXES)}",
+            code="images-damaged",
         )
 
 

@@ -57,7 +57,11 @@ def raw(request: Request) -> Raw:
 def _find(name: str) -> tuple[dict[str, Array], str]:
     folder = os.environ.get("EDGEKIT_DATA")
     if folder and not is_folder(expanded(folder)):
-        raise InputError(f"EDGEKIT_DATA={folder}: no such folder", f"{name}.npz is looked for in it")
+        raise InputError(
+            f"EDGEKIT_DATA=`{folder}`: no such folder",
+            f"set it to the folder that holds {name}.npz",
+            code="variable-invalid",
+        )
     if folder and exists(path := expanded(folder) / f"{name}.npz"):
         return npz.read(path), str(path)
     cached = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "datasets" / f"{name}.npz"
@@ -77,8 +81,9 @@ def _download(name: str) -> dict[str, Array]:
     except Exception as error:  # every kind of network failure, as urllib and Keras wrap them
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
-            f"data set {name} is not on this machine and could not be downloaded: {reason}",
+            f"data set `{name}` is not on this machine and could not be downloaded: {reason}",
             f"put {name}.npz (with {', '.join(npz.KEYS)}) into a folder and set EDGEKIT_DATA to that folder",
+            code="download-failed",
         ) from error
     return dict(zip(npz.KEYS, (x_train, y_train, x_test, y_test), strict=True))
 

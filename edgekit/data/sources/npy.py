@@ -39,7 +39,11 @@ def _keys(folder: Path) -> list[str]:
     try:
         names = sorted(path.name.removesuffix(_SUFFIX) for path in folder.iterdir() if path.name.endswith(_SUFFIX))
     except OSError as error:
-        raise InputError(f"{plain(folder)}: cannot be read: {error.strerror}", "check the path") from error
+        raise InputError(
+            f"{plain(folder)}: cannot be read: {error.strerror}",
+            "check the permissions: ls -ld FOLDER",
+            code="file-unreadable",
+        ) from error
     return known_keys(names)
 
 
@@ -47,7 +51,11 @@ def _mapped(path: Path, folder: Path) -> Array:
     try:
         with open_file(path, folder) as stream:
             if stream.read(4) == b"PK\x03\x04":
-                raise InputError(f"{plain(path)}: is an .npz file by its content", "rename it to .npz and give that")
+                raise InputError(
+                    f"{plain(path)}: is an .npz file by its content",
+                    "rename it to .npz and give that",
+                    code="format-unexpected",
+                )
             size, subject = os.fstat(stream.fileno()).st_size, f"{plain(path)}:"
             array = mapped(stream, 0, size, subject)
             if array is None:
@@ -55,4 +63,6 @@ def _mapped(path: Path, folder: Path) -> Array:
                 array = read_array(stream, size, subject)
             return array
     except OSError as error:
-        raise InputError(f"{plain(path)}: cannot be read: {error.strerror}", "check the disk") from error
+        raise InputError(
+            f"{plain(path)}: cannot be read: {error.strerror}", "check the disk", code="file-unreadable"
+        ) from error

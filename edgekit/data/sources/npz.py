@@ -31,7 +31,11 @@ def read(path: Path, keys: Sequence[str] = KEYS) -> dict[str, Array]:
     with open_archive(path, hint=_KINDS, expected=_expected(keys)) as archive:
         missing = [key for key in keys if key not in archive.members]
         if missing:
-            raise InputError(f"{plain(path)}: has no {', '.join(missing)}", _held(archive))
+            raise InputError(
+                f"{plain(path)}: has no {', '.join(f'`{key}`' for key in missing)}",
+                _held(archive),
+                code="array-missing",
+            )
         return _arrays(archive, keys)
 
 

@@ -83,9 +83,10 @@ def mapped(stream: BinaryIO, offset: int, size: int, subject: str) -> Array | No
     # The first number is quick, but some disks tell it late.
     if is_bomb(header.nbytes, status.st_blocks * _BLOCK) and is_bomb(header.nbytes, on_disk := _on_disk(stream)):
         raise InputError(
-            f"{subject} has {header.nbytes >> 20:,} MiB, of which {on_disk / 2**20:,.1f} are on the disk: the rest are "
-            "holes in the file",
+            f"{subject} has {header.nbytes >> 20:,} MiB, and only {on_disk / 2**20:,.1f} of them are on the disk: "
+            "the rest are holes in the file",
             "write the file again, with np.save or np.savez",
+            code="file-sparse",
         )
     fortran = header.fortran and len(header.shape) > 1
     if fortran and header.nbytes < FORTRAN_BYTES:
@@ -117,4 +118,4 @@ def _empty(shape: tuple[int, ...], dtype: np.dtype[np.generic], subject: str) ->
     try:
         return np.zeros(shape, dtype)
     except (ValueError, MemoryError) as error:
-        raise InputError(f"{subject} is empty (shape {shape})", "write the file again") from error
+        raise InputError(f"{subject} is empty (shape {shape})", "write the file again", code="array-empty") from error

@@ -79,22 +79,28 @@ def arrange(arrays: Mapping[str, Array], source: str) -> Loose:
         if match:
             slot = match["axis"] if match["part"] is None else f"{match['axis']}_{match['part']}"
             if (match["name"] or "") in parts.setdefault(slot, {}):
-                raise InputError(f"{source}: holds {slot} for {match['name']} twice", "write it once")
+                raise InputError(
+                    f"{source}: holds `{slot}` for `{match['name']}` twice", "write it once", code="array-names-clash"
+                )
             parts[slot][match["name"] or ""] = array
     held = ", ".join(list(arrays)[:20]) + ", ..." * (len(arrays) > 20) or "nothing"
     if "x" in parts and "x_train" in parts:
-        raise InputError(f"{source}: holds x and x_train", "leave one of them out")
+        raise InputError(f"{source}: holds `x` and `x_train`", "leave one of them out", code="array-names-clash")
     x, y = ("x", "y") if "x" in parts else ("x_train", "y_train")
     if x not in parts:
-        raise InputError(f"{source}: has no x_train", f"it holds: {held}")
+        raise InputError(f"{source}: has no `x_train`", f"it holds: {held}", code="array-missing")
     if "x_test" in parts and (y in parts) != ("y_test" in parts):
         lacking, other = (y, "y_test") if "y_test" in parts else ("y_test", y)
-        raise InputError(f"{source}: has {other}, but no {lacking}", f"it holds: {held}")
+        raise InputError(f"{source}: has `{other}`, but no `{lacking}`", f"it holds: {held}", code="array-missing")
     if "y_test" in parts and "x_test" not in parts:
-        raise InputError(f"{source}: has y_test, but no x_test", f"it holds: {held}")
+        raise InputError(f"{source}: has `y_test`, but no `x_test`", f"it holds: {held}", code="array-missing")
     stray = "y_train" if x == "x" else "y"
     if stray in parts:
-        raise InputError(f"{source}: the labels of {x} should be called {y}, not {stray}", f"it holds: {held}")
+        raise InputError(
+            f"{source}: the labels of `{x}` must be called `{y}`, not `{stray}`",
+            f"it holds: {held}",
+            code="array-names-mismatch",
+        )
     found = {slot: _one_or_named(named, slot, source) for slot, named in parts.items()}
     names = _class_names(arrays.get("class_names"), source)
     return Loose(found[x], found.get(y), found.get("x_test"), found.get("y_test"), names)
@@ -105,7 +111,11 @@ def _one_or_named(named: dict[str, Array], slot: str, source: str) -> Part:
         return named
     if len(named) > 1:
         other = next(name for name in named if name)
-        raise InputError(f"{source}: holds {slot} and {slot}/{other}", "name every input, or have one only")
+        raise InputError(
+            f"{source}: holds `{slot}` and `{slot}/{other}`",
+            "name every input, or have one only",
+            code="array-names-clash",
+        )
     return named[""]
 
 
@@ -113,11 +123,23 @@ def _class_names(array: Array | None, source: str) -> tuple[str, ...]:
     if array is None:
         return ()
     if array.ndim != 1 or array.dtype.kind != "U" or len(array) > MOST_CLASS_NAMES:
-        raise InputError(f"{source}: class_names has shape {array.shape} and dtype {array.dtype}", "one text a class")
+        raise InputError(
+            f"{source}: `class_names` has shape {array.shape} and dtype {array.dtype}",
+            "expected one text for each class",
+            code="class-name-invalid",
+        )
     codes = np.frombuffer(np.asarray(array).tobytes(), f"{array.dtype.byteorder}u4")
     if len(codes) and codes.max() > sys.maxunicode:  # Python and NumPy themselves fail on such text
-        raise InputError(f"{source}: class_names holds what is no text", "one text a class")
+        raise InputError(
+            f"{source}: `class_names` holds characters that do not exist",
+            "expected one text for each class",
+            code="class-name-invalid",
+        )
     names = np.asarray(array).tolist()
     if len(set(names)) < len(names):
-        raise InputError(f"{source}: class_names has shape {array.shape}, and not every name once", "one text a class")
+        raise InputError(
+            f"{source}: `class_names` has shape {array.shape}, and some names in it twice",
+            "expected a name of its own for each class",
+            code="class-name-invalid",
+        )
     return tuple(names)

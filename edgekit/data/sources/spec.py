@@ -42,7 +42,11 @@ class PathSpec:
         except ValueError:
             value = -1.0
         if not 0 < value < 1:
-            raise InputError(f"--data {self.path}: {key}={text} is no share", "a number between 0 and 1, such as 0.2")
+            raise InputError(
+                f"--data {self.path}: option `{key}` is {text}",
+                "expected a number between 0 and 1, such as 0.2",
+                code="data-option-invalid",
+            )
         return value
 
     def size(self, key: str) -> tuple[int, int] | None:
@@ -52,7 +56,11 @@ class PathSpec:
             return None
         match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
         if not match:
-            raise InputError(f"--data {self.path}: {key}={text} is no size", "height before width, such as 96x128")
+            raise InputError(
+                f"--data {self.path}: option `{key}` is {text}",
+                "expected height and width, such as 96x128",
+                code="data-option-invalid",
+            )
         return int(match[1]), int(match[2])
 
 
@@ -106,7 +114,9 @@ def path_spec(spec: str) -> PathSpec:
         key, equals, value = part.partition("=")
         if not equals or unquote(key) in options:
             raise InputError(
-                f"--data {spec}: cannot read the option `{part}`", "such as file.csv?target=price&test=0.2"
+                f"--data {spec}: cannot read the option `{part}`",
+                "expected KEY=VALUE, such as file.csv?target=price&test=0.2",
+                code="data-option-invalid",
             )
         options[unquote(key)] = unquote(value)
     return PathSpec(_given(path, expanded(path)), options)
@@ -114,7 +124,9 @@ def path_spec(spec: str) -> PathSpec:
 
 def _given(typed: str, path: Path) -> Path:
     if not typed:
-        raise InputError("--data: names nothing", "give a known name, a file, a folder, or file.py:function")
+        raise InputError(
+            "`--data` is empty", "give a known name, a file, a folder, or file.py:function", code="data-not-found"
+        )
     return path
 
 

@@ -36,10 +36,16 @@ def spooled(dataset: Any, source: str, sample_shape: tuple[int | None, ...] | No
         OutputError: the disk is full.
     """
     if int(dataset.cardinality()) == _INFINITE:
-        raise InputError(f"{source}: the tf.data set has no end", "leave .repeat() out, or add .take(N)")
+        raise InputError(
+            f"{source}: the `tf.data` set has no end", "remove `.repeat()`, or add `.take(N)`", code="tf-data-unfit"
+        )
     spec = dataset.element_spec
     if isinstance(spec, tuple) and len(spec) not in (1, 2):
-        raise InputError(f"{source}: its elements have {len(spec)} parts", "expected x or (x, y)")
+        raise InputError(
+            f"{source}: elements of the `tf.data` set have {len(spec)} parts",
+            "expected x or (x, y)",
+            code="tf-data-unfit",
+        )
     parts = [_named(part, source) for part in (spec if isinstance(spec, tuple) else (spec,))]
     batched = _batched(parts, source, sample_shape)
     with ExitStack() as stack:
@@ -54,9 +60,15 @@ def spooled(dataset: Any, source: str, sample_shape: tuple[int | None, ...] | No
             raise
         except Exception as error:  # whatever the user's own functions raise, wrapped by TensorFlow
             text = str(error).strip().splitlines() or [type(error).__name__]
-            raise InputError(f"{source}: the tf.data set failed: {text[0]}", "iterate over it yourself") from error
+            raise InputError(
+                f"{source}: the `tf.data` set failed: {text[0]}",
+                "iterate over it in Python to see the whole error",
+                code="function-failed",
+            ) from error
         if any(spool.count == 0 for part in spools for spool in part.values()):
-            raise InputError(f"{source}: the tf.data set is empty")
+            raise InputError(
+                f"{source}: the `tf.data` set is empty", "expected at least one element", code="array-empty"
+            )
         made: list[Part] = []
         for part in spools:
             arrays = {name: spool.array() for name, spool in part.items()}
@@ -69,7 +81,11 @@ def _named(part: Any, source: str) -> dict[str, list[int | None] | None]:
     shapes: dict[str, list[int | None] | None] = {}
     for name, tensor in _tensors(part).items():
         if not hasattr(tensor, "shape") or not hasattr(tensor, "dtype"):
-            raise InputError(f"{source}: its elements hold {type(tensor).__name__}", "expected x or (x, y)")
+            raise InputError(
+                f"{source}: elements of the `tf.data` set hold {type(tensor).__name__}",
+                "expected tensors: x or (x, y)",
+                code="tf-data-unfit",
+            )
         shapes[name] = None if tensor.shape.rank is None else list(tensor.shape)
     return shapes
 
@@ -104,8 +120,9 @@ def _batched(
     if len(firsts) > 1 and None not in firsts:
         return False
     raise InputError(
-        f"{source}: cannot tell whether the tf.data set is batched (shapes {shapes})",
+        f"{source}: the `tf.data` set may be batched or not (shapes {shapes})",
         "add .batch(32) without drop_remainder, or .unbatch()",
+        code="tf-data-unfit",
     )
 
 

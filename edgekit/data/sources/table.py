@@ -51,7 +51,11 @@ def raw(request: Request) -> Raw:
     test = read_columns(spec.path / "test.csv", train.target if train.y is not None else "", spec.path)
     if train.names != test.names:
         odd = sorted(set(train.names) ^ set(test.names)) or ["their order"]
-        raise InputError(f"{test.path}: has other columns than train.csv: {', '.join(odd[:5])}")
+        raise InputError(
+            f"{test.path}: has other columns than `train.csv`: {', '.join(odd[:5])}",
+            "expected the same columns in the same order",
+            code="array-names-mismatch",
+        )
     y, names = _target([train, test])
     return _named(Raw(train.x, test.x, y[0], y[1], names, plain(spec.path)), train)
 
@@ -75,15 +79,20 @@ def _target(files: list[Columns]) -> tuple[list[Array | None], tuple[str, ...]]:
     names = tuple(sorted({cell.strip() for cell in cells[0]}))
     if len(cells[0]) > _FEW and len(names) > len(cells[0]) / 2:
         raise InputError(
-            f"{files[0].path}: the target column {files[0].target} holds text, and {len(names):,} different ones in "
-            f"{len(cells[0]):,} rows: too many for classes",
+            f"{files[0].path}: the target column `{files[0].target}` holds text with {len(names):,} different "
+            f"values in {len(cells[0]):,} rows, too many for classes",
             "name another with --data 'FILE.csv?target=COLUMN'",
+            code="target-not-classes",
         )
     number = {name: index for index, name in enumerate(names)}
     for columns, column in zip(files[1:], cells[1:], strict=True):
         unknown = sorted({cell.strip() for cell in column} - set(names))
         if unknown:
-            raise InputError(f"{columns.path}: has classes that train.csv has not: {plain(', '.join(unknown[:5]))}")
+            raise InputError(
+                f"{columns.path}: has classes that `train.csv` does not have: {plain(', '.join(unknown[:5]))}",
+                "every class must occur in `train.csv`",
+                code="classes-differ",
+            )
     return [np.array([number[cell.strip()] for cell in column], np.int64) for column in cells], names
 
 
@@ -92,5 +101,9 @@ def _finite(values: list[float | None], columns: Columns) -> Array:
         array = np.array(values, np.float64).astype(np.float32)
     if not np.isfinite(array).all():
         row = int(np.argmin(np.isfinite(array))) + 1
-        raise InputError(f"{columns.path}: row {row}, column {columns.target}: too large for a 32-bit number")
+        raise InputError(
+            f"{columns.path}: row {row}, column `{columns.target}`: too large for a 32-bit number",
+            "replace the value, or remove the row",
+            code="values-not-finite",
+        )
     return array
