@@ -55,7 +55,7 @@ def split(dataset: Dataset, calibration_samples: int) -> Splits:
         raise InputError(
             f"{dataset.name}: {count} training samples are too few to hold out a validation set",
             f"expected {2 * dataset.classes + 2} or more",
-            code="too-few-samples",
+            code="set-too-small",
         )
     validation = sample(dataset.y_train, count, wanted)
     rest = np.setdiff1d(np.arange(count), validation)
@@ -63,7 +63,7 @@ def split(dataset: Dataset, calibration_samples: int) -> Splits:
         raise InputError(
             f"{dataset.name}: {calibration_samples} calibration samples are asked for, and {len(rest)} are there",
             "lower `samples` of `[calibration]` in the recipe, or add training samples",
-            code="too-few-samples",
+            code="set-too-small",
         )
     labels = dataset.y_train[rest] if is_classes(dataset.y_train) else None
     calibration = rest[sample(labels, len(rest), calibration_samples, _SPLIT_SEED + 1)]

@@ -129,7 +129,7 @@ def test_what_it_prints_is_no_output(capsys: pytest.CaptureFixture[str]) -> None
         ("return x, y, None, None", "function-result-invalid x_test"),
         ("return [np.zeros(2), np.zeros(3)], y, x, y", "function-result-invalid"),
         ("return np.array([None, 1]), y, x, y", "array-not-numbers"),
-        ("return x[:1]", "too-few-samples 1"),
+        ("return x[:1]", "set-too-small 1"),
         ("return dict(x=x, y=y[:3])", "counts-differ `x` 20 `y` 3"),
     ],
 )

@@ -296,7 +296,7 @@ def test_images_that_would_fill_the_memory(animals: Path, side: int) -> None:
 
 def test_one_image_is_too_few(tmp_path: Path) -> None:
     save(tmp_path / "0.png")
-    with raised("too-few-samples", "1"):
+    with raised("set-too-small", "1"):
         load_raw(str(tmp_path))
 
 

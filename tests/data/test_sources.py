@@ -209,8 +209,8 @@ Y = np.zeros(10, np.int64)
         ({"x/left": X, "x.left": X}, "array-names-clash `x` `left`"),
         ({"x": X, "y": Y[:9]}, "counts-differ `x` 10 `y` 9"),
         ({"x/a": X, "x/b": X[:9]}, "counts-differ a 10 9"),
-        ({"x": X[:1]}, "too-few-samples 1"),
-        ({"x": X[:0]}, "too-few-samples 0"),
+        ({"x": X[:1]}, "set-too-small 1"),
+        ({"x": X[:0]}, "set-too-small 0"),
         ({"x": np.array(5)}, "array-empty `x`"),
     ],
 )

@@ -34,12 +34,12 @@ def test_validation_does_not_depend_on_how_much_is_calibrated() -> None:
 
 @pytest.mark.parametrize("samples", [0, 541, 10_000])
 def test_impossible_calibration(samples: int) -> None:
-    with raised("too-few-samples", "`samples`", "540"):
+    with raised("set-too-small", "`samples`", "540"):
         split(numbered(600), samples)
 
 
 def test_too_little_data() -> None:
-    with raised("too-few-samples"):
+    with raised("set-too-small"):
         split(numbered(6), 1)
 
 

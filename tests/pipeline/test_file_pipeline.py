@@ -112,7 +112,7 @@ def test_what_cannot_be_compressed(tflite_file: Path, npz: Path, tmp_path: Path)
         compress(tiny_tflite(tmp_path / "int8.tflite"), str(npz), SMALL, out)
     with raised("nothing-to-export", ".tflite", "formats onnx"):
         compress(tflite_file, str(npz), Recipe("r", formats=("onnx",)), out)
-    with pytest.raises(InputError, match="takes samples of shape"):
+    with raised("shape-mismatch"):
         compress(vendor_onnx.external(tmp_path / "flat.onnx"), str(npz), SMALL, out)
     with raised("file-missing", "nothing.tflite"):
         compress(tmp_path / "nothing.tflite", str(npz), SMALL, out)

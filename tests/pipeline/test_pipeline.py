@@ -300,7 +300,7 @@ def test_models_that_do_not_fit_the_data(model_file: Path, learnable: Path, tmp_
         "x_test": np.tile(arrays["x_test"], (1, 1, 2, 1)),
     }
     np.savez(tmp_path / "wide.npz", **wide)
-    with pytest.raises(InputError, match=r"takes samples of shape \(6, 6, 1\), wide holds \(6, 12, 1\)"):
+    with raised("shape-mismatch", "(6, 6, 1)", "`wide`", "(6, 12, 1)"):
         compress(model_file, str(tmp_path / "wide.npz"), SMALL, tmp_path / "out")
     four = {**arrays, "y_train": np.arange(150) % 4}
     np.savez(tmp_path / "four.npz", **four)

@@ -11,7 +11,6 @@ from edgekit.data.dataset import build
 from edgekit.data.fitting import Port, fit, with_classes
 from edgekit.data.sources.holdout import choose
 from edgekit.data.split import split
-from edgekit.errors import InputError
 from edgekit.tasks.heads import chosen_kinds, find_head, settled
 from edgekit.tasks.labels import Coding
 from edgekit.tasks.metrics import decisions
@@ -114,7 +113,7 @@ def test_labels_become_classes_that_keep_their_names_and_shares() -> None:
     assert fitted.class_names == ("0", "1", "2")
     assert np.bincount(split(fitted, 20).y_validation).tolist() == [18, 1, 1]
     assert np.bincount(rare[choose(200, rare, "d")].astype(int)).tolist() == [36, 2, 2]
-    with pytest.raises(InputError, match="y_test holds labels that y_train does not: output y has 2 classes, -1 to 1"):
+    with raised("labels-do-not-fit", "`y_test`", "`y` has 2 classes", "-1 to 1"):
         fit(data(np.tile([-1, 1], 50), np.tile([0, 1], 50)), fitted.preprocessing, *ports, "m")
 
 

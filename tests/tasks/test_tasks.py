@@ -215,10 +215,10 @@ def test_two_inputs_and_two_outputs(tmp_path: Path, recipe: Recipe) -> None:
     if recipe is PLAIN:
         float32 = next(a for a in bundle.manifest.agreement if a.other.endswith("float32.tflite"))
         assert float32.max_abs < 1e-4
-        with pytest.raises(InputError, match="m has 2 inputs, d1 holds one array") as caught:
+        with raised("array-names-mismatch", "`m`", "2 inputs", "`d1`") as caught:
             compress(model, save(tmp_path / "d1.npz", table, y), PLAIN, tmp_path / "no")
         assert "x_train/zeta_image, x_train/alpha" in caught.value.hint
-        with pytest.raises(InputError, match="holds beta, zeta_image, m has the inputs zeta_image, alpha"):
+        with raised("array-names-mismatch", "beta, zeta_image", "zeta_image, alpha"):
             compress(model, save(tmp_path / "d2.npz", {"beta": table, "zeta_image": image}, y), PLAIN, tmp_path / "no")
 
 
@@ -261,8 +261,12 @@ def test_what_does_not_fit_is_said_with_the_next_step(tmp_path: Path) -> None:
     model = functional(inputs, layers.Dense(3, activation="softmax", name="kind")(inputs), tmp_path / "m.keras")
     for data, message, hint in (
         ((x, np.arange(ROWS) % 5), "d: the labels run from 0 to 4, output kind has 3 classes", "number the classes"),
-        (({"a": x, "b": x}, None), "d holds a, b, m has the input row", "give one array, x_train and x_test"),
-        ((x[:, :5], None), r"m takes samples of shape \(6,\), d holds \(5,\)", "check --data"),
+        (
+            ({"a": x, "b": x}, None),
+            "data `d` hold a, b, model `m` has the input row",
+            "give one array, x_train and x_test",
+        ),
+        ((x[:, :5], None), r"model `m` takes samples of shape \(6,\), data `d` hold \(5,\)", "check --data"),
     ):
         with pytest.raises(InputError, match=message) as caught:
             compress(model, save(tmp_path / "d.npz", *data), PLAIN, tmp_path / "out")

@@ -62,7 +62,7 @@ def choose(count: int, labels: Part | None, source: str, share: float = TEST_SHA
         raise InputError(
             f"{source}: {count} samples are too few to hold out a test part",
             "add samples, or a test part",
-            code="too-few-samples",
+            code="set-too-small",
         )
     if isinstance(labels, np.ndarray) and labels.dtype.kind in "uibf" and labels.size == count:
         flat = np.asarray(labels).reshape(count, 1)
