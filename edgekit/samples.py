@@ -75,6 +75,8 @@ class NamedArrays:
 
 Inputs = Any
 """What a model is called with: an array, or a tuple of arrays in the order of its inputs."""
+Outputs = Any
+"""What a model returns for samples: an array, or a list of arrays in the order of its outputs."""
 Samples = Array | Rows | NamedArrays
 """Stored samples or labels: one array (an `np.ndarray`, an `np.memmap` or `Rows`), or one for each input or output."""
 ModelInputs = Array | tuple[Array, ...]

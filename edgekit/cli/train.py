@@ -10,11 +10,14 @@ import typer
 from edgekit.cli.options import DATA_HELP
 from edgekit.cli.output import asked, progress, show_json
 from edgekit.cli.terminal import show
+from edgekit.models.reference.reference import REFERENCE, summaries
 from edgekit.text.printable import visible
 
 NAME = "train"
-HELP = """Train a reference model: digits-cnn, mnist-cnn, cifar10-cnn, resnet8 or ds-cnn.
+HELP = f"""Train a reference model.
 
+\b
+{summaries()}
 Writes FILE.keras and FILE.keras.json (preprocessing, class names, history). The epoch with the best validation
 accuracy is kept; the test part of the data is not read."""
 EXAMPLES = (
@@ -31,7 +34,7 @@ PANELS = {
 
 
 def command(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="digits-cnn, mnist-cnn, cifar10-cnn, resnet8, ds-cnn")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help=", ".join(REFERENCE))],
     data: Annotated[str, typer.Option("--data", help=DATA_HELP)],
     out: Annotated[Path, typer.Option("--out", "-o", help="The .keras file to write.")],
     epochs: Annotated[

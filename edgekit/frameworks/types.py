@@ -6,6 +6,7 @@ framework's. What edgekit makes of such a value and passes on between rooms has 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 Framework = Any
@@ -18,7 +19,9 @@ KerasNode = Any
 """One call of a layer in a functional model."""
 KerasClass = Any
 """A class of Keras: of layers, of models, of regularizers."""
-KerasConfig = dict[str, Any]
+ConfigValue = Any
+"""A value inside a configuration of Keras: numbers, texts, lists and tables of them."""
+KerasConfig = dict[str, ConfigValue]
 """What `get_config` returns, or a file stores: the keys are those of the class."""
 KerasObject = Any
 """Anything that Keras makes of a configuration: an optimizer, a loss, an initializer, a callback."""
@@ -26,6 +29,12 @@ Tensor = Any
 """A tensor, with values or symbolic, of TensorFlow or Keras."""
 Tensors = Any
 """Tensors in the structure that a model takes or returns: one, or a tuple, list or dictionary of them."""
+TensorSpec = Any
+"""The name, shape and dtype of a tensor: TensorFlow's `TensorSpec`, or an object with the same attributes."""
+TensorFunction = Callable[[list[Tensor]], list[Tensor]]
+"""A model as a function: of a list of inputs, returns a list of outputs."""
+Operation = Any
+"""An operation of a TensorFlow graph."""
 Variable = Any
 """A variable of TensorFlow or Keras: a weight."""
 Function = Any
@@ -36,3 +45,9 @@ Message = Any
 """A protocol buffer of TensorFlow: a graph, a node, the description of a SavedModel."""
 Hdf5Group = Any
 """A file of h5py, or a group or data set in it."""
+Method = Callable[..., Any]
+"""A method of a framework that edgekit replaces for a while."""
+Arguments = tuple[Any, ...]
+"""Arguments of such a method, by place."""
+Keywords = dict[str, Any]
+"""Arguments of such a method, by name."""

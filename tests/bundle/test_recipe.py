@@ -125,8 +125,8 @@ def test_missing_and_binary_recipe_files(tmp_path: Path) -> None:
         (StageSpec("finetune", {"epoch": 1}), "no option `epoch`", "`epochs`"),
         (StageSpec("finetune", {"epochs": "3"}), r'\.epochs is "3", expected int', ""),
         (StageSpec("finetune", {"epochs": True}), r"\.epochs is true, expected int", ""),
-        (StageSpec("finetune", {"epochs": 0}), "at least 1", ""),
-        (StageSpec("finetune", {"schedule": "cosin"}), "unknown schedule", "cosine"),
+        (StageSpec("finetune", {"epochs": 0}), "epochs=0", ""),
+        (StageSpec("finetune", {"schedule": "cosin"}), "schedule=cosin`: expected one of constant, cosine", ""),
     ],
 )
 def test_bad_stages(spec: StageSpec, message: str, hint: str) -> None:

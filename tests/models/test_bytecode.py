@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.errors import InputError
 from edgekit.frameworks.tensorflow import keras3, tf_keras
 from edgekit.models.files import bytecode
 from edgekit.models.files.bytecode import foreign_python, versions
 from edgekit.models.files.loader import load_model
 from tests.support.heard import Heard
+from tests.support.raised import raised
 
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 SCALE = 3
@@ -107,7 +107,5 @@ def test_a_file_of_another_python_is_refused_by_its_name(
     keras.Sequential([keras.Input((4,)), double, keras.layers.Dense(2)]).save(str(tmp_path / f"m{suffix}"))
     load_model(tmp_path / f"m{suffix}", allow_unsafe=True, progress=Heard())
     monkeypatch.setattr(bytecode, "versions", lambda _: ("3.8", "3.9", "3.10"))
-    with pytest.raises(InputError) as caught:
+    with raised("lambda-of-other-python", "3.8 to 3.10", "run edgekit with Python 3.8 to 3.10"):
         load_model(tmp_path / f"m{suffix}", allow_unsafe=True, progress=Heard())
-    assert "written by Python 3.8 to 3.10, and this is Python" in caught.value.message
-    assert "run edgekit under Python 3.8 to 3.10" in caught.value.hint

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.errors import InputError
 from edgekit.models.files.custom import register
+from tests.support.raised import raised
 
 pytestmark = pytest.mark.tensorflow
 
@@ -101,17 +101,17 @@ def test_own_layers_of_both_generations(keras: str, trainable: bool, tmp_path: P
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("no_colon", "names no module and object"),
-        (":Layer", "names no module and object"),
-        ("module:", "names no module and object"),
-        ("edgekit_has_no_such_module:Layer", "there is no module `edgekit_has_no_such_module`"),
-        ("json.nowhere:Layer", "there is no module `json.nowhere`"),
-        ("missing.py:Layer", "there is no file missing.py"),
+        ("no_colon", "expected a module and a name"),
+        (":Layer", "expected a module and a name"),
+        ("module:", "expected a module and a name"),
+        ("edgekit_has_no_such_module:Layer", "no module `edgekit_has_no_such_module`"),
+        ("json.nowhere:Layer", "no module `json.nowhere`"),
+        ("missing.py:Layer", "missing.py"),
         ("json:Layer", "`json` has no `Layer`"),
-        ("math:pi", "`pi` is a float, not a class or a function"),
-        ("broken.py:Layer", "importing `broken.py` fails: SyntaxError"),
-        ("raising.py:Layer", "importing `raising.py` fails: RuntimeError: no"),
-        ("needs.py:Layer", "`needs.py` needs the module `edgekit_has_no_such_module`, which is missing"),
+        ("math:pi", "`pi` is a float"),
+        ("broken.py:Layer", "SyntaxError"),
+        ("raising.py:Layer", "RuntimeError: no"),
+        ("needs.py:Layer", "`edgekit_has_no_such_module`"),
     ],
 )
 def test_what_cannot_be_imported(text: str, what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,10 +120,8 @@ def test_what_cannot_be_imported(text: str, what: str, tmp_path: Path, monkeypat
     (tmp_path / "broken.py").write_text("def")
     (tmp_path / "raising.py").write_text("raise RuntimeError('no')")
     (tmp_path / "needs.py").write_text("import edgekit_has_no_such_module")
-    with pytest.raises(InputError) as caught:
+    with raised("custom-invalid", f"`--custom {text}`", what):
         register([text])
-    assert caught.value.message.startswith(f"--custom {text}: ")
-    assert what in caught.value.message
 
 
 def test_nothing_to_register() -> None:

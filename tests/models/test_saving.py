@@ -13,6 +13,7 @@ from edgekit.frameworks.tensorflow import keras3, tf_keras
 from edgekit.models.files.saving import ModelCard, card_path, read_card, save_keras3, save_model
 from edgekit.progress import SILENT
 from edgekit.tasks.preprocessing import Preprocessing
+from tests.support.raised import raised
 
 CARD = ModelCard(Preprocessing(1 / 255), ("cat", "dog"), [{"step": "train", "seed": 3}])
 
@@ -57,7 +58,7 @@ def test_a_model_without_a_card(path: Path) -> None:
 
 def test_a_card_of_another_version_of_the_model(path: Path) -> None:
     path.write_bytes(b"trained again elsewhere")
-    with pytest.raises(InputError, match=r"describes another version of m\.keras") as caught:
+    with raised("card-of-other-model", "m.keras") as caught:
         read_card(path)
     assert "--scale" in caught.value.hint
 

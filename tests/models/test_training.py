@@ -8,7 +8,6 @@ import pytest
 
 from edgekit.data.dataset import Dataset, build
 from edgekit.data.split import split
-from edgekit.errors import InputError
 from edgekit.frameworks.tensorflow import seed_everything, tf_keras
 from edgekit.models.reference import reference
 from edgekit.models.training.augment import augmentation
@@ -16,6 +15,7 @@ from edgekit.models.training.losses import right
 from edgekit.models.training.training import TrainConfig, train
 from edgekit.progress import SILENT
 from edgekit.tasks.task import Head
+from tests.support.raised import raised
 
 pytestmark = pytest.mark.tensorflow
 
@@ -106,7 +106,7 @@ def test_same_seed_same_weights(rows: Dataset, augment: str) -> None:
     [{"epochs": 0}, {"batch_size": 0}, {"learning_rate": 0.0}, {"learning_rate": float("nan")}, {"schedule": "step"}],
 )
 def test_impossible_configurations(fields: dict[str, Any]) -> None:
-    with pytest.raises(InputError):
+    with raised("training-option-invalid", *fields):
         TrainConfig(**{"epochs": 1, **fields})
 
 
@@ -129,11 +129,15 @@ def test_width_scales_every_reference_model(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "width", "message"),
-    [((10,), 1, "takes images"), ((3, 3, 1), 1, "cannot take"), ((28, 28, 1), 0, "width")],
+    ("shape", "width", "expected"),
+    [
+        ((10,), 1, ("reference-model-unfit", "(10,)")),
+        ((3, 3, 1), 1, ("reference-model-unfit", "(3, 3, 1)")),
+        ((28, 28, 1), 0, ("training-option-invalid", "--width 0")),
+    ],
 )
-def test_reference_models_refuse(shape: tuple[int, ...], width: float, message: str) -> None:
-    with pytest.raises(InputError, match=message):
+def test_reference_models_refuse(shape: tuple[int, ...], width: float, expected: tuple[str, ...]) -> None:
+    with raised(*expected):
         reference.build("mnist-cnn", shape, 10, width)
 
 
@@ -149,9 +153,9 @@ def test_flip_crop_shifts_and_mirrors() -> None:
 
 
 def test_augmentations_refuse() -> None:
-    with pytest.raises(InputError, match="unknown augmentation"):
+    with raised("training-option-invalid"):
         TrainConfig(1, augment="cutmix")
-    with pytest.raises(InputError, match="for images"):
+    with raised("training-option-invalid"):
         augmentation("flip", (10,))
 
 

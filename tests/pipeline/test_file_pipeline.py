@@ -108,7 +108,7 @@ def test_training_recipes_are_refused_before_any_work(tflite_file: Path, onnx_fi
 
 def test_what_cannot_be_compressed(tflite_file: Path, npz: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    with pytest.raises(InputError, match="is int8 already: nothing to compress"):
+    with raised("already-quantized", "int8"):
         compress(tiny_tflite(tmp_path / "int8.tflite"), str(npz), SMALL, out)
     with raised("nothing-to-export", ".tflite", "formats onnx"):
         compress(tflite_file, str(npz), Recipe("r", formats=("onnx",)), out)

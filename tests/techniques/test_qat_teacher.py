@@ -70,11 +70,11 @@ def test_expectations() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"alpha": -0.1}, "alpha -0.1"),
-        ({"alpha": 1.5}, "alpha 1.5"),
-        ({"alpha": float("nan")}, "alpha nan"),
-        ({"alpha": 0.5, "temperature": 0.0}, "temperature 0.0"),
-        ({"alpha": 0.5, "temperature": float("inf")}, "temperature inf"),
+        ({"alpha": -0.1}, "alpha=-0.1"),
+        ({"alpha": 1.5}, "alpha=1.5"),
+        ({"alpha": float("nan")}, "alpha=nan"),
+        ({"alpha": 0.5, "temperature": 0.0}, "temperature=0.0"),
+        ({"alpha": 0.5, "temperature": float("inf")}, "temperature=inf"),
         ({"alpha": 0.5, "teacher": "resnet8"}, "unknown teacher `resnet8`"),
         ({"teacher": "original"}, "never asked"),
     ],

@@ -11,23 +11,21 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from edgekit.errors import InputError
 from edgekit.files.temporary import temporary_folder
 from edgekit.frameworks.tensorflow import keras3, tf_keras
+from edgekit.frameworks.types import Hdf5Group, KerasConfig, KerasModel
 from edgekit.models.files.early_keras import is_early, load_early
 from edgekit.models.files.gate.archive import extract
 from edgekit.models.files.gate.budget import budget, check_inputs, reason_of
 from edgekit.models.files.gate.configuration import plain_values
 from edgekit.models.files.gate.hdf5 import Untrusted, check_hdf5
 from edgekit.models.files.gate.precision import FLOAT32, HALF, in_float32
-from edgekit.models.files.keras_file import WEIGHTS, KerasFile, open_hdf5
-
-COPY_AGAIN = "copy or save the model again"
+from edgekit.models.files.keras_file import COPY_AGAIN, WEIGHTS, KerasFile, open_hdf5
 
 
-def build(file: KerasFile, config: dict[str, Any]) -> Any:
+def build(file: KerasFile, config: KerasConfig) -> KerasModel:
     """Make the model and read its weights.
 
     Args:
@@ -56,7 +54,7 @@ def build(file: KerasFile, config: dict[str, Any]) -> Any:
     return model
 
 
-def made_of(config: dict[str, Any], stored: int, path: Path) -> Any:
+def made_of(config: KerasConfig, stored: int, path: Path) -> KerasModel:
     """Make the Keras 2 model that a SavedModel describes, without weights.
 
     Args:
@@ -72,7 +70,7 @@ def made_of(config: dict[str, Any], stored: int, path: Path) -> Any:
         return tf_keras().models.model_from_config(plain_values(config))
 
 
-def _make(file: KerasFile, config: dict[str, Any]) -> Any:
+def _make(file: KerasFile, config: KerasConfig) -> KerasModel:
     """Make the model, without weights, from a configuration of the kind that the container holds."""
     if file.container == "zip":
         keras = keras3() if file.generation == 3 else tf_keras()
@@ -89,7 +87,7 @@ def _make(file: KerasFile, config: dict[str, Any]) -> Any:
         )
 
 
-def _load_legacy(file: KerasFile, group: Any, model: Any) -> None:
+def _load_legacy(file: KerasFile, group: Hdf5Group, model: KerasModel) -> None:
     """Read the weights of an `.h5` file from its open group."""
     if file.generation == 2:
         tf_keras().src.saving.legacy.hdf5_format.load_weights_from_hdf5_group(group, model)
@@ -101,7 +99,7 @@ def _load_legacy(file: KerasFile, group: Any, model: Any) -> None:
 
 @contextmanager
 def _weights(file: KerasFile) -> Iterator[tuple[Path, int]]:
-    """Lend the weights of a `.keras` file as a file of their own, and say how many bytes they are."""
+    """Lend the weights of a `.keras` file as a file of their own, with their number of bytes."""
     with temporary_folder("load") as folder:
         path = folder / WEIGHTS
         try:
@@ -110,16 +108,18 @@ def _weights(file: KerasFile) -> Iterator[tuple[Path, int]]:
             with open_hdf5(path) as opened:
                 stored = _checked(opened, file.path)
         except (zipfile.BadZipFile, EOFError, OSError, RuntimeError, ValueError, KeyError, zlib.error) as error:
-            raise InputError(f"{file.path}: its {WEIGHTS} is damaged: {error}", COPY_AGAIN) from error
+            raise InputError(
+                f"{file.path}: its `{WEIGHTS}` is damaged: {error}", COPY_AGAIN, code="file-damaged"
+            ) from error
         yield path, stored
 
 
-def _checked(opened: Any, path: Path) -> int:
+def _checked(opened: Hdf5Group, path: Path) -> int:
     """Return the bytes of weights in an HDF5 file; `path` is for messages."""
     try:
         return check_hdf5(opened, Path(opened.filename).stat().st_size)
     except Untrusted as error:
-        raise InputError(f"{path}: its weights are not loaded: {error}", COPY_AGAIN) from error
+        raise InputError(f"{path}: its weights are not loaded: {error}", COPY_AGAIN, code="file-suspicious") from error
 
 
 @contextmanager
@@ -129,15 +129,19 @@ def _within(path: Path, stored: int) -> Iterator[None]:
         with budget(stored):
             yield
     except MemoryError as error:
-        raise InputError(f"{path}: the model needs more memory than this machine has") from error
+        raise InputError(
+            f"{path}: the model needs more memory than this machine has",
+            "use a machine with more memory",
+            code="model-larger-than-memory",
+        ) from error
     except Exception as error:
         why = reason_of(error)
         if why:
-            raise InputError(f"{path}: the model is not built: {why}", COPY_AGAIN) from error
+            raise InputError(f"{path}: the model is not built: {why}", COPY_AGAIN, code="file-suspicious") from error
         raise
 
 
-def check_size(model: Any, path: Path) -> None:
+def check_size(model: KerasModel, path: Path) -> None:
     """Refuse a built model of which one sample would not fit into memory.
 
     Raises:
@@ -147,7 +151,7 @@ def check_size(model: Any, path: Path) -> None:
         check_inputs(model)
 
 
-def remade(model: Any) -> Any:
+def remade(model: KerasModel) -> KerasModel:
     """Make a model that Keras loaded by itself again, so that it computes in float32; weights stay.
 
     Raises:

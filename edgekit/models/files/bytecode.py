@@ -12,7 +12,8 @@ import binascii
 import struct
 import sys
 from collections.abc import Iterator, Mapping
-from typing import Any
+
+from edgekit.frameworks.types import ConfigValue
 
 _CODE, _BYTES = (0x63, 0xE3), (0x73, 0xF3)
 """Of marshal: a code object, and a string of bytes; with and without the mark of what is referred to later."""
@@ -26,7 +27,7 @@ _PLACES: Mapping[str, Mapping[int, int]] = {
 """Of each version: instruction -> empty places behind it."""
 
 
-def foreign_python(config: Any) -> str:
+def foreign_python(config: ConfigValue) -> str:
     """Return which Python wrote the bytecode in a model's configuration, in words; empty if this one could have."""
     here = f"{sys.version_info.major}.{sys.version_info.minor}"
     for text in _codes(config):
@@ -73,7 +74,7 @@ def _fits(body: bytes, places: Mapping[int, int]) -> bool:
     return at == len(body)
 
 
-def _codes(value: Any) -> Iterator[str]:
+def _codes(value: ConfigValue) -> Iterator[str]:
     """Yield the texts in a configuration that stand for bytecode."""
     if isinstance(value, list):
         for item in value:

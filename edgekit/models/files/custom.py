@@ -7,11 +7,11 @@ import inspect
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from edgekit.errors import InputError
 from edgekit.files.own_code import importable, module_of_file
 from edgekit.frameworks.tensorflow import keras3, tf_keras
+from edgekit.frameworks.types import KerasObject
 
 FORM = "write it as --custom package.module:NAME or --custom path/to/file.py:NAME"
 
@@ -26,9 +26,9 @@ def register(custom: Sequence[str]) -> None:
         InputError: a module that cannot be imported, a name that is not in it, or that is no class or function.
     """
     for text in custom:
-        name, found = _find(text)
+        name, item = _find(text)
         for keras in (tf_keras(), keras3()):
-            keras.saving.get_custom_objects()[name] = found
+            keras.saving.get_custom_objects()[name] = item
 
 
 def register_packaged(kinds: Sequence[str]) -> None:
@@ -44,30 +44,36 @@ def register_packaged(kinds: Sequence[str]) -> None:
                 known[kind] = known[kind.rpartition(">")[2]]
 
 
-def _find(text: str) -> tuple[str, Any]:
+def _find(text: str) -> tuple[str, KerasObject]:
     place, _, name = text.rpartition(":")
     if not place or not name:
-        raise InputError(f"--custom {text}: names no module and object", FORM)
+        raise _invalid(text, "expected a module and a name in it", FORM)
     tf_keras()  # before the user's module imports TensorFlow
     module = _module(place, text)
     if not hasattr(module, name):
-        raise InputError(f"--custom {text}: `{place}` has no `{name}`", FORM)
-    found = getattr(module, name)
-    if not inspect.isclass(found) and not inspect.isfunction(found):
-        raise InputError(f"--custom {text}: `{name}` is a {type(found).__name__}, not a class or a function")
-    return name, found
+        raise _invalid(text, f"`{place}` has no `{name}`", FORM)
+    item = getattr(module, name)
+    if not inspect.isclass(item) and not inspect.isfunction(item):
+        raise _invalid(text, f"`{name}` is a {type(item).__name__}, expected a class or a function", FORM)
+    return name, item
 
 
 def _module(place: str, text: str) -> ModuleType:
     from_file, path = place.endswith(".py") or "/" in place, Path(place).expanduser()
     if from_file and not path.is_file():
-        raise InputError(f"--custom {text}: there is no file {path}", FORM)
+        raise _invalid(text, f"no such file {path}", FORM)
     try:
         with importable(place):
             return module_of_file(path, path.stem) if from_file else importlib.import_module(place)
     except ModuleNotFoundError as error:
         if error.name and (place == error.name or place.startswith(f"{error.name}.")):
-            raise InputError(f"--custom {text}: there is no module `{place}`", FORM) from error
-        raise InputError(f"--custom {text}: `{place}` needs the module `{error.name}`, which is missing") from error
+            raise _invalid(text, f"no module `{place}`", FORM) from error
+        hint = "install it in the environment of edgekit"
+        raise _invalid(text, f"`{place}` imports `{error.name}`, which is not installed", hint) from error
     except Exception as error:  # the user's code
-        raise InputError(f"--custom {text}: importing `{place}` fails: {type(error).__name__}: {error}") from error
+        why = f"importing `{place}` fails: {type(error).__name__}: {error}"
+        raise _invalid(text, why, f"try `python -c 'import {place}'` first") from error
+
+
+def _invalid(text: str, why: str, hint: str) -> InputError:
+    return InputError(f"`--custom {text}`: {why}", hint, code="custom-invalid")

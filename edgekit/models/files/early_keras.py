@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 from edgekit.errors import InputError
 from edgekit.frameworks.tensorflow import tf_keras
+from edgekit.frameworks.types import Hdf5Group, KerasConfig, KerasLayer, KerasModel, KerasObject
 from edgekit.models.files.gate.configuration import plain_values
 from edgekit.models.files.keras_file import KerasFile, open_hdf5
 
@@ -26,7 +26,7 @@ def is_early(weights: Path, generation: int) -> bool:
         return generation == 2 and LAYERS in file
 
 
-def load_early(file: KerasFile, config: dict[str, Any], weights: Path) -> Any:
+def load_early(file: KerasFile, config: KerasConfig, weights: Path) -> KerasModel:
     """Build the tf_keras model and read its weights.
 
     Args:
@@ -50,7 +50,11 @@ def load_early(file: KerasFile, config: dict[str, Any], weights: Path) -> Any:
         reader.read(model, opened)
     missing = [variable.name for variable in model.weights if id(variable) not in reader.found]
     if missing:
-        raise InputError(f"{file.path}: holds no values for {', '.join(missing[:5])}", "save the model again")
+        raise InputError(
+            f"{file.path}: holds no values for {', '.join(f'`{name}`' for name in missing[:5])}",
+            "save the model again",
+            code="model-incomplete",
+        )
     return model
 
 
@@ -65,7 +69,7 @@ class _Reader:
         self.found: set[int] = set()
         self._file = file
 
-    def read(self, layer: Any, group: Any) -> None:
+    def read(self, layer: KerasLayer, group: Hdf5Group) -> None:
         """Read the variables of a layer, and of the layers inside it.
 
         Args:
@@ -77,7 +81,11 @@ class _Reader:
             try:
                 layer.load_own_variables(own)
             except (ValueError, KeyError) as error:
-                raise InputError(f"{self._file.path}: the weights of {layer.name} do not fit it: {error}") from error
+                raise InputError(
+                    f"{self._file.path}: the weights of layer `{layer.name}` do not fit it: {error}",
+                    "save the model again",
+                    code="file-damaged",
+                ) from error
             self.found.update(map(id, layer._trainable_weights + layer._non_trainable_weights))
         for name in group:
             inside = getattr(layer, name, None) if name in dir(layer) else None
@@ -86,7 +94,7 @@ class _Reader:
             elif isinstance(inside, (list, tuple, dict)):
                 self._read_all(inside, group[name])
 
-    def _read_all(self, container: Any, group: Any) -> None:
+    def _read_all(self, container: KerasObject, group: Hdf5Group) -> None:
         items = [
             item
             for item in (container.values() if isinstance(container, dict) else container)
@@ -100,7 +108,7 @@ class _Reader:
                 self.read(item, group[name])
 
 
-def _numbered(layers: list[Any]) -> dict[str, Any]:
+def _numbered(layers: list[KerasLayer]) -> dict[str, KerasLayer]:
     """Return layers by what Keras calls them in its files: `conv2d`, `conv2d_1`."""
     counts: dict[str, int] = {}
     named = {}

@@ -1,4 +1,4 @@
-"""A float `.tflite` or `.onnx` file as a model that can be asked, as far as the pipeline asks models."""
+"""A float `.tflite` or `.onnx` file as a model, with what the pipeline needs of models."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -20,7 +19,7 @@ from edgekit.formats.source import MAX_END_BYTES
 from edgekit.formats.steps import Step
 from edgekit.measuring.child_runner import FileRunner, try_out
 from edgekit.measuring.ports import SCALES, specs, unscaled
-from edgekit.samples import Array
+from edgekit.samples import Array, Outputs
 
 SUFFIXES = (".tflite", ".lite", ".onnx")
 _QUANTIZED_OPERATORS = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinear", "QGemm", "QAttention")
@@ -62,7 +61,7 @@ class FileModel:
     Args:
         path: the `.tflite` or `.onnx` file.
         kept: what owns the file, where that is a temporary one.
-        info: what `inspect_file` says of it, where that is known already.
+        info: what `inspect_file` returns for it, where that is known already.
 
     Attributes:
         path: the file.
@@ -87,13 +86,17 @@ class FileModel:
         self._companions = passed.companions
         _refuse_quantized(info)
         if lacking := unscaled("input", specs(info.inputs)) or unscaled("output", specs(info.outputs)):
-            raise InputError(f"{path}: {lacking}", SCALES)
+            raise InputError(f"{path}: {lacking}", SCALES, code="scale-unknown")
         computing_only(path, passed)
         self.inputs = [_input(path, tensor) for tensor in info.inputs]
         self._declared = info.outputs
         self.outputs = [_output(path, tensor) for tensor in info.outputs]
         if not self.inputs or not self.outputs:
-            raise InputError(f"{path}: the model has no {'outputs' if self.inputs else 'inputs'}: nothing to compress")
+            raise InputError(
+                f"{path}: the model has no {'outputs' if self.inputs else 'inputs'}: nothing to compress",
+                "export the model again",
+                code="nothing-to-compress",
+            )
         self.input_names = [tensor.name for tensor in self.inputs]
         self.output_names = [tensor.name for tensor in self.outputs]
         self._parameters, self.macs = info.parameters, info.macs
@@ -119,13 +122,13 @@ class FileModel:
         shapes = [[1, *(size or 1 for size in tensor.shape[1:])] for tensor in self.inputs]
         try_out(self.path, self.format, shapes, self._companions)
         if any(tensor.shape[:1] == (-1,) for tensor in self._declared):
-            found = self._runner.run([np.zeros(s, t.dtype) for s, t in zip(shapes, self.inputs, strict=True)])
+            outputs = self._runner.run([np.zeros(s, t.dtype) for s, t in zip(shapes, self.inputs, strict=True)])
             self.outputs = [
                 _with_batch(tensor, tuple(None if size == -1 else size for size in declared.shape), array.ndim)
-                for tensor, declared, array in zip(self.outputs, self._declared, found, strict=True)
+                for tensor, declared, array in zip(self.outputs, self._declared, outputs, strict=True)
             ]
 
-    def predict(self, x: Array | Sequence[Array], verbose: int = 0) -> Any:
+    def predict(self, x: Array | Sequence[Array], verbose: int = 0) -> Outputs:
         """Return the outputs for a batch.
 
         Args:
@@ -143,32 +146,40 @@ class FileModel:
         )
         self._check(arrays)
         cast = [a.astype(tensor.dtype, copy=False) for a, tensor in zip(arrays, self.inputs, strict=True)]
-        columns = self._runner.run(cast)
-        return columns[0] if len(columns) == 1 else columns
+        outputs = self._runner.run(cast)
+        return outputs[0] if len(outputs) == 1 else outputs
 
     def _check(self, arrays: Sequence[Array]) -> None:
         if len(arrays) != len(self.inputs):
-            raise InputError(f"{self.path}: takes {len(self.inputs)} inputs, {len(arrays)} arrays were given")
+            raise InputError(
+                f"{self.path}: expected {len(self.inputs)} arrays, one an input, not {len(arrays)}",
+                f"its inputs are: {', '.join(self.input_names)}",
+                code="samples-do-not-fit",
+            )
         for array, tensor in zip(arrays, self.inputs, strict=True):
             if array.shape[1:] != tensor.shape[1:] or not len(array) or len(array) != len(arrays[0]):
                 raise InputError(
-                    f"{self.path}: input `{tensor.name}` takes samples of shape {tensor.shape[1:]}, "
-                    f"an array of shape {array.shape} was given"
+                    f"{self.path}: input `{tensor.name}` takes samples of shape {tensor.shape[1:]}, not an array of "
+                    f"shape {array.shape}",
+                    "give every input the same number of samples, in its shape",
+                    code="samples-do-not-fit",
                 )
 
 
 def _input(path: Path, tensor: TensorInfo) -> FileTensor:
     if tensor.dtype not in _NUMBERS:
         raise InputError(
-            f"{path}: input `{tensor.name}` takes {tensor.dtype}, not numbers",
+            f"{path}: input `{tensor.name}` takes `{tensor.dtype}`, expected numbers",
             "export the part of the model behind it, with numbers as inputs",
+            code="input-unsupported",
         )
     if not tensor.shape or tensor.shape[0] not in (-1, 1) or -1 in tensor.shape[1:]:
         sizes = "×".join("?" if size == -1 else str(size) for size in tensor.shape) or "no axis"
         raise InputError(
-            f"{path}: input `{tensor.name}` has the shape {sizes}: edgekit compresses files with a batch of 1, or a "
-            "dynamic one, and fixed sizes otherwise",
+            f"{path}: input `{tensor.name}` has the shape {sizes}, expected a batch of 1 or a dynamic one, and fixed "
+            "sizes behind it",
             "export the model again with such a shape",
+            code="input-unsupported",
         )
     _check_size(path, "input", tensor)
     return FileTensor(tensor.name, (None, *tensor.shape[1:]), tensor.dtype)
@@ -180,15 +191,17 @@ def _check_size(path: Path, side: str, tensor: TensorInfo) -> None:
         sizes = "×".join("?" if size == -1 else str(size) for size in tensor.shape)
         raise InputError(
             f"{path}: {side} `{tensor.name}` of {sizes} {tensor.dtype} would take more than {MAX_END_BYTES >> 30} GiB",
-            "is the file damaged? export it again",
+            "check that the file is not damaged, and export it again",
+            code="model-too-large",
         )
 
 
 def _output(path: Path, tensor: TensorInfo) -> FileTensor:
     if tensor.dtype not in _NUMBERS:
         raise InputError(
-            f"{path}: output `{tensor.name}` is {tensor.dtype}, not a tensor of numbers",
-            "export the model without its last operator (for scikit-learn: with zipmap=False)",
+            f"{path}: output `{tensor.name}` is `{tensor.dtype}`, expected a tensor of numbers",
+            "export the model without its last operator (for scikit-learn: with `zipmap=False`)",
+            code="output-unsupported",
         )
     _check_size(path, "output", tensor)
     sizes = tuple(None if size == -1 else size for size in tensor.shape)
@@ -205,8 +218,9 @@ def _refuse_quantized(info: FileInfo) -> None:
     kind = quantized_as(info)
     if kind:
         raise InputError(
-            f"{info.path}: is {kind} already: nothing to compress",
-            f"measure it with: edgekit bench {shlex.quote(str(info.path))}",
+            f"{info.path}: is already {kind}, expected a float model",
+            f"give the float model; measure this file with `edgekit bench {shlex.quote(str(info.path))}`",
+            code="already-quantized",
         )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from edgekit.formats.steps import Step, arithmetic, follow, normalising, reverses
 from edgekit.frameworks.tensorflow import quiet, tensorflow
+from edgekit.frameworks.types import Operation, Tensor, TensorFunction, TensorSpec
+from edgekit.samples import Array
 
 _ARITHMETIC = {
     **{"Add": "add", "AddV2": "add", "BiasAdd": "add", "Sub": "subtract", "Mul": "multiply"},
@@ -22,7 +23,7 @@ _WEIGHTS = ("Conv2D", "Conv3D", "DepthwiseConv2dNative", "MatMul", "BatchMatMulV
 _SOURCES = ("Const", "Shape")
 
 
-def leading(call: Callable[[list[Any]], list[Any]], inputs: Sequence[Any]) -> list[list[Step]]:
+def leading(call: TensorFunction, inputs: Sequence[TensorSpec]) -> list[list[Step]]:
     """Return the first operations behind every input; empty lists where the graph cannot be had.
 
     Args:
@@ -39,16 +40,16 @@ def leading(call: Callable[[list[Any]], list[Any]], inputs: Sequence[Any]) -> li
     except Exception:  # a graph that cannot be frozen tells nothing, and is not needed
         return [[] for _ in inputs]
 
-    def users(tensor: Any) -> list[Any]:
+    def users(tensor: Tensor) -> list[Operation]:
         return [operation for operation in tensor.consumers() if operation.type not in _SOURCES]
 
-    def step(operation: Any, tensor: Any) -> tuple[Step, Any]:
+    def step(operation: Operation, tensor: Tensor) -> tuple[Step, Tensor]:
         return _step(operation, tensor), operation.outputs[0] if operation.outputs else None
 
     return [follow(tensor, users, step) for tensor in frozen.inputs[: len(inputs)]]
 
 
-def _step(operation: Any, tensor: Any) -> Step:
+def _step(operation: Operation, tensor: Tensor) -> Step:
     name, operands = operation.type, list(operation.inputs)
     others = [_constant(other) for other in operands if other is not tensor]
     if name in _ARITHMETIC and len(others) == 1 and others[0] is not None and others[0].dtype.kind == "f":
@@ -69,7 +70,7 @@ def _step(operation: Any, tensor: Any) -> Step:
     return Step("neutral" if name in _NEUTRAL else "other", name)
 
 
-def _constant(tensor: Any) -> Any:
+def _constant(tensor: Tensor) -> Array | None:
     """Return the value of a constant, also behind operations that hand it on."""
     for _ in range(4):
         if tensor.op.type not in ("Identity", "Cast", "ReadVariableOp", "Reshape"):

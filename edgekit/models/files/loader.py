@@ -9,12 +9,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from edgekit.errors import ConversionError, InputError
 from edgekit.files.temporary import temporary_folder
 from edgekit.files.whole import sha256
 from edgekit.frameworks.tensorflow import keras3, tf_keras
+from edgekit.frameworks.types import KerasConfig, KerasModel
 from edgekit.models.bridge.forward import bridge
 from edgekit.models.bridge.graph import reason
 from edgekit.models.files.building import build, check_size, remade
@@ -30,11 +30,12 @@ from edgekit.models.files.saved_model import digest, is_saved_model, load_keras,
 from edgekit.models.files.structure import flattened
 from edgekit.models.files.wrappers import unwrapped, wrapper_scope
 from edgekit.progress import Progress
+from edgekit.schema.types import JsonObject
 
 GRAPH_MODELS = ("Sequential", "Functional", "Model")
 TFMOT = ("tensorflow_model_optimization", "Quantize", "Default8Bit", "DefaultNBit", "ClusterPreserve", "PrunePreserve")
-REWRITE = "give its class with --custom module:NAME, or rewrite it with Sequential or the functional API"
-REPLACE = "give them with --custom module:NAME, or replace them by what Keras has"
+REWRITE = "give its class with `--custom module:NAME`, or rewrite it with Sequential or the functional API"
+REPLACE = "give them with `--custom module:NAME`, or replace them by what Keras has"
 SAVE_AGAIN = "save it again where it was trained"
 NO_DESCRIPTION = "a SavedModel without Keras's description gets post-training schemes only"
 
@@ -49,16 +50,16 @@ class LoadedModel:
             files), `generation` (2 or 3; None for a SavedModel without Keras's description), `keras_version`,
             `loss` (that it was compiled with, if it is one of `edgekit.models.files.own_loss.LOSSES`),
             `bridge` (`max_abs_diff`, `tolerance`, `samples`; None for Keras 2 files) and `notes` (sentences).
-        untrainable: why stages cannot be run on it, a sentence; empty if they can.
+        untrainable: why the model is not trainable, a sentence; empty if it is.
     """
 
-    model: Any
-    source: dict[str, Any]
+    model: KerasModel
+    source: JsonObject
     untrainable: str = ""
 
     @property
     def trainable(self) -> bool:
-        """Whether stages can be run on it; post-training schemes always can be made."""
+        """Whether training stages can run on it; post-training schemes always can."""
         return not self.untrainable
 
 
@@ -72,7 +73,7 @@ def load_model(
         allow_unsafe: load files that carry Python code (Lambda layers), name modules to import, or whose graph reaches
             outside the model.
         custom: the user's own classes and functions, see `edgekit.models.files.custom.register`.
-        progress: told what the bridge leaves out, what Keras warns of, and why a model cannot be trained.
+        progress: notified of what the bridge leaves out, what Keras warns of, and why a model is not trainable.
 
     Raises:
         InputError: the file is no usable model, or would run code.
@@ -83,7 +84,7 @@ def load_model(
     file = read_keras_file(path)
     config, half = in_float32(_admitted(file, allow_unsafe))
     source = _source(path, sha256(path), file.generation, file.keras_version) | {"loss": compiled_loss(file.config)}
-    with _told_warnings(progress), wrapper_scope(config) as ready:
+    with _reported_warnings(progress), wrapper_scope(config) as ready:
         model = _load(file, ready, allow_unsafe)
         model = remade(model) if half and allow_unsafe else model
     source["notes"] += _float32_note("Layers with the dtype policy", half, progress)
@@ -91,15 +92,21 @@ def load_model(
         why = f"a subclassed model ({type(model).__name__}) gets post-training schemes only"
         return _plain(plain_of_keras(model, path.name), source, why, progress)
     if not model.built or not model.inputs:
-        raise InputError(f"{path}: the model has no input shape", "add an Input layer, and save it again")
+        raise InputError(
+            f"{path}: the model has no input shape", "add an Input layer and save it again", code="input-unsupported"
+        )
     if not model.layers or not model.weights:
-        raise InputError(f"{path}: the model has no {'weights' if model.layers else 'layers'}: nothing to compress")
+        raise InputError(
+            f"{path}: the model has no {'weights' if model.layers else 'layers'}: nothing to compress",
+            SAVE_AGAIN,
+            code="nothing-to-compress",
+        )
     check_size(model, path)
     if file.generation == 2:
         return _ready(model, source, progress)
     progress.notify(f"{path.name} is a Keras {file.keras_version} model; rebuilding it in Keras 2")
     try:
-        with _told_warnings(progress):
+        with _reported_warnings(progress):
             bridged = bridge(model, progress)
     except ConversionError as error:
         return _plain(plain_of_keras(model, path.name), source, error.message, progress)
@@ -107,7 +114,7 @@ def load_model(
     return _ready(bridged.model, source | {"bridge": asdict(bridged.proof), "notes": notes}, progress)
 
 
-def _ready(model: Any, source: dict[str, Any], progress: Progress) -> LoadedModel:
+def _ready(model: KerasModel, source: JsonObject, progress: Progress) -> LoadedModel:
     """Return a tf_keras model as the rest of edgekit wants it: without wrappers, its inputs and outputs in a list."""
     model, stripped = unwrapped(model)
     model, named = flattened(model)
@@ -132,7 +139,7 @@ def _load_folder(path: Path, allow_unsafe: bool, progress: Progress) -> LoadedMo
         try:
             written = _admitted(saved.keras, allow_unsafe)
             config, half = in_float32(written)
-            with _told_warnings(progress), wrapper_scope(config) as ready:
+            with _reported_warnings(progress), wrapper_scope(config) as ready:
                 model = load_keras(saved.keras, ready, written if half else None)
             source |= {"generation": 2, "keras_version": saved.keras.keras_version}
             source["notes"] += _float32_note("Layers with the dtype policy", half, progress)
@@ -144,12 +151,12 @@ def _load_folder(path: Path, allow_unsafe: bool, progress: Progress) -> LoadedMo
     return _plain(model, source, why, progress)
 
 
-def _plain(model: PlainModel, source: dict[str, Any], why: str, progress: Progress) -> LoadedModel:
+def _plain(model: PlainModel, source: JsonObject, why: str, progress: Progress) -> LoadedModel:
     progress.notify(f"post-training schemes only: {why}")
     return LoadedModel(model, source | {"notes": [*source["notes"], why]}, why)
 
 
-def _source(path: Path, digest: str, generation: int | None, keras_version: str) -> dict[str, Any]:
+def _source(path: Path, digest: str, generation: int | None, keras_version: str) -> JsonObject:
     return {
         "step": "load",
         "file": path.name,
@@ -162,7 +169,7 @@ def _source(path: Path, digest: str, generation: int | None, keras_version: str)
     }
 
 
-def _admitted(file: KerasFile, allow_unsafe: bool) -> dict[str, Any]:
+def _admitted(file: KerasFile, allow_unsafe: bool) -> KerasConfig:
     """Return the configuration as Keras may have it; refuse what a file may not name, before Keras sees any of it.
 
     Raises:
@@ -175,7 +182,7 @@ def _admitted(file: KerasFile, allow_unsafe: bool) -> dict[str, Any]:
         return keras.saving.get_registered_object(name) is not None
 
     try:
-        found = admit(
+        admitted = admit(
             file.config,
             file.generation,
             registered,
@@ -183,35 +190,46 @@ def _admitted(file: KerasFile, allow_unsafe: bool) -> dict[str, Any]:
             canonical=canonical_name,
         )
     except Malformed as error:
-        raise InputError(f"{file.path}: does not describe a model: {error}", SAVE_AGAIN) from error
-    custom = [name for name in found.custom if not (allow_unsafe and " (" in name)]
+        raise InputError(
+            f"{file.path}: does not describe a model: {error}", SAVE_AGAIN, code="model-malformed"
+        ) from error
+    custom = [name for name in admitted.custom if not (allow_unsafe and " (" in name)]
     if any(name.startswith(TFMOT) or f"({TFMOT[0]}" in name for name in custom):
         raise _wrapped(file)
-    if found.code and not allow_unsafe:
+    if admitted.code and not allow_unsafe:
         raise InputError(
-            f"{file.path}: holds Python code that would run on this machine, in: {', '.join(found.code)}",
-            "if you trust its origin, add --allow-unsafe; better, replace Lambda layers by Keras layers",
+            f"{file.path}: contains Python code that would run on this machine, in: {', '.join(admitted.code)}",
+            "replace Lambda layers by Keras layers; if you trust the file's origin, add `--allow-unsafe`",
+            code="model-unsafe",
         )
-    if found.refused and not allow_unsafe:
+    if admitted.refused and not allow_unsafe:
         raise InputError(
-            f"{file.path}: names what a model file may not use, because it is not known to compute on tensors and "
-            f"nothing else: {', '.join(found.refused)}",
-            "if you trust its origin, add --allow-unsafe: what the file names then runs on this machine",
+            f"{file.path}: names what is not known to compute on tensors and nothing else: "
+            f"{', '.join(admitted.refused)}",
+            "if you trust the file's origin, add `--allow-unsafe`: what it names then runs on this machine",
+            code="model-unsafe",
         )
     kind = str(file.config["class_name"])
     if kind not in GRAPH_MODELS and not registered(kind) and not registered(str(file.config.get("registered_name"))):
-        raise InputError(f"{file.path}: is a subclassed model ({kind}), whose code is not in the file", REWRITE)
+        raise InputError(
+            f"{file.path}: is a subclassed model (`{kind}`), whose code is not in the file",
+            REWRITE,
+            code="custom-missing",
+        )
     if custom:
         raise InputError(
             f"{file.path}: uses classes or functions that are not part of Keras: {', '.join(custom)}",
             f"{REPLACE}; from Python, register_keras_serializable does it, too",
+            code="custom-missing",
         )
-    if found.graph:
-        raise InputError(f"{file.path}: does not describe a model: {found.graph}", SAVE_AGAIN)
-    return found.config
+    if admitted.graph:
+        raise InputError(
+            f"{file.path}: does not describe a model: {admitted.graph}", SAVE_AGAIN, code="model-malformed"
+        )
+    return admitted.config
 
 
-def _load(file: KerasFile, config: dict[str, Any], allow_unsafe: bool) -> Any:
+def _load(file: KerasFile, config: KerasConfig, allow_unsafe: bool) -> KerasModel:
     """Load what passed the gate; with `allow_unsafe` Keras reads the file itself, whatever is in it."""
     try:
         if not allow_unsafe:
@@ -219,10 +237,11 @@ def _load(file: KerasFile, config: dict[str, Any], allow_unsafe: bool) -> Any:
         foreign = foreign_python(file.config)
         if foreign:
             raise InputError(
-                f"{file.path}: the code of its Lambda layers was written by Python {foreign}, and this is Python "
-                f"{sys.version_info.major}.{sys.version_info.minor}, which cannot run it",
-                f"run edgekit under Python {foreign}, or load and save the model again under this one where its code "
-                "is; better, replace Lambda layers by Keras layers",
+                f"{file.path}: the code of its Lambda layers is of Python {foreign}; this Python "
+                f"{sys.version_info.major}.{sys.version_info.minor} cannot run it",
+                f"replace Lambda layers by Keras layers, run edgekit with Python {foreign}, or save the model again "
+                "with this Python where its code is",
+                code="lambda-of-other-python",
             )
         keras = keras3() if file.generation == 3 else tf_keras()
         with _named_as_keras_wants(file) as path:
@@ -230,12 +249,16 @@ def _load(file: KerasFile, config: dict[str, Any], allow_unsafe: bool) -> Any:
     except InputError:
         raise
     except MemoryError as error:
-        raise InputError(f"{file.path}: loading it takes more memory than this machine has") from error
+        raise InputError(
+            f"{file.path}: loading it takes more memory than this machine has",
+            "use a machine with more memory",
+            code="model-larger-than-memory",
+        ) from error
     except Exception as error:  # Keras raises what it likes
         raise _explained(file, error) from error
 
 
-def _is_graph(model: Any) -> bool:
+def _is_graph(model: KerasModel) -> bool:
     """Return whether a model of either generation is Sequential or functional."""
     return isinstance(model, (tf_keras().Sequential, keras3().Sequential)) or hasattr(model, "_nodes_by_depth")
 
@@ -265,33 +288,37 @@ def _explained(file: KerasFile, error: Exception) -> InputError:
         and ("positional arguments" in str(error) or (snake and hasattr(keras3().ops, snake)))
     ):
         return InputError(
-            f"{file.path}: the model has operations such as x + y or keras.ops.relu(x), and Keras 3 cannot read such "
-            "models back from .h5",
-            "save it again where it was trained, with model.save('model.keras')",
+            f"{file.path}: the model has operations such as `x + y` or `keras.ops.relu(x)`, and Keras 3 cannot read "
+            "such models back from .h5",
+            "save it again where it was trained, with `model.save('model.keras')`",
+            code="keras-cannot-load",
         )
     if name:
         return InputError(
             f"{file.path}: uses `{name}`, which Keras {file.generation} does not know",
             f"{REPLACE}; from Python, register_keras_serializable does it, too",
+            code="custom-missing",
         )
     return InputError(
         f"{file.path}: Keras cannot load it: {reason(error)}",
         f"check that Keras {file.keras_version} itself can load it, and save it again",
+        code="keras-cannot-load",
     )
 
 
 def _wrapped(file: KerasFile) -> InputError:
     return InputError(
         f"{file.path}: has TFMOT wrappers of a quantization scheme other than the default 8-bit one",
-        "give the model from before quantize_apply; recipe qat trains it for int8",
+        "give the model from before `quantize_apply`: the recipe `qat` trains it for int8",
+        code="wrapped-by-tfmot",
     )
 
 
 @contextmanager
-def _told_warnings(progress: Progress) -> Iterator[None]:
+def _reported_warnings(progress: Progress) -> Iterator[None]:
     """Pass Python warnings of Keras on to the user, each once."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield
     for text in dict.fromkeys(str(item.message).splitlines()[0] for item in caught if item.category is UserWarning):
-        progress.warn(text)
+        progress.warn(text, "keras-warning")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+
+from edgekit.frameworks.types import KerasConfig
 
 LOSSES = frozenset(
     {
@@ -21,7 +22,7 @@ SHORT = {
 }
 
 
-def compiled_loss(config: dict[str, Any]) -> str:
+def compiled_loss(config: KerasConfig) -> str:
     """Return the loss's name, one of `LOSSES`; empty for a model that was not compiled, or with another loss.
 
     Args:

@@ -1,6 +1,6 @@
 """A model that can be run and exported, but not trained: a SavedModel's function, or a Keras model as a whole.
 
-`PlainModel` answers what the exporters and the checks ask of a tf_keras model, so that post-training schemes work where
+`PlainModel` has what the exporters and the checks need of a tf_keras model, so that post-training schemes work where
 layers cannot be looked into.
 """
 
@@ -8,23 +8,23 @@ from __future__ import annotations
 
 import resource
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from edgekit.errors import EdgekitError, InputError
 from edgekit.formats.steps import Step
 from edgekit.frameworks.tensorflow import keras3, quiet, tensorflow
+from edgekit.frameworks.types import Function, KerasModel, Tensor, TensorFunction, Tensors, TensorSpec, Variable
 from edgekit.models.bridge.graph import reason
 from edgekit.models.files.leading import leading
 from edgekit.models.files.structure import names_of
 from edgekit.processes.child import memory_for, too_much
-from edgekit.samples import Array
+from edgekit.samples import Array, Inputs, Outputs
 
 BATCH = 32
 FIRST_SECONDS, BATCH_SECONDS = 120.0, 1800.0
@@ -46,18 +46,18 @@ class PlainModel:
     """
 
     name: str
-    inputs: list[Any]
-    outputs: list[Any]
+    inputs: list[TensorSpec]
+    outputs: list[TensorSpec]
     input_names: list[str]
     output_names: list[str]
-    variables: list[Any]
-    call: Callable[[list[Any]], list[Any]]
-    kept: Any = None
-    _compiled: list[Any] = field(default_factory=list, repr=False)
+    variables: list[Variable]
+    call: TensorFunction
+    kept: object = None
+    _compiled: list[Function] = field(default_factory=list, repr=False)
     _steps: list[list[list[Step]]] = field(default_factory=list, repr=False)
 
     @property
-    def weights(self) -> list[Any]:
+    def weights(self) -> list[Variable]:
         """The same as `variables`: there is no telling them apart."""
         return self.variables
 
@@ -71,14 +71,16 @@ class PlainModel:
         """Return how many numbers the floating-point variables hold."""
         return sum(prod(variable.shape) for variable in self.variables if variable.dtype.is_floating)
 
-    def __call__(self, inputs: Any, training: bool = False) -> Any:
+    def __call__(self, inputs: Tensors, training: bool = False) -> Tensors:
         """Run the model on tensors: one, or a list; a single output is returned as it is."""
         if training:
-            raise InputError(f"{self.name} cannot be trained")
+            raise InputError(
+                f"{self.name}: not trainable", "use a recipe without training stages", code="model-not-trainable"
+            )
         outputs = self.call(list(inputs) if isinstance(inputs, (list, tuple)) else [inputs])
         return outputs[0] if len(outputs) == 1 else outputs
 
-    def predict(self, x: Any, verbose: int = 0, batch_size: int = BATCH) -> Any:
+    def predict(self, x: Inputs, verbose: int = 0, batch_size: int = BATCH) -> Outputs:
         """Run the model on samples.
 
         Args:
@@ -108,7 +110,7 @@ class PlainModel:
         return whole[0] if len(whole) == 1 else whole
 
 
-def plain_of_keras(model: Any, name: str) -> PlainModel:
+def plain_of_keras(model: KerasModel, name: str) -> PlainModel:
     """Wrap a built Keras 2 or Keras 3 model.
 
     Raises:
@@ -118,7 +120,7 @@ def plain_of_keras(model: Any, name: str) -> PlainModel:
     structure, symbols = _inputs_of(model, name)
     specs = [tf.TensorSpec(tuple(s.shape), str(tf.as_dtype(s.dtype).name), name=s.name) for s in symbols]
 
-    def call(inputs: list[Any]) -> list[Any]:
+    def call(inputs: list[Tensor]) -> list[Tensor]:
         return list(tf.nest.flatten(model(keras.tree.pack_sequence_as(structure, inputs), training=False)))
 
     variables = [variable.value if isinstance(variable, keras.Variable) else variable for variable in model.variables]
@@ -128,7 +130,7 @@ def plain_of_keras(model: Any, name: str) -> PlainModel:
     return plain(name, specs, names_of(structure, [spec.name for spec in specs]), output_names, variables, call)
 
 
-def _inputs_of(model: Any, name: str) -> tuple[Any, list[Any]]:
+def _inputs_of(model: KerasModel, name: str) -> tuple[Tensors, list[TensorSpec]]:
     """Return what a model is called with, and the same as a flat list of things with a shape, a dtype and a name."""
     tf = tensorflow()
     structure = getattr(model, "_inputs_struct", None)
@@ -139,7 +141,9 @@ def _inputs_of(model: Any, name: str) -> tuple[Any, list[Any]]:
         shape = config.get("input_shape") or next(iter((config.get("shapes_dict") or {}).values()), None)
         if not shape or not all(size is None or isinstance(size, int) for size in shape):
             raise InputError(
-                f"{name}: the model does not say what it takes", "call it on one sample, then save it again"
+                f"{name}: the model has no input shape",
+                "call it on one sample, then save it again",
+                code="input-unsupported",
             )
         structure = tf.TensorSpec((None, *shape[1:]), tf.float32, name="input")
     flat = tf.nest.flatten(structure)
@@ -148,17 +152,17 @@ def _inputs_of(model: Any, name: str) -> tuple[Any, list[Any]]:
 
 def plain(
     name: str,
-    inputs: Sequence[Any],
+    inputs: Sequence[TensorSpec],
     input_names: Sequence[str],
     output_names: Sequence[str],
-    variables: list[Any],
-    call: Callable[[list[Any]], list[Any]],
-    kept: Any = None,
+    variables: list[Variable],
+    call: TensorFunction,
+    kept: object = None,
 ) -> PlainModel:
-    """Make a `PlainModel`; what its outputs are is found out by running it on zeros, if its inputs have sizes.
+    """Make a `PlainModel`; its outputs are looked at by running it on zeros, if its inputs have sizes.
 
     Args:
-        name: said in errors.
+        name: for messages.
         inputs: tf.TensorSpec of every input.
         input_names: in the same order.
         output_names: in the order of the outputs; others are made up if there are too few.
@@ -171,27 +175,29 @@ def plain(
     """
     for spec, own in zip(inputs, input_names, strict=True):
         _check_input(name, own, spec)
-    outputs = [] if any(_is_open(spec) for spec in inputs) else _answer(name, inputs, call)
+    outputs = [] if any(_is_open(spec) for spec in inputs) else _outputs(name, inputs, call)
     names = list(output_names)
     if outputs and len(names) != len(outputs):
         names = [f"output_{i}" for i in range(len(outputs))]
     return PlainModel(name, list(inputs), outputs, list(input_names), names, variables, call, kept)
 
 
-def _check_input(name: str, own: str, spec: Any) -> None:
+def _check_input(name: str, own: str, spec: TensorSpec) -> None:
     if not (spec.dtype.is_floating or spec.dtype.is_integer):
         raise InputError(
-            f"{name}: input {own} takes {spec.dtype.name}, not numbers",
-            "save the part of the model that takes numbers; edgekit's own --scale, --mean and --std prepare samples",
+            f"{name}: input `{own}` takes `{spec.dtype.name}`, expected numbers",
+            "save the part of the model that takes numbers; `--scale`, `--mean` and `--std` prepare samples",
+            code="input-unsupported",
         )
     if spec.shape.rank is None or (spec.shape.rank and spec.shape[0] not in (None, 1)):
         raise InputError(
-            f"{name}: input {own} has shape {spec.shape}: the batch comes first, and must be unknown or 1",
+            f"{name}: input `{own}` has shape {spec.shape}, expected a batch first that is unknown or 1",
             "save the model with a fixed input shape",
+            code="input-unsupported",
         )
 
 
-def _is_open(spec: Any) -> bool:
+def _is_open(spec: TensorSpec) -> bool:
     """Return whether an input has no size yet: axes behind the batch are unknown, or it is a bare number."""
     return spec.shape.rank == 0 or None in tuple(spec.shape)[1:]
 
@@ -228,7 +234,9 @@ def limited(name: str, seconds: float) -> Iterator[None]:
             raise too_much(f"{name}: running it on one sample", memory) from error
         if late.is_set():
             raise InputError(
-                f"{name}: is not done after {seconds:g} s: its graph may hold a loop without an end"
+                f"{name}: still running after {seconds:g} s: its graph may contain an endless loop",
+                "save the model again without the loop",
+                code="child-timeout",
             ) from error
         raise
     finally:
@@ -242,17 +250,21 @@ def _data_bytes() -> int:
     return int(pages) * resource.getpagesize()
 
 
-def _answer(name: str, inputs: Sequence[Any], call: Callable[[list[Any]], list[Any]]) -> list[Any]:
+def _outputs(name: str, inputs: Sequence[TensorSpec], call: TensorFunction) -> list[TensorSpec]:
     """Return tf.TensorSpec of the outputs of one sample of zeros, with an unknown batch."""
     tf = tensorflow()
     try:
         with quiet(), limited(name, FIRST_SECONDS):
-            found = call([tf.zeros((1, *spec.shape[1:]), spec.dtype) for spec in inputs])
+            outputs = call([tf.zeros((1, *spec.shape[1:]), spec.dtype) for spec in inputs])
     except EdgekitError:
         raise
     except Exception as error:  # whatever the function is made of
-        raise InputError(f"{name}: cannot be run on a sample of zeros: {reason(error)}") from error
-    if not found:
-        raise InputError(f"{name}: has no outputs")
+        raise InputError(
+            f"{name}: fails on a sample of zeros: {reason(error)}",
+            "run it on a sample in TensorFlow, then save it again",
+            code="model-fails",
+        ) from error
+    if not outputs:
+        raise InputError(f"{name}: has no outputs", "save it again with outputs", code="nothing-to-compress")
     batch = inputs[0].shape[0]
-    return [tf.TensorSpec((batch, *output.shape[1:]), output.dtype) for output in found]
+    return [tf.TensorSpec((batch, *output.shape[1:]), output.dtype) for output in outputs]

@@ -7,7 +7,8 @@ import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+
+from edgekit.schema.types import JsonObject, JsonValue
 
 METADATA, CONFIG = "metadata.json", "config.json"
 DATE_KEY, DATE = "date_saved", "1980-01-01@00:00:00"
@@ -38,15 +39,15 @@ def settle(path: Path) -> None:
     first.unlink()
 
 
-def _dated(metadata: dict[str, Any]) -> dict[str, Any]:
+def _dated(metadata: JsonObject) -> JsonObject:
     return {**metadata, DATE_KEY: DATE}
 
 
-def _counted(config: Any) -> Any:
+def _counted(config: JsonValue) -> JsonValue:
     """Return a configuration in which shared objects are numbered in their order."""
-    numbers: dict[Any, int] = {}
+    numbers: dict[JsonValue, int] = {}
 
-    def count(value: Any) -> Any:
+    def count(value: JsonValue) -> JsonValue:
         if isinstance(value, list):
             return [count(item) for item in value]
         if not isinstance(value, dict):
@@ -59,4 +60,4 @@ def _counted(config: Any) -> Any:
     return count(config)
 
 
-_CHANGES: dict[str, Callable[[Any], Any]] = {METADATA: _dated, CONFIG: _counted}
+_CHANGES: dict[str, Callable[[JsonValue], JsonValue]] = {METADATA: _dated, CONFIG: _counted}

@@ -9,11 +9,11 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from edgekit.errors import InputError
 from edgekit.files.whole import sha256
 from edgekit.frameworks.tensorflow import quiet, tensorflow, tf_keras
+from edgekit.frameworks.types import KerasConfig, KerasModel, KerasObject, Message, Tensor
 from edgekit.models.bridge.graph import reason
 from edgekit.models.files.building import made_of, remade
 from edgekit.models.files.gate.folder import Leaves, check_folder
@@ -47,7 +47,7 @@ class SavedModel:
     """
 
     path: Path
-    meta_graph: Any
+    meta_graph: Message
     tensorflow_version: str
     keras: KerasFile | None
 
@@ -63,7 +63,7 @@ def is_saved_model(path: Path) -> bool:
 
 
 def read_saved_model(path: Path) -> SavedModel:
-    """Find out what a SavedModel is.
+    """Return what a SavedModel is.
 
     Raises:
         InputError: it is damaged, or of TensorFlow 1.
@@ -71,27 +71,32 @@ def read_saved_model(path: Path) -> SavedModel:
     try:
         check_folder(path)
     except Leaves as error:
-        raise InputError(f"{path}: {error}, so it is not loaded", SAVE_AGAIN) from error
+        raise InputError(f"{path}: {error}, so it is not loaded", SAVE_AGAIN, code="file-suspicious") from error
     tensorflow()
     from tensorflow.core.protobuf import saved_model_pb2
 
     try:
         whole = saved_model_pb2.SavedModel.FromString((path / GRAPH).read_bytes())
     except Exception as error:  # protobuf's own, or the disk's
-        raise InputError(f"{path}: its {GRAPH} is damaged: {error}", SAVE_AGAIN) from error
+        raise InputError(f"{path}: its `{GRAPH}` is damaged: {error}", SAVE_AGAIN, code="file-damaged") from error
     if not whole.meta_graphs:
-        raise InputError(f"{path}: its {GRAPH} holds no graph", SAVE_AGAIN)
+        raise InputError(f"{path}: its `{GRAPH}` has no graph", SAVE_AGAIN, code="file-damaged")
     meta_graph = whole.meta_graphs[0]
     version = meta_graph.meta_info_def.tensorflow_version or "unknown"
     if not meta_graph.object_graph_def.nodes:
         raise InputError(
             f"{path}: is a SavedModel of TensorFlow 1",
-            "load it with TensorFlow 2 where it was made, and save it again with tf.saved_model.save",
+            "load it with TensorFlow 2 where it was made, and save it again with `tf.saved_model.save`",
+            code="saved-model-unsupported",
         )
     for asset in meta_graph.asset_file_def:
         place = PurePosixPath(asset.filename)
         if place.is_absolute() or ".." in place.parts:
-            raise InputError(f"{path}: refers to the file {asset.filename} outside the folder, so it is not loaded")
+            raise InputError(
+                f"{path}: refers to the file `{asset.filename}` outside the folder, so it is not loaded",
+                SAVE_AGAIN,
+                code="file-suspicious",
+            )
     config, keras_version = _keras_config(path)
     keras = KerasFile(path, "savedmodel", 2, keras_version, config) if config else None
     return SavedModel(path, meta_graph, version, keras)
@@ -105,7 +110,7 @@ def digest(path: Path) -> str:
     return total.hexdigest()
 
 
-def load_keras(file: KerasFile, config: dict[str, Any], written: dict[str, Any] | None = None) -> Any:
+def load_keras(file: KerasFile, config: KerasConfig, written: KerasConfig | None = None) -> KerasModel:
     """Build the tf_keras model that a SavedModel describes, and read its weights; nothing of the graph is run.
 
     Args:
@@ -128,7 +133,9 @@ def load_keras(file: KerasFile, config: dict[str, Any], written: dict[str, Any] 
     except InputError:
         raise
     except Exception as error:  # Keras and TensorFlow raise what they like
-        raise InputError(f"{file.path}: Keras cannot load it: {reason(error)}", SAVE_AGAIN) from error
+        raise InputError(
+            f"{file.path}: Keras cannot load it: {reason(error)}", SAVE_AGAIN, code="keras-cannot-load"
+        ) from error
     return model
 
 
@@ -141,18 +148,22 @@ def load_plain(saved: SavedModel, *, allow_unsafe: bool) -> PlainModel:
     path = saved.path
     recursive = recursive_functions(saved.meta_graph)
     if recursive:
-        raise InputError(f"{path}: its function {recursive[0]} calls itself, so it never ends", SAVE_AGAIN)
+        raise InputError(
+            f"{path}: its function `{recursive[0]}` calls itself without end", SAVE_AGAIN, code="file-suspicious"
+        )
     constants, size = constant_bytes(saved.meta_graph), (path / GRAPH).stat().st_size
     if constants > max(CONSTANT_FLOOR, CONSTANT_FACTOR * size):
         raise InputError(
-            f"{path}: its constants take {constants >> 20:,} MiB in memory, and its {GRAPH} has {size:,} bytes",
+            f"{path}: its constants take {constants >> 20:,} MiB in memory, and its `{GRAPH}` has {size:,} bytes",
             SAVE_AGAIN,
+            code="file-suspicious",
         )
     unsafe = [] if allow_unsafe else unsafe_operations(saved.meta_graph)
     if unsafe:
         raise InputError(
-            f"{path}: holds operations that reach files, devices or Python, or that are unknown: {', '.join(unsafe)}",
-            "if you trust its origin, add --allow-unsafe; better, save only the part that computes",
+            f"{path}: has operations that reach files, devices or Python, or are unknown: {', '.join(unsafe)}",
+            "save only the part that computes; if you trust the model's origin, add `--allow-unsafe`",
+            code="model-unsafe",
         )
     loaded = _loaded(saved)
     signatures = dict(loaded.signatures)
@@ -160,26 +171,33 @@ def load_plain(saved: SavedModel, *, allow_unsafe: bool) -> PlainModel:
     if function is None:
         listed = f"has the signatures {', '.join(sorted(signatures))}" if signatures else "has no signature"
         raise InputError(
-            f"{path}: {listed}, and none is called {SIGNATURE}",
-            f"save it with tf.saved_model.save(model, folder, signatures={{'{SIGNATURE}': function}})",
+            f"{path}: {listed}, and none is called `{SIGNATURE}`",
+            f"save it with `tf.saved_model.save(model, folder, signatures={{'{SIGNATURE}': function}})`",
+            code="saved-model-unsupported",
         )
     name, size = largest_tensor(function.graph)
     if size > TENSOR_BYTES:
-        raise InputError(f"{path}: its operation {name} makes a tensor of {size >> 20:,} MiB", SAVE_AGAIN)
+        raise InputError(
+            f"{path}: its operation `{name}` makes a tensor of {size >> 20:,} MiB", SAVE_AGAIN, code="model-too-large"
+        )
     given = function.structured_input_signature[1]
     specs = {name: given[name] for name in sorted(given, key=_counted)}
     outputs = sorted(function.structured_outputs, key=_counted)
 
-    def call(inputs: list[Any]) -> list[Any]:
-        answers = function(**dict(zip(specs, inputs, strict=True)))
-        return [answers[name] for name in outputs]
+    def call(inputs: list[Tensor]) -> list[Tensor]:
+        by_name = function(**dict(zip(specs, inputs, strict=True)))
+        return [by_name[name] for name in outputs]
 
     if not specs:
-        raise InputError(f"{path}: its signature takes no inputs")
+        raise InputError(
+            f"{path}: its signature takes no inputs",
+            "save it with a signature that takes tensors",
+            code="saved-model-unsupported",
+        )
     return plain(path.name, list(specs.values()), list(specs), outputs, list(function.variables), call, loaded)
 
 
-def _loaded(saved: SavedModel) -> Any:
+def _loaded(saved: SavedModel) -> KerasObject:
     """Return what TensorFlow makes of a SavedModel; what computes in 16 bits computes in float32."""
     try:
         with quiet(), in_float32(saved.path, saved.meta_graph) if saved.half else nullcontext(saved.path) as path:
@@ -187,11 +205,14 @@ def _loaded(saved: SavedModel) -> Any:
     except Exception as error:  # TensorFlow raises what it likes
         if saved.half:
             raise InputError(
-                f"{saved.path}: computes in {' and '.join(saved.half)}, and cannot be made to compute in float32: "
+                f"{saved.path}: computes in {' and '.join(saved.half)}, and cannot be converted to float32: "
                 f"{reason(error)}",
-                "save it where it was trained, with the dtype policy float32",
+                "save it where it was trained, with the dtype policy `float32`",
+                code="saved-model-unsupported",
             ) from error
-        raise InputError(f"{saved.path}: TensorFlow cannot load it: {reason(error)}", SAVE_AGAIN) from error
+        raise InputError(
+            f"{saved.path}: TensorFlow cannot load it: {reason(error)}", SAVE_AGAIN, code="keras-cannot-load"
+        ) from error
 
 
 def _counted(name: str) -> str:
@@ -199,7 +220,7 @@ def _counted(name: str) -> str:
     return re.sub(r"\d+", lambda number: number[0].zfill(9), name)
 
 
-def _keras_config(path: Path) -> tuple[dict[str, Any], str]:
+def _keras_config(path: Path) -> tuple[KerasConfig, str]:
     """Return the configuration of the model that Keras 2 noted beside the graph, empty if none, and its version."""
     if not (path / METADATA).exists():
         return {}, "unknown"
@@ -210,7 +231,7 @@ def _keras_config(path: Path) -> tuple[dict[str, Any], str]:
         nodes = saved_metadata_pb2.SavedMetadata.FromString((path / METADATA).read_bytes()).nodes
         root = next((json.loads(node.metadata) for node in nodes if node.node_path == "root"), None)
     except Exception as error:  # protobuf's own, JSON's, or the disk's
-        raise InputError(f"{path}: its {METADATA} is damaged: {error}", SAVE_AGAIN) from error
+        raise InputError(f"{path}: its `{METADATA}` is damaged: {error}", SAVE_AGAIN, code="file-damaged") from error
     config = root.get("model_config") if isinstance(root, dict) else None
     if not isinstance(root, dict) or not isinstance(config, dict) or not isinstance(config.get("class_name"), str):
         return {}, "unknown"

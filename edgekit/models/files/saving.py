@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict
+from typing import NotRequired, TypedDict
 
 from edgekit.errors import InputError
 from edgekit.files.whole import atomic_file, sha256, write_json
 from edgekit.frameworks.tensorflow import tf_keras
+from edgekit.frameworks.types import KerasModel
 from edgekit.models.bridge.backward import to_keras3
 from edgekit.models.files.reproducible import settle
 from edgekit.progress import Progress
 from edgekit.schema.gate import read, read_json
 from edgekit.schema.rules import Digest
+from edgekit.schema.types import JsonObject
 from edgekit.schema.versions import Versions
 from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.version import __version__
@@ -27,7 +29,7 @@ class CardForm(TypedDict):
     model_sha256: Digest
     preprocessing: Preprocessing
     class_names: list[str]
-    lineage: list[dict[str, Any]]
+    lineage: list[JsonObject]
     edgekit: NotRequired[str]
 
 
@@ -43,7 +45,7 @@ class ModelCard:
 
     preprocessing: Preprocessing
     class_names: tuple[str, ...] = ()
-    lineage: list[dict[str, Any]] = field(default_factory=list)
+    lineage: list[JsonObject] = field(default_factory=list)
 
 
 def card_path(model_path: Path) -> Path:
@@ -51,7 +53,7 @@ def card_path(model_path: Path) -> Path:
     return model_path.with_name(model_path.name + ".json")
 
 
-def save_model(model: Any, path: Path, card: ModelCard, *, replace: bool = True) -> None:
+def save_model(model: KerasModel, path: Path, card: ModelCard, *, replace: bool = True) -> None:
     """Write a tf_keras model (`.keras`, the Keras 2 zip format), without what training left in it, and its card.
 
     Raises:
@@ -63,7 +65,7 @@ def save_model(model: Any, path: Path, card: ModelCard, *, replace: bool = True)
     _write_card(path, card)
 
 
-def save_keras3(model: Any, path: Path, card: ModelCard, progress: Progress) -> None:
+def save_keras3(model: KerasModel, path: Path, card: ModelCard, progress: Progress) -> None:
     """Write a tf_keras model as a Keras 3 `.keras` file, and its card.
 
     Raises:
@@ -90,7 +92,7 @@ def _write_card(path: Path, card: ModelCard) -> None:
     )
 
 
-def bare(model: Any) -> Any:
+def bare(model: KerasModel) -> KerasModel:
     """Copy a tf_keras model without its optimizer, which triples a file, and its loss, which may be a closure."""
     copy = tf_keras().models.clone_model(model)
     copy.set_weights(model.get_weights())
@@ -106,9 +108,9 @@ def read_card(model_path: Path) -> ModelCard | None:
     path = card_path(model_path)
     if not path.exists():
         return None
-    hint = "delete it, and give the preprocessing with --scale, --mean and --std"
+    hint = "delete it, and give the preprocessing with `--scale`, `--mean` and `--std`"
     value = read_json(path, "model card")
     card: CardForm = read(CardForm, value, str(path), "model card", hint, VERSIONS)
     if card["model_sha256"] != sha256(model_path):
-        raise InputError(f"{path}: describes another version of {model_path.name}", hint)
+        raise InputError(f"{path}: describes another version of `{model_path.name}`", hint, code="card-of-other-model")
     return ModelCard(card["preprocessing"], tuple(card["class_names"]), card["lineage"])

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from edgekit.errors import InputError
 from edgekit.frameworks.tensorflow import quiet, tensorflow, tf_keras
+from edgekit.frameworks.types import KerasModel, Tensor
 from edgekit.models.bridge.graph import reason
 from edgekit.models.files.plain import PlainModel, plain
 
@@ -14,7 +14,7 @@ Sizes = Mapping[str, tuple[int, ...]]
 Values = Mapping[str, float]
 
 
-def settled_keras(model: Any, sizes: Sizes, values: Values) -> Any:
+def settled_keras(model: KerasModel, sizes: Sizes, values: Values) -> KerasModel:
     """Return a tf_keras model with the same layers and weights, called on inputs of these sizes.
 
     Raises:
@@ -23,8 +23,9 @@ def settled_keras(model: Any, sizes: Sizes, values: Values) -> Any:
     if values:
         name = next(iter(values))
         raise InputError(
-            f"--input-value {name}: a Keras model is compressed with all of its inputs",
-            "save it without that input, or write it with model.export, and give the folder",
+            f"`--input-value {name}`: not for Keras models, which keep all of their inputs",
+            "save the model without that input, or write it with `model.export` and give the folder",
+            code="input-unsupported",
         )
     keras = tf_keras()
     inputs = [
@@ -37,7 +38,9 @@ def settled_keras(model: Any, sizes: Sizes, values: Values) -> Any:
             again.set_weights(model.get_weights())
     except Exception as error:  # Keras raises what it likes
         raise InputError(
-            f"{model.name}: cannot take samples of {_text(sizes)}: {reason(error)}", "give other sizes: --input-shape"
+            f"{model.name}: fails on samples of {_text(sizes)}: {reason(error)}",
+            "give other sizes with `--input-shape`",
+            code="model-fails",
         ) from error
     return again
 
@@ -53,7 +56,7 @@ def settled_plain(model: PlainModel, sizes: Sizes, values: Values) -> PlainModel
     specs = [tf.TensorSpec((spec.shape[0], *sizes[name][1:]), spec.dtype, name=name) for name, spec in kept]
     names = list(model.input_names)
 
-    def call(inputs: list[Any]) -> list[Any]:
+    def call(inputs: list[Tensor]) -> list[Tensor]:
         given = dict(zip([name for name, _ in kept], inputs, strict=True))
         return model.call(
             [

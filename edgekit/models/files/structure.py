@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from edgekit.frameworks.tensorflow import tf_keras
+from edgekit.frameworks.types import KerasLayer, KerasModel, Tensor, Tensors
 from edgekit.models.keras.keras2_graph import flat, is_graph
 
 
-def flattened(model: Any) -> tuple[Any, list[str]]:
+def flattened(model: KerasModel) -> tuple[KerasModel, list[str]]:
     """Return a tf_keras model that takes and returns lists, and what that changed, in sentences.
 
     The order is that of `tf.nest`: dictionaries by their sorted keys. What stands under a key is named by it, with the
@@ -35,13 +35,13 @@ def flattened(model: Any) -> tuple[Any, list[str]]:
     ]
     for name, tensor in zip(in_names, ins, strict=True):
         _rename(model, _layer(tensor), name)
-    found: list[Any] = []
+    found: list[Tensor] = []
     for name, tensor in zip(out_names, outs, strict=True):
         found.append(_named(model, tensor, name, taken=sum(_layer(other) is _layer(tensor) for other in outs) > 1))
     return tf_keras().Model(ins, found, name=model.name), notes
 
 
-def names_of(structure: Any, names: Sequence[str]) -> list[str]:
+def names_of(structure: Tensors, names: Sequence[str]) -> list[str]:
     """Return a name for every leaf of a structure: by its keys, or, where it has none, its own.
 
     Args:
@@ -59,7 +59,7 @@ def names_of(structure: Any, names: Sequence[str]) -> list[str]:
     return made
 
 
-def _paths(structure: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+def _paths(structure: Tensors, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
     if isinstance(structure, dict):
         for key in sorted(structure):
             yield from _paths(structure[key], (*path, str(key)))
@@ -71,23 +71,23 @@ def _paths(structure: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[s
         yield path
 
 
-def _keyed(structure: Any) -> bool:
+def _keyed(structure: Tensors) -> bool:
     """Return whether a structure is more than a tensor or a list of tensors."""
     if isinstance(structure, (list, tuple)) and not hasattr(structure, "_fields"):
         return any(isinstance(item, (dict, list, tuple)) for item in structure)
     return isinstance(structure, (dict, tuple))
 
 
-def _structure(model: Any, side: str) -> Any:
+def _structure(model: KerasModel, side: str) -> Tensors:
     found = getattr(model, f"_nested_{side}", None)
     return getattr(model, side) if found is None else found
 
 
-def _layer(tensor: Any) -> Any:
+def _layer(tensor: Tensor) -> KerasLayer:
     return tensor._keras_history.layer
 
 
-def _named(model: Any, tensor: Any, name: str, *, taken: bool) -> Any:
+def _named(model: KerasModel, tensor: Tensor, name: str, *, taken: bool) -> KerasModel:
     """Return an output as the only one of a layer of that name; one that does nothing is put behind it if need be."""
     layer = _layer(tensor)
     if layer.name == name and not taken:
@@ -99,7 +99,7 @@ def _named(model: Any, tensor: Any, name: str, *, taken: bool) -> Any:
     return tf_keras().layers.Activation("linear", name=free)(tensor)
 
 
-def _rename(model: Any, layer: Any, name: str) -> bool:
+def _rename(model: KerasModel, layer: KerasLayer, name: str) -> bool:
     """Give a layer a name unless another one has it; return whether it has it now."""
     if layer.name != name and any(other.name == name for other in model.layers):
         return False

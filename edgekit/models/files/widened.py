@@ -11,18 +11,18 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from edgekit.files.temporary import temporary_folder
 from edgekit.frameworks.tensorflow import quiet, tensorflow
+from edgekit.frameworks.types import Message
 
 GRAPH, VARIABLES = "saved_model.pb", Path("variables", "variables")
 _TYPE, _TENSOR = "tensorflow.DataType", "tensorflow.TensorProto"
 
 
-def half_types(meta_graph: Any) -> set[str]:
+def half_types(meta_graph: Message) -> set[str]:
     """Return which 16-bit types a MetaGraphDef computes in, as `float16` and `bfloat16`."""
     types, found = _half(), set[str]()
     for part in (inner for section in _sections(meta_graph) for inner in _messages(section)):
@@ -34,7 +34,7 @@ def half_types(meta_graph: Any) -> set[str]:
 
 
 @contextmanager
-def in_float32(folder: Path, meta_graph: Any) -> Iterator[Path]:
+def in_float32(folder: Path, meta_graph: Message) -> Iterator[Path]:
     """Lend a copy of a SavedModel that computes in float32.
 
     Args:
@@ -60,7 +60,7 @@ def in_float32(folder: Path, meta_graph: Any) -> Iterator[Path]:
         yield copy
 
 
-def _sections(meta_graph: Any) -> list[Any]:
+def _sections(meta_graph: Message) -> list[Message]:
     """Return what says how a MetaGraphDef computes; besides it lists operators with all types that these could have."""
     return [meta_graph.graph_def, meta_graph.object_graph_def, *meta_graph.signature_def.values()]
 
@@ -73,7 +73,7 @@ def _half() -> dict[int, str]:
     return {**plain, **references}
 
 
-def _messages(message: Any) -> Iterator[Any]:
+def _messages(message: Message) -> Iterator[Message]:
     """Yield a protocol buffer and all that are in it, from the inside out."""
     for field, value in message.ListFields():
         if field.message_type is None:
@@ -87,7 +87,7 @@ def _messages(message: Any) -> Iterator[Any]:
     yield message
 
 
-def _widen(message: Any) -> None:
+def _widen(message: Message) -> None:
     from tensorflow.core.framework import types_pb2
 
     types, float32, float32_ref = _half(), types_pb2.DT_FLOAT, types_pb2.DT_FLOAT_REF

@@ -9,9 +9,9 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from edgekit.frameworks.tensorflow import quiet, tf_keras, tfmot
+from edgekit.frameworks.types import ConfigValue, KerasClass, KerasConfig, KerasLayer, KerasModel
 from edgekit.models.files.gate.configuration import class_names
 from edgekit.models.files.gate.symbols import WRAPPERS_2
 
@@ -20,13 +20,13 @@ _PRUNING, _CLUSTERING = "PruneLowMagnitude", "ClusterWeights"
 _QUANTIZATION = ("QuantizeWrapper", "QuantizeWrapperV2", "QuantizeLayer")
 
 
-def is_wrapped(config: Any) -> bool:
+def is_wrapped(config: ConfigValue) -> bool:
     """Return whether a configuration names wrappers of TFMOT."""
     return not _NAMES.isdisjoint(class_names(config))
 
 
 @contextmanager
-def wrapper_scope(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def wrapper_scope(config: KerasConfig) -> Iterator[KerasConfig]:
     """Let Keras find TFMOT's listed classes in the block, if a configuration names any, and no others.
 
     Args:
@@ -47,7 +47,7 @@ def wrapper_scope(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield _unbuilt(config)
 
 
-def unwrapped(model: Any) -> tuple[Any, list[str]]:
+def unwrapped(model: KerasModel) -> tuple[KerasModel, list[str]]:
     """Return a model without wrappers of pruning and clustering, and what was taken off, in sentences.
 
     Args:
@@ -71,14 +71,14 @@ def unwrapped(model: Any) -> tuple[Any, list[str]]:
     return model, notes
 
 
-def _built_inside_first(kind: Any) -> Any:
+def _built_inside_first(kind: KerasClass) -> KerasClass:
     """Return TFMOT's wrapper with the variables that it had when it was saved.
 
     `quantize_apply` wraps layers that are built, and the wrapper then counts their weights as its own; Keras makes it
     from a layer that is not built, so that the weights of a `.keras` file would not fit.
     """
 
-    def build(self: Any, input_shape: Any) -> None:
+    def build(self: KerasLayer, input_shape: ConfigValue) -> None:
         if not self.layer.built:
             self.layer.build(input_shape)
             self.layer.built = True
@@ -87,7 +87,7 @@ def _built_inside_first(kind: Any) -> Any:
     return type(kind.__name__, (kind,), {"build": build, "__module__": kind.__module__})
 
 
-def is_quantization_aware(model: Any) -> bool:
+def is_quantization_aware(model: KerasModel) -> bool:
     """Return whether a tf_keras model has the fake quantization of TFMOT in it, nested models included."""
     return any(type(layer).__name__ in _QUANTIZATION for layer in _layers(model))
 
@@ -96,14 +96,14 @@ def _note(count: int, what: str) -> str:
     return f"{count} layer{'s' * (count != 1)} had TFMOT's wrapper for {what}: taken off, weights as they are"
 
 
-def _layers(model: Any) -> Iterator[Any]:
+def _layers(model: KerasModel) -> Iterator[KerasLayer]:
     for layer in model.layers:
         yield layer
         if getattr(layer, "layers", None):
             yield from _layers(layer)
 
 
-def _unbuilt(value: Any) -> Any:
+def _unbuilt(value: ConfigValue) -> ConfigValue:
     if isinstance(value, list):
         return [_unbuilt(item) for item in value]
     if not isinstance(value, dict):

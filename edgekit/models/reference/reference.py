@@ -8,19 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from edgekit.errors import InputError
 from edgekit.frameworks.tensorflow import tf_keras
+from edgekit.frameworks.types import KerasModel, Tensor
 
 Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class ReferenceModel:
-    """How to build a reference model, and the training it is usually given."""
+    """How to build a reference model, and its default training.
 
-    build: Callable[[Shape, int, float], Any]
+    Attributes:
+        build: of a sample's shape, the number of classes and the width factor.
+        summary: what it is, a phrase.
+        epochs, batch_size, augment, schedule: fields of `TrainConfig`, unless the user gives others.
+    """
+
+    build: Callable[[Shape, int, float], KerasModel]
     summary: str
     epochs: int
     batch_size: int = 64
@@ -28,7 +34,7 @@ class ReferenceModel:
     schedule: str = "constant"
 
 
-def build(name: str, sample_shape: Shape, classes: int, width: float = 1.0) -> Any:
+def build(name: str, sample_shape: Shape, classes: int, width: float = 1.0) -> KerasModel:
     """Build a reference model as a tf_keras functional model.
 
     Args:
@@ -41,13 +47,25 @@ def build(name: str, sample_shape: Shape, classes: int, width: float = 1.0) -> A
         InputError: the sample is not an image, or too small for the model's pooling.
     """
     if len(sample_shape) != 3:
-        raise InputError(f"{name} takes images (height, width, channels), the samples have shape {sample_shape}")
+        raise InputError(
+            f"`{name}` takes images (height, width, channels), and the samples have shape {sample_shape}",
+            "use another data set: reference models classify images",
+            code="reference-model-unfit",
+        )
     if not 0 < width <= 16:
-        raise InputError(f"--width {width}: expected a factor above 0 and at most 16")
+        raise InputError(
+            f"`--width {width}`: expected a factor above 0 and at most 16",
+            "1 is the default width",
+            code="training-option-invalid",
+        )
     try:
         model = REFERENCE[name].build(sample_shape, classes, width)
     except ValueError as error:
-        raise InputError(f"{name} cannot take samples of shape {sample_shape}: {error}") from error
+        raise InputError(
+            f"`{name}` cannot take samples of shape {sample_shape}: {error}",
+            "use another reference model, or larger images",
+            code="reference-model-unfit",
+        ) from error
     model._name = name.replace("-", "_")
     return model
 
@@ -56,13 +74,13 @@ def _channels(base: int, width: float) -> int:
     return max(1, round(base * width))
 
 
-def _finish(inputs: Any, x: Any, classes: int) -> Any:
+def _finish(inputs: Tensor, x: Tensor, classes: int) -> KerasModel:
     layers = tf_keras().layers
     x = layers.Dense(classes, name="logits")(x)
     return tf_keras().Model(inputs, layers.Softmax(name="probabilities")(x))
 
 
-def _digits_cnn(shape: Shape, classes: int, width: float) -> Any:
+def _digits_cnn(shape: Shape, classes: int, width: float) -> KerasModel:
     layers = tf_keras().layers
     inputs = x = layers.Input(shape, name="image")
     for index, base in enumerate((16, 32)):
@@ -73,7 +91,7 @@ def _digits_cnn(shape: Shape, classes: int, width: float) -> Any:
     return _finish(inputs, x, classes)
 
 
-def _mnist_cnn(shape: Shape, classes: int, width: float) -> Any:
+def _mnist_cnn(shape: Shape, classes: int, width: float) -> KerasModel:
     layers = tf_keras().layers
     inputs = x = layers.Input(shape, name="image")
     for index, base in enumerate((32, 64)):
@@ -85,7 +103,7 @@ def _mnist_cnn(shape: Shape, classes: int, width: float) -> Any:
     return _finish(inputs, x, classes)
 
 
-def _cifar10_cnn(shape: Shape, classes: int, width: float) -> Any:
+def _cifar10_cnn(shape: Shape, classes: int, width: float) -> KerasModel:
     layers = tf_keras().layers
     inputs = x = layers.Input(shape, name="image")
     for block, base in enumerate((32, 64, 128)):
@@ -102,11 +120,11 @@ def _cifar10_cnn(shape: Shape, classes: int, width: float) -> Any:
     return _finish(inputs, x, classes)
 
 
-def _resnet8(shape: Shape, classes: int, width: float) -> Any:
+def _resnet8(shape: Shape, classes: int, width: float) -> KerasModel:
     """Build the MLPerf Tiny image classifier (Banbury et al. 2021, arXiv 2106.07597)."""
     layers, l2 = tf_keras().layers, tf_keras().regularizers.l2(1e-4)
 
-    def conv(x: Any, channels: int, kernel: int, stride: int, name: str) -> Any:
+    def conv(x: Tensor, channels: int, kernel: int, stride: int, name: str) -> Tensor:
         return layers.Conv2D(
             channels, kernel, stride, "same", kernel_initializer="he_normal", kernel_regularizer=l2, name=name
         )(x)
@@ -125,11 +143,11 @@ def _resnet8(shape: Shape, classes: int, width: float) -> Any:
     return _finish(inputs, layers.GlobalAveragePooling2D(name="pool")(x), classes)
 
 
-def _ds_cnn(shape: Shape, classes: int, width: float) -> Any:
+def _ds_cnn(shape: Shape, classes: int, width: float) -> KerasModel:
     """Depthwise separable blocks as in MobileNet (Howard et al. 2017, arXiv 1704.04861), scaled by `width`."""
     layers = tf_keras().layers
 
-    def norm(x: Any, name: str) -> Any:
+    def norm(x: Tensor, name: str) -> Tensor:
         return layers.ReLU(name=f"{name}_relu")(layers.BatchNormalization(name=f"{name}_bn")(x))
 
     inputs = layers.Input(shape, name="image")
@@ -154,3 +172,9 @@ REFERENCE: dict[str, ReferenceModel] = {
         _ds_cnn, "depthwise separable blocks, scaled by --width", 40, 128, augment="flip-crop", schedule="cosine"
     ),
 }
+"""By name. `edgekit train --help` and messages list them from here."""
+
+
+def summaries() -> str:
+    """Return a line for every reference model: its name and what it is."""
+    return "\n".join(f"- {name}: {model.summary}" for name, model in REFERENCE.items())

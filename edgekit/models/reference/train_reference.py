@@ -5,9 +5,7 @@ from __future__ import annotations
 import difflib
 import itertools
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from edgekit.data.dataset import Dataset
 from edgekit.data.fitting import with_classes
@@ -16,10 +14,15 @@ from edgekit.data.split import Splits, split
 from edgekit.errors import InputError, OutputError
 from edgekit.files.destinations import check_apart, prove
 from edgekit.files.whole import Exists, check_free_file
+from edgekit.frameworks.types import KerasModel
 from edgekit.models.files.saving import ModelCard, card_path, save_model
 from edgekit.models.reference import reference
 from edgekit.models.training.training import History, TrainConfig, train
 from edgekit.progress import Progress
+from edgekit.schema.types import JsonMapping
+
+Overrides = JsonMapping
+"""Fields of `TrainConfig`; None leaves the default."""
 
 
 def find(name: str) -> reference.ReferenceModel:
@@ -31,8 +34,9 @@ def find(name: str) -> reference.ReferenceModel:
     if name in reference.REFERENCE:
         return reference.REFERENCE[name]
     close = difflib.get_close_matches(name, reference.REFERENCE, n=1)
-    known = f"known: {', '.join(reference.REFERENCE)}"
-    raise InputError(f"no reference model `{name}`", f"did you mean `{close[0]}`? {known}" if close else known)
+    known = f"the reference models are: {', '.join(reference.REFERENCE)}"
+    hint = f"did you mean `{close[0]}`? {known}" if close else known
+    raise InputError(f"no reference model `{name}`", hint, code="unknown-name")
 
 
 def train_reference(
@@ -40,7 +44,7 @@ def train_reference(
     data: str,
     out: Path,
     *,
-    overrides: Mapping[str, Any],
+    overrides: Overrides,
     width: float,
     seed: int,
     force: bool,
@@ -52,29 +56,37 @@ def train_reference(
         name: a reference model.
         data: a data set name or `.npz` file.
         out: the `.keras` file.
-        overrides: fields of `TrainConfig` that are not None replace the model's usual training.
+        overrides: fields of `TrainConfig` that are not None replace the model's default training.
         width: factor on the channels.
         seed: governs everything random here.
         force: replace an existing file.
-        progress: told of every step.
+        progress: notified of every step.
 
     Raises:
         InputError: unknown names, unusable data or options.
         OutputError: the file exists or cannot be written.
     """
-    usual = find(name)
+    chosen = find(name)
     if out.suffix != ".keras":
-        raise InputError(f"{out}: a model is saved as .keras", f"use -o {out.with_suffix('.keras')}")
+        raise InputError(
+            f"{out}: expected a file name that ends in `.keras`",
+            f"use `-o {out.with_suffix('.keras')}`",
+            code="suffix-mismatch",
+        )
     check_apart(out, [data])
     for path in (out, card_path(out)):
         prove(path)
         check_free_file(path, force=force)
-    config = _config(usual, overrides, seed)
+    config = _config(chosen, overrides, seed)
     dataset, note = with_classes(load_data(data))
     if note:
         progress.notify(f"{dataset.name}: {note}")
     if not dataset.classes:
-        raise InputError(f"{data}: its labels are no classes, and reference models are classifiers")
+        raise InputError(
+            f"{data}: the labels are not classes, and reference models are classifiers",
+            "use data with a class a sample",
+            code="reference-model-unfit",
+        )
     splits = split(dataset, calibration_samples=1)
     progress.notify(f"{dataset.name}: {len(splits.y_train)} training, {len(splits.y_validation)} validation samples")
     model, history = train_in_memory(name, dataset, splits, config, width, progress)
@@ -85,7 +97,11 @@ def train_reference(
     except Exists as error:  # another process was quicker
         kept = _free(out)
         save_model(model, kept, card, replace=False)
-        raise OutputError(f"{error.message}: another process made it meanwhile; this model is {kept}") from error
+        raise OutputError(
+            f"{error.message}: another process made it in the meantime; this model is kept as `{kept}`",
+            "use it from there, or move it",
+            code=error.code,
+        ) from error
     return history
 
 
@@ -97,7 +113,7 @@ def _free(out: Path) -> Path:
 
 def train_in_memory(
     name: str, dataset: Dataset, splits: Splits, config: TrainConfig, width: float, progress: Progress
-) -> tuple[Any, History]:
+) -> tuple[KerasModel, History]:
     """Build and train a reference model; nothing is written."""
     from edgekit.frameworks.tensorflow import seed_everything
 
@@ -107,12 +123,12 @@ def train_in_memory(
     return model, history
 
 
-def _config(usual: reference.ReferenceModel, overrides: Mapping[str, Any], seed: int) -> TrainConfig:
+def _config(model: reference.ReferenceModel, overrides: Overrides, seed: int) -> TrainConfig:
     fields = {
-        "epochs": usual.epochs,
-        "batch_size": usual.batch_size,
-        "augment": usual.augment,
-        "schedule": usual.schedule,
+        "epochs": model.epochs,
+        "batch_size": model.batch_size,
+        "augment": model.augment,
+        "schedule": model.schedule,
         "seed": seed,
     }
     return TrainConfig(**{**fields, **{key: value for key, value in overrides.items() if value is not None}})

@@ -49,5 +49,9 @@ def augmentation(name: str, sample_shape: tuple[int, ...]) -> Augment:
         InputError: an image augmentation for samples that are not images.
     """
     if name != "none" and len(sample_shape) != 3:
-        raise InputError(f"augmentation `{name}` is for images, the samples have shape {sample_shape}")
+        raise InputError(
+            f"`augment={name}`: for images only, and the samples have shape {sample_shape}",
+            "use `augment=none`",
+            code="training-option-invalid",
+        )
     return AUGMENTATIONS[name]

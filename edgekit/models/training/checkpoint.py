@@ -7,12 +7,12 @@ import math
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from edgekit.files.whole import atomic_file
 from edgekit.frameworks.tensorflow import tensorflow
+from edgekit.frameworks.types import KerasConfig, KerasModel
 from edgekit.samples import Array
 
 
@@ -42,10 +42,10 @@ class Checkpoint:
         config: `TrainConfig.to_dict()` of that training. A file of another one is ignored.
     """
 
-    def __init__(self, path: Path, config: dict[str, Any]) -> None:
+    def __init__(self, path: Path, config: KerasConfig) -> None:
         self._path, self._config = path, config
 
-    def save(self, model: Any, finished: Finished) -> None:
+    def save(self, model: KerasModel, finished: Finished) -> None:
         """Write the weights and the optimizer of a compiled tf_keras model, and what is finished."""
         best = finished.best
         state = {"config": self._config, "epochs": finished.epochs, "history": finished.history}
@@ -58,7 +58,7 @@ class Checkpoint:
             note = np.array(json.dumps({**state, "best": [*best.score, best.epoch]}))
             np.savez(stream, allow_pickle=False, state=note, **arrays)
 
-    def restore(self, model: Any) -> Finished:
+    def restore(self, model: KerasModel) -> Finished:
         """Set weights and optimizer to those of the last finished epoch; without a usable file nothing changes."""
         try:
             with self._path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:

@@ -7,15 +7,14 @@ ignores.
 
 from __future__ import annotations
 
-from typing import Any
-
 from edgekit.frameworks.tensorflow import tensorflow, tf_keras
+from edgekit.frameworks.types import Tensor
 from edgekit.tasks.task import SOFTMAX, VALUES, Head
 
 TINY = 1e-30
 
 
-def canonical(outputs: Any, head: Head) -> Any:
+def canonical(outputs: Tensor, head: Head) -> Tensor:
     """Return log-probabilities, logits or values, of the outputs' shape."""
     tf = tensorflow()
     if head.kind in VALUES | {"unlabelled"}:
@@ -25,13 +24,13 @@ def canonical(outputs: Any, head: Head) -> Any:
     return outputs if head.logits else log_probabilities(outputs) - log_probabilities(1 - outputs)
 
 
-def log_probabilities(probabilities: Any) -> Any:
+def log_probabilities(probabilities: Tensor) -> Tensor:
     """Return log p, finite where p underflowed."""
     tf = tensorflow()
     return tf.math.log(tf.maximum(probabilities, TINY))
 
 
-def hard(y: Any, outputs: Any, head: Head) -> Any:
+def hard(y: Tensor, outputs: Tensor, head: Head) -> Tensor:
     """Return the loss towards labels, a tensor of shape (n,).
 
     Cross-entropy, averaged over positions or labels; for values the squared error, or what the model was compiled with.
@@ -53,7 +52,7 @@ def hard(y: Any, outputs: Any, head: Head) -> Any:
     return _mean(tf.nn.sigmoid_cross_entropy_with_logits(labels=y, logits=found))
 
 
-def soft(teacher: Any, outputs: Any, head: Head, temperature: float) -> Any:
+def soft(teacher: Tensor, outputs: Tensor, head: Head, temperature: float) -> Tensor:
     """Return the loss towards a teacher's canonical outputs, a tensor of shape (n,).
 
     T^2 * KL(teacher || student), both softened by the temperature T (Hinton et al. 2015, arXiv 1503.02531), averaged
@@ -72,7 +71,7 @@ def soft(teacher: Any, outputs: Any, head: Head, temperature: float) -> Any:
     return temperature**2 * _mean(cross - entropy)
 
 
-def right(y: Any, outputs: Any, head: Head) -> Any:
+def right(y: Tensor, outputs: Tensor, head: Head) -> Tensor:
     """Return the share of right decisions of each sample, a tensor of shape (n,)."""
     tf = tensorflow()
     if head.kind in SOFTMAX:
@@ -84,7 +83,7 @@ def right(y: Any, outputs: Any, head: Head) -> Any:
     return _mean(tf.cast(tf.equal(y, found), tf.float32))
 
 
-def _mean(values: Any) -> Any:
+def _mean(values: Tensor) -> Tensor:
     """Average over everything but the samples."""
     tf = tensorflow()
     return tf.reduce_mean(tf.reshape(values, (tf.shape(values)[0], -1)), axis=1)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from edgekit.data.split import Splits
 from edgekit.errors import InputError
 from edgekit.frameworks.tensorflow import tensorflow, tf_keras
+from edgekit.frameworks.types import KerasObject, Tensor, Tensors
 from edgekit.models.training.losses import hard, right, soft
-from edgekit.samples import Array, arrays_of
+from edgekit.samples import Array, Inputs, arrays_of
 from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.tasks.task import CLASSIFICATION, SIGMOID, SOFTMAX, Head, Task
 
@@ -22,7 +23,7 @@ DECIDES = SOFTMAX | SIGMOID
 class Targets(Protocol):
     """Supplies y for batches and the loss that reads it; of several outputs a tuple of each."""
 
-    def batch(self, rows: Array, x: Any) -> Any:
+    def batch(self, rows: Array, x: Inputs) -> Tensors:
         """Return y for training samples.
 
         Args:
@@ -30,13 +31,13 @@ class Targets(Protocol):
             x: the same samples as the model sees them (augmented, preprocessed), float32 (n, ...).
         """
 
-    def validation(self) -> Any:
+    def validation(self) -> Tensors:
         """Return y for all validation samples."""
 
-    def loss(self) -> Any:
+    def loss(self) -> KerasObject:
         """Return a tf_keras loss, of y as above and the model's outputs."""
 
-    def accuracy(self) -> Any:
+    def accuracy(self) -> KerasObject:
         """Return a tf_keras metric function called `accuracy`; None where only the loss tells."""
 
 
@@ -45,35 +46,35 @@ class Labels:
 
     def __init__(self, splits: Splits, task: Task = CLASSIFICATION, preprocessing: Preprocessing | None = None) -> None:
         if splits.y_train is None and task.main.kind != "reconstruction":
-            raise InputError("there are no labels to train towards")
+            raise InputError("the data has no labels to train with", "add `y_train` to the data", code="labels-missing")
         self._splits, self._task, self._preprocessing = splits, task, preprocessing or Preprocessing()
 
-    def batch(self, rows: Array, x: Any) -> Any:
+    def batch(self, rows: Array, x: Inputs) -> Tensors:
         """See `Targets`."""
         if self._task.main.kind == "reconstruction":
             return x
         return _packed(arrays_of(self._splits.y_train[rows]))
 
-    def validation(self) -> Any:
+    def validation(self) -> Tensors:
         """See `Targets`."""
         if self._task.main.kind == "reconstruction":
             return self._preprocessing.apply(self._splits.x_validation)
         return _packed([np.asarray(y) for y in arrays_of(self._splits.y_validation)])
 
-    def loss(self) -> Any:
+    def loss(self) -> KerasObject:
         """See `Targets`."""
         return _packed([self._loss(head) for head in self._task.heads])
 
-    def _loss(self, head: Head) -> Any:
+    def _loss(self, head: Head) -> KerasObject:
         if head.kind == "classification":
             return tf_keras().losses.SparseCategoricalCrossentropy(from_logits=head.logits)
 
-        def loss(y: Any, outputs: Any) -> Any:
+        def loss(y: Tensors, outputs: Tensors) -> Tensors:
             return hard(y, outputs, head)
 
         return loss
 
-    def accuracy(self) -> Any:
+    def accuracy(self) -> KerasObject:
         """See `Targets`."""
         return _accuracy(self._task, lambda y, _: y)
 
@@ -94,39 +95,39 @@ class Distilled:
         self._sizes = [int(np.prod(y.shape[1:], dtype=int)) for y in labels] or [0] * len(task.heads)
         self._shapes = [tuple(y.shape[1:]) for y in labels] or [()] * len(task.heads)
 
-    def batch(self, rows: Array, x: Any) -> Any:
+    def batch(self, rows: Array, x: Inputs) -> Tensors:
         """See `Targets`."""
         labels = None if self._splits.y_train is None else self._splits.y_train[rows]
         return self._pack(labels, self._teacher.training(rows, x))
 
-    def validation(self) -> Any:
+    def validation(self) -> Tensors:
         """See `Targets`."""
         return self._pack(self._splits.y_validation, self._teacher.validation())
 
-    def _pack(self, labels: Any, teacher: Sequence[Array]) -> Any:
+    def _pack(self, labels: Tensors, teacher: Sequence[Array]) -> Tensors:
         parts = [None] * len(teacher) if labels is None else arrays_of(labels)
         return _packed([_pack(y, t) for y, t in zip(parts, teacher, strict=True)])
 
-    def loss(self) -> Any:
+    def loss(self) -> KerasObject:
         """See `Targets`."""
         return _packed([self._loss(index, head) for index, head in enumerate(self._task.heads)])
 
-    def _loss(self, index: int, head: Head) -> Any:
+    def _loss(self, index: int, head: Head) -> KerasObject:
         temperature, alpha = self._temperature, self._alpha
 
-        def distillation(y: Any, outputs: Any) -> Any:
+        def distillation(y: Tensors, outputs: Tensors) -> Tensors:
             labels, teacher = self._unpack(index, y, outputs)
             return distillation_loss(labels, teacher, outputs, head, temperature, alpha)
 
         return distillation
 
-    def _unpack(self, index: int, y: Any, outputs: Any) -> tuple[Any, Any]:
+    def _unpack(self, index: int, y: Tensors, outputs: Tensors) -> tuple[Tensors, Tensors]:
         """Return labels, None without, and the teacher's outputs, in their shapes."""
         tf, size = tensorflow(), self._sizes[index]
         labels = tf.reshape(y[:, :size], (-1, *self._shapes[index])) if size else None
         return labels, tf.reshape(y[:, size:], tf.shape(outputs))
 
-    def accuracy(self) -> Any:
+    def accuracy(self) -> KerasObject:
         """See `Targets`."""
         return _accuracy(self._task, lambda y, outputs: self._unpack(0, y, outputs)[0])
 
@@ -134,14 +135,16 @@ class Distilled:
 class Teacher(Protocol):
     """Supplies canonical outputs (`edgekit.models.training.losses`), float32 (n, ...), one array an output."""
 
-    def training(self, rows: Array, x: Any) -> Sequence[Array]:
+    def training(self, rows: Array, x: Inputs) -> Sequence[Array]:
         """For training samples: `rows` are their indices, `x` what the model sees."""
 
     def validation(self) -> Sequence[Array]:
         """For all validation samples."""
 
 
-def distillation_loss(labels: Any, teacher: Any, outputs: Any, head: Head, temperature: float, alpha: float) -> Any:
+def distillation_loss(
+    labels: Tensor, teacher: Tensor, outputs: Tensor, head: Head, temperature: float, alpha: float
+) -> Tensor:
     """Return alpha * soft loss + (1 - alpha) * hard loss, a tensor of shape (n,).
 
     Args:
@@ -159,16 +162,24 @@ def distillation_loss(labels: Any, teacher: Any, outputs: Any, head: Head, tempe
 def check_soft(temperature: float, alpha: float) -> None:
     """Raise `InputError` unless the temperature is above 0 and alpha a share."""
     if not 0 < temperature < 1000:
-        raise InputError(f"temperature {temperature}: expected a number above 0", "usual are 1 to 20")
+        raise InputError(
+            f"`temperature={temperature}`: expected a number above 0",
+            "1 to 20 are common",
+            code="training-option-invalid",
+        )
     if not 0 <= alpha <= 1:
-        raise InputError(f"alpha {alpha}: expected a share from 0 to 1", "0 trains towards the labels alone")
+        raise InputError(
+            f"`alpha={alpha}`: expected a share from 0 to 1",
+            "0 uses the labels only, 1 the teacher only",
+            code="training-option-invalid",
+        )
 
 
-def _accuracy(task: Task, labels: Callable[[Any, Any], Any]) -> Any:
+def _accuracy(task: Task, labels: Callable[[Tensor, Tensor], Tensor]) -> KerasObject:
     if len(task.heads) > 1 or task.main.kind not in DECIDES:
         return None
 
-    def accuracy(y: Any, outputs: Any) -> Any:
+    def accuracy(y: Tensors, outputs: Tensors) -> Tensors:
         return right(labels(y, outputs), outputs, task.main)
 
     return accuracy
@@ -179,6 +190,6 @@ def _pack(labels: Array | None, teacher: Array) -> Array:
     return np.concatenate(flat, axis=1)
 
 
-def _packed(parts: Sequence[Any]) -> Any:
+def _packed(parts: Sequence[Tensors]) -> Tensors:
     """Return the only part, or all of them."""
     return parts[0] if len(parts) == 1 else tuple(parts)

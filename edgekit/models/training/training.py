@@ -7,23 +7,28 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from edgekit.data.split import Splits
 from edgekit.errors import InputError
 from edgekit.frameworks.tensorflow import tf_keras
+from edgekit.frameworks.types import KerasModel, KerasObject, Tensors
 from edgekit.models.training.augment import AUGMENTATIONS, Augment, augmentation
 from edgekit.models.training.checkpoint import Checkpoint, Finished
 from edgekit.models.training.targets import Labels, Targets
 from edgekit.progress import Progress, Task
-from edgekit.samples import NamedArrays
+from edgekit.samples import Inputs, NamedArrays
+from edgekit.schema.types import JsonObject
 from edgekit.tasks.preprocessing import Preprocessing
 
 FOLLOWED = ("loss", "accuracy", "val_loss", "val_accuracy")
 MOST_EPOCHS, LARGEST_BATCH = 1_000_000, 2**20
 SCHEDULES = ("constant", "cosine")
+
+
+def _invalid(option: str, expected: str) -> InputError:
+    return InputError(f"{option}: {expected}", "change the option, or leave it out", code="training-option-invalid")
 
 
 @dataclass(frozen=True)
@@ -48,15 +53,16 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         if not (1 <= self.epochs <= MOST_EPOCHS and 1 <= self.batch_size <= LARGEST_BATCH):
-            raise InputError(
-                f"epochs and batch size must be at least 1, and at most {MOST_EPOCHS:,} and {LARGEST_BATCH:,}"
+            raise _invalid(
+                f"`epochs={self.epochs}`, `batch_size={self.batch_size}`",
+                f"expected 1 to {MOST_EPOCHS:,} epochs and a batch of 1 to {LARGEST_BATCH:,} samples",
             )
         if not 0 < self.learning_rate < 100:
-            raise InputError(f"learning rate {self.learning_rate}: expected a number above 0")
+            raise _invalid(f"`learning_rate={self.learning_rate}`", "expected a number above 0")
         if self.augment not in AUGMENTATIONS:
-            raise InputError(f"unknown augmentation `{self.augment}`", f"one of: {', '.join(AUGMENTATIONS)}")
+            raise _invalid(f"`augment={self.augment}`", f"expected one of {', '.join(AUGMENTATIONS)}")
         if self.schedule not in SCHEDULES:
-            raise InputError(f"unknown schedule `{self.schedule}`", f"one of: {', '.join(SCHEDULES)}")
+            raise _invalid(f"`schedule={self.schedule}`", f"expected one of {', '.join(SCHEDULES)}")
 
 
 @dataclass(frozen=True)
@@ -76,20 +82,20 @@ class History:
         key = "val_accuracy" if "val_accuracy" in self.epochs else "val_loss"
         return {f"{key}_keras": self.epochs[key][self.best_epoch]}
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return the JSON form."""
         return asdict(self)
 
 
 def train(
-    model: Any,
+    model: KerasModel,
     splits: Splits,
     preprocessing: Preprocessing,
     config: TrainConfig,
     progress: Progress,
     *,
     targets: Targets | None = None,
-    callbacks: Sequence[Any] = (),
+    callbacks: Sequence[KerasObject] = (),
     keep_from: int = 0,
     checkpoint: Path | None = None,
 ) -> History:
@@ -116,7 +122,7 @@ def train(
     keras = tf_keras()
     targets = targets or Labels(splits)
     batches = _batches(splits, preprocessing, config, targets)
-    rate: Any = config.learning_rate
+    rate: KerasObject = config.learning_rate
     if config.schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(config.learning_rate, config.epochs * len(batches))
     model.compile(
@@ -146,7 +152,7 @@ def train(
 
 
 @contextmanager
-def _rolled(model: Any) -> Iterator[None]:
+def _rolled(model: KerasModel) -> Iterator[None]:
     """Let recurrent layers that are built with `unroll=True` loop: batches come without a known number of steps."""
     layers = [layer for layer in model.submodules if getattr(layer, "unroll", None) is True]
     for layer in layers:
@@ -158,7 +164,7 @@ def _rolled(model: Any) -> Iterator[None]:
             layer.unroll = True
 
 
-def _keep(finished: Finished, saved: Checkpoint | None, seed: int, keep_from: int, task: Task) -> Any:
+def _keep(finished: Finished, saved: Checkpoint | None, seed: int, keep_from: int, task: Task) -> KerasObject:
     class Keep(tf_keras().callbacks.Callback):  # type: ignore[misc]
         """Follow every epoch in `finished`, the best weights included, and write it down."""
 
@@ -168,7 +174,11 @@ def _keep(finished: Finished, saved: Checkpoint | None, seed: int, keep_from: in
         def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
             logs = logs or {}
             if not math.isfinite(logs["loss"]):
-                raise InputError(f"the loss became {logs['loss']} in epoch {epoch + 1}", "lower the learning rate")
+                raise InputError(
+                    f"training diverged: the loss is {logs['loss']} in epoch {epoch + 1}",
+                    "lower the learning rate",
+                    code="training-diverged",
+                )
             best, score = finished.best, (logs.get("val_accuracy", 0.0), -logs["val_loss"])
             if epoch >= keep_from and (score > best.score or not best.weights):
                 best.score, best.epoch, best.weights = score, epoch, self.model.get_weights()
@@ -186,7 +196,7 @@ def _keep(finished: Finished, saved: Checkpoint | None, seed: int, keep_from: in
     return Keep()
 
 
-def _reseed(model: Any, seed: int, epoch: int) -> None:
+def _reseed(model: KerasModel, seed: int, epoch: int) -> None:
     """Give dropout and other random layers the random numbers of this epoch, whatever ran before it."""
     for index, module in enumerate(model.submodules):
         random = getattr(getattr(module, "_random_generator", None), "_generator", None)
@@ -199,7 +209,7 @@ def sample_shape(splits: Splits) -> tuple[int, ...]:
     return () if isinstance(splits.x_train, NamedArrays) else tuple(splits.x_train.shape[1:])
 
 
-def _batches(splits: Splits, preprocessing: Preprocessing, config: TrainConfig, targets: Targets) -> Any:
+def _batches(splits: Splits, preprocessing: Preprocessing, config: TrainConfig, targets: Targets) -> KerasObject:
     augment: Augment = augmentation(config.augment, sample_shape(splits))
 
     class Batches(tf_keras().utils.Sequence):  # type: ignore[misc]
@@ -212,7 +222,7 @@ def _batches(splits: Splits, preprocessing: Preprocessing, config: TrainConfig, 
         def __len__(self) -> int:
             return math.ceil(len(splits.x_train) / config.batch_size)
 
-        def __getitem__(self, index: int) -> tuple[Any, Any]:
+        def __getitem__(self, index: int) -> tuple[Inputs, Tensors]:
             rows = self.order[index * config.batch_size : (index + 1) * config.batch_size]
             rng = np.random.default_rng((config.seed, self.epoch, index))
             x = preprocessing.apply(augment(splits.x_train[rows], rng))

@@ -5,12 +5,13 @@ The configuration in a file says how large layers are, and Keras makes them befo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from math import prod
 from typing import Any
 
 from edgekit.frameworks.tensorflow import keras3, tensorflow, tf_keras
+from edgekit.frameworks.types import Arguments, ConfigValue, KerasLayer, KerasModel, Keywords, Method, Tensors, Variable
 from edgekit.models.files.gate.configuration import OPERATION_LAYERS
 
 SLACK = 16 << 20
@@ -47,8 +48,8 @@ def budget(stored: int) -> Iterator[None]:
     """
     left, attempts = [FACTOR * stored + SLACK], [0]
 
-    def counted(add: Callable[..., Any]) -> Callable[..., Any]:
-        def add_weight(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def counted(add: Method) -> Method:
+        def add_weight(self: KerasLayer, *args: Any, **kwargs: Any) -> Variable:
             left[0] -= _weight_bytes(args, kwargs)
             if left[0] < 0:
                 raise TooLarge(f"layer `{self.name}` wants more weights than the {stored:,} bytes in the file")
@@ -56,8 +57,8 @@ def budget(stored: int) -> Iterator[None]:
 
         return add_weight
 
-    def watched(call: Callable[..., Any]) -> Callable[..., Any]:
-        def __call__(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def watched(call: Method) -> Method:
+        def __call__(self: KerasLayer, *args: Any, **kwargs: Any) -> Variable:
             attempts[0] = 0
             _check_parts(self, args, kwargs)
             outputs = call(self, *args, **kwargs)
@@ -66,8 +67,8 @@ def budget(stored: int) -> Iterator[None]:
 
         return __call__
 
-    def patient(convert: Callable[..., Any]) -> Callable[..., Any]:
-        def convert_inner_node_data(*args: Any, **kwargs: Any) -> Any:
+    def patient(convert: Method) -> Method:
+        def convert_inner_node_data(*args: Any, **kwargs: Any) -> ConfigValue:
             attempts[0] += 1
             if attempts[0] > MAX_ATTEMPTS:
                 raise TooLarge("a layer waits for an output that is never there")
@@ -102,7 +103,7 @@ def reason_of(error: BaseException | None) -> str:
     return ""
 
 
-def _weight_bytes(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
+def _weight_bytes(args: Arguments, kwargs: Keywords) -> int:
     """Return how large a weight is; the shape is the first argument in Keras 3, the second in Keras 2."""
     shapes = (
         [kwargs["shape"]] if "shape" in kwargs else [a for a in args[:2] if not isinstance(a, str) and a is not None]
@@ -116,7 +117,7 @@ def _weight_bytes(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
     return 4 * prod(shape) if shape.is_fully_defined() else 4
 
 
-def check_inputs(model: Any) -> None:
+def check_inputs(model: KerasModel) -> None:
     """Refuse a model of which one sample would not fit.
 
     Raises:
@@ -128,7 +129,7 @@ def check_inputs(model: Any) -> None:
             raise TooLarge(f"input `{tensor.name}` takes {numbers:,} numbers a sample; at most {MAX_INPUT:,}")
 
 
-def _check_outputs(layer: Any, outputs: Any) -> None:
+def _check_outputs(layer: KerasLayer, outputs: Tensors) -> None:
     for tensor in tensorflow().nest.flatten(outputs):
         shape = getattr(tensor, "shape", None)
         try:
@@ -139,7 +140,7 @@ def _check_outputs(layer: Any, outputs: Any) -> None:
             raise TooLarge(f"layer `{layer.name}` puts out {prod(sizes):,} numbers a sample; at most {MAX_OUTPUT:,}")
 
 
-def _check_parts(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+def _check_parts(layer: KerasLayer, args: Arguments, kwargs: Keywords) -> None:
     """Refuse calls that write the same nodes into the graph over and over."""
     kind = type(layer).__name__
     if kind in OPERATION_LAYERS and layer.symbol not in PARTS:
@@ -158,7 +159,7 @@ def _check_parts(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> N
         raise TooLarge(f"layer `{layer.name}` makes {parts:,} parts; at most {MAX_UNROLLED:,}")
 
 
-def _shape(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+def _shape(args: Arguments, kwargs: Keywords) -> Arguments:
     tensors = tensorflow().nest.flatten([args, kwargs])
     first = next((tensor for tensor in tensors if hasattr(tensor, "shape")), None)
     try:
@@ -167,7 +168,7 @@ def _shape(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         return ()
 
 
-def _largest(value: Any) -> int:
+def _largest(value: ConfigValue) -> int:
     """Return the largest integer in a structure, 0 if there is none."""
     numbers = [
         item for item in tensorflow().nest.flatten(value) if isinstance(item, int) and not isinstance(item, bool)

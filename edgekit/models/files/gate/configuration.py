@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
+from edgekit.frameworks.types import ConfigValue, KerasConfig
 from edgekit.models.files.gate import symbols
 from edgekit.models.files.gate.graph import GraphError, ordered
 
@@ -61,7 +62,7 @@ class Admission:
         graph: why the calls of a model in it cannot be made, empty if they can.
     """
 
-    config: dict[str, Any] = field(default_factory=dict)
+    config: KerasConfig = field(default_factory=dict)
     code: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     custom: list[str] = field(default_factory=list)
@@ -73,7 +74,7 @@ class Malformed(Exception):
 
 
 def admit(
-    config: Mapping[str, Any],
+    config: Mapping[str, ConfigValue],
     generation: Generation,
     registered: Callable[[str], bool],
     exists: Callable[[str], bool] = lambda _: False,
@@ -115,7 +116,7 @@ class _Walk:
         self.layers = symbols.LAYERS_2 if generation == 2 else symbols.LAYERS_3
         self.others = {**symbols.OTHERS_2, **symbols.WRAPPERS_2} if generation == 2 else symbols.OTHERS_3
 
-    def value(self, value: Any, key: str, layer: str, depth: int, models: int) -> tuple[Any, int]:
+    def value(self, value: ConfigValue, key: str, layer: str, depth: int, models: int) -> tuple[ConfigValue, int]:
         """Return a value as Keras may have it, and how many calls of layers it stands for.
 
         Args:
@@ -143,7 +144,7 @@ class _Walk:
             raise Malformed(f"`{key}` of layer `{layer}` is a {type(value).__name__}")
         return value, 0
 
-    def items(self, value: dict[str, Any], layer: str, depth: int, models: int) -> tuple[dict[str, Any], int]:
+    def items(self, value: KerasConfig, layer: str, depth: int, models: int) -> tuple[KerasConfig, int]:
         """Check a dictionary that is no object."""
         parts = {k: self.value(v, k, layer, depth + 1, models) for k, v in value.items()}
         return {k: part for k, (part, _) in parts.items()}, sum(calls for _, calls in parts.values())
@@ -158,7 +159,7 @@ class _Walk:
             else:
                 self.add(self.found.custom, value)
 
-    def object(self, value: dict[str, Any], layer: str, depth: int, models: int) -> tuple[Any, int]:
+    def object(self, value: KerasConfig, layer: str, depth: int, models: int) -> tuple[ConfigValue, int]:
         """Check an object; the dictionary says its class, and what it is made from."""
         kind, inner = value["class_name"], value.get("config")
         if not isinstance(kind, str):
@@ -195,8 +196,8 @@ class _Walk:
             self.own = around
 
     def called(
-        self, value: dict[str, Any], inner: Any, layer: str, depth: int, models: int
-    ) -> tuple[dict[str, Any], int]:
+        self, value: KerasConfig, inner: ConfigValue, layer: str, depth: int, models: int
+    ) -> tuple[KerasConfig, int]:
         """Check what an object is made from, and count the calls: of a model those of its layers."""
         rest, _ = self.items({k: v for k, v in value.items() if k != "config"}, layer, depth, models)
         if not (isinstance(inner, dict) and isinstance(inner.get("layers"), list)):
@@ -212,9 +213,9 @@ class _Walk:
         made["layers"] = self.ordered(made, layer)
         return rest | {"config": made}, 1 + calls
 
-    def ordered(self, model: dict[str, Any], name: str) -> list[Any]:
+    def ordered(self, model: KerasConfig, name: str) -> list[ConfigValue]:
         """Put the layers of a functional model in an order in which they can be called."""
-        layers: list[Any] = model["layers"]
+        layers: list[ConfigValue] = model["layers"]
         if not any(isinstance(item, dict) and "inbound_nodes" in item for item in layers):
             return layers
         try:
@@ -223,7 +224,7 @@ class _Walk:
             self.found.graph = self.found.graph or f"the graph of model `{name}` cannot be built: {error}"
             return layers
 
-    def data(self, value: dict[str, Any], kind: str, layer: str, depth: int, models: int) -> dict[str, Any]:
+    def data(self, value: KerasConfig, kind: str, layer: str, depth: int, models: int) -> KerasConfig:
         """Check an object that is a value."""
         inner = value.get("config")
         if kind in ("__tensor__", "__numpy__") and not (isinstance(inner, dict) and inner.get("dtype") in NUMBERS):
@@ -231,7 +232,7 @@ class _Walk:
         rest, _ = self.items({k: v for k, v in value.items() if k != "class_name"}, layer, depth, models)
         return {"class_name": kind, **rest}
 
-    def function(self, value: dict[str, Any], name: Any, label: str) -> dict[str, Any]:
+    def function(self, value: KerasConfig, name: ConfigValue, label: str) -> KerasConfig:
         """Check a function that stands by its name."""
         if not isinstance(name, str):
             raise Malformed(f"a function in layer `{label}` has no name")
@@ -250,12 +251,12 @@ class _Walk:
             self.add(self.found.custom, name if own else f"{name} ({module})")
         return value
 
-    def is_registered(self, value: dict[str, Any], kind: str) -> bool:
+    def is_registered(self, value: KerasConfig, kind: str) -> bool:
         """Return whether Keras would find a class of the user's own."""
         name = value.get("registered_name", kind) if "module" in value else kind
         return isinstance(name, str) and self.registered(name)
 
-    def built_in(self, value: dict[str, Any], kind: str, label: str) -> bool:
+    def built_in(self, value: KerasConfig, kind: str, label: str) -> bool:
         """Return whether an object is listed; its module becomes the one in which the listed class lives."""
         if "module" not in value:  # as in HDF5: looked up by name, among Keras's own
             listed = self.layers | symbols.MODELS | symbols.INITIALIZERS | symbols.REGULARIZERS | symbols.CONSTRAINTS
@@ -308,14 +309,14 @@ class _Walk:
                 return place
         return "keras.layers" if kind in self.layers else None
 
-    def unknown(self, value: dict[str, Any], kind: str, module: Any) -> None:
+    def unknown(self, value: KerasConfig, kind: str, module: ConfigValue) -> None:
         """Note a class that is not Keras's."""
         name = value.get("registered_name")
         name = name if isinstance(name, str) and ">" in name else kind
         own = not isinstance(module, str) or ">" in name
         self.add(self.found.custom, name if own else f"{name} ({module})")
 
-    def operation(self, inner: Any, label: str) -> None:
+    def operation(self, inner: ConfigValue, label: str) -> None:
         """Check the TensorFlow function that a layer of Keras 2 records."""
         symbol = inner.get("function") if isinstance(inner, dict) else None
         if not isinstance(symbol, str):
@@ -329,7 +330,7 @@ class _Walk:
             names.append(name)
 
 
-def class_names(config: Any) -> list[str]:
+def class_names(config: ConfigValue) -> list[str]:
     """Return every name under which a configuration refers to a class or function, each once."""
     found: dict[str, None] = {}
     stack = [config]
@@ -345,7 +346,7 @@ def class_names(config: Any) -> list[str]:
     return list(found)
 
 
-def plain_values(value: Any) -> Any:
+def plain_values(value: ConfigValue) -> ConfigValue:
     """Turn serialized NumPy numbers, tuples and shapes into numbers and tuples, at any depth."""
     if isinstance(value, list):
         return [plain_values(item) for item in value]
@@ -367,7 +368,7 @@ def _is_builtin(name: str) -> bool:
     return hasattr(builtins, name)
 
 
-def _largest(value: Any) -> float:
+def _largest(value: ConfigValue) -> float:
     items = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
     own = abs(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else 0
     return max([own, *map(_largest, items)])

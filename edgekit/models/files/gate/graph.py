@@ -7,7 +7,8 @@ where a circle keeps one waiting. Here every call knows what it waits for, so th
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+
+from edgekit.frameworks.types import ConfigValue, KerasConfig
 
 CONSTANT = "_CONSTANT_VALUE"
 """In the place of a layer's name: what follows is a number, not a tensor (Keras 2)."""
@@ -19,7 +20,7 @@ class GraphError(Exception):
     """The calls have no order, or one is of a form that Keras never writes; the text says which."""
 
 
-def ordered(model: dict[str, Any], generation: int) -> list[dict[str, Any]]:
+def ordered(model: KerasConfig, generation: int) -> list[KerasConfig]:
     """Return the layers of a functional model, each behind those that its first call needs.
 
     Args:
@@ -63,17 +64,17 @@ def ordered(model: dict[str, Any], generation: int) -> list[dict[str, Any]]:
     return [layers[name] for name in sorted(layers, key=lambda name: (place[name], given[name]))]
 
 
-def _name(layer: dict[str, Any]) -> Any:
+def _name(layer: KerasConfig) -> ConfigValue:
     inner = layer.get("config")
     return layer.get("name", inner.get("name") if isinstance(inner, dict) else None)
 
 
-def _nodes(layer: dict[str, Any]) -> list[Any]:
-    found: list[Any] = layer.get("inbound_nodes") or []
+def _nodes(layer: KerasConfig) -> list[ConfigValue]:
+    found: list[ConfigValue] = layer.get("inbound_nodes") or []
     return found
 
 
-def _references(value: Any) -> Iterator[Call]:
+def _references(value: ConfigValue) -> Iterator[Call]:
     """Yield the outputs of other calls that a call gets, as names of layers and numbers of their calls."""
     stack = [value]
     while stack:
@@ -96,7 +97,7 @@ def _references(value: Any) -> Iterator[Call]:
                 stack.extend(item[2:] if item[:1] == [CONSTANT] else item)
 
 
-def _is_reference(item: Any) -> bool:
+def _is_reference(item: ConfigValue) -> bool:
     """Return whether a list is a layer's name, the number of its call, and the number of an output."""
     return (
         isinstance(item, (list, tuple))
@@ -107,7 +108,7 @@ def _is_reference(item: Any) -> bool:
     )
 
 
-def _first_call(layer: dict[str, Any], generation: int) -> int:
+def _first_call(layer: KerasConfig, generation: int) -> int:
     """Return the number of a layer's first call: 1 for models that begin with an input layer in Keras 2, else 0.
 
     They count the call that made them.
@@ -119,7 +120,7 @@ def _first_call(layer: dict[str, Any], generation: int) -> int:
     return int(not inside or (isinstance(inside[0], dict) and inside[0].get("class_name") == "InputLayer"))
 
 
-def _call(layers: dict[str, Any], first: dict[str, int], name: str, index: int, spare: int = 0) -> Call | None:
+def _call(layers: KerasConfig, first: dict[str, int], name: str, index: int, spare: int = 0) -> Call | None:
     """Return the call that a reference means; None for an input, which needs none.
 
     Args:

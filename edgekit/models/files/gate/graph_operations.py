@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from math import prod
-from typing import Any
 
 from edgekit.frameworks.tensorflow import tensorflow
+from edgekit.frameworks.types import Function, Message, Tensor
 
 CONSTANT_FLOOR = 64 << 20
 """Bytes that the constants of a graph may take in memory, whatever its file has."""
@@ -142,7 +142,7 @@ KEEPING = (
 ALLOWED = COMPUTING | CONTROLLING | KEEPING
 
 
-def unsafe_operations(meta_graph: Any) -> list[str]:
+def unsafe_operations(meta_graph: Message) -> list[str]:
     """Name the operations that are not known to compute and nothing else.
 
     Functions that only the graph's saver calls are left out: TensorFlow 2 runs none of the main graph when it loads.
@@ -162,7 +162,7 @@ def unsafe_operations(meta_graph: Any) -> list[str]:
     return list(found)
 
 
-def recursive_functions(meta_graph: Any) -> list[str]:
+def recursive_functions(meta_graph: Message) -> list[str]:
     """Name the functions of a graph that call themselves, directly or through others: they never end."""
     library = {function.signature.name: function for function in meta_graph.graph_def.library.function}
     calls = {name: set(_callees(function.node_def, library)) & set(library) for name, function in library.items()}
@@ -179,7 +179,7 @@ def recursive_functions(meta_graph: Any) -> list[str]:
     return [name for name, callees in calls.items() if callees]
 
 
-def constant_bytes(meta_graph: Any) -> int:
+def constant_bytes(meta_graph: Message) -> int:
     """Return how many bytes the constants of a graph and its functions take in memory: one value may stand for many."""
     total = 0
     graph = meta_graph.graph_def
@@ -191,7 +191,7 @@ def constant_bytes(meta_graph: Any) -> int:
     return total
 
 
-def largest_tensor(graph: Any) -> tuple[str, int]:
+def largest_tensor(graph: Function) -> tuple[str, int]:
     """Return the largest tensor that a graph or a function called in it makes, and its bytes, as far as shapes tell.
 
     Args:
@@ -212,7 +212,7 @@ def largest_tensor(graph: Any) -> tuple[str, int]:
     return found
 
 
-def _tensor_bytes(tensor: Any) -> int:
+def _tensor_bytes(tensor: Tensor) -> int:
     sizes = [dimension.size for dimension in tensor.tensor_shape.dim]
     if not tensor.dtype or any(size < 0 for size in sizes):
         return 0
@@ -220,7 +220,7 @@ def _tensor_bytes(tensor: Any) -> int:
     return int(prod(sizes)) * max(1, bytes_each)
 
 
-def _callees(nodes: Iterable[Any], library: dict[str, Any]) -> Iterator[str]:
+def _callees(nodes: Iterable[Message], library: dict[str, Message]) -> Iterator[str]:
     for node in nodes:
         if node.op in library:
             yield node.op

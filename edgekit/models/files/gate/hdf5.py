@@ -8,7 +8,8 @@ Source: HDF5 File Format Specification 3.0, https://support.hdfgroup.org/documen
 from __future__ import annotations
 
 from math import prod
-from typing import Any
+
+from edgekit.frameworks.types import Hdf5Group
 
 MAX_OBJECTS = 200_000
 MAX_ATTRIBUTES = 1_000
@@ -26,7 +27,7 @@ class Untrusted(Exception):
     """The file is not one that Keras writes; the text says what is in it, and where."""
 
 
-def check_hdf5(file: Any, size: int) -> int:
+def check_hdf5(file: Hdf5Group, size: int) -> int:
     """Look at everything in an HDF5 file without reading any of it.
 
     Args:
@@ -64,7 +65,7 @@ def check_hdf5(file: Any, size: int) -> int:
     return read
 
 
-def _members(name: str, group: Any) -> list[tuple[str, Any]]:
+def _members(name: str, group: Hdf5Group) -> list[tuple[str, Hdf5Group]]:
     import h5py
 
     if len(group) > MAX_OBJECTS:
@@ -80,7 +81,7 @@ def _members(name: str, group: Any) -> list[tuple[str, Any]]:
     return found
 
 
-def _dataset(name: str, item: Any, size: int) -> tuple[int, int]:
+def _dataset(name: str, item: Hdf5Group, size: int) -> tuple[int, int]:
     """Return how many bytes a dataset takes in the file, and when it is read."""
     import h5py
 
@@ -104,7 +105,7 @@ def _dataset(name: str, item: Any, size: int) -> tuple[int, int]:
     return stored, claimed
 
 
-def _check_attributes(name: str, item: Any, size: int) -> None:
+def _check_attributes(name: str, item: Hdf5Group, size: int) -> None:
     import h5py
 
     count = h5py.h5a.get_num_attrs(item.id)

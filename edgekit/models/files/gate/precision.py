@@ -6,7 +6,7 @@ them; operations of graphs name the type of their result (`tf.cast`, `keras.ops.
 
 from __future__ import annotations
 
-from typing import Any
+from edgekit.frameworks.types import ConfigValue, KerasConfig
 
 HALF = frozenset({"float16", "bfloat16", "half", "mixed_float16", "mixed_bfloat16"})
 """Types and policies that compute in 16 bits."""
@@ -14,7 +14,7 @@ FLOAT32 = "float32"
 _POLICIES = ("DTypePolicy", "FloatDTypePolicy", "Policy", "PolicyV1")
 
 
-def in_float32(config: Any) -> tuple[Any, tuple[str, ...]]:
+def in_float32(config: ConfigValue) -> tuple[ConfigValue, tuple[str, ...]]:
     """Return a configuration that computes in float32, and the names of the policies and types that were replaced.
 
     Args:
@@ -24,7 +24,7 @@ def in_float32(config: Any) -> tuple[Any, tuple[str, ...]]:
     return _widened(config, "", found), tuple(sorted(found))
 
 
-def _widened(value: Any, key: str, found: dict[str, None]) -> Any:
+def _widened(value: ConfigValue, key: str, found: dict[str, None]) -> ConfigValue:
     if isinstance(value, dict):
         name = _half_policy(value)
         if name:
@@ -42,7 +42,7 @@ def _widened(value: Any, key: str, found: dict[str, None]) -> Any:
     return value
 
 
-def _half_policy(value: dict[str, Any]) -> str:
+def _half_policy(value: KerasConfig) -> str:
     """Return the name of a policy of half precision that a dictionary stands for, or an empty string."""
     inner = value.get("config")
     name = inner.get("name") if isinstance(inner, dict) else None
