@@ -10,14 +10,14 @@ import typer
 from edgekit.cli.options import DATA_HELP
 from edgekit.cli.output import asked, progress, show_json
 from edgekit.cli.terminal import show
-from edgekit.models.reference.reference import REFERENCE, summaries
+from edgekit.pipeline import trainable
 from edgekit.text.printable import visible
 
 NAME = "train"
 HELP = f"""Train a reference model.
 
 \b
-{summaries()}
+{trainable.summaries()}
 Writes FILE.keras and FILE.keras.json (preprocessing, class names, history). The epoch with the best validation
 accuracy is kept; the test part of the data is not read."""
 EXAMPLES = (
@@ -34,7 +34,7 @@ PANELS = {
 
 
 def command(
-    name: Annotated[str, typer.Argument(metavar="NAME", help=", ".join(REFERENCE))],
+    name: Annotated[str, typer.Argument(metavar="NAME", help=trainable.names())],
     data: Annotated[str, typer.Option("--data", help=DATA_HELP)],
     out: Annotated[Path, typer.Option("--out", "-o", help="The .keras file to write.")],
     epochs: Annotated[

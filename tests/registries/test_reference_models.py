@@ -8,8 +8,9 @@ import sys
 import pytest
 
 from edgekit.frameworks.types import KerasModel
-from edgekit.models.reference.reference import REFERENCE, ReferenceModel, Shape, build, summaries
+from edgekit.models.reference.reference import REFERENCE, ReferenceModel, Shape, build
 from edgekit.models.reference.train_reference import find
+from edgekit.pipeline.trainable import names, summaries
 from tests.support.raised import raised
 
 
@@ -33,7 +34,7 @@ def test_messages_list_it(added: str) -> None:
 
 
 def test_the_help_describes_it(added: str) -> None:
-    assert f"- {added}: one dense layer" in summaries()
+    assert f"- {added}: one dense layer" in summaries() and names().endswith(added)
     script = (
         "from edgekit.models.reference.reference import REFERENCE, ReferenceModel\n"
         "REFERENCE['perceptron'] = ReferenceModel(None, 'one dense layer', 3)\n"

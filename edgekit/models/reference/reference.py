@@ -173,8 +173,3 @@ REFERENCE: dict[str, ReferenceModel] = {
     ),
 }
 """By name. `edgekit train --help` and messages list them from here."""
-
-
-def summaries() -> str:
-    """Return a line for every reference model: its name and what it is."""
-    return "\n".join(f"- {name}: {model.summary}" for name, model in REFERENCE.items())
