@@ -9,10 +9,10 @@ import math
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from edgekit.bench.verdict import Verdict, judge
 from edgekit.bundle.reason import Reason
 from edgekit.bundle.records import Measurement, Record, Subject
 from edgekit.bundle.runs import SampledRun
+from edgekit.measuring.verdict import Verdict, judge
 from edgekit.stats import Interval, between_processes, paired_ratio, percentile, unpaired_ratio
 from edgekit.tasks.metrics import Score
 
