@@ -174,8 +174,8 @@ class Manifest:
             known = METRICS.get(head.metric)
             own = index == 0 and ":" in head.metric  # run only where the user names it, too
             if not own and (known is None or head.kind not in known.kinds):
-                said = f"is {quoted(head.metric)}, expected one for {head.kind}: {fitting(head.kind)}"
-                raise Wrong(said, path=("task", "heads", index, "metric"))
+                reason = f"is {quoted(head.metric)}, expected one for {head.kind}: {fitting(head.kind)}"
+                raise Wrong(reason, path=("task", "heads", index, "metric"), code="unknown-name")
 
 
 @dataclass(frozen=True)
@@ -228,18 +228,21 @@ def read_bundle(path: Path, part: str | None = None) -> Bundle:
     """
     if not (path / MANIFEST).exists():
         with recognised(path, "bundle or a model file"):
-            raise InputError(f"{path}: not an edgekit bundle (no {MANIFEST})", "make one with: edgekit compress")
+            hint = "make one with: edgekit compress"
+            raise InputError(f"{path}: not an edgekit bundle (no {MANIFEST})", hint, code="not-a-bundle")
     manifest = Manifest.from_dict(read_json(path / MANIFEST, "bundle manifest", follow=False), str(path / MANIFEST))
     expected = {a.file: (a.sha256, a.bytes) for a in manifest.artifacts}
-    expected |= {name: (found["sha256"], found["bytes"]) for name, found in manifest.files.items()}
+    expected |= {name: (listed["sha256"], listed["bytes"]) for name, listed in manifest.files.items()}
     for name in dict.fromkeys((*expected, *OWN)):
         file = path / name
         if not os.path.lexists(file):
             if name not in expected or part not in (None, name):
                 continue
-            raise InputError(f"{file}: is missing, {MANIFEST} lists it", "compress again, or copy the whole folder")
+            hint = "compress again, or copy the whole folder"
+            raise InputError(f"{file}: is missing, {MANIFEST} lists it", hint, code="bundle-incomplete")
         if not _same(file, expected.get(name)):
-            raise InputError(f"{file}: differs from the digest in {MANIFEST}", "it was changed or damaged; copy again")
+            hint = "it was changed or damaged; copy again"
+            raise InputError(f"{file}: differs from the digest in {MANIFEST}", hint, code="digest-mismatch")
     return Bundle(path, manifest)
 
 
@@ -268,5 +271,7 @@ def _same(file: Path, expected: tuple[str, int] | None) -> bool:
             return same and hashlib.file_digest(stream, "sha256").hexdigest() == digest
     except OSError as error:
         raise InputError(
-            f"{file}: cannot be read: {error.strerror}", "a bundle holds plain files only; copy what it points to"
+            f"{file}: cannot be read: {error.strerror}",
+            "a bundle holds plain files only; copy what it points to",
+            code="file-unreadable",
         ) from error

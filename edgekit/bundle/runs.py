@@ -320,5 +320,6 @@ def read_run(value: JsonValue, mode: Mode[R], source: str) -> R | Refused:
         InputError: it is of another type.
     """
     if not isinstance(value, dict) or not isinstance(value.get("ok"), bool):
-        raise InputError(f"{source}: not a runner's result: `ok` is missing, expected true or false")
+        message = f"{source}: not a runner's result: `ok` is missing, expected true or false"
+        raise InputError(message, code="key-missing")
     return cast("R | Refused", read(mode.returns if value["ok"] else Refused, value, source, "runner's result"))

@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from edgekit.errors import InputError
 from edgekit.schema.document import LARGE, parse_json, parse_toml, read_text
+from edgekit.schema.types import JsonValue
 
 MANIFEST = "manifest.json"
 RECORDS = "edgekit-records"
@@ -98,19 +98,20 @@ def recognised(path: Path | str, wanted: str) -> Iterator[None]:
 
 def mixed_up(path: Path, wanted: str) -> InputError | None:
     """Return the error that names what a path leads to, if that is a kind of its own and not the one wanted."""
-    found = kind_of(path)
-    if found is None or found == wanted or (found == "data" and wanted == "data set"):
+    there = kind_of(path)
+    if there is None or there == wanted or (there == "data" and wanted == "data set"):
         return None
-    if found in ("model", "keras") and wanted in ("bundle or a model file", "model file", "model to compress"):
+    if there in ("model", "keras") and wanted in ("bundle or a model file", "model file", "model to compress"):
         return None
-    if found == "bundle" and wanted == "bundle or a model file":
+    if there == "bundle" and wanted == "bundle or a model file":
         return None
-    kind = KINDS[found]
+    kind = KINDS[there]
     use = kind.use.replace("PATH", shlex.quote(str(path))).replace("PARENT", shlex.quote(str(path.parent)))
-    if found == "bundle" and (inside := _inside(path, wanted)) is not None:
+    if there == "bundle" and (inside := _inside(path, wanted)) is not None:
         use = f"it holds {inside}"
     article = "an" if wanted.startswith(tuple("aeiou")) else "a"
-    return InputError(f"{path}: is {kind.what}, not {article} {wanted}", f"{EXPECTED[wanted]}; {use}")
+    hint = f"{EXPECTED[wanted]}; {use}"
+    return InputError(f"{path}: is {kind.what}, not {article} {wanted}", hint, code="file-of-another-kind")
 
 
 def _inside(bundle: Path, wanted: str) -> Path | None:
@@ -146,7 +147,7 @@ def _folder(path: Path) -> str | None:
     return None
 
 
-def _table(table: Any) -> str | None:
+def _table(table: JsonValue) -> str | None:
     if not isinstance(table, dict):
         return None
     for kind, keys in _KEYS.items():

@@ -139,7 +139,7 @@ def test_the_sentence_names_file_and_key_path(path: Any, new: Any, said: str) ->
 def test_correct_answers_beyond_the_samples() -> None:
     value = next(m for m in SESSION["measurements"] if m["accuracy"])["accuracy"]
     index = next(i for i, m in enumerate(SESSION["measurements"]) if m["accuracy"])
-    with pytest.raises(InputError, match=r"accuracy` has .* correct of"):
+    with raised("value-not-valid", "accuracy` has", "correct of"):
         Record.from_dict(
             replaced(SESSION, ("measurements", index, "accuracy", "correct"), value["samples"] + 1), "run.json"
         )
@@ -174,20 +174,20 @@ class Inner(TypedDict):
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "code", "names"),
     [
-        ({"name": "a/b"}, "`name` is"),
-        ({"often": 1.5}, "`often` is 1.5, expected an integer"),
-        ({"pair": [1]}, "`pair` has 1 entries, expected from 2 to 2"),
-        ({"either": 1}, "`either` is 1, expected text, a list or null"),
-        ({"either": [1]}, r"`either\[0\]` is 1, expected a table"),
-        ({"odd": "nan"}, "`odd` is"),
+        ({"name": "a/b"}, "value-not-valid", ("`name` is", "a plain file name")),
+        ({"often": 1.5}, "value-wrong-type", ("`often` is 1.5", "an integer")),
+        ({"pair": [1]}, "value-out-of-range", ("`pair` has 1 entries", "from 2 to 2")),
+        ({"either": 1}, "value-wrong-type", ("`either` is 1", "text, a list or null")),
+        ({"either": [1]}, "value-wrong-type", ("`either[0]` is 1", "a table")),
+        ({"odd": "nan"}, "value-wrong-type", ("`odd` is",)),
     ],
 )
-def test_declarations(changes: dict[str, Any], said: str) -> None:
+def test_declarations(changes: dict[str, Any], code: str, names: tuple[str, ...]) -> None:
     good = {"name": "a.b", "pair": [1, 2.5], "either": [], "odd": float("inf"), "more": "kept"}
     assert read(Inner, good, "x", "thing") == good
-    with pytest.raises(InputError, match=f"x: {said}"):
+    with raised(code, "x: ", *names):
         read(Inner, good | changes, "x", "thing")
 
 
@@ -231,61 +231,61 @@ def test_a_byte_order_mark_is_taken(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "code", "names"),
     [
-        (lambda p: os.mkfifo(p), "not a regular file"),
-        (lambda p: p.mkdir(), "a folder"),
-        (lambda p: p.symlink_to("/dev/zero"), "not a regular file"),
-        (lambda p: p.symlink_to(p.name), "Too many levels of symbolic links"),
-        (lambda p: p.write_bytes(b"\xff"), "byte 0 is not UTF-8"),
-        (lambda p: p.write_bytes(b"x" * 2000), "larger than"),
-        (lambda p: None, "no such thing"),
+        (lambda p: os.mkfifo(p), "file-unreadable", "not a regular file"),
+        (lambda p: p.mkdir(), "file-unreadable", "a folder"),
+        (lambda p: p.symlink_to("/dev/zero"), "file-unreadable", "not a regular file"),
+        (lambda p: p.symlink_to(p.name), "file-unreadable", "symbolic links"),
+        (lambda p: p.write_bytes(b"\xff"), "not-utf-8", "byte 0"),
+        (lambda p: p.write_bytes(b"x" * 2000), "file-too-large", "0 MiB"),
+        (lambda p: None, "file-missing", "thing"),
     ],
 )
-def test_what_is_no_readable_file(tmp_path: Path, make: Callable[[Path], Any], said: str) -> None:
+def test_what_is_no_readable_file(tmp_path: Path, make: Callable[[Path], Any], code: str, names: str) -> None:
     path = tmp_path / "f"
     make(path)
-    with pytest.raises(InputError, match=said):
+    with raised(code, str(path), names):
         read_text(path, "thing", 1000)
 
 
 @pytest.mark.parametrize("name", ["n" * 300, "a\0b"])
 def test_names_that_no_file_has(name: str) -> None:
-    with pytest.raises(InputError, match="cannot read this thing"):
+    with raised("file-unreadable", "thing"):
         read_text(Path(name), "thing")
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "code", "name"),
     [
-        ('{"a": {"b": 1, "b": 2}}', "`a.b` is given twice"),
-        ('{"a": [1, ' + "9" * 5000 + "]}", r"`a\[1\]` is an integer of more than 40 digits"),
-        ('{"a": "\\ud800"}', "`a` holds half a surrogate pair"),
-        ("[" * 5000, "nested more than 64 deep"),
-        ("[" * 70 + "]" * 70, "nested more than 64 deep"),
-        ("{", "line 1, column 2"),
-        ('{"a": [' + "[]," * 300_000 + "1]}", "more than 200,000 tables and lists"),
-        ("[" + ("[" + "[]," * 1000 + "1],") * 300 + "1]", "more than 200,000 tables and lists"),
+        ('{"a": {"b": 1, "b": 2}}', "key-twice", "`a.b`"),
+        ('{"a": [1, ' + "9" * 5000 + "]}", "value-out-of-range", "`a[1]` is an integer of more than 40 digits"),
+        ('{"a": "\\ud800"}', "text-not-printable", "`a`"),
+        ("[" * 5000, "nested-too-deep", "64"),
+        ("[" * 70 + "]" * 70, "nested-too-deep", "64"),
+        ("{", "not-json", "line 1, column 2"),
+        ('{"a": [' + "[]," * 300_000 + "1]}", "file-too-large", "200,000"),
+        ("[" + ("[" + "[]," * 1000 + "1],") * 300 + "1]", "file-too-large", "200,000"),
     ],
 )
-def test_json_that_is_refused(text: str, said: str) -> None:
-    with pytest.raises(InputError, match=f"^f: .*{said}"):
+def test_json_that_is_refused(text: str, code: str, name: str) -> None:
+    with raised(code, "f: ", name):
         parse_json(text, "f", "thing")
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "code", "name"),
     [
-        ("a = 1\nb = " + "9" * 5000, "line 2: an integer of thousands of digits"),
-        ("a = " + "[" * 5000 + "]" * 5000, "nested more than 64 deep"),
-        ("a = " + "[" * 70 + "]" * 70, "nested more than 64 deep"),
-        (".".join("a" * 100_000) + " = 1", "a key of more than 64 parts"),
-        (".".join(["'a b'"] * 100_000) + " = 1", "a key of more than 64 parts"),
-        ("a = 1\na = 2", "not TOML"),
+        ("a = 1\nb = " + "9" * 5000, "value-out-of-range", "line 2"),
+        ("a = " + "[" * 5000 + "]" * 5000, "nested-too-deep", "64"),
+        ("a = " + "[" * 70 + "]" * 70, "nested-too-deep", "64"),
+        (".".join("a" * 100_000) + " = 1", "nested-too-deep", "64"),
+        (".".join(["'a b'"] * 100_000) + " = 1", "nested-too-deep", "64"),
+        ("a = 1\na = 2", "not-toml", "TOML"),
     ],
 )
-def test_toml_that_is_refused(text: str, said: str) -> None:
-    with pytest.raises(InputError, match=f"^f: .*{said}"):
+def test_toml_that_is_refused(text: str, code: str, name: str) -> None:
+    with raised(code, "f: ", name):
         parse_toml(text, "f")
 
 
@@ -341,7 +341,7 @@ def test_what_an_artifact_may_not_be(path: Any, new: Any) -> None:
 
 def test_no_metric_of_a_further_output_is_imported() -> None:
     heads = [*MANIFEST["task"]["heads"], {"name": "z", "kind": "classification", "metric": "os:system"}]
-    with pytest.raises(InputError, match=r'task\.heads\[1\]\.metric` is "os:system"'):
+    with raised("unknown-name", 'task.heads[1].metric` is "os:system"'):
         Manifest.from_dict(replaced(MANIFEST, ("task", "heads"), heads), "manifest.json")
 
 
@@ -361,7 +361,7 @@ def test_a_bundle_holds_regular_files(tmp_path: Path, name: str, kind: str) -> N
         path.symlink_to("/dev/zero")
     else:
         {"pipe": os.mkfifo, "folder": os.mkdir}[kind](path)
-    with pytest.raises(InputError, match=f"{name}: cannot (be read|read this bundle manifest): it is (a|not a)"):
+    with raised("file-unreadable", f"{name}: ", ": it is "):
         read_bundle(tmp_path / "b")
     with pytest.raises(InputError, match=name):
         push(tmp_path / "b", target.DESKTOP, str(tmp_path / "there"))
@@ -372,7 +372,7 @@ def test_an_artifact_of_another_size_is_not_hashed(tmp_path: Path) -> None:
     make_bundle(tmp_path / "b")
     with (tmp_path / "b" / "mnist-cnn-int8.tflite").open("r+b") as stream:
         stream.truncate(1 << 40)
-    with pytest.raises(InputError, match="differs from the digest"):
+    with raised("digest-mismatch", "mnist-cnn-int8.tflite"):
         read_bundle(tmp_path / "b")
 
 
@@ -435,7 +435,7 @@ def test_counts_are_bounded() -> None:
 
 @pytest.mark.parametrize("host", ["-oProxyCommand=touch x", "pi@-x", "a b", "-x@y", "a;b", "a\nb"])
 def test_hosts_that_ssh_would_take_as_options(host: str) -> None:
-    with pytest.raises(InputError, match=r"my\.toml: `host`"):
+    with raised("value-not-valid" if "\n" not in host else "text-not-printable", "my.toml: `host`"):
         target.parse(TARGET.replace('"pi@board.local"', json.dumps(host)), "my", "my.toml")
     for good in ("board", "pi@192.168.1.7", "my_board.local", "::1", "[fe80::1%eth0]"):
         assert target.parse(TARGET.replace("pi@board.local", good), "my", "my.toml").host == good

@@ -18,6 +18,7 @@ from edgekit.formats.reading import inspect_file
 from edgekit.measuring.candidates import candidates
 from edgekit.models.files.keras_file import read_keras_file
 from edgekit.schema.mixups import kind_of
+from tests.support.raised import raised
 from tests.support.tiny_tflite import tiny_tflite
 
 RECORD = Path(__file__).parents[1] / "report" / "session.json"
@@ -93,9 +94,9 @@ def test_models_and_data(own: Path) -> None:
     (own / "d.npz").write_bytes(b"PK\x03\x04 and so on")
     for name, what in (("m.tflite", "a model file"), ("bundle/m.keras", "a Keras model"), ("d.npz", "data")):
         for wanted in ("record", "recipe", "target"):
-            with pytest.raises(InputError, match=f"is {what}, not a {wanted}"):
+            with raised("file-of-another-kind", f"is {what}, not a {wanted}"):
                 READERS[wanted](name)
-    with pytest.raises(InputError, match="is data, not a model file"):
+    with raised("file-of-another-kind", "data", "model file"):
         inspect_file(Path("d.npz"))
     assert inspect_file(Path("m.tflite")).format == "tflite"
 
@@ -104,10 +105,10 @@ def test_a_damaged_file_of_the_right_kind_is_told_what_is_wrong(own: Path) -> No
     table = json.loads(RECORD.read_text())
     del table["command"]
     (own / "record.json").write_text(json.dumps(table))
-    with pytest.raises(InputError, match="`command` is missing"):
+    with raised("key-missing", "`command`"):
         read_record(Path("record.json"))
     (own / "recipe.toml").write_text("schema = 1\nseed = -1\n")
-    with pytest.raises(InputError, match="`seed` is -1"):
+    with raised("value-out-of-range", "`seed` is -1"):
         load_recipe("recipe.toml")
     (own / "bundle" / "manifest.json").write_text("{}")
     assert kind_of(Path("bundle")) is None
@@ -119,5 +120,5 @@ def test_what_is_none_of_them(own: Path) -> None:
         assert kind_of(Path(name)) is None
     assert kind_of(Path("nothing")) is None
     assert kind_of(Path("/dev/null")) is None
-    with pytest.raises(InputError, match=r"d\.txt: not a record"):
+    with raised("not-json", "d.txt", "record"):
         read_record(Path("d.txt"))

@@ -23,11 +23,12 @@ def write_starter(folder: Path, *, force: bool = False) -> tuple[Path, ...]:
         OutputError: a file exists and `force` is not set, or cannot be written; then none is.
     """
     if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{folder}: is a file", "give the name of a folder")
+        raise OutputError(f"{folder}: is a file", "give the name of a folder", code="output-exists")
     paths = tuple(folder / name for name in FILES)
     for path in paths:
         if path.is_dir() or ((path.exists() or path.is_symlink()) and not force):
-            raise OutputError(f"{path}: exists already", "add --force to replace it, or give another folder")
+            hint = "add --force to replace it, or give another folder"
+            raise OutputError(f"{path}: exists already", hint, code="output-exists")
     prove(folder, into=True)
     with explained_write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
