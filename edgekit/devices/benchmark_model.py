@@ -53,7 +53,7 @@ def run(
         threads: asked of the runtime.
         settings: how long.
         timeout: seconds.
-        on_line: told of every line of its log.
+        on_line: called with every line of its log.
 
     Returns:
         A run of the latency pass, with a summary in place of samples.
@@ -77,18 +77,25 @@ def run(
     try:
         done = device.transport.run(argv, timeout=timeout, on_line=on_line)
     except TimeoutError as error:
-        raise RunnerTimeout(f"{model.name}: benchmark_model was stopped after {timeout:g} s") from error
+        raise RunnerTimeout(
+            f"{model.name}: benchmark_model was stopped after {timeout:g} s",
+            "a larger --timeout waits longer",
+            code="runner-timeout",
+        ) from error
     log = f"{done.stdout}\n{done.stderr}"
     if done.returncode < 0:
-        raise RunnerCrashed(f"{model.name}: benchmark_model died of signal {-done.returncode}", _last(log))
+        message = f"{model.name}: benchmark_model was killed by signal {-done.returncode}"
+        raise RunnerCrashed(message, _last(log), code="runner-killed")
     if done.returncode != 0:
-        found = _PROBLEM.search(log)
-        raise RunnerError(f"{model.name}: benchmark_model: {found[1].strip() if found else _last(log)}")
+        problem = _PROBLEM.search(log)
+        reason = problem[1].strip() if problem else _last(log)
+        raise RunnerError(f"{model.name}: benchmark_model: {reason}", code="file-not-runnable")
     try:
         run: SummarisedRun = read(SummarisedRun, parse(log), "log", "result")
         return dataclasses.replace(run, mode=LATENCY.name, threads=threads)
     except (ValueError, KeyError, OverflowError, InputError) as error:
-        raise RunnerCrashed(f"{model.name}: benchmark_model printed no result: {error}", _last(log)) from error
+        message = f"{model.name}: benchmark_model printed no result: {error}"
+        raise RunnerCrashed(message, _last(log), code="runner-without-result") from error
 
 
 def parse(log: str) -> JsonObject:
@@ -117,7 +124,7 @@ def parse(log: str) -> JsonObject:
         "first_ns": round(first * 1000),
         "summary_ns": stats[1],
         "memory_kib": round(float(memory[2]) * 1024) if memory else None,
-        "runtime": {"name": RUNTIME, "version": "not told", "delegate": _delegate(log)},
+        "runtime": {"name": RUNTIME, "version": "unknown", "delegate": _delegate(log)},
     }
 
 
@@ -132,7 +139,7 @@ def _stats(match: re.Match[str]) -> dict[str, float]:
 def _delegate(log: str) -> str:
     if re.search("XNNPACK delegate", log):
         return "XNNPACK"
-    return "none was told of"
+    return "unknown"
 
 
 def _last(log: str) -> str:

@@ -37,11 +37,11 @@ RUNTIMES = {"tflite": "ai-edge-litert", "onnx": "onnxruntime"}
 """The runtime that runs a format unless another is asked for."""
 
 _SIGNALS = {
-    "SIGILL": "it met an instruction this CPU does not have: the runtime was built for a newer CPU",
-    "SIGSEGV": "it read memory that is not its own: a damaged model file, or a fault of the runtime",
-    "SIGABRT": "it aborted: a damaged model file, or a fault of the runtime",
-    "SIGFPE": "it divided by zero: a damaged model file, or a fault of the runtime",
-    "SIGKILL": "something killed it: usually the kernel, for want of memory",
+    "SIGILL": "an instruction that this CPU does not have; the runtime was built for a newer CPU",
+    "SIGSEGV": "an invalid memory access; a damaged model file, or a bug in the runtime",
+    "SIGABRT": "an abort; a damaged model file, or a bug in the runtime",
+    "SIGFPE": "a division by zero; a damaged model file, or a bug in the runtime",
+    "SIGKILL": "usually by the kernel, out of memory",
     "SIGBUS": "its model file changed or vanished while it was read",
 }
 FIRST_SHARE, FIRST_SECONDS = 0.1, 10.0
@@ -113,7 +113,7 @@ def run_job(
         job: what to do.
         timeout: seconds.
         outputs: accuracy jobs: where to put the raw outputs (`.npz`).
-        on_line: told of every line of the runner's log.
+        on_line: called with every line of the runner's log.
 
     Returns:
         What the runner returned, of the class of the job's mode.
@@ -155,7 +155,9 @@ def run_job(
             done = device.transport.run(argv, timeout=timeout, env=env, on_line=on_line)
         except TimeoutError as error:
             raise RunnerTimeout(
-                f"{job.model.name}: the runner was stopped after {timeout:g} s without an answer"
+                f"{job.model.name}: the runner was stopped after {timeout:g} s without a result",
+                "a larger --timeout waits longer",
+                code="runner-timeout",
             ) from error
         returned = _returned(device, result_path, folder / "result.json", job, done, sent)
     if isinstance(returned, Refused):
@@ -192,13 +194,15 @@ def _returned(
         raise RunnerTimeout(
             f"{job.model.name}: was stopped: loading it and running it once under {job.runtime} took longer than "
             f"{sent['first_seconds']:g} s",
-            "a loop without end? if not, a larger --timeout allows a tenth of it",
+            "check the model for a loop without end; otherwise give a larger --timeout, a tenth of which is for this",
+            code="runner-timeout",
         )
     if FULL.search(done.stderr):
         raise refused(device.transport.address, remote, done.stderr[-2000:])
     if "memory_bytes" in sent and wants_memory(done.stderr[-2000:]):
         raise too_much(_running(job), sent["memory_bytes"])
-    raise RunnerCrashed(_crash_sentence(job, done), "its last words: " + (_last_words(done) or "none"))
+    code = "runner-killed" if done.returncode < 0 else "runner-without-result"
+    raise RunnerCrashed(_crash_sentence(job, done), f"stderr: {_last_lines(done) or 'empty'}", code=code)
 
 
 def _read_result(path: Path, job: Job[R]) -> R | Refused:
@@ -211,7 +215,8 @@ def _read_result(path: Path, job: Job[R]) -> R | Refused:
         return read_run(read_json(path, "runner's result", LARGE), job.mode, "result")
     except InputError as error:
         what = error.message.removeprefix(f"{path}: ").removeprefix("result: ")
-        raise RunnerCrashed(f"{job.model.name}: the runner's result cannot be used: {what}") from error
+        message = f"{job.model.name}: the runner's result cannot be used: {what}"
+        raise RunnerCrashed(message, code="runner-without-result") from error
 
 
 def _crash_sentence(job: Job[R], done: Completed) -> str:
@@ -222,12 +227,12 @@ def _crash_sentence(job: Job[R], done: Completed) -> str:
     if done.returncode < 0:
         known = {number.value: number.name for number in signal.Signals}
         signal_name = known.get(-done.returncode, f"signal {-done.returncode}")
-        why = _SIGNALS.get(signal_name, "it was killed")
-        return f"{job.model.name}: the runner died of {signal_name}{where} under {job.runtime}: {why}"
+        why = f": {_SIGNALS[signal_name]}" if signal_name in _SIGNALS else ""
+        return f"{job.model.name}: the runner was killed by {signal_name}{where} under {job.runtime}{why}"
     return f"{job.model.name}: the runner ended with exit code {done.returncode}{where} and left no result"
 
 
-def _last_words(done: Completed) -> str:
+def _last_lines(done: Completed) -> str:
     lines = [line for line in done.stderr.splitlines() if line and not line.startswith("edgekit-runner: ")]
     return " | ".join(lines[-3:])[-500:]
 
@@ -241,7 +246,9 @@ def load_outputs(path: Path) -> dict[str, npt.NDArray[Any]]:
     try:
         found = read_arrays(path)
     except InputError as error:
-        raise InputError(f"the outputs that came back cannot be read: {error.message}") from error
+        raise InputError(
+            f"the outputs that came back cannot be read: {error.message}", code="outputs-damaged"
+        ) from error
     if any(array.dtype.kind not in "biuf" for array in found.values()):
-        raise InputError("the outputs that came back are not numbers")
+        raise InputError("the outputs that came back are not numbers", code="outputs-damaged")
     return found

@@ -92,15 +92,23 @@ def refusal(refused: Refused, runtime: str, name: str) -> RunnerError:
     for pattern, sentence, hint in _KNOWN:
         found = re.search(pattern, message)
         if found:
-            return RunnerError(f"{name}: {sentence.format(*found.groups(), runtime=runtime)}", hint)
+            return RunnerError(
+                f"{name}: {sentence.format(*found.groups(), runtime=runtime)}", hint, code="operator-missing"
+            )
     if refused.error == "OSError" and FULL.search(message):
-        return RunnerError(f"{name}: the device has no space left for its outputs", "free some space there")
+        return RunnerError(
+            f"{name}: the device has no space left for its outputs", "free some space there", code="disk-full"
+        )
     message = essence(message)
     if refused.error == "JobError":
-        return RunnerError(f"{name}: {message}")
+        return RunnerError(f"{name}: {message}", code="job-refused")
     if refused.error in ("ModuleNotFoundError", "ImportError"):
-        return RunnerError(f"{name}: {runtime} cannot be imported on the device: {message}")
+        return RunnerError(f"{name}: {runtime} cannot be imported on the device: {message}", code="runtime-missing")
     if "MemoryError" in refused.error:
-        return RunnerError(f"{name}: the device has not enough memory for it: {message}".rstrip(": "))
+        return RunnerError(
+            f"{name}: the device has not enough memory for it: {message}".rstrip(": "), code="memory-limit"
+        )
     hint = f"{INSPECT} {shlex.quote(name)}"
-    return RunnerError(f"{name}: {runtime} refused it: {message or 'it gave no reason'}", hint)
+    return RunnerError(
+        f"{name}: {runtime} refused it: {message or 'it gave no reason'}", hint, code="file-not-runnable"
+    )

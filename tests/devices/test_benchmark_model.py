@@ -26,6 +26,7 @@ from edgekit.measuring.verdict import judge
 from edgekit.report.bench_table import bench_table
 from tests.support import vendor_tflite
 from tests.support.pretended import pretend
+from tests.support.raised import raised
 from tests.support.tiny_onnx import tiny_onnx
 from tests.support.tiny_tflite import tiny_tflite
 
@@ -158,28 +159,28 @@ def test_dynamic_sizes_are_the_files_own_or_refused(board: Target, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("text", "kind", "message"),
+    ("text", "kind", "code", "name"),
     [
-        ("echo 'ERROR: Failed to load model x'; exit 1", RunnerError, "Failed to load model x"),
-        ("echo nothing", RunnerCrashed, "printed no result"),
-        ("kill -ILL $$", RunnerCrashed, "died of signal 4"),
-        ("exec sleep 30", RunnerTimeout, "was stopped after 1 s"),
-        ("exit 127", RunnerError, "benchmark_model"),
+        ("echo 'ERROR: Failed to load model x'; exit 1", RunnerError, "file-not-runnable", "Failed to load model x"),
+        ("echo nothing", RunnerCrashed, "runner-without-result", "nothing"),
+        ("kill -ILL $$", RunnerCrashed, "runner-killed", "signal 4"),
+        ("exec sleep 30", RunnerTimeout, "runner-timeout", "1 s"),
+        ("exit 127", RunnerError, "file-not-runnable", "benchmark_model"),
     ],
 )
-def test_troubles(device: Device, tmp_path: Path, text: str, kind: type[RunnerError], message: str) -> None:
+def test_troubles(device: Device, tmp_path: Path, text: str, kind: type[RunnerError], code: str, name: str) -> None:
     import dataclasses
 
     path = device.work.push(program(tmp_path, text))
     Path(path).chmod(0o700)
     there = dataclasses.replace(device, python=path)
-    with pytest.raises(kind, match=message):
+    with raised(code, "m.tflite", name, kind=kind):
         benchmark_model.run(there, tiny_tflite(tmp_path / "m.tflite"), 1, LatencySettings(), timeout=1)
 
 
 def test_what_is_given_must_be_there(board: Target, tmp_path: Path) -> None:
     files = candidates([tiny_tflite(tmp_path / "a.tflite")])
-    with pytest.raises(InputError, match="no such file"):
+    with raised("file-missing", "--benchmark-model", kind=InputError):
         measure([board], files, Plan(), native=tmp_path / "none")
     with pytest.raises(InputError, match="is for other devices"):
         from edgekit.devices.target import DESKTOP

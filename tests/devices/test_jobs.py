@@ -17,6 +17,7 @@ from edgekit.devices.device import Device, open_device
 from edgekit.devices.jobs import Job, LatencySettings, run_job
 from edgekit.errors import EdgekitError, RunnerCrashed, RunnerError, RunnerTimeout
 from edgekit.tasks.preprocessing import Preprocessing
+from tests.support.raised import raised
 from tests.support.tiny_onnx import tiny_onnx
 from tests.support.tiny_tflite import tiny_tflite
 
@@ -133,43 +134,39 @@ def test_damaged_models_are_a_sentence(desktop: Device, model: Path, content: by
 def test_samples_of_the_wrong_shape(desktop: Device, model: Path, samples: Path) -> None:
     np.savez(samples, x=np.zeros((5, 3, 3, 1)), y=np.zeros(5, int))
     job = Job(ACCURACY, "ai-edge-litert", model, samples=samples, preprocessing=Preprocessing())
-    with pytest.raises(RunnerError, match=r"the samples have shape \[3, 3, 1\], the model's input .* expects"):
+    with raised("job-refused", "[3, 3, 1]", kind=RunnerError):
         run_job(desktop, job, timeout=60)
 
 
 def test_samples_with_objects_are_not_unpickled(desktop: Device, model: Path, samples: Path) -> None:
     np.savez(samples, x=np.array([{}], dtype=object), y=np.zeros(1, int))
     job = Job(ACCURACY, "ai-edge-litert", model, samples=samples, preprocessing=Preprocessing())
-    with pytest.raises(RunnerError, match="allow_pickle"):
+    with raised("file-not-runnable", "allow_pickle", kind=RunnerError):
         run_job(desktop, job, timeout=60)
 
 
 def test_empty_samples(desktop: Device, model: Path, samples: Path) -> None:
     np.savez(samples, x=np.zeros((0, 4, 4, 1)), y=np.zeros(0, int))
-    with pytest.raises(RunnerError, match="no samples"):
+    with raised("job-refused", "no samples", kind=RunnerError):
         run_job(desktop, Job(ACCURACY, "ai-edge-litert", model, samples=samples), timeout=60)
 
 
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("SEGV", "read memory that is not its own"),
-        ("ILL", "an instruction this CPU does not have"),
-        ("KILL", "for want of memory"),
-        ("ABRT", "aborted"),
-        ("USR1", "was killed"),
+        ("SEGV", "ai-edge-litert: an invalid memory access"),
+        ("ILL", "ai-edge-litert: an instruction that this CPU does not have"),
+        ("KILL", "ai-edge-litert: usually by the kernel"),
+        ("ABRT", "ai-edge-litert: an abort"),
+        ("USR1", "ai-edge-litert"),
     ],
 )
 def test_signals_become_sentences(desktop: Device, tmp_path: Path, model: Path, name: str, why: str) -> None:
     python = pretend_python(tmp_path, f"echo 'edgekit-runner: load' >&2; echo ouch >&2; kill -{name} $$")
     device = dataclasses.replace(desktop, python=python)
-    with pytest.raises(RunnerCrashed) as caught:
+    sentence = f"tiny.tflite: the runner was killed by SIG{name} during load under {why}"
+    with raised("runner-killed", sentence, "stderr: ouch", kind=RunnerCrashed):
         run_job(device, Job(LATENCY, "ai-edge-litert", model, settings=SETTINGS), timeout=60)
-    assert caught.value.message.startswith(
-        f"tiny.tflite: the runner died of SIG{name} during load under ai-edge-litert"
-    )
-    assert why in caught.value.message
-    assert caught.value.hint == "its last words: ouch"
 
 
 def test_the_real_runner_killed_while_it_measures(desktop: Device, tmp_path: Path, model: Path) -> None:
@@ -181,23 +178,23 @@ exec "{sys.executable}" "$@\""""
     python = pretend_python(tmp_path, script)
     device = dataclasses.replace(desktop, python=python)
     settings = dataclasses.replace(SETTINGS, min_seconds=30, max_samples=10**9)
-    with pytest.raises(RunnerCrashed, match="died of SIGKILL"):
+    with raised("runner-killed", "SIGKILL"):
         run_job(device, Job(LATENCY, "ai-edge-litert", model, settings=settings), timeout=60)
 
 
 def test_a_hanging_runner_is_stopped(desktop: Device, tmp_path: Path, model: Path) -> None:
     device = dataclasses.replace(desktop, python=pretend_python(tmp_path, "exec sleep 60"))
-    with pytest.raises(RunnerTimeout, match=r"tiny\.tflite: the runner was stopped after 0\.3 s"):
+    with raised("runner-timeout", "tiny.tflite", "0.3 s", "--timeout", kind=RunnerTimeout):
         run_job(device, Job(LATENCY, "ai-edge-litert", model, settings=SETTINGS), timeout=0.3)
 
 
 def test_no_result_and_half_a_result(desktop: Device, tmp_path: Path, model: Path) -> None:
     for script, what in (
-        ("exit 7", "ended with exit code 7 and left no result"),
-        ('printf "{" > "$5"; exit 0', "the runner's result cannot be used: .*line 1, column 2"),
+        ("exit 7", "exit code 7"),
+        ('printf "{" > "$5"; exit 0', "line 1, column 2"),
     ):
         device = dataclasses.replace(desktop, python=pretend_python(tmp_path, script))
-        with pytest.raises(RunnerCrashed, match=what):
+        with raised("runner-without-result", "tiny.tflite", what, kind=RunnerCrashed):
             run_job(device, Job(LATENCY, "ai-edge-litert", model, settings=SETTINGS), timeout=60)
 
 
@@ -208,7 +205,7 @@ def test_a_python_that_does_not_exist(desktop: Device, tmp_path: Path, model: Pa
 
 
 def test_a_runtime_that_is_not_installed(desktop: Device, model: Path) -> None:
-    with pytest.raises(RunnerError, match="tflite-runtime cannot be imported on the device"):
+    with raised("runtime-missing", "tflite-runtime", kind=RunnerError):
         run_job(desktop, Job(LATENCY, "tflite-runtime", model, settings=SETTINGS), timeout=60)
 
 

@@ -93,9 +93,7 @@ def test_what_crashes_is_not_used(board: Device, machine: Interpreter, home: Pat
     python.write_text(f'#!/bin/sh\ncase "$3" in *.py) kill -ILL $$;; esac\nexec {sys.executable} "$@"\n')
     python.chmod(0o755)
     broken = dataclasses.replace(board, python=str(python))
-    said = smoke(broken, Provision("ai-edge-litert", ""))
-    assert "SIGILL" in said
-    assert "an instruction this CPU does not have" in said
+    assert "killed by SIGILL" in smoke(broken, Provision("ai-edge-litert", ""))
     with pytest.raises(TargetError, match="SIGILL") as caught:
         provision(broken, machine, ("ai-edge-litert",), wheels=home)
     assert "no runtime works with" in caught.value.message

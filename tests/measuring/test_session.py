@@ -19,6 +19,7 @@ from edgekit.measuring import passes as passes_module
 from edgekit.measuring.candidates import candidates
 from edgekit.measuring.plan import Plan
 from edgekit.measuring.session import bench
+from tests.support.raised import raised
 from tests.support.runs import latency_run, memory_run
 from tests.support.tiny_tflite import tiny_tflite
 from tests.support.toy import toy
@@ -118,7 +119,7 @@ def test_duplicate_names_are_told_apart(tmp_path: Path, files: list[Path]) -> No
     twin = tiny_tflite(tmp_path / "other" / "a.tflite")
     names = [c.subject.name for c in candidates([files[0], twin])]
     assert names == [str(files[0]), str(twin)]
-    with pytest.raises(InputError, match="given twice"):
+    with raised("given-twice", "a.tflite", kind=InputError):
         candidates([files[0], files[0]])
 
 

@@ -247,8 +247,8 @@ def test_trying_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         FileModel(path).try_out()
 
     def crash(*_: Any, **__: Any) -> None:
-        raise RunnerCrashed("v.onnx: the runner died of SIGSEGV", "its last words: none")
+        raise RunnerCrashed("v.onnx: the runner was killed by SIGSEGV", "stderr: empty", code="runner-killed")
 
     monkeypatch.setattr("edgekit.measuring.child_runner.run_job", crash)
-    with pytest.raises(InputError, match=r"v\.onnx: cannot be run: the runner died of SIGSEGV"):
+    with raised("file-not-runnable", "v.onnx: cannot be run", "SIGSEGV", kind=InputError):
         FileModel(path).try_out()
