@@ -28,7 +28,7 @@ class Record(records.Record):
     @cached_property
     def rows(self) -> tuple[Row, ...]:
         """A row a file and thread count, in the order in which they were measured; the first file is the baseline."""
-        return rows_of(self)
+        return tuple(rows_of(self))
 
     def select(self, *only: str | int) -> tuple[Row, ...]:
         """Return the rows of which all of these hold.

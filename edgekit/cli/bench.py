@@ -149,8 +149,8 @@ def command(
     from edgekit.measuring.candidates import candidates
     from edgekit.measuring.inputs import fed_ports
     from edgekit.measuring.several import measure
-    from edgekit.report.bench_rows import rows_of
     from edgekit.report.bench_table import bench_table, failed, row_values
+    from edgekit.report.rows import rows_of
 
     saved: dict[str, tuple[Path | None, Record]] = {}
     troubles: list[str] = []

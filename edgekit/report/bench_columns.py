@@ -1,4 +1,4 @@
-"""The columns of the table of measurements. A new one is a function in `Row`, an entry in `COLUMNS` and a test."""
+"""The columns of the table of measurements. A new one is a property of `Row`, an entry in `COLUMNS` and a test."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from edgekit.report.bench_rows import Row
+from edgekit.report.rows import Row
 from edgekit.stats import Interval
 from edgekit.tasks.scores import brief_text, brief_title, score_text, title
 from edgekit.text.colours import Colour
@@ -20,14 +20,14 @@ SAME_THREADS = 8
 
 
 def _median(row: Row) -> str:
-    if row.median_ns is None:
+    if row.latency_ns is None:
         return "-"
     note = " (mean)" * row.of_means + " (emulated)" * row.emulated
-    return duration_with_interval(row.median_ns) + note
+    return duration_with_interval(row.latency_ns) + note
 
 
 def _median_brief(row: Row) -> str:
-    return "-" if row.median_ns is None or row.emulated else duration(row.median_ns.value)
+    return "-" if row.latency_ns is None or row.emulated else duration(row.latency_ns.value)
 
 
 def _ms(value: Interval | None) -> Value:
@@ -37,21 +37,13 @@ def _ms(value: Interval | None) -> Value:
 
 
 def _time(of: Callable[[Row], float | None]) -> tuple[Callable[[Row], str], Callable[[Row], Value]]:
-    """Return the text and the value, in ms, of a time in ns."""
+    """Return the text and the value of a time in ms."""
 
     def text(row: Row) -> str:
         time = of(row)
-        return "-" if time is None else duration(time)
+        return "-" if time is None else duration(time * NS_PER_MS)
 
-    def value(row: Row) -> Value:
-        time = of(row)
-        return None if time is None else time / NS_PER_MS
-
-    return text, value
-
-
-def _percentile(q: float) -> tuple[Callable[[Row], str], Callable[[Row], Value]]:
-    return _time(lambda row: row.percentile_ns(q))
+    return text, of
 
 
 def _agreement(row: Row) -> str:
@@ -76,16 +68,16 @@ def _agreement_value(row: Row) -> Value:
 COLUMNS: tuple[Column[Row], ...] = (
     Column(
         "file", "file", "", 5, "The file that was measured; the first one is the baseline.",
-        lambda row: row.subject.name, lambda row: row.subject.name, left=True,
+        lambda row: row.file, lambda row: row.file, left=True,
     ),
     Column(
         "threads", "threads", "", 6, "Threads that the runtime was asked to use.",
-        lambda row: str(row.measurement.threads), lambda row: row.measurement.threads,
+        lambda row: str(row.threads), lambda row: row.threads,
     ),
     Column(
         "size_bytes", "size", "bytes", 3, "Size of the file, and its ratio to the baseline's.",
-        lambda row: size_text(row.subject.bytes, row.baseline_subject.bytes), lambda row: row.subject.bytes,
-        brief=lambda row: f"{row.subject.bytes:,} B",
+        lambda row: size_text(row.bytes, row.baseline_subject.bytes), lambda row: row.bytes,
+        brief=lambda row: f"{row.bytes:,} B",
     ),
     Column(
         "gzip_bytes", "gzip", "bytes", 10, "Size after gzip -9, as in an app package or an update.",
@@ -94,24 +86,24 @@ COLUMNS: tuple[Column[Row], ...] = (
     Column(
         "median_ms", "median [95 %]", "ms", 2,
         "Latency of one inference: the median of the processes' medians, with a bootstrap interval over the processes.",
-        _median, lambda row: None if row.emulated else _ms(row.median_ns), brief=_median_brief, short="median",
+        _median, lambda row: None if row.emulated else _ms(row.latency_ns), brief=_median_brief, short="median",
     ),
     Column(
         "baseline_ratio", "vs baseline [95 %]", "ratio", 7,
         "Latency against the first file with as many threads, round by round, so that drift of the machine cancels.",
-        lambda row: "-" if row.ratio is None else ratio_with_interval(row.ratio),
-        lambda row: None if row.ratio is None else interval(row.ratio),
-        brief=lambda row: "-" if row.ratio is None else f"{row.ratio.value:.2f}x", short="vs baseline",
+        lambda row: "-" if row.vs_baseline is None else ratio_with_interval(row.vs_baseline),
+        lambda row: None if row.vs_baseline is None else interval(row.vs_baseline),
+        brief=lambda row: "-" if row.vs_baseline is None else f"{row.vs_baseline.value:.2f}x", short="vs baseline",
     ),
-    Column("p90_ms", "p90", "ms", 12, "What 90 % of all samples stay below.", *_percentile(90)),
-    Column("p99_ms", "p99", "ms", 11, "What 99 % of all samples stay below.", *_percentile(99)),
+    Column("p90_ms", "p90", "ms", 12, "What 90 % of all samples stay below.", *_time(lambda row: row.p90_ms)),
+    Column("p99_ms", "p99", "ms", 11, "What 99 % of all samples stay below.", *_time(lambda row: row.p99_ms)),
     Column(
         "init_ms", "init", "ms", 15, "Loading the file and preparing it, until the first inference can start.",
-        *_time(lambda row: row.median_of(lambda run: run.init_ns)),
+        *_time(lambda row: row.init_ms),
     ),
     Column(
         "first_inference_ms", "first inference", "ms", 14, "The first inference after that, with cold caches.",
-        *_time(lambda row: row.median_of(lambda run: run.first_ns)),
+        *_time(lambda row: row.first_inference_ms),
     ),
     Column(
         "memory_mib", "memory", "MiB", 9,
@@ -121,9 +113,9 @@ COLUMNS: tuple[Column[Row], ...] = (
     Column(
         "score", "accuracy [95 %]", "", 4,
         "The metric of the task, of the file itself on test samples; the header names the metric.",
-        lambda row: "-" if row.score is None else score_text(row.score),
-        lambda row: None if row.score is None else interval(row.score.interval),
-        brief=lambda row: "-" if row.score is None else brief_text(row.score), short="accuracy",
+        lambda row: "-" if row.accuracy is None else score_text(row.accuracy),
+        lambda row: None if row.accuracy is None else interval(row.accuracy.interval),
+        brief=lambda row: "-" if row.accuracy is None else brief_text(row.accuracy), short="accuracy",
     ),
     Column(
         "vs_host", "vs host", "", 8,
@@ -132,13 +124,14 @@ COLUMNS: tuple[Column[Row], ...] = (
     ),
     Column(
         "accuracy_per_kib", "accuracy/KiB", "% per KiB", 13, "Accuracy in percent divided by the size in KiB.",
-        lambda row: "-" if row.efficiency is None else f"{row.efficiency:.2f}", lambda row: row.efficiency,
+        lambda row: "-" if row.accuracy_per_kib is None else f"{row.accuracy_per_kib:.2f}",
+        lambda row: row.accuracy_per_kib,
     ),
     Column(
         "verdict", "verdict", "", 1,
         "Whether the measurement can be trusted: `valid`, `suspect`, `invalid` or `emulated`; the reasons stand below.",
-        lambda row: row.verdict.word, lambda row: row.verdict.word, left=True,
-        colour=lambda row: COLOURS[row.verdict.word],
+        lambda row: row.verdict, lambda row: row.verdict, left=True,
+        colour=lambda row: COLOURS[row.verdict],
     ),
 )  # fmt: skip
 OPTIONAL = ("vs_host",)
@@ -147,13 +140,13 @@ OPTIONAL = ("vs_host",)
 
 def columns_for(rows: Sequence[Row]) -> list[Column[Row]]:
     """Return the columns of a table, with headers and priorities that fit its rows."""
-    names = without_prefix([row.subject.name for row in rows])
-    metrics = {row.score.metric for row in rows if row.score}
+    names = without_prefix([row.file for row in rows])
+    metrics = {row.accuracy.metric for row in rows if row.accuracy}
     metric = metrics.pop() if len(metrics) == 1 else "accuracy"
     changed: dict[str, dict[str, Any]] = {
-        "file": {"brief": lambda row: names[row.subject.name]},
+        "file": {"brief": lambda row: names[row.file]},
         "score": {"header": title(metric), "short": brief_title(metric)},
-        "threads": {"priority": SAME_THREADS} if len({row.measurement.threads for row in rows}) == 1 else {},
+        "threads": {"priority": SAME_THREADS} if len({row.threads for row in rows}) == 1 else {},
     }
     empty = [name for name in OPTIONAL if all(row.measurement.agreement is None for row in rows)]
     return [replace(column, **changed.get(column.name, {})) for column in COLUMNS if column.name not in empty]

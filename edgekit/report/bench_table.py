@@ -9,8 +9,8 @@ from edgekit.bundle.facts import Unavailable
 from edgekit.bundle.records import Record
 from edgekit.measuring.verdict import judge
 from edgekit.report.bench_columns import COLUMNS, columns_for
-from edgekit.report.bench_rows import Row, rows_of
 from edgekit.report.conditions import conditions
+from edgekit.report.rows import Row, rows_of
 from edgekit.text.columns import PLAIN, Column, Look, render, values
 from edgekit.text.printable import lines as lines_of
 
@@ -30,8 +30,8 @@ def bench_table(*records: Record, look: Look = PLAIN) -> str:
 
 def row_values(row: Row) -> dict[str, Any]:
     """Return a row as JSON, by the names of the columns, with the reasons of its verdict and their codes."""
-    reasons = [{"code": reason.code, "message": reason.sentence} for reason in row.verdict.reasons]
-    metric = row.score.metric if row.score else None
+    reasons = [{"code": reason.code, "message": reason.sentence} for reason in row.reasons]
+    metric = row.accuracy.metric if row.accuracy else None
     return {
         "record": row.name or None,
         "target": row.record.target,
@@ -50,13 +50,13 @@ def reasons(rows: Sequence[Row], before: Sequence[Column[Row]]) -> str:
     """
     threads: dict[tuple[str, str], list[str]] = {}
     for row in rows:
-        sentences = list(map(str, row.verdict.reasons))
+        sentences = list(map(str, row.reasons))
         if isinstance(row.measurement.agreement, Unavailable):
             sentences.append(f"not compared with the host: {row.measurement.agreement.why}")
         if sentences:
             place = "".join(f"{column.text(row)}: " for column in before[:1])
-            text = f"{row.verdict.word}: {'; '.join(sentences)}"
-            threads.setdefault((place + row.subject.name, text), []).append(str(row.measurement.threads))
+            text = f"{row.verdict}: {'; '.join(sentences)}"
+            threads.setdefault((place + row.file, text), []).append(str(row.threads))
     return lines_of(f"{name}, {_threads(counts)}: {text}" for (name, text), counts in threads.items())
 
 

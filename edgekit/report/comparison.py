@@ -7,9 +7,9 @@ from typing import Any
 
 from edgekit.bundle.records import Record
 from edgekit.report.bench_columns import columns_for
-from edgekit.report.bench_rows import Row
 from edgekit.report.bench_table import TARGET, reasons, row_values
 from edgekit.report.conditions import conditions
+from edgekit.report.rows import Row
 from edgekit.text.columns import PLAIN, Column, Look, render
 from edgekit.text.printable import lines
 

@@ -9,11 +9,12 @@ import math
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from edgekit.bundle.agreement import Agreement
 from edgekit.bundle.reason import Reason
 from edgekit.bundle.records import Measurement, Record, Subject
-from edgekit.bundle.runs import SampledRun
+from edgekit.bundle.runs import SampledRun, SummarisedRun
 from edgekit.measuring.verdict import Verdict, judge
-from edgekit.stats import Interval, between_processes, paired_ratio, percentile, unpaired_ratio
+from edgekit.stats import Interval, between_processes, efficiency, paired_ratio, percentile, unpaired_ratio
 from edgekit.tasks.metrics import Score
 
 NS_PER_MS = 1e6
@@ -29,13 +30,15 @@ class Row:
         record: that it is of.
         measurement: its runs.
         baseline: what it is compared with.
-        baseline_record: of that one.
+        baseline_record: of that one, where it is another.
+        name: of the record, where several stand in one table.
     """
 
     record: Record = field(repr=False)
     measurement: Measurement = field(repr=False)
     baseline: Measurement = field(repr=False)
-    baseline_record: Record = field(repr=False)
+    baseline_record: Record | None = field(default=None, repr=False)
+    name: str = ""
 
     @property
     def subject(self) -> Subject:
@@ -45,7 +48,7 @@ class Row:
     @property
     def baseline_subject(self) -> Subject:
         """The file of the baseline."""
-        return self.baseline_record.subjects[self.baseline.subject]
+        return (self.baseline_record or self.record).subjects[self.baseline.subject]
 
     @property
     def file(self) -> str:
@@ -72,6 +75,17 @@ class Row:
         """The file's size in bytes."""
         return self.subject.bytes
 
+    @property
+    def emulated(self) -> bool:
+        """Whether the CPU is emulated, and times mean nothing."""
+        return bool(self.record.emulated_by)
+
+    @property
+    def of_means(self) -> bool:
+        """Whether some process reported a mean in place of a median."""
+        runs = self.measurement.latency
+        return any(isinstance(run, SummarisedRun) and run.summary_ns.median is None for run in runs)
+
     @cached_property
     def latency_ns(self) -> Interval | None:
         """The median of the processes' medians with its bootstrap interval, ns; also of an emulated CPU."""
@@ -80,7 +94,7 @@ class Row:
 
     @property
     def _measured_ns(self) -> Interval | None:
-        return None if self.record.emulated_by else self.latency_ns
+        return None if self.emulated else self.latency_ns
 
     @property
     def median_ms(self) -> float | None:
@@ -98,7 +112,7 @@ class Row:
     @cached_property
     def samples_ns(self) -> list[float]:
         """Every timed sample of every process, ns per inference; none of an emulated CPU, and where summaries came."""
-        runs = [] if self.record.emulated_by else self.measurement.latency
+        runs = () if self.emulated else self.measurement.latency
         return [ns for run in runs if isinstance(run, SampledRun) for ns in run.inferences_ns]
 
     def percentile_ms(self, q: float) -> float | None:
@@ -126,7 +140,7 @@ class Row:
         return self._median_of([run.first_ns for run in self.measurement.latency])
 
     def _median_of(self, times_ns: list[int]) -> float | None:
-        return None if self.record.emulated_by or not times_ns else percentile(times_ns, 50) / NS_PER_MS
+        return None if self.emulated or not times_ns else percentile(times_ns, 50) / NS_PER_MS
 
     @cached_property
     def vs_baseline(self) -> Interval | None:
@@ -135,25 +149,39 @@ class Row:
         None where a round is missing, since the rounds do not pair then.
         """
         own, other = self.measurement.latency, self.baseline.latency
-        emulated = self.record.emulated_by or self.baseline_record.emulated_by
+        emulated = self.emulated or bool((self.baseline_record or self.record).emulated_by)
         if not own or not other or emulated or self.threads != self.baseline.threads:
             return None
         mine, theirs = ([run.median_ns for run in runs] for runs in (own, other))
         if not all(theirs):
             return None
-        if self.baseline_record is not self.record:
+        if self.baseline_record is not None:
             return unpaired_ratio(mine, theirs)
         return paired_ratio(mine, theirs) if len(own) == len(other) else None
 
     @property
-    def memory_kib(self) -> int | None:
-        """Peak resident set over what it was after the imports, KiB: the model and the runtime's buffers."""
-        return None if self.measurement.memory is None else self.measurement.memory.used_kib
+    def memory_mib(self) -> float | None:
+        """Peak resident set over what it was after the imports, MiB: the model and the runtime's buffers."""
+        run = self.measurement.memory
+        return None if run is None or run.used_kib is None else run.used_kib / 1024
 
     @property
     def accuracy(self) -> Score | None:
         """The score of the accuracy pass, by the task's metric."""
         return self.measurement.accuracy.score if self.measurement.accuracy else None
+
+    @property
+    def accuracy_per_kib(self) -> float | None:
+        """Accuracy in percent by KiB of file; None for another metric."""
+        if self.accuracy is None or self.accuracy.metric != "accuracy":
+            return None
+        return efficiency(self.accuracy.value, self.bytes)
+
+    @property
+    def agreement(self) -> Agreement | None:
+        """Of the device's outputs with the host's; None where they were not compared."""
+        agreement = self.measurement.agreement
+        return agreement if isinstance(agreement, Agreement) else None
 
     @cached_property
     def _judged(self) -> Verdict:
@@ -187,7 +215,7 @@ class Row:
             "init_ms": self.init_ms,
             "first_inference_ms": self.first_inference_ms,
             "vs_baseline": None if ratio is None else ratio.value,
-            "memory_kib": self.memory_kib,
+            "memory_mib": self.memory_mib,
             "metric": None if score is None else score.metric,
             "score": None if score is None else score.value,
             "verdict": self.verdict,
@@ -195,7 +223,7 @@ class Row:
         }
 
 
-def rows_of(record: Record) -> tuple[Row, ...]:
-    """Return the rows of a record, in the order in which they were measured."""
+def rows_of(record: Record, name: str = "") -> list[Row]:
+    """Return the rows of a record, in the order in which they were measured; `name` is the record's."""
     baselines = {m.threads: m for m in reversed(record.measurements) if m.subject == 0}
-    return tuple(Row(record, m, baselines[m.threads], record) for m in record.measurements)
+    return [Row(record, m, baselines[m.threads], name=name) for m in record.measurements]

@@ -38,7 +38,7 @@ def test_the_table_says_the_same(record: Record) -> None:
     frame = record.to_pandas()
     assert list(frame["file"]) == [row.file for row in record.rows]
     assert list(frame["verdict"]) == [row.verdict for row in record.rows]
-    assert {"median_ms", "memory_kib", "score"} <= set(frame.columns)
+    assert {"median_ms", "memory_mib", "score"} <= set(frame.columns)
     assert record.table() in repr(record)
 
 

@@ -11,7 +11,7 @@ from edgekit.bundle.records import read_record
 from edgekit.cli import app
 from edgekit.cli.entry import run
 from edgekit.report import bench_columns, bench_table, bundle_table, columns_page, ledger_table
-from edgekit.report.bench_rows import Row
+from edgekit.report.rows import Row
 from edgekit.text.columns import Column, Look
 
 SESSION = Path(__file__).parents[1] / "report" / "session.json"
