@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 
-class Task(Protocol):
+class ProgressTask(Protocol):
     """One piece of counted work."""
 
     def advance(self, note: str = "", units: int = 1) -> None:
@@ -24,7 +24,7 @@ class Progress(Protocol):
     def warn(self, message: str, code: str = "") -> None:
         """Report something the user should know, but that does not stop the work; `code` is of `edgekit.codes`."""
 
-    def task(self, label: str, total: int) -> AbstractContextManager[Task]:
+    def task(self, label: str, total: int) -> AbstractContextManager[ProgressTask]:
         """Start counted work of `total` units."""
 
 
@@ -38,7 +38,7 @@ class Silent:
         """Ignore."""
 
     @contextmanager
-    def task(self, label: str, total: int) -> Iterator[Task]:
+    def task(self, label: str, total: int) -> Iterator[ProgressTask]:
         """Ignore."""
         yield self
 
@@ -104,7 +104,7 @@ class Reporter:
         self._receive(Warned(message, code))
 
     @contextmanager
-    def task(self, label: str, total: int) -> Iterator[Task]:
+    def task(self, label: str, total: int) -> Iterator[ProgressTask]:
         """Hand on counted work."""
         work = _Counting(label, total, self._receive)
         try:
@@ -131,7 +131,7 @@ class Replay:
     """Turns events back into calls of a `Progress`; what is still open ends with the `with` block."""
 
     def __init__(self, progress: Progress) -> None:
-        self._progress, self._open = progress, dict[str, tuple[Task, ExitStack, int]]()
+        self._progress, self._open = progress, dict[str, tuple[ProgressTask, ExitStack, int]]()
 
     def __enter__(self) -> Replay:
         return self

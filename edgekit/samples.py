@@ -9,6 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
+Dtype = np.dtype[Any]
+Index = Any
+"""What picks rows: an integer, a slice, or an array of indices."""
+Stored = Any
+"""One array of stored samples or labels: an `np.ndarray`, an `np.memmap`, `Rows`, or a tensor of a framework."""
 
 
 class Rows:
@@ -28,26 +33,26 @@ class Rows:
         return self._array.ndim
 
     @property
-    def dtype(self) -> np.dtype[Any]:
+    def dtype(self) -> Dtype:
         """Dtype as stored."""
         return self._array.dtype
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __getitem__(self, key: Any) -> Array:
+    def __getitem__(self, key: Index) -> Array:
         """Return one row for an integer, several for a slice or an array of indices, in memory."""
         chosen = self._array[self._rows[key]]
         return np.asarray(chosen)
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
         return self[:].astype(dtype or self.dtype, copy=False)
 
 
 class NamedArrays:
     """Several arrays with the same rows, by name and in order: what a model with several inputs or outputs takes."""
 
-    def __init__(self, arrays: Mapping[str, Any]) -> None:
+    def __init__(self, arrays: Mapping[str, Stored]) -> None:
         self._arrays = dict(arrays)
 
     @property
@@ -56,7 +61,7 @@ class NamedArrays:
         return tuple(self._arrays)
 
     @property
-    def arrays(self) -> tuple[Any, ...]:
+    def arrays(self) -> tuple[Stored, ...]:
         """The arrays, in order."""
         return tuple(self._arrays.values())
 
@@ -64,7 +69,7 @@ class NamedArrays:
         """Return the number of rows."""
         return len(self.arrays[0])
 
-    def __getitem__(self, rows: Any) -> NamedArrays:
+    def __getitem__(self, rows: Index) -> NamedArrays:
         """Return the same rows of every array."""
         return NamedArrays({name: array[rows] for name, array in self._arrays.items()})
 
@@ -73,8 +78,6 @@ class NamedArrays:
         return NamedArrays({name: self._arrays[name] for name in names})
 
 
-Inputs = Any
-"""What a model is called with: an array, or a tuple of arrays in the order of its inputs."""
 Outputs = Any
 """What a model returns for samples: an array, or a list of arrays in the order of its outputs."""
 Samples = Array | Rows | NamedArrays
@@ -83,7 +86,7 @@ ModelInputs = Array | tuple[Array, ...]
 """Preprocessed samples, as a model takes them: one array, or one for each input."""
 
 
-def arrays_of(samples: Any) -> tuple[Any, ...]:
+def arrays_of(samples: Stored) -> tuple[Stored, ...]:
     """Return the arrays of samples or labels, one or several."""
     return samples.arrays if isinstance(samples, NamedArrays) else (samples,)
 
@@ -93,17 +96,17 @@ def evenly(total: int, most: int) -> npt.NDArray[np.int64]:
     return np.unique(np.linspace(0, total - 1, min(most, total)).astype(np.int64))
 
 
-def dtype_name(tensor: Any) -> str:
+def dtype_name(tensor: Stored) -> str:
     """Return NumPy's name of what an array holds, or a tensor of Keras 2 or 3."""
     return str(getattr(tensor.dtype, "name", tensor.dtype))
 
 
-def part(inputs: Any, rows: slice) -> Any:
+def part(inputs: ModelInputs, rows: slice) -> ModelInputs:
     """Return some samples of model inputs: of one array, or of each in a tuple."""
     return tuple(array[rows] for array in inputs) if isinstance(inputs, tuple) else inputs[rows]
 
 
-def choose(samples: Any, rows: npt.NDArray[np.int64]) -> Any:
+def choose(samples: Stored, rows: npt.NDArray[np.int64]) -> Stored:
     """Return some rows: of arrays in memory a copy, of what is mapped from disk a view."""
     if isinstance(samples, NamedArrays):
         return NamedArrays({n: choose(c, rows) for n, c in zip(samples.names, samples.arrays, strict=True)})

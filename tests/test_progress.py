@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from edgekit.progress import Counted, Event, Notice, Replay, Reporter, Silent, Task, Warned
+from edgekit.progress import Counted, Event, Notice, ProgressTask, Replay, Reporter, Silent, Warned
 
 
 class Kept(Silent):
@@ -23,7 +23,7 @@ class Kept(Silent):
         self.calls.append(("warn", message, code))
 
     @contextmanager
-    def task(self, label: str, total: int) -> Iterator[Task]:
+    def task(self, label: str, total: int) -> Iterator[ProgressTask]:
         self.calls.append(("begin", label, total))
         yield self
         self.calls.append(("end", label))

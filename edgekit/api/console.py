@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
-from edgekit.progress import SILENT, Task
+from edgekit.progress import SILENT, ProgressTask
 from edgekit.text.printable import visible, with_code
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Console:
         self._print(f"warning: {with_code(message, code)}")
 
     @contextmanager
-    def task(self, label: str, total: int) -> Iterator[Task]:
+    def task(self, label: str, total: int) -> Iterator[ProgressTask]:
         """Show counted work."""
         if self._quiet:
             yield SILENT

@@ -15,7 +15,7 @@ from edgekit.devices.target import Health
 from edgekit.devices.transports import shell
 from edgekit.devices.transports.base import Transport, retried
 from edgekit.errors import EdgekitError, RunnerTimeout, TargetError, TargetTimeout
-from edgekit.progress import Task
+from edgekit.progress import ProgressTask
 
 BITS = {
     0: "under-voltage",
@@ -109,7 +109,7 @@ def unseen(before: int) -> list[str]:
     return troubles(before, SINCE_BOOT)
 
 
-def wait_cool(device: Device, below_c: float, timeout: float, task: Task) -> float:
+def wait_cool(device: Device, below_c: float, timeout: float, task: ProgressTask) -> float:
     """Wait until a device is cooler than `below_c`; return its temperature in degrees Celsius.
 
     Raises:

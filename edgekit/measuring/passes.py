@@ -22,7 +22,7 @@ from edgekit.measuring.host import compare_with_host, first_outputs
 from edgekit.measuring.plan import PROCESSES, Plan
 from edgekit.measuring.ports import SCALES, feed_names, unscaled
 from edgekit.measuring.prepare import Prepared
-from edgekit.progress import Task
+from edgekit.progress import ProgressTask
 
 FIRST_OUTPUTS = "first outputs"
 Step = tuple[str, int]
@@ -73,9 +73,9 @@ class Passes:
             order += [(ACCURACY.name, index) for index in files if self._can_evaluate(index)]
         return order
 
-    def run(self, task: Task) -> tuple[Measurement, ...]:
+    def run(self, task: ProgressTask) -> tuple[Measurement, ...]:
         """Do all passes; every thread count of a file shows the accuracy of that file."""
-        kinds: dict[str, Callable[[int, Task], None]] = {
+        kinds: dict[str, Callable[[int, ProgressTask], None]] = {
             FIRST_OUTPUTS: self._look,
             MEMORY.name: self._measure_memory,
             LATENCY.name: self._measure_latency,
@@ -114,7 +114,7 @@ class Passes:
         runtime = self._candidate(index).subject.runtime
         return runtime != benchmark_model.RUNTIME and runtime in self._prepared.devices
 
-    def _look(self, index: int, task: Task) -> None:
+    def _look(self, index: int, task: ProgressTask) -> None:
         """Compare a few outputs with the host's, before anything is measured; a file that fails is given up."""
         what, few = self._candidate(index).task, self._samples.few if self._samples else None
         of_classes = what is not None and what.main.kind == "classification"
@@ -128,7 +128,7 @@ class Passes:
                 m.failed(FIRST_OUTPUTS, wrong) if m.subject == subject else m for m in self._measurements
             ]
 
-    def _measure_memory(self, index: int, task: Task) -> None:
+    def _measure_memory(self, index: int, task: ProgressTask) -> None:
         try:
             if self._native(index):
                 self._set(index, memory=self._run_native(index, task).footprint())
@@ -138,7 +138,7 @@ class Passes:
             self._given_up.add(self._measurements[index].subject)
             raise
 
-    def _measure_latency(self, index: int, task: Task) -> None:
+    def _measure_latency(self, index: int, task: ProgressTask) -> None:
         plan, cooled = self._plan, None
         first = self._samples.first if self._samples else None
         if plan.cool_below_c is not None:
@@ -151,7 +151,7 @@ class Passes:
         latency = self._measurements[index].latency
         self._set(index, latency=(*latency, dataclasses.replace(run, cooled_to_c=cooled)))
 
-    def _measure_accuracy(self, index: int, task: Task) -> None:
+    def _measure_accuracy(self, index: int, task: ProgressTask) -> None:
         candidate, outputs = self._candidate(index), self._folder / "outputs.npz"
         assert self._samples is not None
         if lacking := unscaled("input", candidate.inputs):
@@ -185,14 +185,14 @@ class Passes:
             values=[candidate.values.get(s.name) for s in candidate.inputs] if candidate.values else None,
         )
 
-    def _run(self, job: Job[R], outputs: Path | None, index: int, task: Task) -> R:
+    def _run(self, job: Job[R], outputs: Path | None, index: int, task: ProgressTask) -> R:
         device, timeout, on_line = self._place(index), self._plan.timeout, self._relay(index, task)
         return retried(lambda: run_job(device, job, timeout=timeout, outputs=outputs, on_line=on_line))
 
     def _native(self, index: int) -> bool:
         return self._candidate(index).subject.runtime == benchmark_model.RUNTIME
 
-    def _run_native(self, index: int, task: Task) -> SummarisedRun:
+    def _run_native(self, index: int, task: ProgressTask) -> SummarisedRun:
         """Run `benchmark_model`, which takes a file's own sizes: 1 where they are dynamic."""
         candidate, plan = self._candidate(index), self._plan
         device, on_line = self._place(index), self._relay(index, task)
@@ -220,7 +220,7 @@ class Passes:
         device = self._prepared.devices[runtime]
         return dataclasses.replace(device, prefix=("taskset", "-c", self._plan.pin)) if self._plan.pin else device
 
-    def _relay(self, index: int, task: Task) -> OnLine:
+    def _relay(self, index: int, task: ProgressTask) -> OnLine:
         """Return what shows the progress of a runner."""
         name, marker = self._candidate(index).subject.name, "edgekit-runner: "
 

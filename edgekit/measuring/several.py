@@ -18,7 +18,7 @@ from edgekit.errors import EdgekitError
 from edgekit.measuring.candidates import Candidate
 from edgekit.measuring.plan import Plan
 from edgekit.measuring.session import bench
-from edgekit.progress import SILENT, Progress, Task
+from edgekit.progress import SILENT, Progress, ProgressTask
 
 FAREWELL_SECONDS = 15.0
 
@@ -161,7 +161,7 @@ class _Counted:
         self._label, self._total, self._progress = label, total, progress
         self._done = 0
 
-    def __enter__(self) -> Task:
+    def __enter__(self) -> ProgressTask:
         return self
 
     def __exit__(self, *_: Any) -> None:

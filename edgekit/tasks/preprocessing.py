@@ -10,18 +10,20 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, NotRequired, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import InputError
-from edgekit.samples import Array, Inputs, NamedArrays, Samples
+from edgekit.samples import Array, NamedArrays, Samples
 from edgekit.schema.gate import read
 from edgekit.schema.rules import Sized, Through, one_of
 from edgekit.schema.types import Declaration, JsonMapping, JsonObject
 from edgekit.text.printable import quoted
 
+Prepared = Any
+"""Model inputs: an array; of `NamedArrays` a tuple of arrays."""
 LAYOUTS = ("NHWC", "NCHW")
 CHANNELS = ("RGB", "BGR")
 SMALLEST, LARGEST = 1e-30, 1e30
@@ -106,7 +108,7 @@ class Preprocessing:
         inputs = tuple((name, replace(how, **{**fields, **changes.get(name, {})})) for name, how in self.inputs)
         return replace(self, **fields, inputs=inputs)
 
-    def apply(self, x: Samples) -> Inputs:
+    def apply(self, x: Samples) -> Prepared:
         """Return model inputs as float32; of `NamedArrays` one array an input, a tuple in their order.
 
         Args:

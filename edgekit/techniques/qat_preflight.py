@@ -15,7 +15,7 @@ from edgekit.frameworks.tensorflow import quiet, tf_keras, tfmot
 from edgekit.models.keras.asking import predicted
 from edgekit.models.keras.calls import calls, is_graph
 from edgekit.models.keras.rebuild import Part, clone, rebuild
-from edgekit.samples import Array
+from edgekit.samples import Array, ModelInputs
 from edgekit.techniques.integer_inputs import with_float_inputs
 from edgekit.techniques.qat_scheme import kernel_configuration
 
@@ -54,7 +54,7 @@ class Prepared:
     findings: tuple[Finding, ...]
 
 
-def prepare(model: Any, x: Array) -> Prepared:
+def prepare(model: Any, x: ModelInputs) -> Prepared:
     """Make a model fit for quantization-aware training.
 
     Nested models are flattened; Normalization becomes Rescaling, SeparableConv2D its two halves, an activation that
@@ -63,7 +63,7 @@ def prepare(model: Any, x: Array) -> Prepared:
 
     Args:
         model: a tf_keras model; left as it is.
-        x: model inputs to compare the two models with, float32 (n, ...).
+        x: model inputs to compare the two models with, float32 (n, ...); a tuple for several inputs.
 
     Raises:
         InputError: the model is quantized already, or TFMOT could quantize nothing in it.

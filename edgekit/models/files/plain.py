@@ -24,7 +24,7 @@ from edgekit.models.bridge.graph import reason
 from edgekit.models.files.leading import leading
 from edgekit.models.files.structure import names_of
 from edgekit.processes.child import memory_for, too_much
-from edgekit.samples import Array, Inputs, Outputs
+from edgekit.samples import Array, ModelInputs, Outputs
 
 BATCH = 32
 FIRST_SECONDS, BATCH_SECONDS = 120.0, 1800.0
@@ -80,7 +80,7 @@ class PlainModel:
         outputs = self.call(list(inputs) if isinstance(inputs, (list, tuple)) else [inputs])
         return outputs[0] if len(outputs) == 1 else outputs
 
-    def predict(self, x: Inputs, verbose: int = 0, batch_size: int = BATCH) -> Outputs:
+    def predict(self, x: ModelInputs, verbose: int = 0, batch_size: int = BATCH) -> Outputs:
         """Run the model on samples.
 
         Args:

@@ -12,7 +12,7 @@ from edgekit.errors import InputError
 from edgekit.frameworks.tensorflow import tensorflow, tf_keras
 from edgekit.frameworks.types import KerasObject, Tensor, Tensors
 from edgekit.models.training.losses import hard, right, soft
-from edgekit.samples import Array, Inputs, arrays_of
+from edgekit.samples import Array, ModelInputs, arrays_of
 from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.tasks.task import CLASSIFICATION, SIGMOID, SOFTMAX, Head, Task
 
@@ -23,7 +23,7 @@ DECIDES = SOFTMAX | SIGMOID
 class Targets(Protocol):
     """Supplies y for batches and the loss that reads it; of several outputs a tuple of each."""
 
-    def batch(self, rows: Array, x: Inputs) -> Tensors:
+    def batch(self, rows: Array, x: ModelInputs) -> Tensors:
         """Return y for training samples.
 
         Args:
@@ -49,7 +49,7 @@ class Labels:
             raise InputError("the data has no labels to train with", "add `y_train` to the data", code="labels-missing")
         self._splits, self._task, self._preprocessing = splits, task, preprocessing or Preprocessing()
 
-    def batch(self, rows: Array, x: Inputs) -> Tensors:
+    def batch(self, rows: Array, x: ModelInputs) -> Tensors:
         """See `Targets`."""
         if self._task.main.kind == "reconstruction":
             return x
@@ -95,7 +95,7 @@ class Distilled:
         self._sizes = [int(np.prod(y.shape[1:], dtype=int)) for y in labels] or [0] * len(task.heads)
         self._shapes = [tuple(y.shape[1:]) for y in labels] or [()] * len(task.heads)
 
-    def batch(self, rows: Array, x: Inputs) -> Tensors:
+    def batch(self, rows: Array, x: ModelInputs) -> Tensors:
         """See `Targets`."""
         labels = None if self._splits.y_train is None else self._splits.y_train[rows]
         return self._pack(labels, self._teacher.training(rows, x))
@@ -135,7 +135,7 @@ class Distilled:
 class Teacher(Protocol):
     """Supplies canonical outputs (`edgekit.models.training.losses`), float32 (n, ...), one array an output."""
 
-    def training(self, rows: Array, x: Inputs) -> Sequence[Array]:
+    def training(self, rows: Array, x: ModelInputs) -> Sequence[Array]:
         """For training samples: `rows` are their indices, `x` what the model sees."""
 
     def validation(self) -> Sequence[Array]:

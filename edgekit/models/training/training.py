@@ -17,8 +17,8 @@ from edgekit.frameworks.types import KerasModel, KerasObject, Tensors
 from edgekit.models.training.augment import AUGMENTATIONS, Augment, augmentation
 from edgekit.models.training.checkpoint import Checkpoint, Finished
 from edgekit.models.training.targets import Labels, Targets
-from edgekit.progress import Progress, Task
-from edgekit.samples import Inputs, NamedArrays
+from edgekit.progress import Progress, ProgressTask
+from edgekit.samples import ModelInputs, NamedArrays
 from edgekit.schema.types import JsonObject
 from edgekit.tasks.preprocessing import Preprocessing
 
@@ -164,7 +164,7 @@ def _rolled(model: KerasModel) -> Iterator[None]:
             layer.unroll = True
 
 
-def _keep(finished: Finished, saved: Checkpoint | None, seed: int, keep_from: int, task: Task) -> KerasObject:
+def _keep(finished: Finished, saved: Checkpoint | None, seed: int, keep_from: int, task: ProgressTask) -> KerasObject:
     class Keep(tf_keras().callbacks.Callback):  # type: ignore[misc]
         """Follow every epoch in `finished`, the best weights included, and write it down."""
 
@@ -222,7 +222,7 @@ def _batches(splits: Splits, preprocessing: Preprocessing, config: TrainConfig, 
         def __len__(self) -> int:
             return math.ceil(len(splits.x_train) / config.batch_size)
 
-        def __getitem__(self, index: int) -> tuple[Inputs, Tensors]:
+        def __getitem__(self, index: int) -> tuple[ModelInputs, Tensors]:
             rows = self.order[index * config.batch_size : (index + 1) * config.batch_size]
             rng = np.random.default_rng((config.seed, self.epoch, index))
             x = preprocessing.apply(augment(splits.x_train[rows], rng))
