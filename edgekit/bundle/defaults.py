@@ -30,12 +30,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from edgekit.errors import InputError
 from edgekit.files.opening import expanded
 from edgekit.schema.document import parse_toml, read_text
 from edgekit.schema.toml import nearest
+from edgekit.schema.types import JsonMapping, JsonObject, JsonValue
 from edgekit.text.printable import path_text, quoted, visible
 
 PYPROJECT = "pyproject.toml"
@@ -105,7 +106,7 @@ def read_defaults(start: Path, commands: Commands) -> Defaults:
     text = read_text(path, "pyproject.toml", LARGEST_FILE)
     if TABLE[-1] not in text:  # whatever else is wrong in it is not ours to say
         return Defaults()
-    value: Any = parse_toml(text, str(path))
+    value: JsonValue = parse_toml(text, str(path))
     for depth, key in enumerate(TABLE, 1):
         if key not in value:
             return Defaults()
@@ -124,7 +125,7 @@ def find_pyproject(start: Path) -> Path | None:
     return None
 
 
-def _options(table: Mapping[str, Any], known: Commands, file: Path, path: tuple[str, ...]) -> Options:
+def _options(table: JsonMapping, known: Commands, file: Path, path: tuple[str, ...]) -> Options:
     made: Options = {}
     for written, value in table.items():
         key, place = written.replace("-", "_"), (*path, written)
@@ -144,7 +145,7 @@ def _options(table: Mapping[str, Any], known: Commands, file: Path, path: tuple[
     return made
 
 
-def _table(value: Any, source: str, path: tuple[str, ...]) -> dict[str, Any]:
+def _table(value: JsonValue, source: str, path: tuple[str, ...]) -> JsonObject:
     if not isinstance(value, dict):
         raise InputError(
             f"{source}: `{path_text(path)}` is {quoted(value)}, expected a table of options",
@@ -154,7 +155,7 @@ def _table(value: Any, source: str, path: tuple[str, ...]) -> dict[str, Any]:
     return value
 
 
-def _value(value: Any, name: str, option: Option, file: Path, path: tuple[str, ...]) -> Value:
+def _value(value: JsonValue, name: str, option: Option, file: Path, path: tuple[str, ...]) -> Value:
     place = f"{file}: `{path_text(path)}`"
     if name in TYPED:
         raise InputError(
@@ -168,7 +169,7 @@ def _value(value: Any, name: str, option: Option, file: Path, path: tuple[str, .
     return [_one(one, name, option, file, place) for one in values]  # type: ignore[return-value]  # of one kind
 
 
-def _one(value: Any, name: str, option: Option, file: Path, place: str) -> bool | int | float | str | Path:
+def _one(value: JsonValue, name: str, option: Option, file: Path, place: str) -> bool | int | float | str | Path:
     expected = _NAMES[option.kind]
     if option.kind is bool and isinstance(value, bool):
         return value
@@ -194,7 +195,7 @@ _NAMES = {
 }
 
 
-def _as_typed(value: Any) -> str | None:
+def _as_typed(value: JsonValue) -> str | None:
     """Return what would be typed: a text, a number, or numbers with commas between them; None for anything else."""
     if isinstance(value, str):
         return value
@@ -222,9 +223,9 @@ def _check_text(text: str, name: str, option: Option, place: str) -> None:
         )
 
 
-def _is_integer(value: Any) -> bool:
+def _is_integer(value: JsonValue) -> bool:
     return type(value) is int and abs(value) <= LARGEST_INTEGER
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: JsonValue) -> bool:
     return _is_integer(value) or (type(value) is float and math.isfinite(value))

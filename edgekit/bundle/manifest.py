@@ -6,10 +6,9 @@ import dataclasses
 import hashlib
 import math
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, NotRequired, TypedDict
+from typing import Annotated, NotRequired, TypedDict
 
 from edgekit.bundle.agreement import Agreement
 from edgekit.bundle.ledger import Entry
@@ -20,7 +19,8 @@ from edgekit.files.whole import gzip_bytes, sha256, write_json
 from edgekit.schema.document import open_regular
 from edgekit.schema.gate import read, read_json
 from edgekit.schema.mixups import recognised
-from edgekit.schema.rules import Count, Digest, Holding, Natural, PlainName, Range, Sized, Wrong, one_of
+from edgekit.schema.rules import Count, Digest, Natural, PlainName, Range, Sized, Wrong, one_of
+from edgekit.schema.types import JsonMapping, JsonObject
 from edgekit.schema.versions import Versions
 from edgekit.tasks.metrics import ScoreForm
 from edgekit.tasks.preprocessing import Preprocessing
@@ -89,22 +89,27 @@ class TestPart(Part):
     scores: dict[str, ScoreForm]
 
 
-class Data(TypedDict):
-    """The data that a bundle was made with.
+class JudgedOn(TypedDict):
+    """The samples that files were judged on.
 
-    `check` are the samples that the artifacts' scores (`Artifact.validation`) and the agreement are on: of the test
-    part where no stage trained, else of the validation part; `test` the files on the test part after training stages;
+    `check` are those that the artifacts' scores (`Artifact.validation`) and the agreement are on: of the test part
+    where no stage trained, else of the validation part; `test` the files on the test part after training stages;
     `held_out` says that the test part was cut from the only samples there were.
     """
+
+    check: NotRequired[Part]
+    test: NotRequired[TestPart]
+    held_out: NotRequired[bool]
+
+
+class Data(JudgedOn):
+    """The data that a bundle was made with."""
 
     name: NotRequired[str]
     sha256: NotRequired[str]
     calibration: NotRequired[Part]
     validation: NotRequired[Part]
     eval: NotRequired[Part]
-    check: NotRequired[Part]
-    test: NotRequired[TestPart]
-    held_out: NotRequired[bool]
 
 
 class Listed(TypedDict):
@@ -112,6 +117,12 @@ class Listed(TypedDict):
 
     sha256: Digest
     bytes: Count
+
+
+class Numbers(Listed):
+    """Of an artifact."""
+
+    gzip_bytes: Count
 
 
 @dataclass(frozen=True)
@@ -125,18 +136,18 @@ class Manifest:
     edgekit: str
     preprocessing: Preprocessing
     class_names: tuple[str, ...]
-    data: Annotated[dict[str, Any], Holding(Data)]
-    lineage: list[dict[str, Any]]
+    data: Data
+    lineage: list[JsonObject]
     ledger: tuple[Entry, ...]
     """The effect ledger, empty for recipes without training stages."""
     artifacts: Annotated[tuple[Artifact, ...], Sized(1)]
     agreement: tuple[Agreement, ...]
-    files: dict[PlainName, Annotated[dict[str, Any], Holding(Listed)]]
-    """The other files of the bundle: name -> {"sha256", "bytes"}."""
+    files: dict[PlainName, Listed]
+    """The other files of the bundle, by name."""
     packages: dict[str, str] = field(default_factory=dict)
     task: Task = CLASSIFICATION
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return the JSON form."""
         return {
             "schema": VERSIONS.newest,
@@ -150,7 +161,7 @@ class Manifest:
         }
 
     @classmethod
-    def from_dict(cls, value: Mapping[str, Any], source: str) -> Manifest:
+    def from_dict(cls, value: JsonMapping, source: str) -> Manifest:
         """Read the JSON form.
 
         Raises:
@@ -201,12 +212,12 @@ class Bundle:
         return self.path / artifact.file
 
 
-def describe_file(path: Path) -> dict[str, Any]:
+def describe_file(path: Path) -> Listed:
     """Return `sha256` and `bytes` of a file."""
     return {"sha256": sha256(path), "bytes": path.stat().st_size}
 
 
-def artifact_numbers(path: Path) -> dict[str, Any]:
+def artifact_numbers(path: Path) -> Numbers:
     """Return `sha256`, `bytes` and `gzip_bytes` of an artifact."""
     return {**describe_file(path), "gzip_bytes": gzip_bytes(path)}
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgekit.bundle.manifest import Artifact
+from edgekit.bundle.manifest import Artifact, JudgedOn
 from edgekit.data.dataset import Dataset
 from edgekit.data.split import Splits, sample
 from edgekit.data.stored import write_samples
@@ -217,7 +217,7 @@ def _drop(before: Array, after: Array, y: Array, head: Head) -> tuple[Interval, 
     return Interval(noise, math.nan, math.nan), CLEAR_NOISE, LARGE_NOISE
 
 
-def described(checked: Judged, tested: Judged | None, dataset: Dataset) -> JsonObject:
+def described(checked: Judged, tested: Judged | None, dataset: Dataset) -> JudgedOn:
     """Return what the manifest's `data` holds of the samples that files were judged on.
 
     Args:
@@ -225,7 +225,9 @@ def described(checked: Judged, tested: Judged | None, dataset: Dataset) -> JsonO
         tested: after training stages, the files on the test part.
         dataset: whose test part may have been cut from the only samples there are.
     """
-    parts: JsonObject = {"check": {"samples": checked.samples, "split": checked.part}}
+    parts: JudgedOn = {"check": {"samples": checked.samples, "split": checked.part}}
     if tested is not None:
         parts["test"] = {"samples": tested.samples, "split": "test", "scores": tested.scores}
-    return parts | ({"held_out": True} if dataset.held_out else {})
+    if dataset.held_out:
+        parts["held_out"] = True
+    return parts

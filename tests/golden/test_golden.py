@@ -104,3 +104,26 @@ def test_files_of_a_future_schema_are_refused(name: str, tmp_path: Path) -> None
     names = (f"{file}: `schema` is {newer}", f"up to schema {kind.versions.newest}", "upgrade edgekit")
     with raised("schema-too-new", *names):
         kind.read(path)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_unknown_keys_are_refused_and_a_card_may_tell_more(name: str, tmp_path: Path) -> None:
+    kind, path = KINDS[name.partition(".")[0]], tmp_path / f"file{Path(name).suffix}"
+    text = (HERE / name).read_text()
+    path.write_text(text.replace("{", '{"sceme": 1,', 1) if path.suffix == ".json" else f"sceme = 1\n{text}")
+    if kind.read is as_card:
+        assert kind.read(path) is not None
+        return
+    with raised("key-unknown", "`sceme`", path.name):
+        kind.read(path)
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if "unversioned" not in name])
+def test_files_without_a_schema(name: str, tmp_path: Path) -> None:
+    kind, path = KINDS[name.partition(".")[0]], tmp_path / f"file{Path(name).suffix}"
+    path.write_text(re.sub(r'^ ?"?schema"? ?[=:] \d+,?\n', "", (HERE / name).read_text(), count=1, flags=re.MULTILINE))
+    if kind.versions.unversioned is not None:
+        assert kind.read(path) is not None
+        return
+    with raised("schema-missing", "`schema`", f"expected {kind.versions.newest}"):
+        kind.read(path)
