@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from tests.support.coverage import by_room
 from tests.support.durations import SLOWEST, durations
 from tests.support.quick import HEAVY, NoTensorFlow
 
@@ -37,3 +38,17 @@ def test_durations_by_folder_and_the_slowest_tests() -> None:
     assert lines[5].endswith(f"the {SLOWEST} slowest tests") and len(lines) == 6 + SLOWEST
     assert lines[6].split() == ["9.0", "900.0", "1", "tests/test_c.py::test_d[a/b::c]"]
     assert lines[7].endswith("test_29")
+
+
+def test_coverage_by_room_begins_with_the_least_covered() -> None:
+    counts = {"edgekit/bench/a.py": (4, 4), "edgekit/bench/b/c.py": (4, 0), "edgekit/stats.py": (2, 2)}
+    files = {
+        path: {"summary": {"num_statements": lines, "covered_lines": covered}}
+        for path, (lines, covered) in counts.items()
+    }
+    rows = [
+        line.split() for line in by_room({**files, "edgekit/x/__init__.py": files["edgekit/stats.py"]}).splitlines()
+    ]
+    assert rows[1] == ["66.7%", "12", "4", "all"]
+    assert [row[3] for row in rows[2:]] == ["bench", "stats", "x"]
+    assert rows[2][:3] == ["50.0%", "8", "4"]
