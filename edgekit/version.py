@@ -1,3 +1,3 @@
 """The version of edgekit, set here and nowhere else."""
 
-__version__ = "0.1.0"
+__version__ = "0.3.0.dev0"
