@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -41,3 +42,28 @@ def test_columns_explain_themselves(columns: list[Column[object]]) -> None:
         assert column.name.isidentifier()
         assert column.help[0].isupper() and column.help.endswith(".")
         assert column.priority >= 1
+
+
+def test_the_tables_of_the_readme_have_these_columns() -> None:
+    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    shown = [re.split(r" {2,}", line) for line in text.splitlines() if re.match(r"(file|stage) {2,}", line)]
+    headers = [column.header for column in bench_columns.COLUMNS]
+    tables = [
+        [header for header in headers if header != "vs host"],
+        headers,
+        [column.header for column in ledger_table.columns()],
+        [
+            "file",
+            "size",
+            "gzip",
+            "val accuracy [95 %]",
+            "test accuracy [95 %]",
+            "top-1 = Keras",
+            "max steps",
+            "SQNR dB",
+        ],
+    ]
+    assert len(shown) == 4
+    for table in shown:
+        assert table in tables
+    assert all(f"**{header}**" in text for header in ("vs baseline", "accuracy/KiB", "verdict"))
