@@ -75,7 +75,7 @@ COLUMNS: tuple[Column[Row], ...] = (
         lambda row: str(row.threads), lambda row: row.threads,
     ),
     Column(
-        "size_bytes", "size", "bytes", 3, "Size of the file, and its ratio to the baseline's.",
+        "bytes", "size", "bytes", 3, "Size of the file, and its ratio to the baseline's.",
         lambda row: size_text(row.bytes, row.baseline_subject.bytes), lambda row: row.bytes,
         brief=lambda row: f"{row.bytes:,} B",
     ),
@@ -89,7 +89,7 @@ COLUMNS: tuple[Column[Row], ...] = (
         _median, lambda row: None if row.emulated else _ms(row.latency_ns), brief=_median_brief, short="median",
     ),
     Column(
-        "baseline_ratio", "vs baseline [95 %]", "ratio", 7,
+        "vs_baseline", "vs baseline [95 %]", "ratio", 7,
         "Latency against the first file with as many threads, round by round, so that drift of the machine cancels.",
         lambda row: "-" if row.vs_baseline is None else ratio_with_interval(row.vs_baseline),
         lambda row: None if row.vs_baseline is None else interval(row.vs_baseline),

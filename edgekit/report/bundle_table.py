@@ -63,7 +63,7 @@ def columns(words: Words = Words(), names: Mapping[str, str] | None = None) -> l
             brief=lambda row: names.get(row.artifact.file, row.artifact.file), left=True,
         ),
         Column(
-            "size_bytes", "size", "bytes", 1, "Size of the file, and its ratio to the first file's.",
+            "bytes", "size", "bytes", 1, "Size of the file, and its ratio to the first file's.",
             lambda row: size_text(row.artifact.bytes, row.baseline_bytes), lambda row: row.artifact.bytes,
             brief=lambda row: f"{row.artifact.bytes:,} B",
         ),

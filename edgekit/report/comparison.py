@@ -51,7 +51,7 @@ def rows_of_several(records: Mapping[str, Record]) -> list[Row]:
             record,
             measurement,
             baselines.get(measurement.threads, default) or measurement,
-            None if record is start else start,
+            start,
             name,
         )
         for name, record in records.items()

@@ -32,7 +32,7 @@ def columns(metric: str = "accuracy") -> list[Column[Row]]:
             brief=lambda row: brief_text(row.entry.score), short=f"val {brief_title(metric)}",
         ),
         Column(
-            "size_bytes", "size", "bytes", 2, "Size of the file, and its ratio to the source's.",
+            "bytes", "size", "bytes", 2, "Size of the file, and its ratio to the source's.",
             lambda row: size_text(row.entry.bytes, row.source.bytes), lambda row: row.entry.bytes,
             brief=lambda row: f"{row.entry.bytes:,} B",
         ),
