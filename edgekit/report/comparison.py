@@ -51,7 +51,7 @@ def rows_of_several(records: Mapping[str, Record]) -> list[Row]:
             record,
             measurement,
             baselines.get(measurement.threads, default) or measurement,
-            start,
+            None if record is start else start,
             name,
         )
         for name, record in records.items()
