@@ -8,12 +8,12 @@ at either end, which then saturate. `mse` takes the ends with the least mean squ
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from edgekit.bundle.recipe import Recipe
+from edgekit.samples import Array
 
 _BINS = 8192
 """Of a histogram, on either side of zero."""
@@ -54,7 +54,7 @@ class Observer:
     def __init__(self) -> None:
         self.low, self.high = np.inf, -np.inf
 
-    def update(self, values: npt.NDArray[np.floating[Any]]) -> None:
+    def update(self, values: Array) -> None:
         """Take values into account."""
         if not values.size:
             return
@@ -86,7 +86,7 @@ class HistogramObserver(Observer):
         self._exponent: int | None = None
         self._counts = np.zeros(2 * _BINS, np.int64)
 
-    def update(self, values: npt.NDArray[np.floating[Any]]) -> None:
+    def update(self, values: Array) -> None:
         """Take values into account."""
         values = values[np.isfinite(values)]
         super().update(values)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from edgekit.bundle.binding import bound
 from edgekit.bundle.recipe import Recipe
@@ -22,6 +21,7 @@ from edgekit.export.tflite.dense_scales import one_scale
 from edgekit.export.tflite.ranges import input_names
 from edgekit.export.tflite.saved import Saved, without_loops
 from edgekit.files.temporary import temporary_folder
+from edgekit.frameworks.types import KerasModel
 from edgekit.progress import Progress
 
 HEADER = "model_data.h"
@@ -43,13 +43,13 @@ class Exported:
 
 
 def export(
-    model: Any,
+    model: KerasModel,
     recipe: Recipe,
     calibration: Calibration,
     folder: Path,
     name: str,
     progress: Progress,
-    float_model: Any = None,
+    float_model: KerasModel = None,
 ) -> list[Exported]:
     """Export a tf_keras model.
 
@@ -119,7 +119,13 @@ class _Workshop:
     """Makes single artifacts; what one needs of another (ONNX int8 of TFLite int8) is made once, here."""
 
     def __init__(
-        self, model: Any, float_model: Any, samples: _Samples, scratch: Path, name: str, schemes: Collection[str]
+        self,
+        model: KerasModel,
+        float_model: KerasModel,
+        samples: _Samples,
+        scratch: Path,
+        name: str,
+        schemes: Collection[str],
     ) -> None:
         self._calibration, self._ranging = samples.calibration, samples.ranging
         self._scratch, self._name = scratch, name

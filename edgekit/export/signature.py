@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from edgekit.errors import ConversionError
 from edgekit.formats.identifiers import identifiers
 from edgekit.frameworks.tensorflow import quiet, tensorflow, tf_keras
+from edgekit.frameworks.types import Function, KerasModel, Tensor
 
 
 class Signature:
@@ -25,7 +25,7 @@ class Signature:
         keeps_loops: whether the converter leaves loops in it; None until that was tried.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: KerasModel) -> None:
         tf = tensorflow()
         names = identifiers(model.input_names)
         self.inputs = []
@@ -41,16 +41,16 @@ class Signature:
         self.output_names = identifiers(model.output_names)
         self.keeps_loops: bool | None = None
         self._model = model
-        self.function: Callable[..., Any] = tf.function(self._call, input_signature=self.inputs)
+        self.function: Function = tf.function(self._call, input_signature=self.inputs)
 
-    def _call(self, *inputs: Any) -> dict[str, Any]:
+    def _call(self, *inputs: Tensor) -> dict[str, Tensor]:
         with _grouped_convolutions_in_the_graph():
             outputs = self._model(list(inputs) if len(inputs) > 1 else inputs[0], training=False)
         return dict(zip(self.output_names, tensorflow().nest.flatten(outputs), strict=True))
 
     def has_loops(self) -> bool:
         """Return whether the graph holds loops, as recurrent layers make them."""
-        graph = self.function.get_concrete_function(*self.inputs).graph.as_graph_def()  # type: ignore[attr-defined]
+        graph = self.function.get_concrete_function(*self.inputs).graph.as_graph_def()
         nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
         return any(node.op in ("While", "StatelessWhile") for node in nodes)
 
@@ -60,7 +60,7 @@ class Signature:
         module = tf.Module()
         module.variables_of_model = self._model.variables
         module.kept = getattr(self._model, "kept", None)
-        concrete = self.function.get_concrete_function(*self.inputs)  # type: ignore[attr-defined]
+        concrete = self.function.get_concrete_function(*self.inputs)
         with quiet():
             tf.saved_model.save(module, str(folder), signatures={"serving_default": concrete})
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from edgekit.bundle.recipe import Recipe
 from edgekit.export.exporter import Exported, export, plan
 from edgekit.export.foreign.from_file import SCHEMES, export_file, plan_file
 from edgekit.export.honest import kept_promises
 from edgekit.export.tflite.convert import Calibration
+from edgekit.frameworks.types import KerasModel
 from edgekit.models.sources.source import Format
 from edgekit.progress import Progress
 
@@ -31,8 +31,8 @@ def takes_scheme(format_: Format, scheme: str) -> bool:
 
 def export_source(
     format_: Format,
-    model: Any,
-    float_model: Any,
+    model: KerasModel,
+    float_model: KerasModel,
     recipe: Recipe,
     calibration: Calibration,
     folder: Path,

@@ -29,3 +29,5 @@ TfliteSchema = Any
 """The module of classes that are generated from TFLite's schema."""
 Number = Any
 """A number as its field has it: an integer or floating point."""
+OnnxSession = Any
+"""An `onnxruntime.InferenceSession`."""

@@ -10,7 +10,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,8 +24,9 @@ from edgekit.formats.reading import inspect_file
 from edgekit.formats.shares import weight_share
 from edgekit.formats.tflite.pack import pack
 from edgekit.processes.child import memory_for, worker
+from edgekit.samples import Array
 
-Arrays = Sequence[npt.NDArray[Any]]
+Arrays = Sequence[Array]
 
 TENSORFLOW = "TensorFlow's quantizer"
 SAME_DB = 0.5
@@ -179,8 +179,8 @@ def _candidate(by: str, source: bytes, data: bytes, samples: Arrays, path: Path)
 
 
 def compare(
-    source: npt.NDArray[np.uint8], data: npt.NDArray[np.uint8], *samples: npt.NDArray[Any]
-) -> tuple[float | None, list[Any]]:
+    source: npt.NDArray[np.uint8], data: npt.NDArray[np.uint8], *samples: Array
+) -> tuple[float | None, list[Array]]:
     """Return how near a file comes to the float one, in dB (at most 200); None where one of them does not run."""
     try:
         reference = nearness.outputs(source.tobytes(), samples)

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy.typing as npt
 
 from edgekit.bundle.recipe import Recipe
 from edgekit.errors import ConversionError, InputError
@@ -16,6 +13,7 @@ from edgekit.export.exporter import HEADER, Exported
 from edgekit.export.foreign import from_onnx, from_tflite
 from edgekit.models.files.file_model import FileModel
 from edgekit.progress import Progress
+from edgekit.samples import Array
 
 SCHEMES = {"tflite": from_tflite.SCHEMES, "onnx": from_onnx.SCHEMES}
 
@@ -54,7 +52,7 @@ def plan_file(format_: str, recipe: Recipe) -> list[tuple[str, str]]:
 def export_file(
     model: FileModel,
     recipe: Recipe,
-    calibration: Sequence[npt.NDArray[Any]],
+    calibration: Sequence[Array],
     folder: Path,
     name: str,
     progress: Progress,

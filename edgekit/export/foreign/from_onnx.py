@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy.typing as npt
 
 from edgekit.export.calibration import MINMAX, Ranging
 from edgekit.export.exporter import Exported
 from edgekit.export.onnx.child import fixed_float32, static_int8
 from edgekit.formats.reading import inspect_file
 from edgekit.progress import Progress
+from edgekit.samples import Array
 
-Arrays = Sequence[npt.NDArray[Any]]
+Arrays = Sequence[Array]
 
 FORMAT = "onnx"
 SCHEMES = ("float32", "int8")

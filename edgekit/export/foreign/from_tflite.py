@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,9 +21,11 @@ from edgekit.files.temporary import temporary_folder
 from edgekit.formats.fixed_batch import fixed_tflite
 from edgekit.formats.tflite.pack import READING, pack
 from edgekit.processes.child import memory_for, worker
+from edgekit.processes.wire import Value
 from edgekit.progress import Progress
+from edgekit.samples import Array
 
-Arrays = Sequence[npt.NDArray[Any]]
+Arrays = Sequence[Array]
 
 FORMAT = "tflite"
 SECONDS = 1800.0
@@ -90,7 +91,7 @@ def requantize(
     return exported
 
 
-def _work(path: Path, name: str, *arrays: npt.NDArray[Any], **arguments: Any) -> Any:
+def _work(path: Path, name: str, *arrays: Array, **arguments: Value) -> Value:
     """Let a function of this module work on a file in this process's child, and return what it returns."""
     try:
         value, _ = worker().call(
@@ -111,7 +112,7 @@ def _float(folder: Path) -> Path:
     return folder / "float32.tflite"
 
 
-def store(path: str, schemes: Sequence[str], folder: str) -> tuple[list[str], list[Any]]:
+def store(path: str, schemes: Sequence[str], folder: str) -> tuple[list[str], list[Array]]:
     """Write the files of the schemes that need no calibration into a folder; float32 is always among them.
 
     Returns:
@@ -125,7 +126,7 @@ def store(path: str, schemes: Sequence[str], folder: str) -> tuple[list[str], li
 
 def finish(
     *samples: npt.NDArray[np.float32], path: str, folder: str, source: str, scheme: str, target: str
-) -> tuple[None, list[Any]]:
+) -> tuple[None, list[Array]]:
     """Write a file of a scheme as it ships: packed, with few scales, and narrowed to int4 where the scheme asks for it.
 
     Args:

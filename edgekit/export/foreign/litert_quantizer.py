@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.util import find_spec
 from itertools import count
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +19,9 @@ from edgekit.export.calibration import MINMAX, Ranging
 from edgekit.export.tflite.ranges import in_dtypes, with_ranges
 from edgekit.formats.tflite.builder import rebuilt
 from edgekit.processes.child import PER_BYTE, Child, memory_for
+from edgekit.samples import Array
 
-Arrays = Sequence[npt.NDArray[Any]]
+Arrays = Sequence[Array]
 
 NAME = "litert-quantizer"
 SECONDS = 1800.0
@@ -66,8 +66,8 @@ def quantize(data: bytes, scheme: str, calibration: Arrays, ranging: Ranging = M
 
 
 def work(
-    data: npt.NDArray[np.uint8], *calibration: npt.NDArray[Any], scheme: str, method: str, percentile: float
-) -> tuple[None, list[Any]]:
+    data: npt.NDArray[np.uint8], *calibration: Array, scheme: str, method: str, percentile: float
+) -> tuple[None, list[Array]]:
     """Do what `quantize` asks for, in its child."""
     from litert_quantizer import quantizer, recipe
 

@@ -10,17 +10,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from edgekit.errors import ConversionError
 from edgekit.formats.fixed_batch import builtin_code
 from edgekit.formats.tflite.builder import rebuilt
+from edgekit.formats.types import TfliteModel, TfliteObject, TfliteSchema
+from edgekit.samples import Array
 from edgekit.text.printable import visible
-
-Array = npt.NDArray[Any]
 
 _HINDERING_METADATA = (b"keep_stablehlo_constant",)
 _CALLING = ("IF", "WHILE", "CALL", "CALL_ONCE", "CUSTOM", "STABLEHLO_COMPOSITE", "STABLEHLO_REDUCE", "STABLEHLO_WHILE")
@@ -61,7 +59,7 @@ def normal_form(data: bytes) -> tuple[bytes, list[str]]:
     return rebuilt(model), notes
 
 
-def _drop_unused(model: Any) -> None:
+def _drop_unused(model: TfliteModel) -> None:
     """Drop operator codes and constants that nothing uses: a runtime may lack the one, and the other takes bytes."""
     operators = [operator for graph in model.subgraphs for operator in graph.operators]
     used = sorted({operator.opcodeIndex for operator in operators})
@@ -76,7 +74,7 @@ def _drop_unused(model: Any) -> None:
             buffer.data = None
 
 
-def _check_wide(graph: Any, schema: Any) -> None:
+def _check_wide(graph: TfliteObject, schema: TfliteSchema) -> None:
     """Raise if a value that an operator reads or writes is still float16."""
     ends = [int(i) for vector in (graph.inputs, graph.outputs) for i in vector]
     inner = [int(i) for op in graph.operators for i in (*op.inputs, *op.outputs)]
@@ -91,7 +89,7 @@ def _check_wide(graph: Any, schema: Any) -> None:
             )
 
 
-def _without_metadata(model: Any) -> bool:
+def _without_metadata(model: TfliteModel) -> bool:
     kept = [entry for entry in model.metadata or [] if entry.name not in _HINDERING_METADATA]
     changed = len(kept) < len(model.metadata or [])
     if changed:
@@ -99,7 +97,7 @@ def _without_metadata(model: Any) -> bool:
     return changed
 
 
-def _main_graph_only(model: Any, schema: Any) -> list[str]:
+def _main_graph_only(model: TfliteModel, schema: TfliteSchema) -> list[str]:
     """Drop the graphs of other signatures, unless an operator may call them; return the signatures' names."""
     calling = {getattr(schema.BuiltinOperator, name) for name in _CALLING if hasattr(schema.BuiltinOperator, name)}
     used = {builtin_code(model.operatorCodes[op.opcodeIndex]) for graph in model.subgraphs for op in graph.operators}
@@ -111,7 +109,7 @@ def _main_graph_only(model: Any, schema: Any) -> list[str]:
     return dropped or ["(none)"]
 
 
-def _fold_constants(model: Any, graph: Any, schema: Any) -> set[str]:
+def _fold_constants(model: TfliteModel, graph: TfliteObject, schema: TfliteSchema) -> set[str]:
     """Compute what moves, widens or copies constants; return the names of the operators that were folded."""
     folds = {getattr(schema.BuiltinOperator, name): (name, fold) for name, fold in _FOLDS.items()}
     ends = {int(i) for vector in (graph.inputs, graph.outputs) for i in vector}
@@ -136,7 +134,7 @@ def _fold_constants(model: Any, graph: Any, schema: Any) -> set[str]:
     return done
 
 
-def _forget_unread(graph: Any, ends: set[int]) -> None:
+def _forget_unread(graph: TfliteObject, ends: set[int]) -> None:
     """Let go of the constants that no operator reads any more; the tensors stay, since others are known by number."""
     read = ends | {int(i) for operator in graph.operators for i in operator.inputs}
     for index, tensor in enumerate(graph.tensors):
@@ -144,7 +142,13 @@ def _forget_unread(graph: Any, ends: set[int]) -> None:
             tensor.buffer = 0
 
 
-def _folded(model: Any, graph: Any, operator: Any, fold: Callable[..., Array | None], schema: Any) -> Array | None:
+def _folded(
+    model: TfliteModel,
+    graph: TfliteObject,
+    operator: TfliteObject,
+    fold: Callable[..., Array | None],
+    schema: TfliteSchema,
+) -> Array | None:
     target = graph.tensors[operator.outputs[0]]
     inputs = [None if i < 0 else _constant(model, graph.tensors[i], schema) for i in operator.inputs]
     if target.type != schema.TensorType.FLOAT32 or not inputs or inputs[0] is None or target.isVariable:
@@ -155,7 +159,7 @@ def _folded(model: Any, graph: Any, operator: Any, fold: Callable[..., Array | N
     return fold(inputs, shape)
 
 
-def _constant(model: Any, tensor: Any, schema: Any) -> Array | None:
+def _constant(model: TfliteModel, tensor: TfliteObject, schema: TfliteSchema) -> Array | None:
     """Return the values of a dense constant of a type that is folded or says how; None for anything else."""
     kinds = {schema.TensorType.FLOAT32: "<f4", schema.TensorType.FLOAT16: "<f2", schema.TensorType.INT32: "<i4"}
     data = model.buffers[tensor.buffer].data
@@ -190,7 +194,7 @@ _FOLDS: dict[str, Callable[..., Array | None]] = {
 }
 
 
-def _with_options(model: Any, graph: Any, schema: Any) -> bool:
+def _with_options(model: TfliteModel, graph: TfliteObject, schema: TfliteSchema) -> bool:
     """Write the options that are left out, with the defaults that runtimes take for them."""
     kinds = {name.removesuffix("Options").lower(): name for name in vars(schema.BuiltinOptions) if name[0] != "_"}
     names = {number: name for name, number in vars(schema.BuiltinOperator).items() if not name.startswith("_")}

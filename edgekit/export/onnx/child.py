@@ -5,10 +5,8 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from edgekit.errors import ConversionError, RunnerError
 from edgekit.export.calibration import MINMAX, Ranging
@@ -20,9 +18,11 @@ from edgekit.formats.companions import gate
 from edgekit.formats.fixed_batch import fixed_onnx
 from edgekit.formats.info import FileInfo
 from edgekit.formats.tflite.reader import read_tflite
+from edgekit.formats.types import OnnxModel
 from edgekit.processes.child import memory_for, worker
+from edgekit.samples import Array
 
-Feed = Mapping[str, npt.NDArray[Any]]
+Feed = Mapping[str, Array]
 """Preprocessed samples, (n, ...), by the name of the input."""
 SECONDS = 1800.0
 """In which a file is rewritten and calibrated."""
@@ -81,7 +81,7 @@ def _call(scheme: str, source: Path, target: Path, feed: Feed, twin: FileInfo | 
 
 
 def make(
-    *arrays: npt.NDArray[Any],
+    *arrays: Array,
     scheme: str,
     source: str,
     target: str,
@@ -90,7 +90,7 @@ def make(
     method: str,
     percentile: float,
     scratch: str,
-) -> tuple[str, list[Any]]:
+) -> tuple[str, list[Array]]:
     """Do what the functions above ask for, in their child."""
     before, tempfile.tempdir = tempfile.tempdir, scratch  # where onnxruntime puts its files, too
     try:
@@ -116,7 +116,7 @@ def _int8(source: Path, target: Path, feed: Feed, twin: str | None, ranging: Ran
     return notes
 
 
-def _samples(model: Any, feed: Feed) -> Iterator[dict[str, npt.NDArray[Any]]]:
+def _samples(model: OnnxModel, feed: Feed) -> Iterator[dict[str, Array]]:
     """Yield one sample after the other, in the dtypes of the inputs."""
     import onnx
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from edgekit.bundle.recipe import Recipe, named_recipes
 from edgekit.errors import ConversionError
@@ -17,6 +16,7 @@ from edgekit.export.signature import Signature
 from edgekit.export.tflite.convert import Calibration, by_name
 from edgekit.formats.info import FileInfo
 from edgekit.formats.tflite.reader import read_tflite
+from edgekit.formats.types import OnnxGraph, OnnxModel, OnnxNode
 
 FROM_TFLITE = "tf2onnx from the int8 TFLite: the same scales and weights"
 STATIC = "onnxruntime static calibration of the float ONNX"
@@ -50,7 +50,7 @@ def write_float(path: Path, signature: Signature) -> str:
     return "tf2onnx from the Keras model"
 
 
-def _erfc(graph: Any, node: Any, name: str, _: Any) -> None:
+def _erfc(graph: OnnxGraph, node: OnnxNode, name: str, _: object) -> None:
     """Write `erfc(x)`, with which TensorFlow computes GELU, as `1 - erf(x)`: ONNX has no such operator."""
     import numpy as np
 
@@ -62,12 +62,12 @@ def _erfc(graph: Any, node: Any, name: str, _: Any) -> None:
     graph.make_node("Sub", [one, erf], name=name, outputs=outputs, shapes=[shape], dtypes=[dtype])
 
 
-def _bind_constants(model: Any, signature: Signature) -> None:
+def _bind_constants(model: OnnxModel, signature: Signature) -> None:
     """Store the tensors that layers hold, such as the statistics of Normalization; tf2onnx makes inputs of them."""
     import numpy as np
     import onnx
 
-    held = signature.function.get_concrete_function().graph.captures  # type: ignore[attr-defined]
+    held = signature.function.get_concrete_function().graph.captures
     values = {inner.name: np.asarray(outer) for outer, inner in held if outer.dtype.is_numpy_compatible}
     for entry in [entry for entry in model.graph.input if entry.name in values]:
         model.graph.initializer.append(onnx.numpy_helper.from_array(values[entry.name], entry.name))
@@ -131,7 +131,7 @@ def _from_tflite(path: Path, signature: Signature, tflite: Path, twin: FileInfo)
         onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
 
 
-def _save(model: Any, path: Path, signature: Signature, twin: FileInfo | None = None) -> None:
+def _save(model: OnnxModel, path: Path, signature: Signature, twin: FileInfo | None = None) -> None:
     """Give the graph its final names, check it, and write it; with the scales of its TFLite twin, if it has one."""
     import onnx
 
@@ -144,13 +144,13 @@ def _save(model: Any, path: Path, signature: Signature, twin: FileInfo | None = 
     path.write_bytes(model.SerializeToString())
 
 
-def _input_names(model: Any, signature: Signature) -> list[str]:
+def _input_names(model: OnnxModel, signature: Signature) -> list[str]:
     """Return names in the graph's order: a TFLite file may list inputs in another than the signature's."""
     found, names = [i.name for i in model.graph.input], [i.name for i in signature.inputs]
     return found if set(found) == set(names) else names
 
 
-def _output_names(model: Any, signature: Signature) -> list[str]:
+def _output_names(model: OnnxModel, signature: Signature) -> list[str]:
     """tf2onnx keeps dictionary keys, sorted; a TFLite file lists outputs in its own order, known only if single."""
     found = [o.name for o in model.graph.output]
     return signature.output_names if len(found) == 1 else found

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 import numpy as np
 
 from edgekit.export.onnx.tidy import captured
+from edgekit.formats.types import OnnxGraph, OnnxModel, OnnxNode, OnnxTensor, OnnxValue
+from edgekit.samples import Array
 
 
-def fold(model: Any) -> None:
+def fold(model: OnnxModel) -> None:
     """Rewrite what a quantizer would spoil; the outputs stay the same, up to rounding in float32.
 
     A BatchNormalization behind a Gemm goes into its weights; behind anything else, of tensors with at least one axis
@@ -49,7 +50,7 @@ def fold(model: Any) -> None:
             _as_convolution(graph, node, factor, shift, ranks[node.input[0]] - 2)
 
 
-def _as_convolution(graph: Any, node: Any, factor: Any, shift: Any, axes: int) -> None:
+def _as_convolution(graph: OnnxGraph, node: OnnxNode, factor: Array, shift: Array, axes: int) -> None:
     from onnx import helper
 
     weights = _add(graph, f"{node.output[0]}_factor", factor.reshape(-1, 1, *[1] * axes))
@@ -61,7 +62,7 @@ def _as_convolution(graph: Any, node: Any, factor: Any, shift: Any, axes: int) -
     node.CopyFrom(made)
 
 
-def _into_gemm(graph: Any, gemm: Any, constants: dict[str, Any], factor: Any, shift: Any) -> bool:
+def _into_gemm(graph: OnnxGraph, gemm: OnnxNode, constants: dict[str, OnnxTensor], factor: Array, shift: Array) -> bool:
     """Fold an affine step into the Gemm before it; return whether that was possible."""
     given = {a.name: a for a in gemm.attribute}
     plain = all(name not in given or given[name].f == 1 for name in ("alpha", "beta"))
@@ -82,7 +83,7 @@ def _into_gemm(graph: Any, gemm: Any, constants: dict[str, Any], factor: Any, sh
     return True
 
 
-def _flat_bias(graph: Any, gemm: Any, constants: dict[str, Any]) -> None:
+def _flat_bias(graph: OnnxGraph, gemm: OnnxNode, constants: dict[str, OnnxTensor]) -> None:
     """Write the bias of a Gemm, which may be a scalar or a row, as one number a channel."""
     if len(gemm.input) < 3 or gemm.input[1] not in constants or gemm.input[2] not in constants:
         return
@@ -94,7 +95,7 @@ def _flat_bias(graph: Any, gemm: Any, constants: dict[str, Any]) -> None:
         constants[gemm.input[2]] = _value(graph, gemm.input[2])
 
 
-def _add(graph: Any, name: str, values: Any) -> str:
+def _add(graph: OnnxGraph, name: str, values: Array) -> str:
     """Add a constant in float32 and return its name."""
     from onnx import numpy_helper
 
@@ -105,7 +106,7 @@ def _add(graph: Any, name: str, values: Any) -> str:
     return name
 
 
-def _value(graph: Any, name: str) -> Any:
+def _value(graph: OnnxGraph, name: str) -> OnnxValue:
     from onnx import numpy_helper
 
     return numpy_helper.to_array(next(tensor for tensor in graph.initializer if tensor.name == name))

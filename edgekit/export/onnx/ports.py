@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from edgekit.formats.info import FileInfo, TensorInfo
 from edgekit.formats.onnx.ports import KEY
+from edgekit.formats.types import OnnxGraph, OnnxModel, OnnxNode, OnnxValue
 
 _MOVES = ("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten")
 Scale = tuple[float, int]
@@ -25,7 +25,7 @@ def int8_of(low: float, high: float) -> Scale:
 
 
 def make_integer(
-    model: Any, ranges: Mapping[str, tuple[float, float]], wanted: Mapping[str, Scale] | None = None
+    model: OnnxModel, ranges: Mapping[str, tuple[float, float]], wanted: Mapping[str, Scale] | None = None
 ) -> dict[str, dict[str, Scale]]:
     """Let a QDQ graph take and give int8 where it took and gave float32: QuantizeLinear and DequantizeLinear go.
 
@@ -47,7 +47,7 @@ def make_integer(
     return {"inputs": inputs, "outputs": outputs}
 
 
-def note_scales(model: Any, scales: Mapping[str, Mapping[str, Scale]]) -> None:
+def note_scales(model: OnnxModel, scales: Mapping[str, Mapping[str, Scale]]) -> None:
     """Write the scales of inputs and outputs into a model's metadata, as `edgekit.formats.onnx.ports` reads them."""
     kept = [type(entry).FromString(entry.SerializeToString()) for entry in model.metadata_props if entry.key != KEY]
     del model.metadata_props[:]
@@ -73,7 +73,7 @@ def scales_of(tensors: Sequence[TensorInfo], names: Sequence[str]) -> dict[str, 
     return {name: (q.scale[0], q.zero_point[0]) for name, q in found if q is not None and len(q.scale) == 1}
 
 
-def twin_scales(model: Any, twin: FileInfo) -> dict[str, dict[str, Scale]]:
+def twin_scales(model: OnnxModel, twin: FileInfo) -> dict[str, dict[str, Scale]]:
     """Return the scales of the inputs and outputs of a TFLite file by the names of its ONNX twin."""
     names = [[value.name for value in ports] for ports in (model.graph.input, model.graph.output)]
     return {"inputs": scales_of(twin.inputs, names[0]), "outputs": scales_of(twin.outputs, names[1])}
@@ -82,14 +82,14 @@ def twin_scales(model: Any, twin: FileInfo) -> dict[str, dict[str, Scale]]:
 class _Graph:
     """A graph whose nodes are taken away and put in."""
 
-    def __init__(self, graph: Any) -> None:
+    def __init__(self, graph: OnnxGraph) -> None:
         self._graph = graph
         self._nodes = list(graph.node)
         self._constants = {tensor.name: tensor for tensor in graph.initializer}
         self._outputs = {value.name for value in graph.output}
         self._count = 0
 
-    def take_int8(self, value: Any, free: Mapping[str, Scale]) -> Scale:
+    def take_int8(self, value: OnnxValue, free: Mapping[str, Scale]) -> Scale:
         """Make a float input int8."""
         name = value.name
         steps = [n for n in self._nodes if n.op_type == "QuantizeLinear" and n.input[0] == name and self._scale(n)]
@@ -106,7 +106,7 @@ class _Graph:
         self._become_int8(value)
         return scale
 
-    def give_int8(self, value: Any, free: Mapping[str, Scale]) -> Scale:
+    def give_int8(self, value: OnnxValue, free: Mapping[str, Scale]) -> Scale:
         """Make a float output int8."""
         from onnx import helper
 
@@ -146,7 +146,7 @@ class _Graph:
         """Return whether a node makes a value."""
         return self._maker(name) is not None
 
-    def _maker(self, name: str) -> Any:
+    def _maker(self, name: str) -> OnnxNode:
         return next((node for node in self._nodes if name in node.output), None)
 
     def write(self) -> None:
@@ -160,7 +160,7 @@ class _Graph:
         for node in self._nodes:
             _replace(node, old, new)
 
-    def _scale(self, node: Any) -> Scale | None:
+    def _scale(self, node: OnnxNode) -> Scale | None:
         """Return the scale of an int8 QuantizeLinear or DequantizeLinear for the whole tensor."""
         from onnx import numpy_helper
 
@@ -187,21 +187,21 @@ class _Graph:
             wanted = f"{wanted}_{self._count}"
         return wanted
 
-    def _become_int8(self, value: Any) -> None:
+    def _become_int8(self, value: OnnxValue) -> None:
         value.type.tensor_type.elem_type = 3
         kept = [type(v).FromString(v.SerializeToString()) for v in self._graph.value_info if v.name != value.name]
         del self._graph.value_info[:]
         self._graph.value_info.extend(kept)
 
 
-def _read_by(node: Any) -> set[str]:
+def _read_by(node: OnnxNode) -> set[str]:
     """Return what a node and the graphs inside it read."""
     inner = [n for a in node.attribute if a.HasField("g") for n in a.g.node]
     outer = {value.name for a in node.attribute if a.HasField("g") for value in a.g.output}
     return {*node.input, *outer, *(name for n in inner for name in _read_by(n))}
 
 
-def _replace(node: Any, old: str, new: str) -> None:
+def _replace(node: OnnxNode, old: str, new: str) -> None:
     """Let a node and the graphs inside it read another value."""
     for place, name in enumerate(node.input):
         if name == old:
@@ -215,5 +215,5 @@ def _replace(node: Any, old: str, new: str) -> None:
                     value.name = new
 
 
-def _is_float(value: Any) -> bool:
+def _is_float(value: OnnxValue) -> bool:
     return bool(value.type.HasField("tensor_type") and value.type.tensor_type.elem_type == 1)

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from edgekit.errors import ConversionError
 from edgekit.export.calibration import MINMAX, Ranging
+from edgekit.formats.types import OnnxGraph, OnnxMessage, OnnxModel, OnnxSession
+from edgekit.samples import Array
 from edgekit.text.printable import visible
 
 _LOWEST, _HIGHEST = "edgekit/lowest", "edgekit/highest"
 _FLOAT, _FLOAT16 = 1, 10
 NO_SAMPLES = "ONNX int8: there are no calibration samples"
 Ranges = dict[str, tuple[float, float]]
-Samples = Iterable[Mapping[str, npt.NDArray[Any]]]
+Samples = Iterable[Mapping[str, Array]]
 LEVELS = 256
 """Of int8."""
 
 
-def measured(model: Any, samples: Samples, ranging: Ranging = MINMAX) -> Ranges:
+def measured(model: OnnxModel, samples: Samples, ranging: Ranging = MINMAX) -> Ranges:
     """Return the range of every float tensor of the main graph, inputs and outputs among them.
 
     One sample is run after the other, so that memory does not grow with their number.
@@ -37,7 +37,7 @@ def measured(model: Any, samples: Samples, ranging: Ranging = MINMAX) -> Ranges:
     return _extremes(model, samples) if ranging.method == "minmax" else _observed(model, samples, ranging)
 
 
-def _extremes(model: Any, samples: Samples) -> Ranges:
+def _extremes(model: OnnxModel, samples: Samples) -> Ranges:
     """Let the graph reduce every tensor to its lowest and highest value itself: only two vectors come back."""
     augmented, names = _with_ranges(model)
     session = _session(augmented)
@@ -56,7 +56,7 @@ def _extremes(model: Any, samples: Samples) -> Ranges:
     return {name: (float(a), float(b)) for name, a, b in zip(names, low, high, strict=True)}
 
 
-def _observed(model: Any, samples: Samples, ranging: Ranging) -> Ranges:
+def _observed(model: OnnxModel, samples: Samples, ranging: Ranging) -> Ranges:
     """Take every tensor out of the graph, and count its values."""
     copy, names = _copied(model)
     types = _types(copy.graph)
@@ -82,7 +82,7 @@ def _observed(model: Any, samples: Samples, ranging: Ranging) -> Ranges:
     return {name: ends for name, ends in found.items() if ends is not None}
 
 
-def _session(model: Any) -> Any:
+def _session(model: OnnxModel) -> OnnxSession:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -98,7 +98,7 @@ def _not_finite(name: str, sample: int) -> ConversionError:
     )
 
 
-def _with_ranges(model: Any) -> tuple[Any, list[str]]:
+def _with_ranges(model: OnnxModel) -> tuple[OnnxModel, list[str]]:
     """Return the model with two vectors as outputs, and the names of the tensors in their order."""
     from onnx import TensorProto, helper, numpy_helper
 
@@ -120,7 +120,7 @@ def _with_ranges(model: Any) -> tuple[Any, list[str]]:
     return copy, names
 
 
-def _copied(model: Any) -> tuple[Any, list[str]]:
+def _copied(model: OnnxModel) -> tuple[OnnxModel, list[str]]:
     """Return a copy of the model, and the names of the tensors that have a range."""
     copy = type(model).FromString(model.SerializeToString())
     graph, types = copy.graph, _types(copy.graph)
@@ -129,10 +129,10 @@ def _copied(model: Any) -> tuple[Any, list[str]]:
     return copy, [n for n in dict.fromkeys(made) if n in types and n not in constants and _has_range(types[n])]
 
 
-def _types(graph: Any) -> dict[str, Any]:
+def _types(graph: OnnxGraph) -> dict[str, OnnxMessage]:
     return {v.name: v.type.tensor_type for v in (*graph.value_info, *graph.input, *graph.output)}
 
 
-def _has_range(kind: Any) -> bool:
+def _has_range(kind: OnnxMessage) -> bool:
     empty = any(d.HasField("dim_value") and d.dim_value == 0 for d in kind.shape.dim)
     return kind.elem_type in (_FLOAT, _FLOAT16) and not empty

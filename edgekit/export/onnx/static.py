@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,6 +14,8 @@ from edgekit.export.onnx.ports import Scale, make_integer, note_scales
 from edgekit.export.onnx.ranges import Ranges, Samples, measured
 from edgekit.export.onnx.tidy import OPSET, tidy
 from edgekit.export.onnx.weights import narrow_weights
+from edgekit.formats.types import OnnxModel
+from edgekit.frameworks.types import ConfigValue, Keywords
 
 OLDEST_OPSET = 13
 """Scales per channel came with it; a file that is older is upgraded to `OPSET`."""
@@ -24,8 +25,8 @@ Ports = Mapping[str, Mapping[str, Scale]]
 
 
 def quantized(
-    model: Any, samples: Samples, scratch: Path, ports: Ports | None = None, ranging: Ranging = MINMAX
-) -> tuple[Any, str]:
+    model: OnnxModel, samples: Samples, scratch: Path, ports: Ports | None = None, ranging: Ranging = MINMAX
+) -> tuple[OnnxModel, str]:
     """Return a float model in int8, and what a user should know of how it was made.
 
     Args:
@@ -71,7 +72,7 @@ def quantized(
     return made, "".join(f", {note}" for note in notes)
 
 
-def _prepared(model: Any, path: Path) -> Any:
+def _prepared(model: OnnxModel, path: Path) -> OnnxModel:
     """Return the model as the quantizer wants it: optimized as far as it stays ONNX, folded, its shapes inferred."""
     import onnx
     from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -83,7 +84,7 @@ def _prepared(model: Any, path: Path) -> Any:
     return onnx.shape_inference.infer_shapes(found)
 
 
-def _with_qdq(model: Any, ranges: Ranges, wanted: Mapping[str, Scale]) -> Any:
+def _with_qdq(model: OnnxModel, ranges: Ranges, wanted: Mapping[str, Scale]) -> OnnxModel:
     """Return the model with QuantizeLinear and DequantizeLinear around what onnxruntime computes in int8."""
     from onnxruntime.quantization import CalibrationMethod, QuantType
     from onnxruntime.quantization.calibrate import TensorsData
@@ -97,7 +98,7 @@ def _with_qdq(model: Any, ranges: Ranges, wanted: Mapping[str, Scale]) -> Any:
     }
     operators = sorted({*QDQRegistry, *QLinearOpsRegistry} - set(LEFT_ALONE))
 
-    def attempt(**options: Any) -> Any:
+    def attempt(**options: ConfigValue) -> OnnxModel:
         copy = type(model).FromString(model.SerializeToString())
         quantizer = QDQQuantizer(
             copy,
@@ -116,7 +117,7 @@ def _with_qdq(model: Any, ranges: Ranges, wanted: Mapping[str, Scale]) -> Any:
     return _first_that_works(attempt, {}, {"QDQDisableWeightAdjustForInt32Bias": True})
 
 
-def _first_that_works(attempt: Callable[..., Any], *options: dict[str, Any]) -> Any:
+def _first_that_works(attempt: Callable[..., OnnxModel], *options: Keywords) -> OnnxModel:
     """Return what an attempt gives with the first options that do not fail.
 
     onnxruntime widens the scales of weights where a bias would not fit into 32 bits, and fails at that where weights or
@@ -130,5 +131,5 @@ def _first_that_works(attempt: Callable[..., Any], *options: dict[str, Any]) -> 
     return attempt(**options[-1])
 
 
-def _constants(model: Any) -> set[str]:
+def _constants(model: OnnxModel) -> set[str]:
     return {tensor.name for tensor in model.graph.initializer}

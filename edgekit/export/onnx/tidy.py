@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+
+from edgekit.formats.types import OnnxGraph, OnnxModel, OnnxNode
 
 OPSET = 17
 """Of the files that edgekit makes, and by which operators' inputs and outputs are named."""
@@ -11,7 +12,7 @@ _ZERO_IS_DEFAULT = ("Conv", "ConvTranspose")
 """For weights of these, onnxruntime fills in a zero point that is left out; a Gemm it would not fuse any more."""
 
 
-def tidy(model: Any, fixed: Mapping[str, str]) -> None:
+def tidy(model: OnnxModel, fixed: Mapping[str, str]) -> None:
     """Order and name a graph, share equal constants, and leave out zero points of zero and what nobody reads.
 
     Args:
@@ -27,12 +28,12 @@ def tidy(model: Any, fixed: Mapping[str, str]) -> None:
     del graph.quantization_annotation[:]
 
 
-def _drop_zero_points(graph: Any) -> None:
+def _drop_zero_points(graph: OnnxGraph) -> None:
     """Leave out the zero points of weights and biases where all are zero, which DequantizeLinear assumes."""
     from onnx import numpy_helper
 
     constants = {i.name: i for i in graph.initializer}
-    uses: dict[str, list[Any]] = {}
+    uses: dict[str, list[OnnxNode]] = {}
     for node in graph.node:
         for name in node.input:
             uses.setdefault(name, []).append(node)
@@ -47,9 +48,9 @@ def _drop_zero_points(graph: Any) -> None:
             del node.input[2]
 
 
-def _share(graph: Any) -> None:
+def _share(graph: OnnxGraph) -> None:
     """Keep one of equal constants."""
-    first: dict[tuple[Any, ...], str] = {}
+    first: dict[tuple[object, ...], str] = {}
     same: dict[str, str] = {}
     for tensor in graph.initializer:
         if tensor.HasField("raw_data"):
@@ -59,17 +60,17 @@ def _share(graph: Any) -> None:
             node.input[place] = same.get(name, name)
 
 
-def _all_nodes(graph: Any) -> Iterator[Any]:
+def _all_nodes(graph: OnnxGraph) -> Iterator[OnnxNode]:
     for node in graph.node:
         yield node
         for _, inner in _subgraphs(node):
             yield from _all_nodes(inner)
 
 
-def sort(graph: Any) -> None:
+def sort(graph: OnnxGraph) -> None:
     """Order the nodes depth first from the outputs: an order that the graph's structure alone decides."""
     makers = {output: node for node in graph.node for output in node.output if output}
-    ordered: dict[int, Any] = {}
+    ordered: dict[int, OnnxNode] = {}
     stack = [(value.name, False) for value in reversed(graph.output)]
     while stack:
         name, done = stack.pop()
@@ -91,12 +92,12 @@ def sort(graph: Any) -> None:
     graph.node.extend(nodes)
 
 
-def _subgraphs(node: Any) -> list[tuple[str, Any]]:
+def _subgraphs(node: OnnxNode) -> list[tuple[str, OnnxGraph]]:
     """Return the graphs inside a node, such as the body of a loop, by the names of their attributes."""
     return [(attribute.name, attribute.g) for attribute in node.attribute if attribute.HasField("g")]
 
 
-def captured(node: Any) -> list[str]:
+def captured(node: OnnxNode) -> list[str]:
     """Return the values that the graphs inside a node take from around it."""
     found: dict[str, None] = {}
     for _, graph in _subgraphs(node):
@@ -108,7 +109,7 @@ def captured(node: Any) -> list[str]:
     return list(found)
 
 
-def rename(graph: Any, fixed: Mapping[str, str], prefix: str = "") -> None:
+def rename(graph: OnnxGraph, fixed: Mapping[str, str], prefix: str = "") -> None:
     """Name nodes by operator and place, values by the node that makes or first uses them: `Conv_3`, `Conv_3.W`.
 
     tf2onnx numbers names from a global counter, and of equal constants keeps one and its name by chance, so that the

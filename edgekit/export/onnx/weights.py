@@ -7,9 +7,11 @@ reads, and changes no activation.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
+
+from edgekit.formats.types import OnnxGraph, OnnxModel, OnnxNode
+from edgekit.samples import Array
 
 WEIGHTS: dict[tuple[str, int], int] = {
     # (operator, place of the weights) -> axis of the channels; of a Gemm that transposes them the first one.
@@ -28,7 +30,7 @@ SMALLEST = 256
 _FLOAT = 1
 
 
-def narrow_weights(model: Any) -> list[str]:
+def narrow_weights(model: OnnxModel) -> list[str]:
     """Store the float32 weights of a ModelProto in int8, per channel, wherever `WEIGHTS` knows them.
 
     Args:
@@ -65,9 +67,9 @@ def narrow_weights(model: Any) -> list[str]:
     return list(found)
 
 
-def _uses(graph: Any) -> dict[str, list[tuple[Any, int]]]:
+def _uses(graph: OnnxGraph) -> dict[str, list[tuple[OnnxNode, int]]]:
     """Return who reads a name, and at which place; a loop that hands a value on unchanged is seen through."""
-    uses: dict[str, list[tuple[Any, int]]] = {}
+    uses: dict[str, list[tuple[OnnxNode, int]]] = {}
     nodes = list(_nodes(graph))
     for node in nodes:
         for place, name in enumerate(node.input):
@@ -86,7 +88,7 @@ def _uses(graph: Any) -> dict[str, list[tuple[Any, int]]]:
     return uses
 
 
-def _int8(values: Any, axis: int) -> tuple[Any, Any]:
+def _int8(values: Array, axis: int) -> tuple[Array, Array]:
     """Return symmetric int8 values and their scales, one a channel."""
     others = tuple(i for i in range(values.ndim) if i != axis)
     largest = np.abs(values).max(axis=others, keepdims=True)
@@ -95,13 +97,13 @@ def _int8(values: Any, axis: int) -> tuple[Any, Any]:
     return np.clip(np.round(values / scale), -127, 127).astype(np.int8), scale.reshape(-1)
 
 
-def _axis(uses: list[tuple[Any, int]]) -> int | None:
+def _axis(uses: list[tuple[OnnxNode, int]]) -> int | None:
     """Return the axis of the channels of weights, if all who read them agree that they are some."""
     axes = {_axis_of(node, place) for node, place in uses}
     return next(iter(axes)) if len(axes) == 1 else None
 
 
-def _axis_of(node: Any, place: int) -> int | None:
+def _axis_of(node: OnnxNode, place: int) -> int | None:
     if node.domain not in ("", "ai.onnx"):
         return None
     if (node.op_type, place) == ("Gemm", 1) and any(a.name == "transB" and a.i for a in node.attribute):
@@ -109,7 +111,7 @@ def _axis_of(node: Any, place: int) -> int | None:
     return WEIGHTS.get((node.op_type, place))
 
 
-def _bodies(graph: Any) -> Iterator[Any]:
+def _bodies(graph: OnnxGraph) -> Iterator[OnnxGraph]:
     for node in graph.node:
         for attribute in node.attribute:
             if attribute.HasField("g"):
@@ -117,7 +119,7 @@ def _bodies(graph: Any) -> Iterator[Any]:
                 yield from _bodies(attribute.g)
 
 
-def _nodes(graph: Any) -> Iterator[Any]:
+def _nodes(graph: OnnxGraph) -> Iterator[OnnxNode]:
     yield from graph.node
     for body in _bodies(graph):
         yield from body.node

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 import numpy as np
 
 from edgekit.export.rewrites.affine import affine
 from edgekit.export.rewrites.view import View, is_a
 from edgekit.frameworks.tensorflow import tensorflow, tf_keras
+from edgekit.frameworks.types import ConfigValue, KerasConfig, KerasLayer, KerasNode, KerasObject, Tensor
 from edgekit.models.keras.calls import flat
 from edgekit.models.keras.rebuild import Part, clone
 
-Form = Callable[[Any], Any]
+Form = Callable[[Tensor], Tensor]
 SELU_SCALE, SELU_ALPHA = 1.05070098735548049342, 1.67326324235437728482
 """Klambauer et al. 2017, arXiv 1706.02515."""
 INSIDE = ("activation", "recurrent_activation")
@@ -28,24 +28,24 @@ PARTS = ("layer", "forward_layer", "backward_layer", "cell", "cells")
 """Attributes that hold layers inside of another."""
 
 
-def bounded_softplus(x: Any) -> Any:
+def bounded_softplus(x: Tensor) -> Tensor:
     """Return log(1 + exp(x)) = relu(x) - log(sigmoid(|x|))."""
     tf = tensorflow()
     return tf.nn.relu(x) - tf.math.log(tf.sigmoid(tf.abs(x)))
 
 
-def bounded_log_sigmoid(x: Any) -> Any:
+def bounded_log_sigmoid(x: Tensor) -> Tensor:
     """Return -softplus(-x) = min(x, 0) + log(sigmoid(|x|))."""
     tf = tensorflow()
     return (x - tf.nn.relu(x)) + tf.math.log(tf.sigmoid(tf.abs(x)))
 
 
-def bounded_mish(x: Any) -> Any:
+def bounded_mish(x: Tensor) -> Tensor:
     """Return x * tanh(softplus(x))."""
     return x * tensorflow().tanh(bounded_softplus(x))
 
 
-def bounded_elu(x: Any, alpha: float = 1.0) -> Any:
+def bounded_elu(x: Tensor, alpha: float = 1.0) -> Tensor:
     """Return relu(x) - alpha * (1 - exp(min(x, 0)))."""
     tf = tensorflow()
     positive = tf.nn.relu(x)
@@ -53,7 +53,7 @@ def bounded_elu(x: Any, alpha: float = 1.0) -> Any:
     return positive - (below if alpha == 1 else alpha * below)
 
 
-def bounded_selu(x: Any) -> Any:
+def bounded_selu(x: Tensor) -> Tensor:
     """Return a scaled ELU."""
     return SELU_SCALE * bounded_elu(x, SELU_ALPHA)
 
@@ -86,9 +86,9 @@ def bound_activations(view: View) -> int:
     return places
 
 
-def _written_softplus(view: View, last: Any) -> list[Any]:
+def _written_softplus(view: View, last: KerasNode) -> list[KerasNode]:
     """Return the calls that come before the last one of log1p(exp(x)) or log(1 + exp(x)); none of other operations."""
-    before: list[Any] = []
+    before: list[KerasNode] = []
     operation, node = _operation(last), _before(view, last)
     if operation == "log" and node is not None and (numbers := affine(view, node)) is not None:
         before, ones = [node], np.concatenate(numbers)
@@ -98,21 +98,21 @@ def _written_softplus(view: View, last: Any) -> list[Any]:
     return [*before, node] if node is not None and view.simple(node) and _operation(node) == "exp" else []
 
 
-def _before(view: View, node: Any) -> Any:
+def _before(view: View, node: KerasNode) -> Tensor:
     """Return the call that makes the only input of a call, if nothing else reads that; else None."""
     if not view.simple(node) or view.reader(node.keras_inputs[0]) is not node:
         return None
     return view.maker(node.keras_inputs[0])
 
 
-def _operation(node: Any) -> str:
+def _operation(node: KerasNode) -> str:
     """Return the last part of the name of TensorFlow's function that a call computes; empty for a layer."""
     if is_a(node.layer, "Activation"):
         return "exp" if node.layer.activation in (tf_keras().activations.exponential, tensorflow().exp) else ""
     return str(node.layer.symbol).rpartition(".")[2] if type(node.layer).__name__ == "TFOpLambda" else ""
 
 
-def _chain(view: View, layer: Any) -> list[Part] | None:
+def _chain(view: View, layer: KerasLayer) -> list[Part] | None:
     if is_a(layer, "ELU"):
         return [Part(_bounded_layer()("elu", float(layer.alpha), name=layer.name))]
     if type(layer).__name__ == "TFOpLambda":
@@ -126,7 +126,7 @@ def _chain(view: View, layer: Any) -> list[Part] | None:
     return [Part(copy, layer.get_weights())]
 
 
-def _held(layer: Any) -> list[tuple[Any, str, Form]]:
+def _held(layer: KerasLayer) -> list[tuple[KerasObject, str, Form]]:
     """Return the holders of activations that need another form: layer, attribute, form."""
     found = []
     for part in _inside(layer):
@@ -136,7 +136,7 @@ def _held(layer: Any) -> list[tuple[Any, str, Form]]:
     return found
 
 
-def _inside(layer: Any) -> list[Any]:
+def _inside(layer: KerasLayer) -> list[KerasNode]:
     """Return a layer of Keras's own and those inside of it; nothing of others, whose code may do what it likes.
 
     A layer that quantization-aware training wraps to simulate its output is inside its wrapper.
@@ -149,7 +149,7 @@ def _inside(layer: Any) -> list[Any]:
     return found
 
 
-def _is_plain(view: View, layer: Any) -> bool:
+def _is_plain(view: View, layer: KerasLayer) -> bool:
     """Return whether an operation is called with a tensor first, and nothing else but a name."""
     nodes = [node for node in view.nodes if node.layer is layer]
     return all(
@@ -174,7 +174,7 @@ def _functions() -> dict[int, Form]:
 
 
 @cache
-def _bounded_layer() -> Any:
+def _bounded_layer() -> Tensor:
     """Return the class of layers that compute a bounded form."""
     keras = tf_keras()
 
@@ -182,14 +182,14 @@ def _bounded_layer() -> Any:
     class Bounded(keras.layers.Layer):  # type: ignore[misc,name-defined]
         """A key of `FORMS`, with an alpha for `elu`."""
 
-        def __init__(self, form: str, alpha: float = 1.0, **options: Any) -> None:
+        def __init__(self, form: str, alpha: float = 1.0, **options: ConfigValue) -> None:
             super().__init__(**options)
             self.form, self.alpha = form, alpha
 
-        def call(self, x: Any, name: str | None = None) -> Any:
+        def call(self, x: Tensor, name: str | None = None) -> Tensor:
             return bounded_elu(x, self.alpha) if self.form == "elu" else FORMS[self.form](x)
 
-        def get_config(self) -> dict[str, Any]:
+        def get_config(self) -> KerasConfig:
             return {**super().get_config(), "form": self.form, "alpha": self.alpha}
 
     return Bounded

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from edgekit.export.rewrites.view import View, is_a, is_linear
 from edgekit.frameworks.layers.register import known, names
 from edgekit.frameworks.tensorflow import tf_keras
+from edgekit.frameworks.types import KerasNode, Tensor
 from edgekit.models.keras.calls import flat
 from edgekit.samples import Array
 
@@ -27,17 +27,17 @@ class Affine:
         factor, shift: one value a channel (the last axis), float64.
     """
 
-    nodes: tuple[Any, ...]
+    nodes: tuple[KerasNode, ...]
     factor: Array
     shift: Array
 
     @property
-    def input(self) -> Any:
+    def input(self) -> Tensor:
         """The tensor it reads."""
         return self.nodes[0].keras_inputs[0]
 
     @property
-    def output(self) -> Any:
+    def output(self) -> Tensor:
         """The tensor it makes."""
         return flat(self.nodes[-1].outputs)[0]
 
@@ -70,7 +70,7 @@ def folded_by_converter(view: View, chain: Affine) -> bool:
     return is_a(before.layer, *FOLDED_BY_TENSORFLOW) and is_linear(before.layer)
 
 
-def affine(view: View, node: Any) -> tuple[Array, Array] | None:
+def affine(view: View, node: KerasNode) -> tuple[Array, Array] | None:
     """Return factor and shift of a call, one value a channel each; None for another computation."""
     layer = node.layer
     if not view.simple(node):
@@ -95,10 +95,10 @@ def affine(view: View, node: Any) -> tuple[Array, Array] | None:
     return (factor, shift) if np.isfinite(factor).all() and np.isfinite(shift).all() else None
 
 
-Numbers = tuple[Any, Any] | None
+Numbers = tuple[Tensor, Tensor] | None
 
 
-def _batch_normalization(view: View, node: Any) -> Numbers:
+def _batch_normalization(view: View, node: KerasNode) -> Numbers:
     layer, rank = node.layer, node.keras_inputs[0].shape.rank
     axes = [axis % rank for axis in (layer.axis if isinstance(layer.axis, list | tuple) else [layer.axis])]
     if axes != [rank - 1]:
@@ -111,11 +111,11 @@ def _batch_normalization(view: View, node: Any) -> Numbers:
     return factor, beta - mean * factor
 
 
-def _rescaling(view: View, node: Any) -> Numbers:
+def _rescaling(view: View, node: KerasNode) -> Numbers:
     return node.layer.scale, node.layer.offset
 
 
-def _normalization(view: View, node: Any) -> Numbers:
+def _normalization(view: View, node: KerasNode) -> Numbers:
     layer, rank = node.layer, node.keras_inputs[0].shape.rank
     if any(axis % rank != rank - 1 for axis in layer.axis):
         return None
@@ -140,7 +140,7 @@ OPERATIONS |= {
 operand, to factor and shift."""
 
 
-def _operation(node: Any) -> Numbers:
+def _operation(node: KerasNode) -> Numbers:
     """Read an operation of a tensor and a constant."""
     rule = OPERATIONS.get(str(node.layer.symbol).rpartition(".")[2])
     arguments = [*node.call_args, *(value for key, value in node.call_kwargs.items() if key in ("x", "y"))]
@@ -159,7 +159,7 @@ def _operation(node: Any) -> Numbers:
     return rule(constant, np.zeros_like(constant), first) if by_channel else None
 
 
-LAYERS: dict[str, Callable[[View, Any], Numbers]] = {
+LAYERS: dict[str, Callable[[View, KerasNode], Numbers]] = {
     "batch-normalization": _batch_normalization,
     "rescaling": _rescaling,
     "normalization": _normalization,

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from edgekit.export.rewrites.affine import chains, folded_by_converter
 from edgekit.export.rewrites.behind import passes
 from edgekit.export.rewrites.scaling import can_take, take
 from edgekit.export.rewrites.view import View, channels_last, is_a
+from edgekit.frameworks.types import KerasLayer, Tensor
 from edgekit.models.keras.calls import flat
 from edgekit.samples import Array
 
 UNLIKE = 4.0
 """Largest ratio of two channels' factors that weights take in: their steps are per output, not per input channel."""
 
-Change = tuple[Any, Array, Array]
+Change = tuple[KerasLayer, Array, Array]
 
 
 def fold_ahead(view: View) -> int:
@@ -37,7 +36,7 @@ def fold_ahead(view: View) -> int:
     return places
 
 
-def _changes(view: View, tensor: Any, factor: Array, shift: Array) -> list[Change] | None:
+def _changes(view: View, tensor: Tensor, factor: Array, shift: Array) -> list[Change] | None:
     """Return the changes for all readers of a tensor that is x in place of factor * x + shift; None without any."""
     if view.is_output(tensor) or not view.readers(tensor):
         return None

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from edgekit.export.rewrites.registry import REWRITES, Rewrite
 from edgekit.export.rewrites.view import View
 from edgekit.frameworks.tensorflow import quiet
+from edgekit.frameworks.types import KerasModel
 from edgekit.models.keras.calls import flat, is_graph
 from edgekit.models.keras.rebuild import rebuild
-from edgekit.samples import Array
+from edgekit.samples import Array, ModelInputs
 
 TOLERANCE = 1e-5
 """Of the largest difference of an output, relative to the output's largest magnitude."""
@@ -29,11 +29,11 @@ class Rewritten:
         rewrites: name to the number of places.
     """
 
-    model: Any
+    model: KerasModel
     rewrites: dict[str, int] = field(default_factory=dict)
 
 
-def rewritten(model: Any, samples: Any, rewrites: Sequence[Rewrite] = REWRITES) -> Rewritten:
+def rewritten(model: KerasModel, samples: ModelInputs, rewrites: Sequence[Rewrite] = REWRITES) -> Rewritten:
     """Rewrite a model so that it quantizes better and computes the same in float.
 
     Args:
@@ -70,16 +70,16 @@ def in_words(rewrites: Mapping[str, int]) -> str:
     return "; ".join(f"{sentences.get(name, name)} ({places}x)" for name, places in rewrites.items())
 
 
-def _flat(model: Any) -> Any:
+def _flat(model: KerasModel) -> KerasModel:
     return rebuild(model) if any(map(is_graph, model.layers)) else model
 
 
-def _in_dtypes(model: Any, samples: Any) -> list[Array]:
+def _in_dtypes(model: KerasModel, samples: ModelInputs) -> list[Array]:
     arrays = samples if isinstance(samples, tuple) else (samples,)
     return [a.astype(i.dtype.as_numpy_dtype, copy=False) for a, i in zip(arrays, model.inputs, strict=True)]
 
 
-def _outputs(model: Any, inputs: list[Array]) -> list[Array]:
+def _outputs(model: KerasModel, inputs: list[Array]) -> list[Array]:
     found = flat(model(inputs if len(inputs) > 1 else inputs[0], training=False))
     return [np.asarray(output, np.float64) for output in found]
 

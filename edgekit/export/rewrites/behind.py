@@ -7,8 +7,6 @@ vector with one step for all of them.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from edgekit.export.rewrites.affine import Affine, chains, folded_by_converter
@@ -17,13 +15,14 @@ from edgekit.export.rewrites.view import View, channels_last, is_a, is_homogeneo
 from edgekit.frameworks.layers.knowledge import Scale
 from edgekit.frameworks.layers.register import known
 from edgekit.frameworks.tensorflow import tf_keras
+from edgekit.frameworks.types import KerasLayer, Tensor
 from edgekit.models.keras.rebuild import Part
 from edgekit.samples import Array
 
 TINY = 1e-12
 """A factor below it is not divided by."""
 
-Change = tuple[Any, Array, Array]
+Change = tuple[KerasLayer, Array, Array]
 """A layer, and the factor and shift that its outputs get."""
 
 
@@ -65,7 +64,7 @@ def put(view: View, chain: Affine, factor: Array, shift: Array) -> None:
     view.replace(first, [Part(layer, [factor, shift, zeros, zeros + np.float32(1 - layer.epsilon)])])
 
 
-def passes(layer: Any, factor: Array, shift: Array) -> bool:
+def passes(layer: KerasLayer, factor: Array, shift: Array) -> bool:
     """Return whether a layer of one tensor gives factor * f(x) + shift where it is given factor * x + shift."""
     if not channels_last(layer):
         return False
@@ -79,7 +78,7 @@ def passes(layer: Any, factor: Array, shift: Array) -> bool:
     return how is Scale.PASSES or (how is Scale.NO_SHIFT and not shift.any())
 
 
-def changes_behind(view: View, tensor: Any, factor: Array, shift: Array) -> list[Change] | None:
+def changes_behind(view: View, tensor: Tensor, factor: Array, shift: Array) -> list[Change] | None:
     """Return the changes that make a tensor factor * x + shift; None if that cannot be.
 
     Args:

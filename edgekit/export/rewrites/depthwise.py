@@ -7,7 +7,6 @@ depthwise convolution has a step for each channel, a shift of 32 bits, and round
 from __future__ import annotations
 
 from math import prod
-from typing import Any
 
 import numpy as np
 
@@ -44,7 +43,7 @@ def _layers(chain: Affine) -> list[Part] | None:
     keras, name = tf_keras().layers, chain.nodes[0].layer.name
     weights = [chain.factor.astype(np.float32).reshape(1, 1, -1, 1), chain.shift.astype(np.float32)]
     convolution = Part(keras.DepthwiseConv2D(1, name=name), weights)
-    shape: tuple[Any, ...] = tuple(chain.input.shape)[1:]
+    shape: tuple[int, ...] = tuple(chain.input.shape)[1:]
     if len(shape) == 3:
         return [convolution]
     if None in shape:

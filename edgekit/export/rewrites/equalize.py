@@ -7,14 +7,13 @@ s * relu(z) = relu(s * z). Between other layers it costs steps of weights (Nagel
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from edgekit.export.rewrites.behind import changes_behind
+from edgekit.export.rewrites.behind import Change, changes_behind
 from edgekit.export.rewrites.scaling import DEPTHWISE, can_take, give, take
 from edgekit.export.rewrites.view import View, is_a
 from edgekit.frameworks.tensorflow import tf_keras
+from edgekit.frameworks.types import KerasNode, Tensor
 from edgekit.samples import Array
 
 HEADROOM = 0.75
@@ -44,13 +43,13 @@ def equalize(view: View) -> int:
     return places
 
 
-def _changes(view: View, node: Any, factor: Array) -> Any:
+def _changes(view: View, node: KerasNode, factor: Array) -> list[Change] | None:
     if not can_take(view, node.layer, 0 * factor):
         return None
     return changes_behind(view, node.keras_inputs[0], factor, 0 * factor)
 
 
-def _sizes(view: View, tensors: list[Any]) -> list[Array]:
+def _sizes(view: View, tensors: list[Tensor]) -> list[Array]:
     """Return the largest magnitude of each channel of each tensor over the samples."""
     model = tf_keras().Model(view.model.inputs, tensors)
     sizes = [np.zeros(tensor.shape[-1]) for tensor in tensors]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from edgekit.export.rewrites.view import View, channels_last, is_a, is_homogeneous, is_linear
 from edgekit.frameworks.layers.knowledge import Role
 from edgekit.frameworks.layers.register import of_role
+from edgekit.frameworks.types import KerasLayer
 from edgekit.samples import Array
 
 CONVOLUTIONS, DEPTHWISE, SEPARABLE, TRANSPOSED, DENSE = (
@@ -17,7 +16,7 @@ CONVOLUTIONS, DEPTHWISE, SEPARABLE, TRANSPOSED, DENSE = (
 WEIGHTED = (*DENSE, *CONVOLUTIONS, *DEPTHWISE, *SEPARABLE, *TRANSPOSED)
 
 
-def can_give(view: View, layer: Any, factor: Array, shift: Array) -> bool:
+def can_give(view: View, layer: KerasLayer, factor: Array, shift: Array) -> bool:
     """Return whether a layer can multiply what it computes by a factor, and add a shift, in its weights.
 
     Args:
@@ -35,7 +34,7 @@ def can_give(view: View, layer: Any, factor: Array, shift: Array) -> bool:
     return is_linear(layer) or (is_homogeneous(layer) and bool((factor > 0).all()) and not shift.any())
 
 
-def give(view: View, layer: Any, factor: Array, shift: Array) -> None:
+def give(view: View, layer: KerasLayer, factor: Array, shift: Array) -> None:
     """Do what `can_give` allowed."""
     weights = [np.asarray(value, np.float64) for value in view.weights(layer)]
     if is_a(layer, "BatchNormalization"):
@@ -56,7 +55,7 @@ def give(view: View, layer: Any, factor: Array, shift: Array) -> None:
     view.set(layer, [*kernels, kernel * shaped, *bias], use_bias=bool(bias))
 
 
-def can_take(view: View, layer: Any, shift: Array) -> bool:
+def can_take(view: View, layer: KerasLayer, shift: Array) -> bool:
     """Return whether a layer can compute from x what it computes now from factor * x + shift, in its weights.
 
     Zeros that it pads with are not shifted.
@@ -72,7 +71,7 @@ def can_take(view: View, layer: Any, shift: Array) -> bool:
     return not (padded and shift.any())
 
 
-def take(view: View, layer: Any, factor: Array, shift: Array) -> None:
+def take(view: View, layer: KerasLayer, factor: Array, shift: Array) -> None:
     """Do what `can_take` allowed."""
     weights = [np.asarray(value, np.float64) for value in view.weights(layer)]
     first, *kernels = weights[: _kernels(layer)]
@@ -86,11 +85,11 @@ def take(view: View, layer: Any, factor: Array, shift: Array) -> None:
     view.set(layer, [first * _by_channel(layer, first, factor), *kernels, *bias], use_bias=bool(bias))
 
 
-def _kernels(layer: Any) -> int:
+def _kernels(layer: KerasLayer) -> int:
     return 2 if is_a(layer, *SEPARABLE) else 1
 
 
-def _by_channel(layer: Any, kernel: Array, values: Array) -> Array:
+def _by_channel(layer: KerasLayer, kernel: Array, values: Array) -> Array:
     """Return values per input channel in the shape that multiplies a layer's (first) kernel."""
     if is_a(layer, *TRANSPOSED):
         return values

@@ -6,19 +6,19 @@ training they were simulated at their output only.
 
 from __future__ import annotations
 
-from typing import Any
-
 from edgekit.export.rewrites.activations import bound_activations
 from edgekit.export.rewrites.apply import Rewritten, rewritten
 from edgekit.export.rewrites.registry import REWRITES
 from edgekit.export.rewrites.view import View
 from edgekit.frameworks.tensorflow import quiet
+from edgekit.frameworks.types import KerasModel
 from edgekit.models.keras.quantized import scope
+from edgekit.samples import ModelInputs
 
 BOUNDED = tuple(rewrite for rewrite in REWRITES if rewrite.function is bound_activations)
 
 
-def rewritten_trained(model: Any, float_model: Any, samples: Any) -> Rewritten:
+def rewritten_trained(model: KerasModel, float_model: KerasModel, samples: ModelInputs) -> Rewritten:
     """Rewrite a model with quantize wrappers.
 
     The proof is that of the float model: with fake quantization a difference of 1e-7 may become a step.

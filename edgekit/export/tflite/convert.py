@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,28 +20,30 @@ from edgekit.export.tflite.ranges import input_names
 from edgekit.export.tflite.unroll import refuse_loops
 from edgekit.formats.tflite.pack import pack
 from edgekit.frameworks.tensorflow import quiet, tensorflow
+from edgekit.frameworks.types import Converter
+from edgekit.samples import Array
 
 Calibration = npt.NDArray[np.float32] | tuple[npt.NDArray[np.float32], ...]
 """Preprocessed samples, float32 (n, ...): one array, or one an input in the model's order."""
 
 
-def float32(converter: Any) -> None:
+def float32(converter: Converter) -> None:
     """Leave the model as it is."""
 
 
-def float16(converter: Any) -> None:
+def float16(converter: Converter) -> None:
     """Store weights as float16."""
     tf = tensorflow()
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.target_spec.supported_types = [tf.float16]
 
 
-def dynamic(converter: Any) -> None:
+def dynamic(converter: Converter) -> None:
     """Store weights as int8; activations are quantized at run time."""
     converter.optimizations = [tensorflow().lite.Optimize.DEFAULT]
 
 
-def int8(converter: Any) -> None:
+def int8(converter: Converter) -> None:
     """Everything int8, weights per channel, inputs and outputs too (Jacob et al. 2018, arXiv 1712.05877)."""
     tf = tensorflow()
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -50,7 +51,7 @@ def int8(converter: Any) -> None:
     converter.inference_input_type = converter.inference_output_type = tf.int8
 
 
-def int16x8(converter: Any) -> None:
+def int16x8(converter: Converter) -> None:
     """int16 activations, int8 weights, int16 inputs and outputs."""
     tf = tensorflow()
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -84,7 +85,7 @@ def _quantizer(signature: Signature, scheme: str, calibration: Calibration, rang
     """Return what takes the place of the converter's own step from a float file to a quantized one."""
     columns = by_name(signature, calibration)
 
-    def quantize(flatbuffer: bytes, *_: Any) -> bytes:
+    def quantize(flatbuffer: bytes, *_: object) -> bytes:
         samples = [columns[name] for name in input_names(flatbuffer)]
         return QUANTIZERS[scheme](flatbuffer, samples, ranging)
 
@@ -135,7 +136,7 @@ def keeps_loops(saved_model: Path, signature: Signature) -> bool:
     return signature.keeps_loops
 
 
-def by_name(signature: Signature, calibration: Calibration) -> dict[str, npt.NDArray[Any]]:
+def by_name(signature: Signature, calibration: Calibration) -> dict[str, Array]:
     """Return the samples of every input by its name, in the signature's order and dtypes."""
     arrays = calibration if isinstance(calibration, tuple) else (calibration,)
     specs = signature.inputs

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +18,10 @@ from edgekit.export.tflite.int8_layers import Form, Layer, int8_layers
 from edgekit.export.tflite.nearness import Outputs, nearness_db, outputs, some
 from edgekit.formats.tflite.builder import rebuilt
 from edgekit.formats.tflite.pack import pack
+from edgekit.formats.types import TfliteModel, TfliteSchema
+from edgekit.samples import Array
 
-Arrays = Sequence[npt.NDArray[Any]]
+Arrays = Sequence[Array]
 
 MOST_LOSS_DB = 0.2
 """Of the outputs' SQNR against the float file: 5 % more noise, a thirtieth of a bit."""
@@ -75,7 +76,7 @@ def gain_in_bytes(flatbuffer: bytes) -> int:
     return sum(_CHANNEL * (len(layer.weights.quantization.scale) - 1) for layer in _layers(model, schema))
 
 
-def _most(model: Any, layers: list[Layer], true: Outputs, inputs: Arrays, floor: float) -> bytes:
+def _most(model: TfliteModel, layers: list[Layer], true: Outputs, inputs: Arrays, floor: float) -> bytes:
     """Return the file with one scale in the most layers, beginning with those that cost least."""
 
     def file(chosen: Sequence[Layer]) -> bytes:
@@ -103,7 +104,7 @@ def _most(model: Any, layers: list[Layer], true: Outputs, inputs: Arrays, floor:
     return pack(file(order[:low]))
 
 
-def _float_weights(flatbuffer: bytes, schema: Any) -> list[npt.NDArray[np.float32]]:
+def _float_weights(flatbuffer: bytes, schema: TfliteSchema) -> list[npt.NDArray[np.float32]]:
     """Return the float constants of two axes, which weights of dense layers are."""
     model = schema.ModelT.InitFromPackedBuf(flatbuffer, 0)
     return [
@@ -117,7 +118,7 @@ def _float_weights(flatbuffer: bytes, schema: Any) -> list[npt.NDArray[np.float3
     ]
 
 
-def _layers(model: Any, schema: Any, true: Sequence[npt.NDArray[np.float32]] = ()) -> list[Layer]:
+def _layers(model: TfliteModel, schema: TfliteSchema, true: Sequence[npt.NDArray[np.float32]] = ()) -> list[Layer]:
     """Return the dense layers with a scale a channel, in both forms.
 
     Args:

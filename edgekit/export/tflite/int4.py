@@ -12,8 +12,6 @@ layers stayed int8, and refuses the others.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
@@ -22,6 +20,7 @@ from edgekit.export.tflite.int8_layers import Form, Layer, int8_layers
 from edgekit.export.tflite.nearness import outputs, some
 from edgekit.formats.tflite.builder import rebuilt
 from edgekit.formats.tflite.pack import pack
+from edgekit.formats.types import TfliteModel, TfliteObject, TfliteSchema
 from edgekit.stats import sqnr_db
 
 SCHEMES = {"int4-dense": ("FULLY_CONNECTED",), "int4": ("FULLY_CONNECTED", "CONV_2D")}
@@ -96,7 +95,7 @@ def several_inputs(scheme: str, count: int) -> ConversionError:
     )
 
 
-def _layers(model: Any, codes: set[int], types: Any) -> list[Layer]:
+def _layers(model: TfliteModel, codes: set[int], types: TfliteSchema) -> list[Layer]:
     """Return the layers that may become narrow, in both types."""
     return [
         Layer(model, weights, bias, int8, _narrowed(int8, types.INT4, weights.quantization, weights.shape))
@@ -105,7 +104,7 @@ def _layers(model: Any, codes: set[int], types: Any) -> list[Layer]:
     ]
 
 
-def _narrowed(int8: Form, type_: int, how: Any, shape: npt.NDArray[np.int32]) -> Form:
+def _narrowed(int8: Form, type_: int, how: TfliteObject, shape: npt.NDArray[np.int32]) -> Form:
     values = int8.weights.view(np.int8).reshape(shape).astype(np.float64)
     scale = int8.scale.astype(np.float64)
     axis = how.quantizedDimension

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from edgekit.formats.fixed_batch import builtin_code
+from edgekit.formats.types import TfliteModel, TfliteObject, TfliteSchema
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class Layer:
         noise: mean squared change of its weights by the other form, against their mean square, where that is known.
     """
 
-    model: Any
-    weights: Any
-    bias: Any
+    model: TfliteModel
+    weights: TfliteObject
+    bias: TfliteObject
     now: Form
     other: Form
     noise: float = 0.0
@@ -55,7 +55,7 @@ class Layer:
                 tensor.quantization.zeroPoint = np.zeros(len(scale), np.int64)
 
 
-def int8_layers(model: Any, codes: Collection[int]) -> Iterator[tuple[Any, Any, Form]]:
+def int8_layers(model: TfliteModel, codes: Collection[int]) -> Iterator[tuple[TfliteObject, TfliteObject, Form]]:
     """Yield weights, bias (or None) and their form: int8 and int32 constants of a layer's own, in the main graph.
 
     Args:
@@ -81,11 +81,13 @@ def int8_layers(model: Any, codes: Collection[int]) -> Iterator[tuple[Any, Any, 
             yield weights, bias, form
 
 
-def _inputs(operator: Any) -> list[int]:
+def _inputs(operator: TfliteObject) -> list[int]:
     return [] if operator.inputs is None else [int(i) for i in operator.inputs]
 
 
-def _form(model: Any, source: Any, weights: Any, bias: Any, types: Any) -> Form | None:
+def _form(
+    model: TfliteModel, source: TfliteObject, weights: TfliteObject, bias: TfliteObject, types: TfliteSchema
+) -> Form | None:
     how, data = weights.quantization, model.buffers[weights.buffer].data
     if source.type != types.INT8 or weights.type != types.INT8 or data is None or weights.sparsity is not None:
         return None

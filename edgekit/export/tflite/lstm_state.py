@@ -12,12 +12,12 @@ layer with as many units then starts with what the LSTM left there.
 from __future__ import annotations
 
 import copy
-from typing import Any
 
 import numpy as np
 
 from edgekit.formats.fixed_batch import builtin_code
 from edgekit.formats.tflite.builder import rebuilt
+from edgekit.formats.types import TfliteModel, TfliteObject
 
 STATE, CELL, PROJECTION = 18, 19, 16
 """Inputs of UNIDIRECTIONAL_SEQUENCE_LSTM: hidden and cell state, and the weights of a projection, -1 without one."""
@@ -50,7 +50,7 @@ def mend_states(flatbuffer: bytes) -> bytes:
     return rebuilt(model) if changed else flatbuffer
 
 
-def _separate(model: Any, graph: Any, lstms: list[Any]) -> bool:
+def _separate(model: TfliteModel, graph: TfliteObject, lstms: list[TfliteObject]) -> bool:
     """Let no other operator, and no other LSTM, use the state of an LSTM; return whether one did."""
     states = [(operator, slot) for operator in lstms for slot in (STATE, CELL)]
     taken: set[int] = set()
@@ -73,17 +73,17 @@ def _separate(model: Any, graph: Any, lstms: list[Any]) -> bool:
     return changed
 
 
-def _use(operator: Any, slot: int, index: int) -> None:
+def _use(operator: TfliteObject, slot: int, index: int) -> None:
     operator.inputs = np.array(operator.inputs)
     operator.inputs[slot] = index
 
 
-def _added(graph: Any, tensor: Any) -> int:
+def _added(graph: TfliteObject, tensor: TfliteObject) -> int:
     graph.tensors.append(tensor)
     return len(graph.tensors) - 1
 
 
-def _constant(model: Any, state: Any) -> Any:
+def _constant(model: TfliteModel, state: TfliteObject) -> TfliteObject:
     """Return a tensor of zeros like a state, no variable."""
     from ai_edge_litert import schema_py_generated as schema
 
@@ -97,7 +97,7 @@ def _constant(model: Any, state: Any) -> Any:
     return tensor
 
 
-def _tie(graph: Any, operator: Any) -> bool:
+def _tie(graph: TfliteObject, operator: TfliteObject) -> bool:
     """Give state and hidden state the output's scale and zero_point; return whether they had others."""
     from ai_edge_litert import schema_py_generated as schema
 
@@ -112,5 +112,5 @@ def _tie(graph: Any, operator: Any) -> bool:
     return changed
 
 
-def _numbers(tensor: Any) -> tuple[list[float], list[int]]:
+def _numbers(tensor: TfliteObject) -> tuple[list[float], list[int]]:
     return list(tensor.quantization.scale), list(tensor.quantization.zeroPoint)

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from edgekit.measuring.loaded import load_tflite
+from edgekit.samples import Array
 from edgekit.stats import sqnr_db
 
-Arrays = Sequence[npt.NDArray[Any]]
+Arrays = Sequence[Array]
 Outputs = list[npt.NDArray[np.float64]]
 
 MAX_SAMPLES = 100
 """Evenly spaced ones of those given: a tenth of a dB needs no more."""
 
 
-def some(samples: Arrays, most: int = MAX_SAMPLES) -> list[npt.NDArray[Any]]:
+def some(samples: Arrays, most: int = MAX_SAMPLES) -> list[Array]:
     """Return at most so many of the samples, one array an input."""
     step = max(1, math.ceil(len(samples[0]) / most))
     return [column[::step] for column in samples]

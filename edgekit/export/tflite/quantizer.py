@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +24,7 @@ from edgekit.formats.tflite.flatbuffer import Walker
 from edgekit.formats.tflite.graph import parse
 from edgekit.frameworks.tensorflow import tensorflow
 from edgekit.processes.child import PER_BYTE, Child, memory_for
+from edgekit.samples import Array
 
 SCHEMES = ("int8", "int16x8")
 SECONDS = 1800.0
@@ -75,8 +75,8 @@ def quantize(data: bytes, schemes: Sequence[str], calibration: Arrays, ranging: 
 
 
 def work(
-    data: npt.NDArray[np.uint8], *calibration: npt.NDArray[Any], scheme: str, method: str, percentile: float
-) -> tuple[None, list[Any]]:
+    data: npt.NDArray[np.uint8], *calibration: Array, scheme: str, method: str, percentile: float
+) -> tuple[None, list[Array]]:
     """Do what `quantize` asks for, in its child.
 
     Raises:

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from edgekit.export.calibration import Observer, Ranging
 from edgekit.formats.fixed_batch import builtin_code
 from edgekit.formats.tflite.builder import rebuilt
+from edgekit.formats.types import TfliteModel, TfliteSchema
+from edgekit.samples import Array
 
-Arrays = Sequence[npt.NDArray[Any]]
+Arrays = Sequence[Array]
 LEVELS = {"int8": 256, "int16x8": 65536}
 
 _INTERNAL = (
@@ -58,7 +58,7 @@ def input_names(flatbuffer: bytes) -> list[str]:
     return [names[int(index)] for index in model.subgraphs[0].inputs]
 
 
-def in_dtypes(flatbuffer: bytes, samples: Arrays) -> list[npt.NDArray[Any]]:
+def in_dtypes(flatbuffer: bytes, samples: Arrays) -> list[Array]:
     """Return samples in the dtypes of a file's inputs."""
     from ai_edge_litert.interpreter import Interpreter
 
@@ -119,7 +119,7 @@ def _observed(flatbuffer: bytes, samples: Arrays, ranging: Ranging) -> dict[int,
     return observers | fed
 
 
-def _computed(model: Any, schema: Any) -> list[int]:
+def _computed(model: TfliteModel, schema: TfliteSchema) -> list[int]:
     """Return the float tensors that operators compute, in the main graph."""
     graph = model.subgraphs[0]
     made = {int(i) for operator in graph.operators for i in operator.outputs if i >= 0}

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from edgekit.export.signature import Signature
 from edgekit.export.tflite import convert as tflite
 from edgekit.export.tflite.unroll import ALL, unrolled
+from edgekit.frameworks.types import KerasModel
 
 
-def without_loops(model: Any, path: Path) -> Saved:
+def without_loops(model: KerasModel, path: Path) -> Saved:
     """Return a model with its recurrent layers unrolled as far as TensorFlow's quantizer needs it."""
     flat = unrolled(model)
     saved = Saved(flat, path, unrolled=flat is not model)
@@ -29,7 +29,7 @@ class Saved:
         unrolled: whether recurrent layers of the original were unrolled in it.
     """
 
-    def __init__(self, model: Any, path: Path, *, unrolled: bool = False) -> None:
+    def __init__(self, model: KerasModel, path: Path, *, unrolled: bool = False) -> None:
         self.model, self.signature, self.unrolled = model, Signature(model), unrolled
         self._path = path
 

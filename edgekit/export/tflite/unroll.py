@@ -9,19 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
-from typing import Any
 
 from edgekit.errors import ConversionError
 from edgekit.frameworks.layers.knowledge import Loop
 from edgekit.frameworks.layers.register import names
 from edgekit.frameworks.tensorflow import tf_keras
+from edgekit.frameworks.types import KerasLayer, KerasModel
 
 LOOPS = names(lambda row: row.loop is Loop.UNROLLED)
 ALL = names(lambda row: row.loop in (Loop.UNROLLED, Loop.FUSED))
 """With layers that mostly are no loops."""
 
 
-def unrolled(model: Any, kinds: Sequence[str] = LOOPS) -> Any:
+def unrolled(model: KerasModel, kinds: Sequence[str] = LOOPS) -> KerasModel:
     """Return a copy of a tf_keras model in which such layers are unrolled; the model itself without any.
 
     Args:
@@ -47,7 +47,7 @@ def refuse_loops(what: str) -> ConversionError:
     )
 
 
-def _loops(layer: Any, kinds: Sequence[str], steps: int | None = None) -> bool:
+def _loops(layer: KerasLayer, kinds: Sequence[str], steps: int | None = None) -> bool:
     """Return whether a layer, or one inside it, is a loop of a known number of steps; a wrapper's are those inside."""
     steps = steps or _steps(layer)
     if type(layer).__name__ in kinds:
@@ -57,7 +57,7 @@ def _loops(layer: Any, kinds: Sequence[str], steps: int | None = None) -> bool:
     return any(_loops(part, kinds, steps) for part in wrapped) or any(_loops(part, kinds) for part in inner)
 
 
-def _steps(layer: Any) -> int | None:
+def _steps(layer: KerasLayer) -> int | None:
     try:
         steps: int | None = layer.input_shape[1]
     except (AttributeError, IndexError, TypeError):  # inside a wrapper, or with several inputs
@@ -65,10 +65,10 @@ def _steps(layer: Any) -> int | None:
     return steps if isinstance(steps, int) else None
 
 
-def _copy(model: Any, kinds: Sequence[str]) -> Any:
+def _copy(model: KerasModel, kinds: Sequence[str]) -> KerasModel:
     keras = tf_keras()
 
-    def clone(layer: Any) -> Any:
+    def clone(layer: KerasLayer) -> KerasLayer:
         if isinstance(layer, keras.Model):
             return _copy(layer, kinds)
         config = deepcopy(layer.get_config())  # a Bidirectional layer gives away its own

@@ -7,13 +7,14 @@ activations are quantized at run time, by the kernels.
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from edgekit.formats.fixed_batch import builtin_code
 from edgekit.formats.tflite.builder import rebuilt
+from edgekit.formats.types import TfliteModel, TfliteObject, TfliteSchema
 
 _DYNAMIC = {
     # Operator -> the axis of its channels, and its first version with such weights.
@@ -101,16 +102,16 @@ def to_dynamic(data: bytes) -> bytes:
     return rebuilt(model)
 
 
-def _holders(model: Any) -> Counter[int]:
+def _holders(model: TfliteModel) -> Counter[int]:
     """Return how many tensors hold each buffer; those of metadata count, too."""
     held = Counter(t.buffer for graph in model.subgraphs for t in graph.tensors)
     held.update(entry.buffer for entry in model.metadata or [])
     return held
 
 
-def _users(graph: Any) -> dict[int, list[tuple[Any, int]]]:
+def _users(graph: TfliteObject) -> dict[int, list[tuple[TfliteObject, int]]]:
     """Return who reads each tensor, and in which place."""
-    found: dict[int, list[tuple[Any, int]]] = {}
+    found: dict[int, list[tuple[TfliteObject, int]]] = {}
     for operator in graph.operators:
         for place, index in enumerate([] if operator.inputs is None else operator.inputs):
             if index >= 0:
@@ -118,7 +119,7 @@ def _users(graph: Any) -> dict[int, list[tuple[Any, int]]]:
     return found
 
 
-def _values(model: Any, tensor: Any, schema: Any) -> npt.NDArray[np.float32] | None:
+def _values(model: TfliteModel, tensor: TfliteObject, schema: TfliteSchema) -> npt.NDArray[np.float32] | None:
     """Return the values of a dense float32 constant, flat; None for anything else."""
     data = model.buffers[tensor.buffer].data
     if data is None or tensor.type != schema.TensorType.FLOAT32 or tensor.sparsity is not None or tensor.isVariable:
@@ -126,7 +127,7 @@ def _values(model: Any, tensor: Any, schema: Any) -> npt.NDArray[np.float32] | N
     return np.asarray(data, np.uint8).view("<f4")
 
 
-def _takes_int8(graph: Any, operator: Any, weights: Any, schema: Any) -> bool:
+def _takes_int8(graph: TfliteObject, operator: TfliteObject, weights: TfliteObject, schema: TfliteSchema) -> bool:
     """Whether a layer's kernel takes int8 weights with float activations: not with groups or shuffled weights."""
     options = operator.builtinOptions
     if isinstance(options, schema.FullyConnectedOptionsT):
@@ -137,7 +138,7 @@ def _takes_int8(graph: Any, operator: Any, weights: Any, schema: Any) -> bool:
 
 
 def _to_int8(
-    values: npt.NDArray[np.float32], shape: Any, axis: int
+    values: npt.NDArray[np.float32], shape: Sequence[int], axis: int
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
     """Round to -127..127 with a scale a channel; returns the bytes and the scales."""
     whole = values.reshape(shape)
@@ -146,7 +147,7 @@ def _to_int8(
     return np.rint(whole / scale).clip(-127, 127).astype(np.int8).ravel().view(np.uint8), scale.ravel()
 
 
-def _operator_code(model: Any, schema: Any, builtin: int, version: int) -> int:
+def _operator_code(model: TfliteModel, schema: TfliteSchema, builtin: int, version: int) -> int:
     """Return the place of an operator code, added where it is missing."""
     for place, code in enumerate(model.operatorCodes):
         if builtin_code(code) == builtin:
