@@ -97,7 +97,7 @@ def read_defaults(start: Path, commands: Commands) -> Defaults:
         commands: what commands there are, and what their options take.
 
     Raises:
-        InputError: the file cannot be read, or holds something under `[tool.edgekit]` that is no option's default; said
+        InputError: the file cannot be read, or holds something under `[tool.edgekit]` that is no option's default:
             with file, key path, what was expected, and the nearest name.
     """
     path = find_pyproject(start)
@@ -133,7 +133,7 @@ def _options(table: JsonMapping, known: Commands, file: Path, path: tuple[str, .
         if name not in known:
             names = [option.replace("_", "-") for option in known]
             raise InputError(
-                f"{file}: unknown key `{path_text(place)}`", nearest(visible(written), names), code="key-unknown"
+                f"{file}: `{path_text(place)}` is an unknown key", nearest(visible(written), names), code="key-unknown"
             )
         if name in made:
             raise InputError(f"{file}: `{path_text(place)}` is given twice", "keep one of them", code="key-twice")

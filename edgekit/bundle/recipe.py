@@ -177,7 +177,7 @@ def load_recipe(name_or_path: str) -> Recipe:
     """Read a recipe: a name from the package, or the path of a TOML file.
 
     Raises:
-        InputError: no such recipe, or something in it is wrong; said with file, key path and nearest valid name.
+        InputError: no such recipe, or something in it is wrong: with file, key path and nearest valid name.
     """
     if name_or_path in named_recipes():
         return parse(_folder().joinpath(f"{name_or_path}.toml").read_text(encoding="utf-8"), name_or_path, name_or_path)

@@ -15,6 +15,8 @@ from edgekit.cli.entry import failure
 from edgekit.cli.output import Output, ask, asked, show_json
 
 HELP_WANTED = "edgekit.help"
+HELPERS = (["explain"], ["doctor"])
+"""Commands that help where something is wrong, such as the file of defaults: they do not read it."""
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 """Of Typer, which does not export it."""
 
@@ -30,7 +32,7 @@ class Group(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read what stands before the command; what it prints may be JSON from then on."""
         ask(Output(as_json="--json" in args))
-        ctx.meta[HELP_WANTED] = any(word in args for word in SETTINGS["help_option_names"])
+        ctx.meta[HELP_WANTED] = args[:1] in HELPERS or any(word in args for word in SETTINGS["help_option_names"])
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:

@@ -13,7 +13,7 @@ work = ".cache/edgekit"                   # edgekit's folder there, from the hom
 runtimes = ["ai-edge-litert", "tflite-runtime"]     # for .tflite files, the first that works
 threads = [1, 4]                          # thread counts to measure with; left out: 1 and all cores
 
-[expect]                                  # a device that differs is told of
+[expect]                                  # a device that differs is reported
 architecture = "aarch64"
 bits = 64
 cores = 4
@@ -62,7 +62,7 @@ DevicePath: TypeAlias = Annotated[Line, Pattern("/[^']*", "a path from /")]
 
 @dataclass(frozen=True)
 class Health:
-    """Where a device tells what changes while it works. Paths may hold `*`."""
+    """Where a device shows what changes while it works. Paths may hold `*`."""
 
     governor: DevicePath = "/sys/devices/system/cpu/cpu*/cpufreq/scaling_governor"
     temperature: DevicePath = "/sys/class/thermal/thermal_zone*/temp"

@@ -33,7 +33,7 @@ def find_target(name: str, folder: Path = Path("targets"), *, trust: bool = Fals
         trust: believe a file that is neither the user's own nor the package's (`edgekit.devices.trust`).
 
     Raises:
-        InputError: no such target, or something in it is wrong; said with file, key path and nearest valid name. Or it
+        InputError: no such target, or something in it is wrong: with file, key path and nearest valid name. Or it
             says what not everybody may.
     """
     target = read_target(name, folder)

@@ -6,7 +6,8 @@ young it is, and one whose lock is held is at work, however old. Process numbers
 come again, the latter say nothing.
 
 What is removed has the name, the owner and the lock file. No link is followed: every step goes through folders that are
-open already, so nothing can be put in the way between the look and the removal.
+open already, so nothing can be put in the way between the look and the removal. (That is why filelock does not serve
+here: it opens its lock by path, follows links, and knows no folder that goes away under it.)
 """
 
 from __future__ import annotations
@@ -80,10 +81,10 @@ def sweep(parent: Path, stem: str, rescue: Callable[[Path], None] | None = None)
         rescue: called with every folder that is about to be removed.
     """
     pattern = re.compile(rf"(?:{stem})[0-9a-f]{{{DIGITS}}}", re.DOTALL)
-    found: list[str] = []
+    names: list[str] = []
     with contextlib.suppress(OSError), os.scandir(parent) as entries:
-        found += [entry.name for entry in entries if pattern.fullmatch(entry.name)]
-    for name in found:
+        names += [entry.name for entry in entries if pattern.fullmatch(entry.name)]
+    for name in names:
         with contextlib.suppress(*_LEFT), _opened(parent) as folder, _dead(folder, name):
             if rescue is not None:
                 rescue(parent / name)
@@ -150,8 +151,8 @@ def _remove(parent: int, name: str) -> None:
     """Remove a folder, its lock last: what is left when this is interrupted is swept, too."""
     with _opened(name, parent) as folder:
         with os.scandir(folder) as entries:
-            found = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries if entry.name != LOCK]
-        for entry, is_folder in found:
+            inside = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries if entry.name != LOCK]
+        for entry, is_folder in inside:
             if is_folder:
                 shutil.rmtree(entry, dir_fd=folder)
             else:

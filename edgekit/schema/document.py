@@ -99,7 +99,7 @@ def parse_json(text: str, source: str, what: str) -> JsonValue:
         what: it should be.
 
     Raises:
-        InputError: it is not JSON, or holds what no file of edgekit does; said with its key path.
+        InputError: it is not JSON, or holds what no file of edgekit does: with its key path.
     """
     import json
 

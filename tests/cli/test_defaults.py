@@ -122,6 +122,7 @@ def test_what_pyproject_cannot_set(
     assert str(tmp_path / "pyproject.toml") in error["message"]
     assert key in error["message"]
     assert run(app, "edgekit", ["bench", "--help"]) == 0
+    assert run(app, "edgekit", ["explain", code]) == 0
 
 
 def test_every_option_may_have_a_default() -> None:
