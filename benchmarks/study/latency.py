@@ -6,7 +6,6 @@ import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from edgekit.errors import InputError
 from edgekit.files.whole import sha256, write_json
 from edgekit.measuring.core import time_files as time_in_rounds
 from edgekit.progress import Progress
+from edgekit.schema.types import JsonObject
 from edgekit.stats import paired_ratio
 
 from .records import File, busy
@@ -84,8 +84,8 @@ class _Timer:
             name: [run.median_ns for run in own] for name, own in zip(("file_ns", "baseline_ns"), runs, strict=True)
         }
         ratio = paired_ratio(times["file_ns"], times["baseline_ns"])
-        found: dict[str, Any] = {"ratio": ratio.value, "low": ratio.low, "high": ratio.high, **times, "load": self.load}
-        return dataclasses.replace(file, latency=found)
+        latency: JsonObject = {"ratio": ratio.value, "low": ratio.low, "high": ratio.high, **times, "load": self.load}
+        return dataclasses.replace(file, latency=latency)
 
     def _job(self, path: Path) -> Job[SampledRun]:
         how = self.dataset.preprocessing

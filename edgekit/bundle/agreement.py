@@ -7,13 +7,12 @@ against the host.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, NotRequired, TypedDict
+from typing import Annotated, NotRequired, TypedDict
 
 from edgekit.schema.rules import AnyFloat, Count, Holding, Natural, Through, Wrong
 from edgekit.schema.tables import fields_written
-from edgekit.schema.types import JsonObject
+from edgekit.schema.types import JsonMapping, JsonObject
 from edgekit.tasks.channels import LostChannel
 
 HOST, DEVICE = "host", "device"
@@ -127,7 +126,7 @@ def host_form(agreement: Agreement) -> HostForm:
     return form
 
 
-def _of_host_form(form: Mapping[str, Any]) -> Agreement:
+def _of_host_form(form: JsonMapping) -> Agreement:
     samples, same, largest = form["samples"], form["same_class"], form["largest_difference"]
     if same is not None and same > samples:
         raise Wrong(f"has the same class on {same:,} of {samples:,} samples")
@@ -154,5 +153,5 @@ def _of_host_form(form: Mapping[str, Any]) -> Agreement:
     )
 
 
-BETWEEN_MACHINES = Annotated[dict[str, Any], Holding(HostForm), Through(_of_host_form)]
+BETWEEN_MACHINES = Annotated[JsonObject, Holding(HostForm), Through(_of_host_form)]
 """The declaration of the form in a record."""

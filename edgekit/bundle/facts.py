@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 from edgekit.schema.rules import Count, Natural, Through
 from edgekit.schema.tables import open_ended
-from edgekit.schema.types import JsonObject
+from edgekit.schema.types import Declaration, JsonObject
 
 T = TypeVar("T")
 
@@ -23,7 +23,7 @@ class Unavailable:
         return {"unavailable": self.why}
 
     @classmethod
-    def declared(cls) -> Any:
+    def declared(cls) -> Declaration:
         """Return the declaration of the JSON form."""
         return Annotated[dict[str, str], Through(_unavailable)]
 

@@ -10,10 +10,10 @@ import dataclasses
 import itertools
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from edgekit.bundle.agreement import BETWEEN_MACHINES, Agreement, host_form
 from edgekit.bundle.facts import HostFacts, Unavailable
@@ -36,7 +36,7 @@ from edgekit.schema.rules import (
     Wrong,
 )
 from edgekit.schema.tables import fields_written, open_ended
-from edgekit.schema.types import JsonObject
+from edgekit.schema.types import JsonMapping, JsonObject
 from edgekit.schema.versions import Versions
 from edgekit.text.printable import plain_name, quoted
 
@@ -258,7 +258,7 @@ class Record:
         return {"schema": VERSIONS.newest, **fields_written(self)}
 
     @classmethod
-    def from_dict(cls, value: Mapping[str, Any], source: str) -> Record:
+    def from_dict(cls, value: JsonMapping, source: str) -> Record:
         """Read the JSON form.
 
         Raises:

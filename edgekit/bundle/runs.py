@@ -9,13 +9,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Generic, NotRequired, TypedDict, TypeVar, cast
+from typing import Annotated, Generic, NotRequired, TypedDict, TypeVar, cast
 
 from edgekit.errors import InputError
 from edgekit.schema.gate import read
 from edgekit.schema.rules import Choosing, Count, Natural, Range, Sized, Through
 from edgekit.schema.tables import fields_written, open_ended
-from edgekit.schema.types import JsonObject, JsonValue
+from edgekit.schema.types import Declaration, JsonMapping, JsonObject, JsonValue
 from edgekit.stats import percentile
 from edgekit.tasks.metrics import Counted, Score, ScoreForm, Valued, share
 
@@ -261,13 +261,13 @@ class AccuracyRun(Run):
         return {**own, **(self.score.to_dict() if self.score else {})}
 
     @classmethod
-    def declared(cls) -> Any:
+    def declared(cls) -> Declaration:
         """Return the declaration of the JSON form."""
         kinds = Choosing((("correct", _CountedForm), ("value", _ValuedForm), ("", _Evaluated)))
-        return Annotated[dict[str, Any], kinds, Through(share), Through(_accuracy_run)]
+        return Annotated[JsonObject, kinds, Through(share), Through(_accuracy_run)]
 
 
-def _accuracy_run(form: Mapping[str, Any]) -> AccuracyRun:
+def _accuracy_run(form: JsonMapping) -> AccuracyRun:
     own = {key: form[key] for key in _Evaluated.__annotations__ if key in form and key != "heads"}
     score = Score.from_dict(form) if "correct" in form or "value" in form else None
     heads = {name: Score.from_dict(value) for name, value in form.get("heads", {}).items()}

@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from edgekit.bundle.records import EvaluatedOn
 from edgekit.bundle.runs import AccuracyRun
@@ -18,6 +17,7 @@ from edgekit.files.whole import sha256
 from edgekit.measuring.candidates import Candidate
 from edgekit.measuring.host import FEW
 from edgekit.measuring.ports import output_order, read_outputs
+from edgekit.samples import Samples
 from edgekit.tasks.heads import settled
 from edgekit.tasks.scoring import digest, labels, scores
 
@@ -37,8 +37,8 @@ class Evaluation:
     path: Path
     first: Path
     few: Path
-    x: Any
-    y: Any
+    x: Samples
+    y: Samples | None
     described: EvaluatedOn
 
     def judged(self, run: AccuracyRun, candidate: Candidate, outputs: Path) -> AccuracyRun:
@@ -91,10 +91,11 @@ def evaluation(candidates: Sequence[Candidate], data: Dataset | None, folder: Pa
     return Evaluation(path, first, few, x, y, EvaluatedOn(source, len(x), sha256(path)))
 
 
-def _coded(y: Any, candidates: Sequence[Candidate]) -> Any:
+def _coded(y: Samples | None, candidates: Sequence[Candidate]) -> Samples | None:
     """Return the labels of a data set as the first file whose task is known takes them."""
     first = next((c for c in candidates if c.task is not None), None)
     if first is None or first.task is None or y is None:
         return y
     ports = ports_of([first.outputs[i] for i in output_order(first.outputs, first.task)])
-    return coded(y, first.task, ports)
+    as_taken: Samples = coded(y, first.task, ports)
+    return as_taken

@@ -6,8 +6,7 @@ A file that no bundle describes gets the preprocessing given, or what does best 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from edgekit.bundle.reason import Reason
 from edgekit.data.dataset import Dataset
@@ -20,7 +19,8 @@ from edgekit.measuring.candidates import Candidate
 from edgekit.measuring.child_runner import FileRunner
 from edgekit.measuring.ports import output_order, to_stored, unscaled
 from edgekit.progress import Progress
-from edgekit.samples import Array, NamedArrays
+from edgekit.samples import Array, ModelInputs, NamedArrays
+from edgekit.schema.types import JsonMapping
 from edgekit.tasks.heads import chosen_kinds
 from edgekit.tasks.preprocessing import Preprocessing, sets_scale
 from edgekit.tasks.scoring import real, with_metric
@@ -36,7 +36,7 @@ def names_of(candidate: Candidate) -> tuple[list[str], list[str]]:
 
 
 def preprocessed(
-    candidate: Candidate, data: Dataset | None, given: Mapping[str, Any] | None, metric: str | None, kinds: str
+    candidate: Candidate, data: Dataset | None, given: JsonMapping | None, metric: str | None, kinds: str
 ) -> Candidate:
     """Return the file with its preprocessing and what its outputs are for, from its bundle or from the data.
 
@@ -77,7 +77,7 @@ def tried_out(
     described: Candidate,
     candidate: Candidate,
     data: Dataset | None,
-    given: Mapping[str, Any] | None,
+    given: JsonMapping | None,
     kinds: str,
     progress: Progress,
 ) -> Candidate:
@@ -121,11 +121,11 @@ def tried_out(
     return dataclasses.replace(candidate, preprocessing=looked.preprocessing)
 
 
-def _predicting(candidate: Candidate, task: Task) -> Callable[[Any], list[Array]]:
+def _predicting(candidate: Candidate, task: Task) -> Callable[[ModelInputs], list[Array]]:
     runner = FileRunner(candidate.path, candidate.subject.format, [spec.name for spec in candidate.outputs])
     order = output_order(candidate.outputs, task)
 
-    def predict(inputs: Any) -> list[Array]:
+    def predict(inputs: ModelInputs) -> list[Array]:
         arrays = list(inputs) if isinstance(inputs, tuple) else [inputs]
         found = runner.run([to_stored(a, spec) for a, spec in zip(arrays, candidate.inputs, strict=True)])
         return [real(found[i], candidate.outputs[i].quantization()) for i in order]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from edgekit.bundle.records import DeviceSession, Record
 from edgekit.data.dataset import Dataset
@@ -23,7 +23,21 @@ from edgekit.measuring.plan import Plan
 from edgekit.measuring.prepare import prepare, set_governor, warn_of_differences
 from edgekit.measuring.preprocessing import names_of, preprocessed, tried_out, with_axes_of
 from edgekit.progress import SILENT, Progress
+from edgekit.schema.types import JsonMapping
 from edgekit.version import __version__
+
+
+class Options(TypedDict, total=False):
+    """What `bench` takes by name besides `progress`: the same for every device of a run."""
+
+    data: Dataset | None
+    preprocessing: JsonMapping | None
+    metric: str | None
+    kinds: str
+    forced: bool
+    wheels: Path | None
+    native: Path | None
+    command: Sequence[str]
 
 
 def bench(
@@ -32,7 +46,7 @@ def bench(
     device: Device,
     *,
     data: Dataset | None = None,
-    preprocessing: Mapping[str, Any] | None = None,
+    preprocessing: JsonMapping | None = None,
     metric: str | None = None,
     kinds: str = "",
     forced: bool = False,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Unpack
 
 from edgekit.bundle.records import Record
 from edgekit.devices.device import open_device
@@ -17,7 +17,7 @@ from edgekit.devices.target import Target
 from edgekit.errors import EdgekitError
 from edgekit.measuring.candidates import Candidate
 from edgekit.measuring.plan import Plan
-from edgekit.measuring.session import bench
+from edgekit.measuring.session import Options, bench
 from edgekit.progress import SILENT, Progress, ProgressTask
 
 FAREWELL_SECONDS = 15.0
@@ -40,7 +40,7 @@ def measure(
     clean: bool = False,
     keep: Callable[[Record], None] = lambda record: None,
     progress: Progress = SILENT,
-    **settings: Any,
+    **options: Unpack[Options],
 ) -> Found:
     """Measure files on one device, or on several.
 
@@ -52,7 +52,7 @@ def measure(
         clean: remove edgekit's folder from each device afterwards, also after a failure.
         keep: called with every record as soon as it is there.
         progress: notified of every measurement.
-        settings: further arguments of `bench`.
+        options: of `bench`.
 
     Raises:
         EdgekitError: of a single device, or of the first if none of several gave a record.
@@ -63,7 +63,7 @@ def measure(
         with open_device(target, python, reports) as device:
             if clean:
                 device.work.clean()
-            record = bench(candidates, plan, device, progress=reports, **settings)
+            record = bench(candidates, plan, device, progress=reports, **options)
         with kept:
             keep(record)
         return record
@@ -164,7 +164,7 @@ class _Counted:
     def __enter__(self) -> ProgressTask:
         return self
 
-    def __exit__(self, *_: Any) -> None:
+    def __exit__(self, *_: object) -> None:
         pass
 
     def advance(self, note: str = "", units: int = 1) -> None:

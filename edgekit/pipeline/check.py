@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from edgekit.bundle.agreement import Agreement
+from edgekit.frameworks.types import KerasModel
 from edgekit.models.keras.asking import predicted
+from edgekit.samples import Array, ModelInputs, Samples
 from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.tasks.scoring import labels
 from edgekit.tasks.task import Task
@@ -20,15 +19,15 @@ SAME_DB = 60.0
 
 
 def reference_labels(
-    task: Task, model: Any, x: Any, y: Any, preprocessing: Preprocessing
-) -> tuple[npt.NDArray[Any], ...]:
+    task: Task, model: KerasModel, x: Samples, y: Samples | None, preprocessing: Preprocessing
+) -> tuple[Array, ...]:
     """Return what a file's outputs are scored against: the labels, or without any what the float model answers."""
     if task.main.kind == "unlabelled":
         return answers(model, preprocessing.apply(x))
     return labels(task, x, y, preprocessing)
 
 
-def answers(model: Any, inputs: Any) -> tuple[npt.NDArray[np.float64], ...]:
+def answers(model: KerasModel, inputs: ModelInputs) -> tuple[Array, ...]:
     """Return what a Keras model answers, one float64 array an output.
 
     Args:

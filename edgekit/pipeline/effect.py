@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from edgekit.bundle.ledger import Entry
 from edgekit.bundle.recipe import Recipe
@@ -15,6 +14,7 @@ from edgekit.devices.jobs import BRIEF, Job
 from edgekit.export.exporter import export
 from edgekit.files.whole import gzip_bytes, sha256
 from edgekit.formats.reading import inspect_file
+from edgekit.frameworks.types import KerasModel
 from edgekit.measuring.core import run_file, time_files
 from edgekit.measuring.ports import feed_names, specs
 from edgekit.pipeline.check import reference_labels
@@ -33,7 +33,7 @@ class EffectMeter:
     def __init__(
         self,
         device: Device,
-        source: Any,
+        source: KerasModel,
         recipe: Recipe,
         splits: Splits,
         preprocessing: Preprocessing,
@@ -55,7 +55,7 @@ class EffectMeter:
         """Return the entry of the source itself."""
         return self._entry("source", self._source, None, 0.0)
 
-    def measure(self, stage: str, model: Any, seconds: float, float_model: Any = None) -> Entry:
+    def measure(self, stage: str, model: KerasModel, seconds: float, float_model: KerasModel | None = None) -> Entry:
         """Export a model as it would ship, and measure the file.
 
         Args:
@@ -71,7 +71,7 @@ class EffectMeter:
         path = self._export(model, "model", float_model)
         return self._entry(stage, path, self._compare(path), seconds)
 
-    def _export(self, model: Any, name: str, float_model: Any = None) -> Path:
+    def _export(self, model: KerasModel, name: str, float_model: KerasModel | None = None) -> Path:
         recipe = Recipe("ledger", schemes=self._recipe.schemes[-1:], formats=("tflite",))
         [made] = export(model, recipe, self._calibration, self._folder, name, SILENT, float_model)
         return made.path

@@ -6,14 +6,13 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from edgekit.measuring.loaded import load_tflite
 from edgekit.samples import Array
 from edgekit.stats import sqnr_db
 
 Arrays = Sequence[Array]
-Outputs = list[npt.NDArray[np.float64]]
+Outputs = list[Array]
 
 MAX_SAMPLES = 100
 """Evenly spaced ones of those given: a tenth of a dB needs no more."""
