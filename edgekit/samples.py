@@ -13,7 +13,7 @@ Dtype = np.dtype[Any]
 Index = Any
 """What picks rows: an integer, a slice, or an array of indices."""
 Stored = Any
-"""One array of stored samples or labels: an `np.ndarray`, an `np.memmap`, `Rows`, or a tensor of a framework."""
+"""Stored samples or labels, or one array of them: an array, an `np.memmap`, `Rows`, or `NamedArrays` of these."""
 
 
 class Rows:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from edgekit.errors import InputError
 from edgekit.files.opening import plain
-from edgekit.samples import Array, NamedArrays, arrays_of
+from edgekit.samples import Array, NamedArrays, Stored, arrays_of
 from edgekit.tasks.preprocessing import Preprocessing
 
 MOST_NAME = 255
@@ -40,10 +39,10 @@ class Dataset:
     """
 
     name: str
-    x_train: Any
-    y_train: Any
-    x_test: Any
-    y_test: Any
+    x_train: Stored
+    y_train: Stored
+    x_test: Stored
+    y_test: Stored
     class_names: tuple[str, ...]
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     feature_names: tuple[str, ...] = ()
@@ -72,7 +71,7 @@ class Dataset:
 
 def build(
     name: str,
-    arrays: Mapping[str, Any],
+    arrays: Mapping[str, Stored],
     source: str,
     class_names: tuple[str, ...] = (),
     preprocessing: Preprocessing | None = None,
@@ -130,7 +129,7 @@ def check_classes(y_train: Array, y_test: Array, classes: int, source: str) -> N
             )
 
 
-def check_stored(x: Any, y: Any, source: str) -> None:
+def check_stored(x: Stored, y: Stored, source: str) -> None:
     """Raise `InputError` unless samples and labels, if any, are finite numbers and belong together."""
     for key, part in (("x", x), ("y", y)):
         for array in () if part is None else arrays_of(part):
@@ -148,12 +147,12 @@ def check_stored(x: Any, y: Any, source: str) -> None:
     _check_lengths(x, y, "", source)
 
 
-def is_classes(y: Any) -> bool:
+def is_classes(y: Stored) -> bool:
     """Return whether labels are one class a sample: int64 of shape (n,)."""
     return isinstance(y, np.ndarray) and y.ndim == 1 and y.dtype.kind in "iu"
 
 
-def _each(part: Any, key: str, source: str, check: Any) -> Any:
+def _each(part: Stored, key: str, source: str, check: Callable[[Stored, str, str], Stored]) -> Stored:
     if part is None:
         return None
     if isinstance(part, Mapping):
@@ -237,7 +236,7 @@ def _labels(y: Array, key: str, source: str) -> Array:
     return y.astype(np.int64) if y.ndim == 1 or y.dtype.kind == "b" else y
 
 
-def _alike_labels(train: Any, test: Any) -> tuple[Any, Any]:
+def _alike_labels(train: Stored, test: Stored) -> tuple[Stored, Stored]:
     """Turn one-hot labels into classes, and other zeros and ones in floating point into integers, in both parts."""
     if isinstance(train, NamedArrays):
         if not isinstance(test, NamedArrays) or train.names != test.names:
@@ -261,7 +260,7 @@ def _alike_labels(train: Any, test: Any) -> tuple[Any, Any]:
     return train.astype(np.int64), test.astype(np.int64)
 
 
-def _check_lengths(x: Any, y: Any, split: str, source: str) -> None:
+def _check_lengths(x: Stored, y: Stored, split: str, source: str) -> None:
     lengths = {len(array) for array in arrays_of(x)}
     if len(lengths) > 1:
         raise InputError(
@@ -278,7 +277,7 @@ def _check_lengths(x: Any, y: Any, split: str, source: str) -> None:
             )
 
 
-def _check_alike(train: Any, test: Any, key: str, source: str) -> None:
+def _check_alike(train: Stored, test: Stored, key: str, source: str) -> None:
     if isinstance(train, NamedArrays) or isinstance(test, NamedArrays):
         names = [part.names if isinstance(part, NamedArrays) else "one array" for part in (train, test)]
         if names[0] != names[1]:
@@ -317,13 +316,13 @@ def _plain_names(names: tuple[str, ...], source: str) -> tuple[str, ...]:
     return found
 
 
-def _class_names(y: Any) -> tuple[str, ...]:
+def _class_names(y: Stored) -> tuple[str, ...]:
     if not is_classes(y) or y.min() < 0 or y.max() >= MOST_CLASSES:
         return ()
     return tuple(str(c) for c in range(int(y.max()) + 1))
 
 
-def _usual(x: Any) -> Preprocessing:
+def _usual(x: Stored) -> Preprocessing:
     """Bytes are divided by 255, other numbers are taken as they are."""
     if isinstance(x, NamedArrays):
         return Preprocessing(inputs=tuple((n, _usual(c)) for n, c in zip(x.names, x.arrays, strict=True)))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from edgekit.data.dataset import Dataset, check_classes
 from edgekit.errors import InputError
-from edgekit.samples import NamedArrays, arrays_of, dtype_name
+from edgekit.frameworks.types import SymbolicTensor
+from edgekit.samples import NamedArrays, Stored, arrays_of, dtype_name
 from edgekit.tasks.heads import find_head, fits
 from edgekit.tasks.labels import PLAIN, Coding, of_two, values_of
 from edgekit.tasks.nature import INDICES, UNKNOWN, Nature
@@ -39,7 +39,7 @@ class Port:
     numbers: bool = False
 
 
-def ports(names: Sequence[str], tensors: Sequence[Any]) -> list[Port]:
+def ports(names: Sequence[str], tensors: Sequence[SymbolicTensor]) -> list[Port]:
     """Return the inputs or outputs of a Keras model."""
     return [
         Port(name, tuple(tensor.shape[1:]), dtype_name(tensor) in INTEGERS)
@@ -74,13 +74,13 @@ def named_as(dataset: Dataset, inputs: Sequence[str], outputs: Sequence[str]) ->
     return replace(dataset, preprocessing=how, **named)
 
 
-def _numbered(part: Any, names: Sequence[str]) -> bool:
+def _numbered(part: Stored, names: Sequence[str]) -> bool:
     return (
         isinstance(part, NamedArrays) and len(part.names) == len(names) and all(name.isdigit() for name in part.names)
     )
 
 
-def _renamed(part: Any, names: Sequence[str]) -> Any:
+def _renamed(part: Stored, names: Sequence[str]) -> Stored:
     return NamedArrays(dict(zip(names, part.arrays, strict=True))) if _numbered(part, names) else part
 
 
@@ -100,7 +100,7 @@ def fit(
     outputs: Sequence[Port],
     name: str,
     *,
-    look: Callable[[Any], Sequence[Nature]] = lambda x: (),
+    look: Callable[[Stored], Sequence[Nature]] = lambda x: (),
     kinds: Mapping[str, str] | None = None,
 ) -> tuple[Dataset, Task]:
     """Return the data as a model takes them, and what its outputs are for.
@@ -150,7 +150,7 @@ def _natures(found: Sequence[Nature], outputs: Sequence[Port]) -> list[Nature]:
 
 
 def _heads(
-    y: Any, inputs: Sequence[Port], outputs: Sequence[Port], natures: Sequence[Nature], kinds: Mapping[str, str]
+    y: Stored, inputs: Sequence[Port], outputs: Sequence[Port], natures: Sequence[Nature], kinds: Mapping[str, str]
 ) -> tuple[Head, ...]:
     labels = [None] * len(outputs) if y is None else arrays_of(y)
     shapes = [port.shape for port in inputs]
@@ -160,7 +160,7 @@ def _heads(
     )
 
 
-def _ordered(part: Any, ports_: Sequence[Port], role: str, model: str, data: str) -> Any:
+def _ordered(part: Stored, ports_: Sequence[Port], role: str, model: str, data: str) -> Stored:
     names = [port.name for port in ports_]
     if not isinstance(part, NamedArrays):
         if len(ports_) > 1:
@@ -209,7 +209,7 @@ def reshaped(before: Dataset, after: Dataset) -> list[str]:
     return found
 
 
-def _axes(part: Any, inputs: Sequence[Port], preprocessing: Preprocessing) -> Any:
+def _axes(part: Stored, inputs: Sequence[Port], preprocessing: Preprocessing) -> Stored:
     fitted = [
         _with_axes(array, port.shape, preprocessing.of(port.name))
         for array, port in zip(arrays_of(part), inputs, strict=True)
@@ -217,7 +217,7 @@ def _axes(part: Any, inputs: Sequence[Port], preprocessing: Preprocessing) -> An
     return NamedArrays(dict(zip(part.names, fitted, strict=True))) if isinstance(part, NamedArrays) else fitted[0]
 
 
-def _with_axes(array: Any, wanted: Shape, how: Preprocessing) -> Any:
+def _with_axes(array: Stored, wanted: Shape, how: Preprocessing) -> Stored:
     """Return samples with the axes of an input: with one more or less of size one, flattened, or unfolded."""
     given = tuple(array.shape[1:])
     if how.layout == "NCHW" and len(wanted) == 3:
@@ -240,7 +240,7 @@ def _alike(given: Sequence[int], shape: Sequence[int]) -> bool:
     return a == b or len(a) <= 1 or len(b) <= 1
 
 
-def _check_shape(port: Port, array: Any, how: Preprocessing, model: str, data: str) -> None:
+def _check_shape(port: Port, array: Stored, how: Preprocessing, model: str, data: str) -> None:
     given = how.apply(array[:1]).shape[1:]
     expected = port.shape
     if len(expected) != len(given) or any(e is not None and e != g for e, g in zip(expected, given, strict=True)):
@@ -252,7 +252,7 @@ def _check_shape(port: Port, array: Any, how: Preprocessing, model: str, data: s
         )
 
 
-def coded(y: Any, task: Task, outputs: Sequence[Port]) -> Any:
+def coded(y: Stored, task: Task, outputs: Sequence[Port]) -> Stored:
     """Return labels as a task that is known takes them: classes 0, 1, ... where they are classes.
 
     Args:
@@ -283,7 +283,7 @@ def with_classes(dataset: Dataset) -> tuple[Dataset, str]:
     count = (int(values.high) - coding.first) // coding.step + 1
     if values.low < coding.first or not 2 <= count <= MOST_TRAINED or (coding == PLAIN and dataset.classes):
         return dataset, ""
-    found: dict[str, Any] = {
+    found: dict[str, Stored] = {
         key: coding.classes(getattr(dataset, key)).astype(np.int64) for key in ("y_train", "y_test")
     }
     names = tuple(coding.name(number) for number in range(count))
@@ -292,12 +292,12 @@ def with_classes(dataset: Dataset) -> tuple[Dataset, str]:
     return replace(dataset, class_names=names, **found), note
 
 
-def _for_heads(y: Any, heads: Sequence[Head], outputs: Sequence[Port], key: str) -> Any:
+def _for_heads(y: Stored, heads: Sequence[Head], outputs: Sequence[Port], key: str) -> Stored:
     arrays = [_for_head(array, head, port, key) for array, head, port in zip(arrays_of(y), heads, outputs, strict=True)]
     return NamedArrays(dict(zip(y.names, arrays, strict=True))) if isinstance(y, NamedArrays) else arrays[0]
 
 
-def _for_head(y: Any, head: Head, port: Port, key: str) -> Any:
+def _for_head(y: Stored, head: Head, port: Port, key: str) -> Stored:
     """Integers that are values become floating point numbers; labels of classes become 0, 1, ..."""
     if head.kind == "regression" and y.dtype.kind in "iu":
         return y.astype(np.float32)
@@ -322,7 +322,7 @@ def _for_head(y: Any, head: Head, port: Port, key: str) -> Any:
     return y
 
 
-def _is_one_hot(y: Any, port: Port) -> bool:
+def _is_one_hot(y: Stored, port: Port) -> bool:
     return bool(y.ndim == len(port.shape) + 1 and y.shape[-1] == port.shape[-1] and y.shape[-1] > 1)
 
 

@@ -7,14 +7,13 @@ selected on the same validation samples that today's compression may look at, an
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from edgekit.data.dataset import Dataset, is_classes
 from edgekit.errors import InputError
-from edgekit.samples import Array, choose
+from edgekit.samples import Array, Stored, choose
 
 VALIDATION_SHARE = 0.1
 VALIDATION_LIMIT = 5000
@@ -35,11 +34,11 @@ class Splits:
     Labels are None without, and everything is `NamedArrays` for several inputs or outputs, as in `Dataset`.
     """
 
-    x_train: Any
-    y_train: Any
-    x_validation: Any
-    y_validation: Any
-    x_calibration: Any
+    x_train: Stored
+    y_train: Stored
+    x_validation: Stored
+    y_validation: Stored
+    x_calibration: Stored
 
 
 def split(dataset: Dataset, calibration_samples: int) -> Splits:
@@ -77,7 +76,7 @@ def split(dataset: Dataset, calibration_samples: int) -> Splits:
     )
 
 
-def sample(labels: Any, total: int, count: int, seed: int = _SPLIT_SEED) -> Indices:
+def sample(labels: Stored, total: int, count: int, seed: int = _SPLIT_SEED) -> Indices:
     """Choose `count` of `total` samples as sorted indices, with each class in its share where labels are classes."""
     if is_classes(labels):
         return stratified(labels, count, seed)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -11,16 +10,16 @@ from edgekit.data.dataset import check_stored
 from edgekit.data.sources import npz
 from edgekit.errors import InputError
 from edgekit.files.opening import plain
-from edgekit.samples import NamedArrays
+from edgekit.samples import NamedArrays, Stored
 
 
-def write_samples(path: Path, x: Any, y: Any = None, *, compressed: bool = False) -> None:
+def write_samples(path: Path, x: Stored, y: Stored = None, *, compressed: bool = False) -> None:
     """Write stored samples, with their labels if there are any."""
     arrays = {**_named("x", x), **({} if y is None else _named("y", y))}
     (np.savez_compressed if compressed else np.savez)(path, **arrays)
 
 
-def read_samples(path: Path) -> tuple[Any, Any]:
+def read_samples(path: Path) -> tuple[Stored, Stored]:
     """Return x, and y or None, as `write_samples` was given them.
 
     Raises:
@@ -38,18 +37,18 @@ def read_samples(path: Path) -> tuple[Any, Any]:
     return x, y
 
 
-def feed(x: Any) -> tuple[str, ...]:
+def feed(x: Stored) -> tuple[str, ...]:
     """Return the names of the columns, empty for a single array."""
     return x.names if isinstance(x, NamedArrays) else ()
 
 
-def _named(key: str, part: Any) -> dict[str, Any]:
+def _named(key: str, part: Stored) -> dict[str, Stored]:
     if isinstance(part, NamedArrays):
         return {f"{key}/{name}": np.asarray(array) for name, array in zip(part.names, part.arrays, strict=True)}
     return {key: np.asarray(part)}
 
 
-def _part(key: str, arrays: dict[str, Any]) -> Any:
+def _part(key: str, arrays: dict[str, Stored]) -> Stored:
     if key in arrays:
         return arrays[key]
     named = {name[len(key) + 1 :]: array for name, array in arrays.items() if name.startswith(f"{key}/")}

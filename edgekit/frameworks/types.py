@@ -29,8 +29,8 @@ Tensor = Any
 """A tensor, with values or symbolic, of TensorFlow or Keras."""
 Tensors = Any
 """Tensors in the structure that a model takes or returns: one, or a tuple, list or dictionary of them."""
-TensorSpec = Any
-"""The name, shape and dtype of a tensor: TensorFlow's `TensorSpec`, or an object with the same attributes."""
+SymbolicTensor = Any
+"""A tensor without values, with name, shape and dtype: TensorFlow's `TensorSpec`, or an input of Keras."""
 TensorFunction = Callable[[list[Tensor]], list[Tensor]]
 """A model as a function: of a list of inputs, returns a list of outputs."""
 Operation = Any

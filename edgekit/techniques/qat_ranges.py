@@ -8,12 +8,12 @@ the first batch on, and training only follows.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from edgekit.export.calibration import MINMAX, Observer, Ranging
 from edgekit.frameworks.tensorflow import tensorflow, tf_keras
+from edgekit.frameworks.types import KerasLayer, KerasModel, Tensor, Tensors, Variable
 from edgekit.models.keras.rebuild import clone
-from edgekit.samples import part
+from edgekit.samples import ModelInputs, part
 from edgekit.techniques.qat_scheme import input_quantizers
 
 LEVELS = 256
@@ -22,7 +22,9 @@ OUTPUTS = ("output", "post_activation")
 """TFMOT's names of ranges of what a layer returns; `pre_activation` is of what its activation gets."""
 
 
-def calibrate(quantized: Any, model: Any, x: Any, batch_size: int, ranging: Ranging = MINMAX) -> None:
+def calibrate(
+    quantized: KerasModel, model: KerasModel, x: ModelInputs, batch_size: int, ranging: Ranging = MINMAX
+) -> None:
     """Set the activation ranges of `quantized`.
 
     Args:
@@ -40,13 +42,17 @@ def calibrate(quantized: Any, model: Any, x: Any, batch_size: int, ranging: Rang
 
 
 def _observed(
-    ranges: list[tuple[Any, Any, list[Any]]], model: Any, x: Any, batch_size: int, ranging: Ranging
+    ranges: list[tuple[Variable, Variable, list[Tensor]]],
+    model: KerasModel,
+    x: ModelInputs,
+    batch_size: int,
+    ranging: Ranging,
 ) -> list[Observer]:
     """Run the float model; return what was seen of the tensors of each range."""
     tf = tensorflow()
     probe = tf_keras().Model(model.inputs, [tensors for _, _, tensors in ranges])
 
-    def values(batch: Any) -> Any:
+    def values(batch: Tensors) -> Tensors:
         found = [tf.nest.flatten(tensors) for tensors in probe(batch, training=False)]
         if ranging.method != "minmax":
             return found
@@ -65,12 +71,12 @@ def _observed(
     return observers
 
 
-def variables(layer: Any) -> dict[str, Any]:
+def variables(layer: KerasLayer) -> dict[str, Variable]:
     """Return a layer's variables by the last part of their names."""
     return {str(w.name).rpartition("/")[2].partition(":")[0]: w for w in layer.weights}
 
 
-def _ranges(quantized: Any, model: Any) -> Iterator[tuple[Any, Any, list[Any]]]:
+def _ranges(quantized: KerasModel, model: KerasModel) -> Iterator[tuple[Variable, Variable, list[Tensor]]]:
     """Yield the two variables of every range, and the float tensors they are of; a shared layer has several."""
     for layer in quantized.layers:
         found = variables(layer)
@@ -88,7 +94,7 @@ def _ranges(quantized: Any, model: Any) -> Iterator[tuple[Any, Any, list[Any]]]:
             yield found[f"{name}_min"], found[f"{name}_max"], tensors
 
 
-def _calibrate_inputs(quantized: Any, x: Any, ranging: Ranging) -> None:
+def _calibrate_inputs(quantized: KerasModel, x: ModelInputs, ranging: Ranging) -> None:
     arrays = dict(zip(quantized.input_names, x if isinstance(x, tuple) else (x,), strict=True))
     for layer in input_quantizers(quantized):
         ends = {name.rpartition("_")[2]: variable for name, variable in variables(layer).items()}
@@ -98,7 +104,7 @@ def _calibrate_inputs(quantized: Any, x: Any, ranging: Ranging) -> None:
             _assign(ends["min"], ends["max"], observer)
 
 
-def _assign(low: Any, high: Any, observer: Observer) -> None:
+def _assign(low: Variable, high: Variable, observer: Observer) -> None:
     """Set a range; it holds zero, as TFLite requires, and is not empty."""
     least, greatest = observer.range(LEVELS) or (0.0, 0.0)
     low.assign(min(least, 0.0))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from edgekit.data.lint.model_facts import ModelInput
-from edgekit.samples import Array, NamedArrays, arrays_of, evenly
+from edgekit.samples import Array, Dtype, NamedArrays, Stored, arrays_of, evenly
 from edgekit.tasks.preprocessing import LARGEST, SMALLEST, Preprocessing
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -42,7 +42,7 @@ class Moments:
     """
 
     shape: tuple[int, ...]
-    dtype: np.dtype[Any]
+    dtype: Dtype
     low: float
     high: float
     whole: bool
@@ -63,7 +63,7 @@ class Moments:
         return len(self.shape) == 3 and self.shape[-1] == 3
 
 
-def moments(array: Any) -> Moments:
+def moments(array: Stored) -> Moments:
     """Look at evenly spaced samples."""
     count = LOOKED_AT * (10 if array.ndim == 2 else 1)
     rows = evenly(len(array), count)
@@ -81,7 +81,7 @@ def moments(array: Any) -> Moments:
     return Moments(shape, chosen.dtype, float(lows.min()), float(highs.max()), whole, mean, std, lows, highs, spread)
 
 
-def candidates(default: Preprocessing, samples: Any, facts: Sequence[ModelInput | None]) -> list[Preprocessing]:
+def candidates(default: Preprocessing, samples: Stored, facts: Sequence[ModelInput | None]) -> list[Preprocessing]:
     """Return how the samples may be fed, the default first, then the likelier ones first.
 
     Args:
@@ -99,7 +99,7 @@ def candidates(default: Preprocessing, samples: Any, facts: Sequence[ModelInput 
     return [_of_inputs(default, samples.names, ways) for ways in _combined(each)]
 
 
-def flipped(how: Preprocessing, samples: Any) -> Preprocessing | None:
+def flipped(how: Preprocessing, samples: Stored) -> Preprocessing | None:
     """Return the same with the channels of every colour image in the other order; None where there are no such."""
     coloured = [array.ndim == 4 and array.shape[-1] == 3 for array in arrays_of(samples)]
     if not any(coloured):
@@ -133,7 +133,7 @@ def _scalings(default: Preprocessing, data: Moments, facts: ModelInput | None) -
         yield replace(default, scale=1.0, mean=(0.0,), std=(1.0,))
         return
 
-    def way(scale: float, mean: Any = 0.0, std: Any = 1.0) -> Iterator[Preprocessing]:
+    def way(scale: float, mean: npt.ArrayLike = 0.0, std: npt.ArrayLike = 1.0) -> Iterator[Preprocessing]:
         means, stds = (tuple(np.atleast_1d(np.asarray(v, np.float64)).tolist()) for v in (mean, std))
         numbers = [abs(v) for v in (scale, *stds)]
         if min(numbers) >= SMALLEST and max(numbers) <= LARGEST and all(abs(v) <= LARGEST for v in means):
@@ -201,7 +201,7 @@ def _fitting(default: Preprocessing, data: Moments, facts: ModelInput | None, un
         yield replace(default, scale=scale, mean=(0.0 if close else float(_rounded(np.asarray(-offset))),), std=(1.0,))
 
 
-def _rounded(values: Any, *, one: bool = False) -> Array:
+def _rounded(values: npt.ArrayLike, *, one: bool = False) -> Array:
     """Return values with few digits; with `one`, zeros become one, so that they can be divided by."""
     array = np.asarray(values, np.float64)
     if one:
@@ -209,7 +209,7 @@ def _rounded(values: Any, *, one: bool = False) -> Array:
     return np.asarray([float(f"{value:.{DIGITS}g}") for value in np.ravel(array)]).reshape(array.shape)
 
 
-def _distinct(ways: Sequence[Preprocessing], array: Any) -> list[Preprocessing]:
+def _distinct(ways: Sequence[Preprocessing], array: Stored) -> list[Preprocessing]:
     """Leave out what feeds the same as an earlier one."""
     few = np.asarray(array[: min(8, len(array))])
     kept: list[tuple[Preprocessing, Array]] = []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from edgekit.data.trial.losses import judged
 from edgekit.data.trial.race import ROUNDS, Predict, Race, Result, as_rows
 from edgekit.data.trial.words import OPTIONS, constant, first, formula, gave, tried, typed
 from edgekit.errors import ChanceError, EdgekitError, InputError
-from edgekit.samples import Array, NamedArrays, arrays_of, evenly
+from edgekit.samples import Array, ModelInputs, NamedArrays, Outputs, Stored, arrays_of, evenly
 from edgekit.schema.types import JsonObject
 from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.tasks.task import Task
@@ -98,7 +97,7 @@ class _Settled:
     """What a race means."""
 
     def __init__(
-        self, name: str, task: Task, left: list[Result], dropped: list[Result], labels: list[Any], given: bool
+        self, name: str, task: Task, left: list[Result], dropped: list[Result], labels: list[Stored], given: bool
     ) -> None:
         self._name, self._task, self._labels, self._given = name, task, labels, given
         self._default, self._all = left[0], [*left, *dropped]
@@ -212,7 +211,7 @@ def _gain(how: Preprocessing) -> float:
     return abs(how.scale) / float(np.median(np.abs(how.std)))
 
 
-def _samples(splits: Splits) -> tuple[Any, Any]:
+def _samples(splits: Splits) -> tuple[Stored, Stored]:
     """Return samples and labels in random order, of the validation part first."""
     rng = np.random.default_rng(_SEED)
     rows = rng.permutation(sample(splits.y_validation, len(splits.x_validation), LOOK))
@@ -226,7 +225,7 @@ def _samples(splits: Splits) -> tuple[Any, Any]:
     return x, None if y is None else _joined(y, as_rows(splits.y_train, more))
 
 
-def _joined(a: Any, b: Any) -> Any:
+def _joined(a: Stored, b: Stored) -> Stored:
     if isinstance(a, NamedArrays):
         return NamedArrays(
             {n: np.concatenate(p) for n, p in zip(a.names, zip(a.arrays, b.arrays, strict=True), strict=True)}
@@ -234,15 +233,15 @@ def _joined(a: Any, b: Any) -> Any:
     return np.concatenate([a, b])
 
 
-def _mean(samples: Any) -> Any:
+def _mean(samples: Stored) -> Stored:
     """Return the mean stored sample, (1, ...)."""
     array = arrays_of(samples)[0]
     rows = evenly(len(array), 2000)
     return np.asarray(array[rows]).mean(axis=0, keepdims=True, dtype=np.float64)
 
 
-def _checked(name: str, predict: Callable[[Any], Any]) -> Predict:
-    def run(inputs: Any) -> Any:
+def _checked(name: str, predict: Callable[[ModelInputs], Outputs]) -> Predict:
+    def run(inputs: ModelInputs) -> Outputs:
         try:
             return predict(inputs)
         except EdgekitError:

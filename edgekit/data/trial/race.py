@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from edgekit.data.trial.candidates import flipped
 from edgekit.data.trial.evidence import clearly_less
 from edgekit.data.trial.losses import Collected, Losses, judged, together
 from edgekit.errors import EdgekitError
-from edgekit.samples import Array, NamedArrays, arrays_of
+from edgekit.samples import Array, Index, ModelInputs, NamedArrays, Stored, arrays_of
 from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.tasks.task import SIGMOID, SOFTMAX, Head, Task
 
@@ -25,7 +24,7 @@ FLIPPED = 3
 BUDGET_MACS = 60e9
 """Multiplications of a whole trial, two seconds' worth; a larger model gets fewer samples, the same every time."""
 BATCH_BYTES = 48 << 20
-Predict = Callable[[Any], Sequence[Array]]
+Predict = Callable[[ModelInputs], Sequence[Array]]
 """From model inputs, one array or a tuple of them, to one array an output."""
 
 
@@ -81,7 +80,7 @@ class Race:
         macs: multiplications of one sample.
     """
 
-    def __init__(self, predict: Predict, task: Task, x: Any, y: Any, mean: Any, macs: float) -> None:
+    def __init__(self, predict: Predict, task: Task, x: Stored, y: Stored, mean: Stored, macs: float) -> None:
         self._predict, self._task, self._x, self._mean = predict, task, x, mean
         self._labels: list[Array | None] = [None] * len(task.heads) if y is None else list(arrays_of(y))
         self._left = BUDGET_MACS / max(macs, 1.0)
@@ -149,7 +148,7 @@ class Race:
             self._collect(entrant, own, fed[k], rows)
             entrant.samples = rows.stop
 
-    def _collect(self, entrant: Entrant, outputs: Sequence[Array], fed: Any, rows: slice) -> None:
+    def _collect(self, entrant: Entrant, outputs: Sequence[Array], fed: Stored, rows: slice) -> None:
         for index, (collected, output) in enumerate(zip(entrant.collected, outputs, strict=True)):
             if collected is None:
                 continue
@@ -202,7 +201,7 @@ def _scaled(head: Head) -> bool:
     return head.kind in SOFTMAX | SIGMOID and not head.indices
 
 
-def _joined(fed: Sequence[Any]) -> Any:
+def _joined(fed: Sequence[ModelInputs]) -> ModelInputs:
     if len(fed) == 1:
         return fed[0]
     if isinstance(fed[0], tuple):
@@ -210,7 +209,7 @@ def _joined(fed: Sequence[Any]) -> Any:
     return np.concatenate(fed)
 
 
-def as_rows(samples: Any, rows: Any) -> Any:
+def as_rows(samples: Stored, rows: Index) -> Stored:
     """Return some samples in memory."""
     if isinstance(samples, NamedArrays):
         return NamedArrays({n: np.asarray(c[rows]) for n, c in zip(samples.names, samples.arrays, strict=True)})

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from edgekit.frameworks.tensorflow import keras3, tf_keras
+from edgekit.frameworks.types import KerasConfig, Tensor
 
-Step = Callable[[Any], Any]
+Step = Callable[[Tensor], Tensor]
 """Takes and returns a symbolic Keras 2 tensor."""
 
 SAME = frozenset(
@@ -35,11 +35,11 @@ class Recipe:
         combine: empty for f(x) = g(x), else the class of a merging layer: f(x) = combine([x, g(x)]).
     """
 
-    steps: tuple[tuple[str, dict[str, Any]], ...]
+    steps: tuple[tuple[str, KerasConfig], ...]
     combine: str = ""
 
 
-def _clip(shift: float, top: float, back: float, scale: float = 1.0) -> tuple[tuple[str, dict[str, Any]], ...]:
+def _clip(shift: float, top: float, back: float, scale: float = 1.0) -> tuple[tuple[str, KerasConfig], ...]:
     """(min(max(x + shift, 0), top) + back) * scale."""
     return (
         ("Rescaling", {"scale": 1.0, "offset": shift}),
@@ -85,7 +85,7 @@ def step(activation: str, name: str) -> Step:
     chain = [getattr(layers, kind)(**kwargs, name=n) for (kind, kwargs), n in zip(recipe.steps, names, strict=True)]
     combine = getattr(layers, recipe.combine)(name=name) if recipe.combine else None
 
-    def apply(x: Any) -> Any:
+    def apply(x: Tensor) -> Tensor:
         y = x
         for layer in chain:
             y = layer(y)

@@ -8,21 +8,21 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from edgekit.frameworks.layers.knowledge import NO_KERAS_2, LeftOut, No, ToKeras2
 from edgekit.frameworks.layers.register import known
 from edgekit.frameworks.tensorflow import keras3, tf_keras
+from edgekit.frameworks.types import ConfigValue, Framework, KerasClass, KerasConfig, KerasLayer, KerasObject, Tensors
 from edgekit.models.bridge.activations import RENAMED, Step, is_known, step
 from edgekit.models.bridge.graph import reason
 
 NOT_FLOAT32 = ("float16", "bfloat16", "float64")
 """Types in which Keras 3 models compute, and edgekit does not."""
 
-Config = dict[str, Any]
-Nested = Callable[[Any, str], Any]
+Config = KerasConfig
+Nested = Callable[[KerasLayer, str], KerasLayer]
 """Turns a layer or model inside another layer into its Keras 2 form, under the given name."""
 
 
@@ -40,17 +40,17 @@ class Translated:
         copy_weights: whether the Keras 3 layer's variables belong into `layer`.
     """
 
-    layer: Any
+    layer: KerasLayer
     then: Step | None = None
     copy_weights: bool = True
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: Tensors, **kwargs: Tensors) -> Tensors:
         """Apply it to symbolic Keras 2 tensors."""
         out = args[0] if self.layer is None else self.layer(*args, **kwargs)
         return out if self.then is None else self.then(out)
 
 
-def _normalization(source: Any, cls: Any, config: Config, _: Nested) -> Any:
+def _normalization(source: KerasLayer, cls: KerasClass, config: Config, _: Nested) -> KerasLayer:
     """Freeze the adapted statistics, so that they travel in the configuration."""
     if source.mean is None:
         raise Unsupported("it has no mean and variance; call adapt() before saving")
@@ -59,47 +59,47 @@ def _normalization(source: Any, cls: Any, config: Config, _: Nested) -> Any:
     return cls.from_config(config | {key: value.reshape(shape) for key, value in statistics.items()})
 
 
-def _bidirectional(source: Any, cls: Any, config: Config, nested: Nested) -> Any:
+def _bidirectional(source: KerasLayer, cls: KerasClass, config: Config, nested: Nested) -> KerasLayer:
     """Pass both directions; Keras 2 puts the words `forward_` and `backward_` before their names again."""
     forward = nested(source.forward_layer, source.forward_layer.name.removeprefix("forward_"))
     backward = nested(source.backward_layer, source.backward_layer.name.removeprefix("backward_"))
     return cls(forward, merge_mode=config["merge_mode"], backward_layer=backward, name=config["name"])
 
 
-def _wrapper(source: Any, cls: Any, config: Config, nested: Nested) -> Any:
+def _wrapper(source: KerasLayer, cls: KerasClass, config: Config, nested: Nested) -> KerasLayer:
     return cls(nested(source.layer, source.layer.name), name=config["name"])
 
 
-def _layer_scale(source: Any, cls: Any, config: Config, _: Nested) -> Any:
+def _layer_scale(source: KerasLayer, cls: KerasClass, config: Config, _: Nested) -> KerasLayer:
     """Scale every channel of images by a weight of its own: a depthwise convolution of one pixel."""
     return cls(1, use_bias=False, name=config["name"])
 
 
-def _stochastic_depth(source: Any, cls: Any, config: Config, _: Nested) -> Any:
+def _stochastic_depth(source: KerasLayer, cls: KerasClass, config: Config, _: Nested) -> KerasLayer:
     """Drop whole samples of a branch of images while training."""
     return cls(source.drop_path_rate, noise_shape=(None, 1, 1, 1), name=config["name"])
 
 
-def _recurrent_cells(source: Any, cls: Any, config: Config, nested: Nested) -> Any:
+def _recurrent_cells(source: KerasLayer, cls: KerasClass, config: Config, nested: Nested) -> KerasLayer:
     """Translate the cells inside an RNN like layers."""
     return cls(nested(source.cell, source.cell.name), **{k: v for k, v in config.items() if k != "cell"})
 
 
-def _stacked_cells(source: Any, cls: Any, config: Config, nested: Nested) -> Any:
+def _stacked_cells(source: KerasLayer, cls: KerasClass, config: Config, nested: Nested) -> KerasLayer:
     return cls([nested(cell, cell.name) for cell in source.cells], name=config["name"])
 
 
-def _attention(source: Any, cls: Any, config: Config, _: Nested) -> Any:
+def _attention(source: KerasLayer, cls: KerasClass, config: Config, _: Nested) -> KerasLayer:
     """Build it from its arguments; Keras 2's `from_config` wants the shapes of an earlier call."""
     return cls(**config)
 
 
-def _lambda(source: Any, cls: Any, config: Config, _: Nested) -> Any:
+def _lambda(source: KerasLayer, cls: KerasClass, config: Config, _: Nested) -> KerasLayer:
     """Keep the function; a file with a Lambda gets this far only if the user allowed it."""
     return cls(source.function, arguments=source.arguments or None, name=config["name"])
 
 
-BUILDERS: dict[str, Callable[[Any, Any, Config, Nested], Any]] = {
+BUILDERS: dict[str, Callable[[KerasLayer, KerasClass, Config, Nested], KerasLayer]] = {
     "normalization": _normalization,
     "bidirectional": _bidirectional,
     "wrapper": _wrapper,
@@ -114,18 +114,18 @@ BUILDERS: dict[str, Callable[[Any, Any, Config, Nested], Any]] = {
 and a function for nested layers."""
 
 
-def is_keras_own(source: Any) -> bool:
+def is_keras_own(source: KerasLayer) -> bool:
     """Return whether a layer is of Keras 3's own classes, not of a subclass made elsewhere."""
     return str(type(source).__module__).startswith("keras.")
 
 
-def is_left_out(source: Any) -> bool:
+def is_left_out(source: KerasLayer) -> bool:
     """Return whether a layer does nothing at inference, so that it has no Keras 2 form and needs none."""
     row = known(source)
     return row is not None and isinstance(row.bridge, LeftOut) and is_keras_own(source)
 
 
-def translate(source: Any, name: str, nested: Nested) -> Translated:
+def translate(source: KerasLayer, name: str, nested: Nested) -> Translated:
     """Make the Keras 2 counterpart of a Keras 3 layer, without weights.
 
     Args:
@@ -157,7 +157,9 @@ def translate(source: Any, name: str, nested: Nested) -> Translated:
     return Translated(layer, then, how.copy_weights)
 
 
-def _activation(function: Any, value: Any, name: str, alone: bool, nested: Nested) -> tuple[str, Step | None]:
+def _activation(
+    function: KerasObject, value: ConfigValue, name: str, alone: bool, nested: Nested
+) -> tuple[str, Step | None]:
     """Return what the Keras 2 layer gets as its activation, and the step that follows it, if any."""
     if isinstance(function, keras3().layers.Layer):
         if function.weights or type(function).__name__ == "PReLU":
@@ -171,7 +173,7 @@ def _activation(function: Any, value: Any, name: str, alone: bool, nested: Neste
     return "linear", step(value, name if alone else f"{name}_{value}")
 
 
-def _reduced(config: Config, cls: Any, how: ToKeras2) -> Config:
+def _reduced(config: Config, cls: KerasClass, how: ToKeras2) -> Config:
     """Reduce a Keras 3 configuration to the keys and values that Keras 2 understands."""
     takes, rename, out = accepted(cls).union(how.keep), dict(how.rename), Config()
     for key, value in config.items():
@@ -198,7 +200,7 @@ def _reduced(config: Config, cls: Any, how: ToKeras2) -> Config:
     return out
 
 
-def serialized(module: Any, value: Any) -> Any:
+def serialized(module: Framework, value: KerasObject) -> ConfigValue:
     """Return an initializer, regularizer or constraint as the other Keras writes it; None if it has no such thing.
 
     None of them changes an output once the weights are copied.
@@ -219,19 +221,19 @@ def serialized(module: Any, value: Any) -> Any:
         return None
 
 
-def accepted(cls: Any) -> set[str]:
+def accepted(cls: KerasClass) -> set[str]:
     """Return the names of all arguments that a class and its bases take."""
     return {name for base in cls.__mro__ if "__init__" in vars(base) for name in _parameters(vars(base)["__init__"])}
 
 
-def _parameters(function: Any) -> list[str]:
+def _parameters(function: KerasObject) -> list[str]:
     try:
         return list(inspect.signature(function).parameters)
     except ValueError:  # object.__init__ and other C code
         return []
 
 
-def shown(value: Any) -> str:
+def shown(value: ConfigValue) -> str:
     """Return a value as text of a length that fits a message."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

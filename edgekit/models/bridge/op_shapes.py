@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from edgekit.frameworks.tensorflow import tf_keras
+from edgekit.frameworks.types import ConfigValue, KerasNode, Tensor, Tensors
 from edgekit.models.bridge.layers import Unsupported
 from edgekit.models.bridge.op_table import ACROSS, layer_of, trace
 
-Apply = Callable[[list[Any]], Any]
+Apply = Callable[[list[Tensor]], Tensors]
 """Takes the Keras 2 tensors of one call, in the order of the Keras 3 call, and returns the result."""
 
 
-def first(function: Callable[[Any], Any]) -> Apply:
+def first(function: Callable[[Tensor], Tensors]) -> Apply:
     """Return an `Apply` for an operation on one tensor."""
     return lambda tensors: function(tensors[0])
 
 
-def reshape(node: Any, name: str) -> Apply:
+def reshape(node: KerasNode, name: str) -> Apply:
     """Reshape, Squeeze, ExpandDims: a Reshape layer, where no more than one size is open."""
     before, after = tuple(node.arguments.keras_tensors[0].shape), tuple(node.outputs[0].shape)
     kind = type(node.operation).__name__
@@ -35,7 +35,7 @@ def reshape(node: Any, name: str) -> Apply:
     return trace(node, name)  # type: ignore[no-any-return]
 
 
-def transpose(node: Any, name: str) -> Apply:
+def transpose(node: KerasNode, name: str) -> Apply:
     """Transpose, Swapaxes and Moveaxis: a Permute layer."""
     operation, rank = node.operation, len(node.outputs[0].shape)
     axes = np.arange(rank)
@@ -51,7 +51,7 @@ def transpose(node: Any, name: str) -> Apply:
     return first(tf_keras().layers.Permute([int(axis) for axis in order[1:]], name=name))
 
 
-def pool(node: Any, name: str) -> Apply:
+def pool(node: KerasNode, name: str) -> Apply:
     """Mean and Max over all positions of an image: a global pooling layer; any other: a TensorFlow operation."""
     operation, tensor = node.operation, node.arguments.keras_tensors[0]
     axes = operation.axis if isinstance(operation.axis, (list, tuple)) else [operation.axis]
@@ -64,7 +64,7 @@ def pool(node: Any, name: str) -> Apply:
     return trace(node, name)  # type: ignore[no-any-return]
 
 
-def window(node: Any, name: str) -> Apply:
+def window(node: KerasNode, name: str) -> Apply:
     """AveragePool and MaxPool: a pooling layer."""
     operation, rank = node.operation, len(node.outputs[0].shape)
     if operation.data_format == "channels_first":
@@ -74,7 +74,7 @@ def window(node: Any, name: str) -> Apply:
     return first(layer(operation.pool_size, operation.strides, operation.padding, name=name))
 
 
-def resize(node: Any, name: str) -> Apply:
+def resize(node: KerasNode, name: str) -> Apply:
     """Resize: a Resizing layer."""
     operation = node.operation
     if operation.antialias or operation.pad_to_aspect_ratio or operation.data_format == "channels_first":
@@ -89,7 +89,7 @@ def resize(node: Any, name: str) -> Apply:
     )
 
 
-def pad(node: Any, name: str) -> Apply:
+def pad(node: KerasNode, name: str) -> Apply:
     """Pad: zeros around positions are a padding layer, everything else is a TensorFlow operation."""
     operation = node.operation
     widths = [[int(v) for v in pair] for pair in np.broadcast_to(operation.pad_width, (len(node.outputs[0].shape), 2))]
@@ -107,7 +107,7 @@ def pad(node: Any, name: str) -> Apply:
     return first(lambda x: layer(x, paddings=widths, mode=operation.mode.upper(), constant_values=value))
 
 
-def tile(node: Any, name: str) -> Apply:
+def tile(node: KerasNode, name: str) -> Apply:
     """Tile: a TensorFlow operation."""
     repeats, rank = list(np.atleast_1d(node.operation.repeats)), len(node.outputs[0].shape)
     repeats = [1] * (rank - len(repeats)) + [int(count) for count in repeats]
@@ -117,13 +117,13 @@ def tile(node: Any, name: str) -> Apply:
     return first(lambda x: layer(x, multiples=repeats))
 
 
-def split(node: Any, name: str) -> Apply:
+def split(node: KerasNode, name: str) -> Apply:
     """Split: a TensorFlow operation, with sizes instead of positions."""
     operation, shape = node.operation, node.arguments.keras_tensors[0].shape
     axis = operation.axis % len(shape)
     if axis == 0:
         raise Unsupported(ACROSS)
-    parts: Any = operation.indices_or_sections
+    parts: ConfigValue = operation.indices_or_sections
     if not isinstance(parts, int):
         if shape[axis] is None:
             raise Unsupported("it cuts an axis of open size at fixed positions")
@@ -132,7 +132,7 @@ def split(node: Any, name: str) -> Apply:
     return first(lambda x: layer(x, num_or_size_splits=parts, axis=axis))
 
 
-def get_item(node: Any, name: str) -> Apply:
+def get_item(node: KerasNode, name: str) -> Apply:
     """x[key]: a slicing layer; the first part of the key must leave the samples alone."""
     key = node.arguments.kwargs.get("key", next(iter(node.arguments.args[1:]), None))
     parts = list(key) if isinstance(key, (tuple, list)) else [key]
@@ -149,14 +149,14 @@ def get_item(node: Any, name: str) -> Apply:
     return first(lambda x: layer(x, slice_spec=spec))
 
 
-def _is_static(part: Any) -> bool:
+def _is_static(part: ConfigValue) -> bool:
     """Whether one part of a key is a number, a range of numbers, an ellipsis or a new axis."""
     if isinstance(part, slice):
         return all(edge is None or isinstance(edge, (int, np.integer)) for edge in (part.start, part.stop, part.step))
     return part is None or part is Ellipsis or (isinstance(part, (int, np.integer)) and not isinstance(part, bool))
 
 
-def _slice(part: Any) -> Any:
+def _slice(part: ConfigValue) -> ConfigValue:
     """Return one part of a key as Keras 2 saves it."""
     if isinstance(part, slice):
         edges = (part.start, part.stop, part.step)
@@ -170,7 +170,7 @@ def _product(shape: tuple[int | None, ...]) -> int | None:
     return None if len(sizes) < len(shape) - 1 else math.prod(sizes)
 
 
-SHAPES: dict[str, Callable[[Any, str], Apply]] = {
+SHAPES: dict[str, Callable[[KerasNode, str], Apply]] = {
     **dict.fromkeys(("Reshape", "Squeeze", "ExpandDims"), reshape),
     **dict.fromkeys(("Transpose", "Swapaxes", "Moveaxis"), transpose),
     **dict.fromkeys(("Mean", "Max"), pool),

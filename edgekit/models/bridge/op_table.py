@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any
 
 import numpy as np
 
 from edgekit.frameworks.tensorflow import keras3, tensorflow, tf_keras
+from edgekit.frameworks.types import ConfigValue, KerasLayer, KerasNode, KerasObject, Tensor, Tensors
 from edgekit.models.bridge.layers import NOT_FLOAT32, Unsupported
 
 ACROSS = "it acts across samples, and files for devices take one sample at a time"
@@ -78,7 +78,7 @@ TRACED: dict[str, Traced] = {
 """Keras 3 operation to TensorFlow operation."""
 
 
-def trace(node: Any, name: str) -> Any:
+def trace(node: KerasNode, name: str) -> KerasObject:
     """Make the layer for one call of an operation in `TRACED`.
 
     Args:
@@ -100,7 +100,7 @@ def trace(node: Any, name: str) -> Any:
     layer = layer_of(line.symbol, name)
     wanted = str(node.outputs[0].dtype)
 
-    def apply(tensors: list[Any]) -> Any:
+    def apply(tensors: list[Tensor]) -> Tensors:
         if line.promote:
             tensors = [_cast(x, wanted) for x in tensors]
         if len(tensors) > 1 and isinstance(node.arguments.args[0], (list, tuple)):
@@ -112,7 +112,7 @@ def trace(node: Any, name: str) -> Any:
     return apply
 
 
-def layer_of(symbol: str, name: str) -> Any:
+def layer_of(symbol: str, name: str) -> KerasLayer:
     """Return the Keras 2 layer that applies a TensorFlow operation.
 
     Args:
@@ -124,7 +124,7 @@ def layer_of(symbol: str, name: str) -> Any:
     return kind(reduce(getattr, symbol.split("."), tensorflow()), name=name)
 
 
-def _refuse(node: Any, kind: str) -> None:
+def _refuse(node: KerasNode, kind: str) -> None:
     """Refuse what crosses samples, and types that the bridge has taken out of the model."""
     operation, tensors = node.operation, node.arguments.keras_tensors
     rank = len(tensors[0].shape)
@@ -149,14 +149,14 @@ def _refuse(node: Any, kind: str) -> None:
         raise Unsupported("sparse tensors have no int8 form")
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: ConfigValue) -> ConfigValue:
     """Return an option as JSON can hold it."""
     if isinstance(value, (np.ndarray, np.generic)) or hasattr(value, "numpy"):
         return np.asarray(value).tolist()
     return list(value) if isinstance(value, tuple) else value
 
 
-def _constant(value: Any, dtype: str) -> Any:
+def _constant(value: ConfigValue, dtype: str) -> Tensor:
     """Return an argument that is not a tensor of the graph, as an array, as Keras 2 saves it."""
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
@@ -164,10 +164,10 @@ def _constant(value: Any, dtype: str) -> Any:
     return array.astype(dtype) if array.dtype.kind == "f" else array
 
 
-def _cast(tensor: Any, dtype: str) -> Any:
+def _cast(tensor: Tensor, dtype: str) -> Tensor:
     return tensor if tensor.dtype.name == dtype else tensorflow().cast(tensor, dtype)
 
 
-def is_traced(operation: Any) -> bool:
+def is_traced(operation: KerasLayer) -> bool:
     """Return whether an operation is one of Keras 3's own that `trace` knows."""
     return not isinstance(operation, keras3().layers.Layer) and type(operation).__name__ in TRACED

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from edgekit.frameworks.tensorflow import keras3, tf_keras
+from edgekit.frameworks.types import ConfigValue, KerasLayer, KerasNode, Tensors
 from edgekit.models.bridge.activations import RENAMED, step
 from edgekit.models.bridge.layers import Unsupported
 from edgekit.models.bridge.op_shapes import SHAPES, Apply, first
@@ -26,40 +26,40 @@ ACTIVATIONS = {
 """Operation class to activation name."""
 
 
-def _negative(operation: Any, name: str) -> Apply:
+def _negative(operation: KerasLayer, name: str) -> Apply:
     return first(tf_keras().layers.Rescaling(-1.0, name=name))
 
 
-def _softmax(operation: Any, name: str) -> Apply | None:
+def _softmax(operation: KerasLayer, name: str) -> Apply | None:
     return None if operation.axis is None else first(tf_keras().layers.Softmax(axis=operation.axis, name=name))
 
 
-def _leaky_relu(operation: Any, name: str) -> Apply:
+def _leaky_relu(operation: KerasLayer, name: str) -> Apply:
     return first(tf_keras().layers.LeakyReLU(alpha=operation.negative_slope, name=name))
 
 
-def _elu(operation: Any, name: str) -> Apply:
+def _elu(operation: KerasLayer, name: str) -> Apply:
     return first(tf_keras().layers.ELU(alpha=operation.alpha, name=name))
 
 
-def _gelu(operation: Any, name: str) -> Apply | None:
+def _gelu(operation: KerasLayer, name: str) -> Apply | None:
     return None if operation.approximate else first(tf_keras().layers.Activation("gelu", name=name))
 
 
-def _celu(operation: Any, name: str) -> Apply | None:
+def _celu(operation: KerasLayer, name: str) -> Apply | None:
     return first(tf_keras().layers.ELU(name=name)) if operation.alpha == 1 else None
 
 
-def _relu(operation: Any, name: str) -> Apply:
+def _relu(operation: KerasLayer, name: str) -> Apply:
     options = {key: getattr(operation, key) for key in ("max_value", "negative_slope", "threshold")}
     return first(tf_keras().layers.ReLU(**options, name=name))
 
 
-def _clip(operation: Any, name: str) -> Apply | None:
+def _clip(operation: KerasLayer, name: str) -> Apply | None:
     return first(tf_keras().layers.ReLU(max_value=float(operation.x_max), name=name)) if operation.x_min == 0 else None
 
 
-SINGLE: dict[str, Callable[[Any, str], Apply | None]] = {
+SINGLE: dict[str, Callable[[KerasLayer, str], Apply | None]] = {
     "Negative": _negative,
     "Softmax": _softmax,
     "LeakyRelu": _leaky_relu,
@@ -88,7 +88,7 @@ def operations() -> dict[str, str]:
     }
 
 
-def translate_op(node: Any, name: str) -> Apply:
+def translate_op(node: KerasNode, name: str) -> Apply:
     """Make what one call of an operation computes.
 
     Args:
@@ -122,13 +122,13 @@ def translate_op(node: Any, name: str) -> Apply:
     raise Unsupported("this operation has no Keras 2 form here")
 
 
-def _arithmetic(node: Any, kind: str, name: str) -> Apply:
+def _arithmetic(node: KerasNode, kind: str, name: str) -> Apply:
     """Two tensors of equal rank are merged; a tensor and a constant (scalar, or one a channel) are rescaled.
 
     Everything else is a TensorFlow operation.
     """
     layers, tensor = tf_keras().layers, keras3().KerasTensor
-    operands: list[Any] = [*node.arguments.args, *node.arguments.kwargs.values()]
+    operands: list[Tensors] = [*node.arguments.args, *node.arguments.kwargs.values()]
     left, right = operands
     if isinstance(left, tensor) and isinstance(right, tensor):
         if kind not in MERGES or len(left.shape) != len(right.shape) or left.dtype != right.dtype:
@@ -143,7 +143,7 @@ def _arithmetic(node: Any, kind: str, name: str) -> Apply:
     return first(layers.Rescaling(scale, offset, name=name))
 
 
-def _rescale(kind: str, constant: Any, swapped: bool) -> tuple[Any, Any] | None:
+def _rescale(kind: str, constant: ConfigValue, swapped: bool) -> tuple[ConfigValue, ConfigValue] | None:
     """Return (scale, offset) for x * scale + offset; `swapped` means that the constant stands on the left."""
     if kind == "Add":
         return 1.0, constant

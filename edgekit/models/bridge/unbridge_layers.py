@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from edgekit.frameworks.layers.knowledge import NO_KERAS_3, No, ToKeras2
 from edgekit.frameworks.layers.register import known
 from edgekit.frameworks.tensorflow import keras3, tf_keras
+from edgekit.frameworks.types import ConfigValue, KerasClass, KerasConfig, KerasLayer, KerasObject
 from edgekit.models.bridge.activations import RENAMED
 from edgekit.models.bridge.graph import reason
 from edgekit.models.bridge.layers import Config, Unsupported, accepted, serialized, shown
 
-Nested = Callable[[Any], Any]
+Nested = Callable[[KerasLayer], KerasLayer]
 """Turns a Keras 2 layer or model inside another layer into its Keras 3 form."""
 
 WITHOUT_MEANING = frozenset(
@@ -33,7 +33,7 @@ FURTHER = frozenset(("relu6", "leaky_relu", "log_softmax"))
 """Activations with the same name and meaning that Keras 2 knows as functions only."""
 
 
-def untranslate(layer: Any, nested: Nested) -> Any:
+def untranslate(layer: KerasLayer, nested: Nested) -> KerasLayer:
     """Make the Keras 3 counterpart of a Keras 2 layer, without weights.
 
     Args:
@@ -58,7 +58,7 @@ def untranslate(layer: Any, nested: Nested) -> Any:
         raise Unsupported(f"Keras 3 says: {reason(error)}") from error
 
 
-def _reduced(layer: Any, cls: Any, bridge: ToKeras2, *, one_axis: bool, nested: Nested) -> Config:
+def _reduced(layer: KerasLayer, cls: KerasClass, bridge: ToKeras2, *, one_axis: bool, nested: Nested) -> Config:
     """Reduce a Keras 2 configuration to the keys and values that Keras 3 understands."""
     takes, defaults = _taken(cls), _defaults(type(layer))
     rename = {old: new for new, old in bridge.rename}
@@ -85,7 +85,7 @@ def _reduced(layer: Any, cls: Any, bridge: ToKeras2, *, one_axis: bool, nested: 
     return out
 
 
-def _activation(function: Any, value: Any, nested: Nested) -> Any:
+def _activation(function: KerasObject, value: ConfigValue, nested: Nested) -> ConfigValue:
     """Return the Keras 3 activation for one of Keras 2."""
     if isinstance(function, tf_keras().layers.Layer):
         if function.weights:
@@ -97,7 +97,7 @@ def _activation(function: Any, value: Any, nested: Nested) -> Any:
     raise Unsupported(f"its activation {shown(value)} means something else, or nothing, in Keras 3")
 
 
-def _normalization(layer: Any, cls: Any, nested: Nested) -> Any:
+def _normalization(layer: KerasLayer, cls: KerasClass, nested: Nested) -> KerasLayer:
     """Freeze the adapted statistics."""
     shape = [layer._broadcast_shape[axis] for axis in layer._keep_axis] if hasattr(layer, "_keep_axis") else []
     statistics = {key: np.asarray(getattr(layer, key)).reshape(shape) for key in ("mean", "variance")}
@@ -105,29 +105,29 @@ def _normalization(layer: Any, cls: Any, nested: Nested) -> Any:
     return cls(axis=axis or None, **statistics, invert=layer.invert, name=layer.name)
 
 
-def _bidirectional(layer: Any, cls: Any, nested: Nested) -> Any:
+def _bidirectional(layer: KerasLayer, cls: KerasClass, nested: Nested) -> KerasLayer:
     forward, backward = nested(layer.forward_layer), nested(layer.backward_layer)
     return cls(forward, merge_mode=layer.merge_mode, backward_layer=backward, name=layer.name)
 
 
-def _wrapper(layer: Any, cls: Any, nested: Nested) -> Any:
+def _wrapper(layer: KerasLayer, cls: KerasClass, nested: Nested) -> KerasLayer:
     return cls(nested(layer.layer), name=layer.name)
 
 
-def _recurrent_cells(layer: Any, cls: Any, nested: Nested) -> Any:
+def _recurrent_cells(layer: KerasLayer, cls: KerasClass, nested: Nested) -> KerasLayer:
     config = {key: value for key, value in layer.get_config().items() if key in accepted(cls) - {"cell"}}
     return cls(nested(layer.cell), **config | {"dtype": "float32"})
 
 
-def _stacked_cells(layer: Any, cls: Any, nested: Nested) -> Any:
+def _stacked_cells(layer: KerasLayer, cls: KerasClass, nested: Nested) -> KerasLayer:
     return cls([nested(cell) for cell in layer.cells], name=layer.name)
 
 
-def _lambda(layer: Any, cls: Any, nested: Nested) -> Any:
+def _lambda(layer: KerasLayer, cls: KerasClass, nested: Nested) -> KerasLayer:
     return cls(layer.function, arguments=layer.arguments or None, name=layer.name)
 
 
-BUILDERS: dict[str, Callable[[Any, Any, Nested], Any]] = {
+BUILDERS: dict[str, Callable[[KerasLayer, KerasClass, Nested], KerasLayer]] = {
     "normalization": _normalization,
     "bidirectional": _bidirectional,
     "wrapper": _wrapper,
@@ -138,7 +138,7 @@ BUILDERS: dict[str, Callable[[Any, Any, Nested], Any]] = {
 """By the name in the register: makes the layer, where its configuration is not enough."""
 
 
-def _taken(cls: Any) -> set[str]:
+def _taken(cls: KerasClass) -> set[str]:
     """Return the names of all arguments that a class takes; its bases count only where it passes others on."""
     found: set[str] = set()
     for base in cls.__mro__:
@@ -150,9 +150,9 @@ def _taken(cls: Any) -> set[str]:
     return found
 
 
-def _defaults(cls: Any) -> dict[str, Any]:
+def _defaults(cls: KerasClass) -> KerasConfig:
     """Return the default values of what a class and its bases take."""
-    found: dict[str, Any] = {}
+    found: KerasConfig = {}
     for base in cls.__mro__:
         if "__init__" in vars(base) and base is not object:
             for name, parameter in inspect.signature(vars(base)["__init__"]).parameters.items():
@@ -160,6 +160,6 @@ def _defaults(cls: Any) -> dict[str, Any]:
     return found
 
 
-def _as_python(value: Any) -> Any:
+def _as_python(value: ConfigValue) -> ConfigValue:
     """Return a NumPy number as a number of Python."""
     return value.item() if isinstance(value, (np.ndarray, np.generic)) and np.ndim(value) == 0 else value

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import inspect
 import re
-from typing import Any
 
 import numpy as np
 
 from edgekit.frameworks.tensorflow import keras3
+from edgekit.frameworks.types import Arguments, ConfigValue, KerasLayer, KerasObject, Keywords, Tensors
 from edgekit.models.bridge.layers import Unsupported
 from edgekit.models.bridge.op_table import TRACED
 
@@ -31,13 +31,13 @@ OPERANDS = ("x", "y")
 PADDINGS, MULTIPLES, SECTIONS = "pad", "tile", "split"
 
 
-def is_operation(layer: Any) -> bool:
+def is_operation(layer: KerasLayer) -> bool:
     """Return whether a Keras 2 layer is a recorded TensorFlow operation."""
     kinds = ("TFOpLambda", "SlicingOpLambda")
     return type(layer).__name__ in kinds and type(layer).__module__.startswith("tf_keras.")
 
 
-def apply_operation(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def apply_operation(layer: KerasLayer, args: Arguments, kwargs: Keywords) -> Tensors:
     """Repeat a recorded operation on Keras 3 tensors.
 
     Args:
@@ -76,12 +76,12 @@ def apply_operation(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
     return operation(*rest, **options)
 
 
-def _constant(value: Any) -> Any:
+def _constant(value: ConfigValue) -> ConfigValue:
     """Return nested lists of numbers, as which Keras 2 keeps constants, as an array."""
     return np.asarray(value, np.float32) if isinstance(value, list) else value
 
 
-def _is_default(function: Any, key: str, value: Any) -> bool:
+def _is_default(function: KerasObject, key: str, value: ConfigValue) -> bool:
     default = inspect.signature(function).parameters[key].default
     return default is not inspect.Parameter.empty and type(default) is type(value) and bool(default == value)
 
@@ -91,15 +91,15 @@ def _snake(kind: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", kind).lower()
 
 
-def _slice(part: Any) -> Any:
+def _slice(part: ConfigValue) -> ConfigValue:
     return slice(part["start"], part["stop"], part["step"]) if isinstance(part, dict) else part
 
 
-def _listed(spec: Any) -> list[Any]:
+def _listed(spec: ConfigValue) -> list[ConfigValue]:
     return list(spec) if isinstance(spec, (list, tuple)) else [spec]
 
 
-def _positions(parts: Any) -> Any:
+def _positions(parts: ConfigValue) -> ConfigValue:
     """Return where Keras 3 cuts, from the sizes that TensorFlow makes."""
     if isinstance(parts, int):
         return parts

@@ -8,7 +8,7 @@ import numpy as np
 
 from edgekit.formats.steps import Step, arithmetic, follow, normalising, reverses
 from edgekit.frameworks.tensorflow import quiet, tensorflow
-from edgekit.frameworks.types import Operation, Tensor, TensorFunction, TensorSpec
+from edgekit.frameworks.types import Operation, SymbolicTensor, Tensor, TensorFunction
 from edgekit.samples import Array
 
 _ARITHMETIC = {
@@ -23,7 +23,7 @@ _WEIGHTS = ("Conv2D", "Conv3D", "DepthwiseConv2dNative", "MatMul", "BatchMatMulV
 _SOURCES = ("Const", "Shape")
 
 
-def leading(call: TensorFunction, inputs: Sequence[TensorSpec]) -> list[list[Step]]:
+def leading(call: TensorFunction, inputs: Sequence[SymbolicTensor]) -> list[list[Step]]:
     """Return the first operations behind every input; empty lists where the graph cannot be had.
 
     Args:

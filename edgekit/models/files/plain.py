@@ -19,7 +19,7 @@ import numpy as np
 from edgekit.errors import EdgekitError, InputError
 from edgekit.formats.steps import Step
 from edgekit.frameworks.tensorflow import keras3, quiet, tensorflow
-from edgekit.frameworks.types import Function, KerasModel, Tensor, TensorFunction, Tensors, TensorSpec, Variable
+from edgekit.frameworks.types import Function, KerasModel, SymbolicTensor, Tensor, TensorFunction, Tensors, Variable
 from edgekit.models.bridge.graph import reason
 from edgekit.models.files.leading import leading
 from edgekit.models.files.structure import names_of
@@ -46,8 +46,8 @@ class PlainModel:
     """
 
     name: str
-    inputs: list[TensorSpec]
-    outputs: list[TensorSpec]
+    inputs: list[SymbolicTensor]
+    outputs: list[SymbolicTensor]
     input_names: list[str]
     output_names: list[str]
     variables: list[Variable]
@@ -130,7 +130,7 @@ def plain_of_keras(model: KerasModel, name: str) -> PlainModel:
     return plain(name, specs, names_of(structure, [spec.name for spec in specs]), output_names, variables, call)
 
 
-def _inputs_of(model: KerasModel, name: str) -> tuple[Tensors, list[TensorSpec]]:
+def _inputs_of(model: KerasModel, name: str) -> tuple[Tensors, list[SymbolicTensor]]:
     """Return what a model is called with, and the same as a flat list of things with a shape, a dtype and a name."""
     tf = tensorflow()
     structure = getattr(model, "_inputs_struct", None)
@@ -152,7 +152,7 @@ def _inputs_of(model: KerasModel, name: str) -> tuple[Tensors, list[TensorSpec]]
 
 def plain(
     name: str,
-    inputs: Sequence[TensorSpec],
+    inputs: Sequence[SymbolicTensor],
     input_names: Sequence[str],
     output_names: Sequence[str],
     variables: list[Variable],
@@ -182,7 +182,7 @@ def plain(
     return PlainModel(name, list(inputs), outputs, list(input_names), names, variables, call, kept)
 
 
-def _check_input(name: str, own: str, spec: TensorSpec) -> None:
+def _check_input(name: str, own: str, spec: SymbolicTensor) -> None:
     if not (spec.dtype.is_floating or spec.dtype.is_integer):
         raise InputError(
             f"{name}: input `{own}` takes `{spec.dtype.name}`, expected numbers",
@@ -197,7 +197,7 @@ def _check_input(name: str, own: str, spec: TensorSpec) -> None:
         )
 
 
-def _is_open(spec: TensorSpec) -> bool:
+def _is_open(spec: SymbolicTensor) -> bool:
     """Return whether an input has no size yet: axes behind the batch are unknown, or it is a bare number."""
     return spec.shape.rank == 0 or None in tuple(spec.shape)[1:]
 
@@ -250,7 +250,7 @@ def _data_bytes() -> int:
     return int(pages) * resource.getpagesize()
 
 
-def _outputs(name: str, inputs: Sequence[TensorSpec], call: TensorFunction) -> list[TensorSpec]:
+def _outputs(name: str, inputs: Sequence[SymbolicTensor], call: TensorFunction) -> list[SymbolicTensor]:
     """Return tf.TensorSpec of the outputs of one sample of zeros, with an unknown batch."""
     tf = tensorflow()
     try:

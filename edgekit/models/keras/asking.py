@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from edgekit.frameworks.tensorflow import tensorflow
-from edgekit.samples import Array
+from edgekit.frameworks.types import KerasModel, Tensor
+from edgekit.samples import Array, ModelInputs
 
 BATCH = 128
-Ask = Callable[[Any], list[Array]]
+Ask = Callable[[ModelInputs], list[Array]]
 """From model inputs, one array or a tuple of them, to one float32 array an output."""
 
 
-def predicted(model: Any, inputs: Any) -> list[Array]:
+def predicted(model: KerasModel, inputs: ModelInputs) -> list[Array]:
     """Return what `model.predict` answers, one array an output.
 
     Args:
@@ -26,7 +26,7 @@ def predicted(model: Any, inputs: Any) -> list[Array]:
     return [np.asarray(output) for output in (found if isinstance(found, list | tuple) else [found])]
 
 
-def asking(model: Any) -> Ask:
+def asking(model: KerasModel) -> Ask:
     """Return a function that answers as `model.predict` does.
 
     Args:
@@ -38,10 +38,10 @@ def asking(model: Any) -> Ask:
     signature = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in model.inputs]
 
     @tf.function(input_signature=signature, autograph=False)  # type: ignore[untyped-decorator]
-    def call(*inputs: Any) -> list[Any]:
+    def call(*inputs: Tensor) -> list[Tensor]:
         return list(tf.nest.flatten(model(list(inputs) if len(inputs) > 1 else inputs[0], training=False)))
 
-    def ask(inputs: Any) -> list[Array]:
+    def ask(inputs: ModelInputs) -> list[Array]:
         arrays = list(inputs) if isinstance(inputs, tuple) else [inputs]
         parts = []
         for start in range(0, len(arrays[0]), BATCH):

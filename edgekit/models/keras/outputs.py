@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from edgekit.data.fitting import INTEGERS
+from edgekit.frameworks.types import KerasLayer, Tensor
 from edgekit.samples import dtype_name
 
 
-def is_integer(tensor: Any) -> bool:
+def is_integer(tensor: Tensor) -> bool:
     """Return whether an output of a model holds integers or truth values."""
     return dtype_name(tensor) in INTEGERS
 
 
-def last_activation(tensor: Any) -> str:
+def last_activation(tensor: Tensor) -> str:
     """Return the name of the activation that a Keras tensor comes out of; empty if that is not known."""
-    layer: Any = getattr(getattr(tensor, "_keras_history", None), "layer", None)
+    layer: KerasLayer = getattr(getattr(tensor, "_keras_history", None), "layer", None)
     while getattr(layer, "layers", None) and getattr(layer, "outputs", None):  # a model as the last layer
         if len(layer.outputs) > 1:
             return ""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from functools import cache
-from typing import Any
 
 from edgekit.frameworks.tensorflow import tensorflow, tf_keras, tfmot
+from edgekit.frameworks.types import ConfigValue, KerasClass, KerasLayer, KerasModel, Tensor, Variable
 
 
 @contextlib.contextmanager
-def scope(model: Any | None = None) -> Iterator[None]:
+def scope(model: KerasModel | None = None) -> Iterator[None]:
     """Let Keras make again what TFMOT takes apart: its own wrappers, and the Lambda and custom layers of a model.
 
     The functions are those already in memory or in a file edgekit wrote; no foreign code is let in.
@@ -31,7 +31,7 @@ def scope(model: Any | None = None) -> Iterator[None]:
 
 
 @cache
-def depthwise_config() -> Any:
+def depthwise_config() -> KerasClass:
     """Return the class of TFMOT configurations for DepthwiseConv2D with one weight scale a channel."""
     from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
         default_8bit_quantize_registry as registry,
@@ -45,7 +45,7 @@ def depthwise_config() -> Any:
         def __init__(self) -> None:
             super().__init__(num_bits=8, per_axis=True, symmetric=True, narrow_range=True)
 
-        def build(self, tensor_shape: Any, name: str, layer: Any) -> dict[str, Any]:
+        def build(self, tensor_shape: ConfigValue, name: str, layer: KerasLayer) -> dict[str, Variable]:
             shape = (int(tensor_shape[-2] * tensor_shape[-1]),)
             return {
                 f"{end}_var": layer.add_weight(
@@ -54,7 +54,9 @@ def depthwise_config() -> Any:
                 for end, value in (("min", -6.0), ("max", 6.0))
             }
 
-        def __call__(self, inputs: Any, training: bool, weights: dict[str, Any], **kwargs: Any) -> Any:
+        def __call__(
+            self, inputs: Tensor, training: bool, weights: dict[str, Variable], **kwargs: ConfigValue
+        ) -> Tensor:
             height, width, channels, multiplier = inputs.shape
             flat = tf.reshape(inputs, (height, width, 1, channels * multiplier))
             return tf.reshape(super().__call__(flat, training, weights, **kwargs), inputs.shape)

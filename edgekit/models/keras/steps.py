@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
 from edgekit.formats.steps import Step, arithmetic, normalising, reverses
 from edgekit.frameworks.layers.knowledge import Values
 from edgekit.frameworks.layers.register import known
+from edgekit.frameworks.types import ConfigValue, KerasLayer
 
 _NEUTRAL = (Values.KEEPS, Values.MOVES, Values.DROPS, Values.REPEATS)
 _OPERATIONS = {
@@ -31,7 +31,7 @@ _NEUTRAL_OPERATIONS = (
 )
 
 
-def layer_step(layer: Any) -> Step:
+def layer_step(layer: KerasLayer) -> Step:
     """Return what a layer, or an operation of Keras 3, does with the values of its input."""
     kind, row = type(layer).__name__, known(layer)
     values = row.values if row is not None else Values.COMPUTES
@@ -50,12 +50,12 @@ def layer_step(layer: Any) -> Step:
     return Step("neutral" if values in _NEUTRAL else "other", kind)
 
 
-def _normalising(layer: Any, kind: str) -> Step:
+def _normalising(layer: KerasLayer, kind: str) -> Step:
     moving = "moving_" if hasattr(layer, "moving_mean") else ""
     return normalising(kind, getattr(layer, f"{moving}mean", None), getattr(layer, f"{moving}variance", None))
 
 
-def _operation(layer: Any, kind: str) -> str | None:
+def _operation(layer: KerasLayer, kind: str) -> str | None:
     """Return the last word of an operation's name; None for a layer."""
     if kind in ("TFOpLambda", "SlicingOpLambda"):
         return str(getattr(layer, "symbol", None) or getattr(layer, "function", "")).rpartition(".")[2].lower()
@@ -65,7 +65,7 @@ def _operation(layer: Any, kind: str) -> str | None:
     return None
 
 
-def _operation_step(layer: Any, kind: str, operation: str) -> Step:
+def _operation_step(layer: KerasLayer, kind: str, operation: str) -> Step:
     word = operation.strip("_")
     name = f"{kind}:{word}" if kind.endswith("Lambda") else kind
     operands = list(_operands(layer))
@@ -85,7 +85,7 @@ def _operation_step(layer: Any, kind: str, operation: str) -> Step:
     return Step("neutral" if word in _NEUTRAL_OPERATIONS else "other", name)
 
 
-def _operands(layer: Any) -> Iterator[Any]:
+def _operands(layer: KerasLayer) -> Iterator[ConfigValue]:
     """Yield the arguments of an operation's call, in order, without those that are none."""
     nodes = getattr(layer, "_inbound_nodes", None) or []
     if not nodes:
@@ -99,7 +99,7 @@ def _operands(layer: Any) -> Iterator[Any]:
             yield value
 
 
-def _sliced(rest: Sequence[Any], own: Any) -> str:
+def _sliced(rest: Sequence[ConfigValue], own: ConfigValue) -> str:
     """Whether indexing turns the last axis round."""
     spec = rest[0] if rest else own
     last = spec[-1] if isinstance(spec, (list, tuple)) and spec else spec
@@ -107,7 +107,7 @@ def _sliced(rest: Sequence[Any], own: Any) -> str:
     return "reverse" if isinstance(step, (int, np.integer)) and step < 0 else "neutral"
 
 
-def _are_numbers(value: Any) -> bool:
+def _are_numbers(value: ConfigValue) -> bool:
     if value is None or isinstance(value, (str, bool, dict)) or hasattr(value, "_keras_history"):
         return False
     try:
