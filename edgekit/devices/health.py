@@ -121,8 +121,9 @@ def wait_cool(device: Device, below_c: float, timeout: float, task: ProgressTask
         now = temperature_c(device.transport, device.target.health)
         if now is None:
             raise TargetError(
-                f"{device.name}: its temperature cannot be read ({device.target.health.temperature})",
-                "leave --cool-below out, or set `temperature` in the target's file",
+                f"{device.name}: the temperature cannot be read from `{device.target.health.temperature}`",
+                "omit --cool-below, or set `temperature` in the target's file",
+                code="temperature-unreadable",
             )
         if now < below_c:
             return now
@@ -130,6 +131,7 @@ def wait_cool(device: Device, below_c: float, timeout: float, task: ProgressTask
             raise RunnerTimeout(
                 f"{device.name}: still {now:.1f} C after {timeout:g} s, --cool-below {below_c:g}",
                 "cool it, or raise --cool-below or --cool-timeout",
+                code="device-hot",
             )
         task.advance(f"cooling, {now:.1f} C", units=0)
         time.sleep(POLL_SECONDS)

@@ -96,9 +96,14 @@ def probe(transport: Transport, python: str) -> Interpreter:
         raise TargetError(
             f"{where}: there is no `{python}`",
             "install it there (sudo apt install python3), or name another with --python",
+            code="python-missing",
         )
     if done.returncode != 0:
-        raise TargetError(f"{where}: `{python}` does not work: {' '.join(done.stderr.split())[-300:]}")
+        raise TargetError(
+            f"{where}: `{python}` does not run: {' '.join(done.stderr.split())[-300:]}",
+            "name another with --python",
+            code="python-broken",
+        )
     return parse(done.stdout, where)
 
 
@@ -124,11 +129,16 @@ def parse(text: str, where: str) -> Interpreter:
             answer["modules"],
         )
     except (InputError, ValueError, IndexError) as error:
-        raise TargetError(f"{where}: Python gave no sensible answer: {quoted(text[-LONGEST:])}") from error
+        raise TargetError(
+            f"{where}: `python` printed something else than its version: {quoted(text[-LONGEST:])}",
+            "does a wrapper or sitecustomize print there? name another with --python",
+            code="device-answer-invalid",
+        ) from error
     if found.version[:2] < OLDEST:
         raise TargetError(
-            f"{where}: {found} is too old; edgekit's runner needs Python {'.'.join(map(str, OLDEST))} or newer",
+            f"{where}: {found} is too old, expected Python {'.'.join(map(str, OLDEST))} or newer",
             "name a newer one with --python, or as `python` in the target's file",
+            code="python-too-old",
         )
     return found
 

@@ -116,8 +116,9 @@ def probe_device(target: Target, transport: Transport, python: str) -> Interpret
         if not target.kind.may_lack_python or error.transient:
             raise
         raise TargetError(
-            f"{transport.address}: has no Python, so TFLite's own benchmark_model is needed",
+            f"{transport.address}: has no Python; TFLite's own benchmark_model can measure without",
             f"give it with --benchmark-model FILE; for 64-bit phones it is at {benchmark_model.PUBLISHED}",
+            code="python-missing",
         ) from error
 
 
@@ -171,7 +172,9 @@ def provision(
     if any("SIGILL" in reason for reason in reasons):
         reasons.append(_lacking(device))
     raise TargetError(
-        f"{device.transport.address}: no runtime works with {machine}: {'; '.join(reasons)}", _advice(machine, reasons)
+        f"{device.transport.address}: no runtime works with {machine}: {'; '.join(reasons)}",
+        _advice(machine, reasons),
+        code="runtime-missing",
     )
 
 
@@ -222,7 +225,11 @@ def install(
             why = "is missing" if numpy is None else f"is {numpy}"
             raise NoWheels(wheels.runtime, machine, f"the device's own NumPy is needed below version 2, and it {why}")
     if not isinstance(device.work, RemoteWork):
-        raise InputError(f"{wheels.runtime} is not installed on this machine", f"pip install {wheels.runtime}")
+        raise InputError(
+            f"`{wheels.runtime}` is not installed on this machine",
+            f"install it: pip install {wheels.runtime}",
+            code="runtime-missing",
+        )
     work, transport = device.work, device.transport
     folder = f"{work.base}/runtimes/{wheels.runtime}-{_digest(wheels)}"
     if again:
@@ -242,7 +249,9 @@ def install(
                 raise refused(transport.address, folder, done.stderr)
             said = done.stderr.strip().rpartition("\n")[2][-300:] or f"exit code {done.returncode}"
             raise TargetError(
-                f"{transport.address}: the wheels cannot be unpacked: {said}", "see: edgekit targets check"
+                f"{transport.address}: the wheels cannot be unpacked: {said}",
+                "look at the device with: edgekit targets check",
+                code="runtime-missing",
             )
         return True
 

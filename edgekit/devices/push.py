@@ -87,7 +87,11 @@ def push(
         parts_below(place)
         open_file(path, None if path == source else source if source.is_dir() else source.parent).close()
     if dest is not None and (not dest or visible(dest) != dest):
-        raise InputError(f"--dest {quoted(dest)}: no folder's name", "give a path of characters that can be seen")
+        raise InputError(
+            f"--dest {quoted(dest)}: not the name of a folder",
+            "give a path of printable characters",
+            code="path-invalid",
+        )
     folder = dest or "/".join(("models", *parts_below(name)))
     with connected(target, progress) as transport:
         if target.kind.is_host:
@@ -116,7 +120,9 @@ def _files(source: Path, only: Sequence[str], progress: Progress) -> tuple[str, 
     bundle = read_bundle(source)
     wanted = [a for a in bundle.manifest.artifacts if not only or a.format in only or a.scheme in only]
     if not wanted:
-        raise InputError(f"{source}: holds nothing for --only {', '.join(only)}", f"it holds: {_held(bundle)}")
+        raise InputError(
+            f"{source}: holds nothing for --only {', '.join(only)}", f"it holds: {_held(bundle)}", code="unknown-name"
+        )
     names = [*(a.file for a in wanted), *(c for c in COMPANIONS if (source / c).is_file())]
     return bundle.manifest.name, {name: source / name for name in names}
 
@@ -131,7 +137,9 @@ def _beside(source: Path, progress: Progress) -> dict[str, Path]:
         usual = [source.with_name(source.name + ending) for ending in (".data", "_data")]
         found = {path.name: inside(path, source.parent) for path in usual if is_file(path)}
         with_data = f"; {', '.join(found)} comes along" if found else ""
-        progress.warn(f"{source.name}: its external data is not looked up, {error.message}{with_data}")
+        progress.warn(
+            f"{source.name}: its external data is not checked, {error.message}{with_data}", "external-data-unchecked"
+        )
         return found
 
 

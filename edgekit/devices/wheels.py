@@ -81,7 +81,7 @@ def wheel_set(runtime: str, machine: Interpreter, wheels: Path | None = None) ->
         InputError: the folder of wheels is none.
     """
     if wheels is not None and not wheels.is_dir():
-        raise InputError(f"--runtime-wheels {wheels}: no such folder")
+        raise InputError(f"--runtime-wheels {wheels}: no such folder", code="file-missing")
     if machine.implementation != "CPython" or machine.glibc is None:
         raise NoWheels(runtime, machine, "there are no wheels for this kind of Python")
     given = sorted((p.name, p.stat().st_size) for p in wheels.glob("*.whl")) if wheels else []
@@ -117,7 +117,7 @@ class NoWheels(TargetError):
 
     def __init__(self, runtime: str, machine: Interpreter, why: str) -> None:
         self.why = why
-        super().__init__(f"{runtime} has no wheels for {machine}: {why}")
+        super().__init__(f"{runtime} has no wheels for {machine}: {why}", code="wheels-unavailable")
 
 
 def platforms(machine: Interpreter) -> list[str]:
@@ -143,18 +143,27 @@ def _download(runtime: str, machine: Interpreter, wheels: Path | None, into: Pat
     try:
         done = LocalTransport().run([*argv, *requirements], timeout=PIP_SECONDS)
     except TimeoutError as error:
-        raise TargetError(f"the wheels of {runtime} did not come within {PIP_SECONDS} s", _OFFLINE) from error
+        raise TargetError(
+            f"the wheels of {runtime} were not downloaded within {PIP_SECONDS} s", _OFFLINE, code="wheels-unavailable"
+        ) from error
     if done.returncode == 0:
         return
     if "No module named pip" in done.stderr:
         raise InputError(
-            f"this Python has no pip, which finds the wheels of {runtime}",
+            f"this Python has no pip, which downloads the wheels of {runtime}",
             f"{sys.executable} -m ensurepip; or put the wheels on the board yourself",
+            code="program-missing",
         )
     if re.search(r"connection|Name or service|name resolution|Max retries|timed out", done.stderr, re.IGNORECASE):
-        raise TargetError(f"the package index cannot be reached for the wheels of {runtime}", _OFFLINE)
+        raise TargetError(
+            f"the package index cannot be reached for the wheels of {runtime}", _OFFLINE, code="wheels-unavailable"
+        )
     if FULL.search(done.stderr):
-        raise OutputError(f"no space left here for the wheels of {runtime}", "free some space, or set TMPDIR")
+        raise OutputError(
+            f"no space left on this machine for the wheels of {runtime}",
+            "free some space, or set TMPDIR",
+            code="disk-full",
+        )
     where = f"{wheels} holds" if wheels is not None else "the package index has"
     if found := re.search(r"No matching distribution found for ([A-Za-z0-9_.-]+)", done.stderr):
         raise NoWheels(runtime, machine, f"{where} no wheel of {found[1]} that fits")
@@ -177,7 +186,9 @@ def _opened(wheel: Path) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(wheel) as source:
             yield source
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
-        raise InputError(f"{wheel}: is no wheel that can be unpacked: {clipped(str(error))}", _DAMAGED) from error
+        raise InputError(
+            f"{wheel}: cannot be unpacked: {clipped(str(error))}", _DAMAGED, code="wheel-damaged"
+        ) from error
 
 
 def _pack(wheels: list[Path], archive: Path) -> None:
@@ -191,12 +202,18 @@ def _pack(wheels: list[Path], archive: Path) -> None:
                 if info.is_dir() or _LEFT_OUT.search(name) or ".data/" in name.partition("/")[0] + "/":
                     continue
                 if name.startswith("/") or ".." in name.split("/") or visible(name) != name:
-                    raise InputError(f"{wheel}: holds a file outside its folder: {clipped(name)}", _DAMAGED)
+                    raise InputError(
+                        f"{wheel}: holds a file outside its folder: {clipped(name)}", _DAMAGED, code="wheel-damaged"
+                    )
                 if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
-                    raise InputError(f"{wheel}: holds what is no file: {clipped(name)}", _DAMAGED)
+                    raise InputError(
+                        f"{wheel}: holds something that is not a file: {clipped(name)}", _DAMAGED, code="wheel-damaged"
+                    )
                 left -= info.file_size
                 if left < 0:
-                    raise InputError(f"{wheel}: unpacks to more than {UNPACKED_BYTES >> 20:,} MiB", _DAMAGED)
+                    raise InputError(
+                        f"{wheel}: unpacks to more than {UNPACKED_BYTES >> 20:,} MiB", _DAMAGED, code="wheel-damaged"
+                    )
                 members[name] = (source.read(info), 0o755 if info.external_attr >> 16 & 0o100 else 0o644)
     # Without times and owners: the same wheels give the same bytes.
     with (

@@ -54,8 +54,8 @@ LONGEST_FOLDER = 1024
 FOLDER = "edgekit's folder"
 _REFUSALS = {
     "foreign": "belongs to another user",
-    "unmarked": "holds what edgekit did not put there, so edgekit will not keep house in it",
-    "link": "holds a link where a folder of edgekit's should be: remove it",
+    "unmarked": "holds files that edgekit did not write, so nothing in it is changed",
+    "link": "holds a link where edgekit expects a folder; remove it",
 }
 ALONE: Mapping[str, Path] = MappingProxyType({})
 OUTPUTS_BYTES = 2 << 30
@@ -280,7 +280,11 @@ class RemoteWork:
     def _own(self, session: str) -> str:
         """Return the session's folder, which lies in ours."""
         if not re.fullmatch(re.escape(self.base.rstrip("/")) + r"/run-[0-9]{1,10}", session):
-            raise TargetError(f"{self._transport.address}: names {quoted(session)} as its folder in {self.base}")
+            raise TargetError(
+                f"{self._transport.address}: reports {quoted(session)} as its folder in {self.base}",
+                "is this the device you mean?",
+                code="device-answer-invalid",
+            )
         return session
 
     def _put(self, local: Path, folder: str, name: str, digest: str) -> None:
@@ -305,15 +309,20 @@ class RemoteWork:
                 return self._own(device_path(rest, self._transport.address, FOLDER))
             if kind == "busy":
                 raise TargetError(
-                    f"{self._transport.address}: another edgekit is measuring there: {rest}", "wait for it"
+                    f"{self._transport.address}: another edgekit process measures on this device: {rest}",
+                    "wait until it has finished",
+                    code="device-busy",
                 )
             if kind in _REFUSALS:
                 raise TargetError(
                     f"{self._transport.address}: {self.base} {_REFUSALS[kind]}",
                     "choose another folder with `work` in the target's file",
+                    code="device-path-refused",
                 )
         if keeper.close(TIMEOUT) == LOST:
-            raise ConnectionFailed(f"{self._transport.address}: the connection broke", "run the command again")
+            raise ConnectionFailed(
+                f"{self._transport.address}: the connection broke", "run the command again", code="connection-lost"
+            )
         raise shell.refused(self._transport.address, self.base, keeper.stderr_text())
 
 
@@ -324,7 +333,9 @@ def device_path(text: str, address: str, what: str) -> str:
         TargetError: it is no path from /.
     """
     if not text.startswith("/") or visible(text) != text or len(text) > LONGEST_FOLDER or ".." in text.split("/"):
-        raise TargetError(f"{address}: names {quoted(text)} as {what}, expected a path from /")
+        raise TargetError(
+            f"{address}: reports {quoted(text)} as {what}, expected a path from /", code="device-answer-invalid"
+        )
     return text
 
 

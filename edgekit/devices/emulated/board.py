@@ -118,8 +118,9 @@ def up(progress: Progress = SILENT, port: int | None = None) -> Running:
         if running is not None:
             if port not in (None, running.port):
                 raise TargetError(
-                    f"--port {port}: the emulated board is up already, on port {running.port}",
+                    f"--port {port}: the emulated board is already running on port {running.port}",
                     "stop it first: edgekit targets emulate down",
+                    code="port-taken",
                 )
             return running
         listener = _listen(port)
@@ -159,13 +160,15 @@ def _check_host() -> None:
     missing = sorted({package for tool, package in TOOLS.items() if shutil.which(tool) is None})
     if missing:
         raise TargetError(
-            f"an emulated board needs Debian packages that are not here: {', '.join(missing)}",
+            f"an emulated board needs Debian packages that are not installed: {', '.join(missing)}",
             f"sudo apt install {' '.join(missing)}",
+            code="program-missing",
         )
     if os.geteuid() != 0:
         raise TargetError(
-            "an emulated board needs root here, to register QEMU for ARM programs and to make namespaces",
+            "an emulated board needs root, to register QEMU for ARM programs and to make namespaces",
             "run as root in a container or virtual machine of your CI",
+            code="board-failed",
         )
 
 
@@ -176,11 +179,17 @@ def _register() -> None:
     if (BINFMT / "qemu-aarch64").exists():
         return
     if not BINFMT_RULE.exists():
-        raise TargetError(f"{BINFMT_RULE} is missing", "sudo apt install --reinstall qemu-user-static")
+        raise TargetError(
+            f"{BINFMT_RULE} is missing", "sudo apt install --reinstall qemu-user-static", code="program-missing"
+        )
     try:
         (BINFMT / "register").write_text(BINFMT_RULE.read_text().strip())
     except OSError as error:
-        raise TargetError(f"QEMU cannot be registered for ARM64 programs: {error.strerror}") from error
+        raise TargetError(
+            f"QEMU cannot be registered for ARM64 programs: {error.strerror}",
+            "this kernel may not allow binfmt_misc; see: dmesg",
+            code="board-failed",
+        ) from error
 
 
 def _build(root: Path) -> None:
@@ -249,7 +258,9 @@ def _start(root: Path, listener: socket.socket) -> Running:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)
     said = " ".join(log.read_text(errors="replace").split())[-300:]
-    raise TargetError(f"the emulated board did not start: {said or 'no reason was given'}", f"see {log}")
+    raise TargetError(
+        f"the emulated board did not start: {said or 'no reason was given'}", f"see {log}", code="board-failed"
+    )
 
 
 def _spawn(argv: list[str], log: Path, stdin: socket.socket) -> int:
@@ -278,7 +289,9 @@ def _listen(port: int | None) -> socket.socket:
         return socket.create_server(("127.0.0.1", port or 0))
     except OSError as error:
         why = "is used by another program" if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror}"
-        raise TargetError(f"--port {port}: {why}", "leave --port out for a free one, or name another") from error
+        raise TargetError(
+            f"--port {port}: {why}", "leave --port out for a free one, or name another", code="port-taken"
+        ) from error
 
 
 def _start_time(pid: int) -> int | None:
@@ -294,4 +307,4 @@ def _start_time(pid: int) -> int | None:
 def _tool(argv: list[str], what: str) -> None:
     done = LocalTransport().run(argv, timeout=math.inf)
     if done.returncode != 0:
-        raise TargetError(f"{what}: {argv[0]}: {' '.join(done.stderr.split())[-300:]}")
+        raise TargetError(f"{what}: {argv[0]}: {' '.join(done.stderr.split())[-300:]}", "", code="board-failed")

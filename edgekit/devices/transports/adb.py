@@ -52,7 +52,9 @@ class AdbTransport:
 
     def __init__(self, serial: str | None = None) -> None:
         if shutil.which("adb") is None:
-            raise InputError("`adb` is not installed here", "install it: apt install adb")
+            raise InputError(
+                "`adb` is not installed on this machine", "install it: apt install adb", code="program-missing"
+            )
         self.address = _choose(_devices(), serial)
         self._adb = ["adb", "-s", self.address]
 
@@ -137,10 +139,11 @@ class AdbTransport:
     def _failure(self, said: str, code: int) -> TargetError:
         text = " ".join(said.split())[-300:]
         if "unauthorized" in text:
-            return TargetError(f"{self.address}: is unauthorized", _STATES["unauthorized"])
+            return TargetError(f"{self.address}: is `unauthorized`", _STATES["unauthorized"], code="phone-not-ready")
         return ConnectionFailed(
-            f"{self.address}: the connection broke (adb ended with {code}: {text or 'it said nothing'})",
+            f"{self.address}: the connection broke (adb ended with {code}: {text or 'no output'})",
             "check the cable, then run the command again",
+            code="connection-lost",
         )
 
 
@@ -149,9 +152,17 @@ def _devices() -> dict[str, str]:
     try:
         code, out, err = run_process(["adb", "devices", "-l"], timeout=LIST_SECONDS)
     except TimeoutError as error:
-        raise TargetError("adb does not answer", "adb kill-server, then run the command again") from error
+        raise TargetError(
+            f"`adb` gave no answer within {LIST_SECONDS:g} s",
+            "restart it: adb kill-server; then run the command again",
+            code="adb-failed",
+        ) from error
     if code != 0:
-        raise EdgekitError(f"adb does not work: {err.decode('utf-8', 'replace').strip()[-300:]}")
+        raise EdgekitError(
+            f"`adb devices` failed: {err.decode('utf-8', 'replace').strip()[-300:]}",
+            "restart it: adb kill-server",
+            code="adb-failed",
+        )
     return parse_devices(out.decode("utf-8", "replace"))
 
 
@@ -168,15 +179,21 @@ def parse_devices(text: str) -> dict[str, str]:
 def _choose(devices: Mapping[str, str], serial: str | None) -> str:
     there = ", ".join(f"{name} ({state})" for name, state in devices.items()) or "none"
     if not devices:
-        raise TargetError("adb sees no device", "plug it in, switch on USB debugging, and look at: adb devices")
+        raise TargetError(
+            "adb lists no device", "plug it in, enable USB debugging, and look at: adb devices", code="phone-not-found"
+        )
     if serial is None:
         ready = [name for name, state in devices.items() if state == "device"]
         if len(ready) > 1:
-            raise InputError(f"adb sees several devices: {there}", "name one with --host SERIAL")
+            raise InputError(
+                f"adb lists several devices: {there}", "name one with --host SERIAL", code="phone-not-found"
+            )
         serial = ready[0] if ready else next(iter(devices))
     if serial not in devices:
-        raise InputError(f"adb sees no device {serial}; there: {there}", "look at: adb devices")
+        raise InputError(
+            f"adb lists no device `{serial}`; listed: {there}", "look at: adb devices", code="phone-not-found"
+        )
     state = devices[serial]
     if state != "device":
-        raise TargetError(f"{serial}: is {state}", _STATES.get(state, "look at: adb devices"))
+        raise TargetError(f"{serial}: is `{state}`", _STATES.get(state, "look at: adb devices"), code="phone-not-ready")
     return serial

@@ -58,7 +58,7 @@ class Deadline:
         """
         left = self._end - time.monotonic()
         if left <= 0:
-            raise TargetTimeout(f"{self._what} did not end within {self._seconds:.3g} s")
+            raise TargetTimeout(f"{self._what} did not end within {self._seconds:.3g} s", code="device-timeout")
         return left
 
 

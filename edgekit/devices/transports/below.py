@@ -32,8 +32,9 @@ def parts_below(name: str) -> tuple[str, ...]:
         fault = f"it is longer than {LONGEST} bytes, or in more than {DEEPEST} folders"
     if fault is not None:
         raise InputError(
-            f"{quoted(name)}: no name for a copy: {fault}",
-            "rename the file; what is copied keeps to its folder, under names that can be seen",
+            f"{quoted(name)}: not the name of a file to copy: {fault}",
+            "rename the file: expected printable characters, and no way out of its folder",
+            code="path-invalid",
         )
     return parts
 
@@ -41,14 +42,19 @@ def parts_below(name: str) -> tuple[str, ...]:
 def a_link(address: str, place: str) -> TargetError:
     """Return the error for a link in the way."""
     return TargetError(
-        f"{address}: {place} is a link, and may lead anywhere; nothing was written through it",
+        f"{address}: {place} is a link; nothing was written through it",
         "remove it, or choose another folder",
+        code="device-path-refused",
     )
 
 
 def not_a_file(address: str, place: str) -> TargetError:
     """Return the error for a folder, a pipe or a device where a file should be."""
-    return TargetError(f"{address}: {place} is there and is not a file", "remove it, or choose another --dest")
+    return TargetError(
+        f"{address}: {place} exists and is not a file",
+        "remove it, or choose another --dest",
+        code="device-path-refused",
+    )
 
 
 def local_path(folder: Path, name: str, address: str) -> Path:

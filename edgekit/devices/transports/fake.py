@@ -67,7 +67,7 @@ class FakeTransport:
 
     def start(self, argv: Sequence[str]) -> Channel:
         """Refuse: a fake device has no lasting programs."""
-        raise TargetError(f"{self.address}: cannot start {argv[0]}")
+        raise TargetError(f"{self.address}: cannot start {argv[0]}", code="program-not-started")
 
     def put(self, local: Path, folder: str, name: str, digest: str, *, timeout: float) -> int:
         """Keep a file (see `Transport.put`)."""

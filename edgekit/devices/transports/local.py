@@ -50,7 +50,7 @@ class LocalTransport:
         with atomic_file(remote) as temporary:
             shutil.copyfile(local, temporary)
             if sha256(temporary) != digest:
-                raise TargetError(f"{remote}: the copy differs from {local}")
+                raise TargetError(f"{remote}: the copy differs from {local}", code="copy-damaged")
         return local.stat().st_size
 
     def get(self, remote: str, local: Path, *, timeout: float, limit: int = ANSWER_BYTES) -> None:
@@ -73,7 +73,7 @@ def copy_within(source: Path, local: Path, limit: int) -> None:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise TargetError(f"{source}: cannot be read: {error.strerror}") from error
+        raise TargetError(f"{source}: cannot be read: {error.strerror}", code="file-unreadable") from error
     local.unlink(missing_ok=True)
     with os.fdopen(handle, "rb") as stream, local.open("xb") as into:
         while chunk := stream.read(1 << 20):

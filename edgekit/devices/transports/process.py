@@ -78,7 +78,9 @@ def run_process(
     try:
         child.wait(timeout)
     except subprocess.TimeoutExpired as error:
-        raise TargetTimeout(f"{what or argv[0]} did not end within {timeout:.3g} s", SLOW) from error
+        raise TargetTimeout(
+            f"{what or argv[0]} did not end within {timeout:.3g} s", SLOW, code="device-timeout"
+        ) from error
     finally:
         if child.poll() is None:
             child.kill()
@@ -96,8 +98,9 @@ def run_process(
 def too_long(what: str, limit: int) -> TargetError:
     """Return the error for a device or program that sends more than it should."""
     return TargetError(
-        f"{what}: sends more than {limit >> 20:,} MiB, and was not listened to any longer",
-        "is this the device you mean? nothing of what it sent was kept",
+        f"{what}: sends more than {limit >> 20:,} MiB; nothing of it was kept",
+        "is this the device you mean?",
+        code="device-answer-invalid",
     )
 
 
@@ -121,7 +124,7 @@ def run_tied(
         on_line: told of every line of stderr.
     """
     if shutil.which(argv[0], path=(os.environ if env is None else env).get("PATH")) is None:
-        raise EdgekitError(f"cannot start {argv[0]}: No such file or directory")
+        raise EdgekitError(f"`{argv[0]}` cannot be started: no such program", code="program-missing")
     code, out, err = run_process(
         shell.script(shell.LIFELINE, *argv),
         timeout=timeout,
@@ -164,7 +167,7 @@ class ProcessChannel:
         try:
             line = self._lines.get(timeout=timeout)
         except queue.Empty:
-            raise TargetTimeout(f"no answer within {timeout:.3g} s", SLOW) from None
+            raise TargetTimeout(f"no answer within {timeout:.3g} s", SLOW, code="device-timeout") from None
         if line is None:
             self._lines.put(None)
         return line
@@ -176,7 +179,7 @@ class ProcessChannel:
             self._child.stdin.write(line.encode() + b"\n")
             self._child.stdin.flush()
         except (OSError, ValueError) as error:  # broken, or closed by us
-            raise ConnectionFailed("the connection to the device broke") from error
+            raise ConnectionFailed("the connection to the device broke", code="connection-lost") from error
 
     def close(self, timeout: float) -> int:
         """End it (see `Channel.close`)."""
@@ -209,7 +212,7 @@ def _start(argv: Sequence[str], env: Mapping[str, str] | None, stdin: int | IO[b
     try:
         return subprocess.Popen(list(argv), stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env)
     except OSError as error:
-        raise EdgekitError(f"cannot start {argv[0]}: {error.strerror}") from error
+        raise EdgekitError(f"`{argv[0]}` cannot be started: {error.strerror}", code="program-not-started") from error
 
 
 def _finish(child: subprocess.Popen[bytes], readers: Sequence[threading.Thread]) -> None:

@@ -120,9 +120,17 @@ def is_exit(line: str) -> bool:
 def unsettled(address: str, remote: str, code: int, said: str) -> TargetError:
     """Return the error for a copy that came and was not taken (`SETTLE`)."""
     if code == DIFFERS:
-        return ConnectionFailed(f"{address}: {remote} arrived damaged and was removed", "try again")
+        return ConnectionFailed(
+            f"{address}: {remote} arrived damaged and was removed",
+            "run the command again; if it repeats, check the storage and the cable",
+            code="copy-damaged",
+        )
     if code == NO_DIGEST:
-        return TargetError(f"{address}: `sha256sum` does not work there: {' '.join(said.split())}", "install coreutils")
+        return TargetError(
+            f"{address}: `sha256sum` does not work: {' '.join(said.split())}",
+            "install coreutils on the device",
+            code="program-missing",
+        )
     return refused(address, remote, said)
 
 
@@ -133,9 +141,21 @@ def refused(address: str, remote: str, said: str) -> TargetError:
         if found := re.search(f"^{word}(.+)$", said, re.MULTILINE):
             return error(address, found[1].rstrip("\r"))
     if FULL.search(text):
-        return TargetError(f"{address}: no space left for {remote}", "free some space there, or see --clean")
+        return TargetError(
+            f"{address}: no space left for {remote}", "free some space there, or see --clean", code="device-disk-full"
+        )
     if "Read-only file system" in text:
-        return TargetError(f"{address}: {remote} is on a read-only file system", "choose another folder there")
+        return TargetError(
+            f"{address}: {remote} is on a read-only file system",
+            "choose another folder there",
+            code="device-path-refused",
+        )
     if "Permission denied" in text:
-        return TargetError(f"{address}: not allowed to write {remote}", "choose another folder there, or another user")
-    return TargetError(f"{address}: cannot write {remote}: {text[-300:] or 'no reason was given'}")
+        return TargetError(
+            f"{address}: no permission to write {remote}",
+            "choose another folder there, or another user",
+            code="device-path-refused",
+        )
+    return TargetError(
+        f"{address}: cannot write {remote}: {text[-300:] or 'no reason was given'}", "", code="device-path-refused"
+    )

@@ -68,14 +68,24 @@ class SshTransport:
         notice: Callable[[str, str], None] = lambda message, code: None,
     ) -> None:
         if shutil.which("ssh") is None:
-            raise InputError("`ssh` is not installed here", "install it: apt install openssh-client")
+            raise InputError(
+                "`ssh` is not installed on this machine",
+                "install it: apt install openssh-client",
+                code="program-missing",
+            )
         if destination.startswith("-") or not destination or any(c.isspace() for c in destination):
-            raise InputError(f"`{destination}` is not a host", "e.g. pi@raspberrypi.local")
+            raise InputError(
+                f"`{destination}` is not a host",
+                "expected an address such as pi@raspberrypi.local",
+                code="address-invalid",
+            )
         if identity and not is_file(identity):
-            raise InputError(f"--identity {brief(identity)}: no such file")
+            raise InputError(f"--identity {brief(identity)}: no such file", code="file-missing")
         if identity and re.search(r"[%$]", str(identity.absolute())):
             raise InputError(
-                f"--identity {brief(identity)}: ssh takes `%` and `$` in it for something else", "give it another name"
+                f"--identity {brief(identity)}: ssh reads `%` and `$` in the name as placeholders",
+                "rename the file",
+                code="path-invalid",
             )
         self.address = destination + (f":{port}" if port else "")
         # A control socket's path must be short, and nobody else's business.
@@ -220,6 +230,7 @@ class SshTransport:
         return TargetError(
             f"{self.address}: the connection broke and could not be made again within {RECONNECT_SECONDS} s",
             "check power and network of the device, then run the command again",
+            code="connection-lost",
         )
 
     def _make(self) -> None:

@@ -44,10 +44,10 @@ def refusal(way: Way, code: int, said: str, asked: Callable[[], str]) -> TargetE
     """
     if code != LOST:
         return no_programs(way, code, said)
-    for pattern, kind, what, hint in FAILURES:
+    for pattern, kind, slug, what, hint in FAILURES:
         if found := re.search(pattern, said, re.IGNORECASE):
             named = {"host": way.host, "command": way.by_hand, **found.groupdict("")}
-            return kind(f"{way.address}: {what.format(**named)}", hint.format(**named))
+            return kind(f"{way.address}: {what.format(**named)}", hint.format(**named), code=slug)
     if "Permission denied" in said:
         return _not_let_in(way, f"{said}\n{asked()}")
     return lost(way, code, said)
@@ -59,6 +59,7 @@ def lost(way: Way, code: int, said: str) -> ConnectionFailed:
     return ConnectionFailed(
         f"{way.address}: the connection broke (ssh ended with {code}{': ' + text if text else ''})",
         "check power and network of the device, then run the command again",
+        code="connection-lost",
     )
 
 
@@ -72,6 +73,7 @@ def no_programs(way: Way, code: int, said: str) -> TargetError:
         f"{way.address}: programs do not run there: {how}" + (f": {text}" if text else ""),
         "a login shell such as /bin/false, or a login script (.bashrc, .profile, .cshrc) that exits or starts another "
         f"shell? let it do so only with a terminal; try: {way.by_hand} true",
+        code="login-shell",
     )
 
 
@@ -79,12 +81,15 @@ def silent(way: Way, said: str, seconds: int) -> TargetError:
     """Return the error for a connection over which no answer came in time."""
     if "Authenticated to " not in said:
         return ConnectionFailed(
-            f"{way.address}: no answer within {seconds} s", "check its power, its network and the address"
+            f"{way.address}: no answer within {seconds} s",
+            "check its power, its network and the address",
+            code="device-unreachable",
         )
     return TargetError(
-        f"{way.address}: lets this user in, and no program ran within {seconds} s",
+        f"{way.address}: the login works, and no program ran within {seconds} s",
         "a login script (.bashrc, .profile, .cshrc) that starts another shell, asks something or waits? let it do so "
         f"only with a terminal; try: {way.by_hand} true",
+        code="login-shell",
     )
 
 
@@ -93,16 +98,18 @@ def talkative(way: Way, line: str) -> TargetError:
     if _NO_LOGIN.search(line):
         return no_login(way)
     return TargetError(
-        f"{way.address}: its login script prints {line[:60]!r}, where only answers may come",
+        f"{way.address}: a login script prints {line[:60]!r}, where only output of programs may come",
         "let .bashrc and the like print in interactive shells only",
+        code="login-shell",
     )
 
 
 def no_login(way: Way) -> TargetError:
     """Return the error for an account that may not run programs."""
     return TargetError(
-        f"{way.address}: lets this user in, and its login shell (nologin) runs no programs",
+        f"{way.address}: the login works, and the login shell (nologin) runs no programs",
         f"name another user with --host, or on the device: sudo chsh -s /bin/sh {way.user or 'USER'}",
+        code="login-shell",
     )
 
 
@@ -112,20 +119,24 @@ def _not_let_in(way: Way, said: str) -> TargetError:
         if found := re.search(pattern, said):
             told = what.format(key=quoted(found["key"]))
             return TargetError(
-                f"{way.address}: {told}", hint.format(key=shlex.quote(found["key"]), command=way.by_hand)
+                f"{way.address}: {told}",
+                hint.format(key=shlex.quote(found["key"]), command=way.by_hand),
+                code="key-unusable",
             )
     offered = dict.fromkeys(re.findall(f"Offering public key: {_NAMED}", said))
     methods = re.findall(r"Permission denied \(([^)]*)\)", said)
     if methods and "publickey" not in methods[-1]:
         return TargetError(
-            f"{way.address}: takes no keys ({methods[-1]}), and edgekit asks for no passwords",
+            f"{way.address}: accepts no keys ({methods[-1]}), and edgekit types no passwords",
             "let it take keys: PubkeyAuthentication yes in its /etc/ssh/sshd_config",
+            code="login-refused",
         )
     known = f"; it was offered {', '.join(map(quoted, offered))}" if offered else "; this machine offered no key"
     return TargetError(
-        f"{way.address}: it does not let this user in{known}",
+        f"{way.address}: refuses this user{known}",
         "copy your key there with ssh-copy-id, or name another user with --host or key with --identity; an account "
         "whose shell is missing is not let in, either",
+        code="login-refused",
     )
 
 
@@ -165,54 +176,74 @@ _KEYS: tuple[tuple[str, str, str], ...] = (
         'start an agent and give it the key: eval "$(ssh-agent)"; ssh-add {key}',
     ),
 )
-FAILURES: tuple[tuple[str, type[TargetError], str, str], ...] = (
+FAILURES: tuple[tuple[str, type[TargetError], str, str, str], ...] = (
     (
         "REMOTE HOST IDENTIFICATION HAS CHANGED|Host key for .* has changed",
         TargetError,
+        "host-key-unknown",
         "its host key is not the one known here: another device has this address, or it was installed anew",
         'if that is expected: ssh-keygen -R "{host}", then connect once with ssh and compare the fingerprint',
     ),
     (
         "Host key verification failed|No .* host key is known",
         TargetError,
+        "host-key-unknown",
         "its host key is not known here",
         "connect once by hand and compare the fingerprint: {command}",
     ),
     (
         "Too many authentication failures",
         TargetError,
+        "login-refused",
         "it was offered too many keys",
         "name the right one with --identity",
     ),
-    ("Unable to negotiate", TargetError, "it speaks no ssh that this machine accepts", "see: {command} -v"),
+    (
+        "Unable to negotiate",
+        TargetError,
+        "ssh-unusable",
+        "it speaks no ssh that this machine accepts",
+        "see: {command} -v",
+    ),
     (
         "Could not resolve hostname",
         TargetError,
+        "device-unreachable",
         "there is no host of this name",
         "check --host; the address can be read on the device with: hostname -I",
     ),
-    ("Bad configuration option|Bad owner or permissions", TargetError, "ssh refuses its configuration", "see: ssh -v"),
+    (
+        "Bad configuration option|Bad owner or permissions",
+        TargetError,
+        "ssh-unusable",
+        "ssh refuses its configuration",
+        "see: ssh -v",
+    ),
     (
         "port (?P<port>[0-9]+): Connection refused",
         ConnectionFailed,
+        "device-unreachable",
         "nothing listens on its port {port}",
         "is ssh switched on? sudo raspi-config nonint do_ssh 0; on another port? --host ADDRESS:PORT",
     ),
     (
         "banner line|Bad packet length|Protocol major versions|invalid protocol identifier",
         TargetError,
+        "ssh-unusable",
         "what listens on that port is no ssh",
         "give ssh's port with --host ADDRESS:PORT",
     ),
     (
         "kex_exchange_identification|Connection (closed|reset) by .* port",
         ConnectionFailed,
+        "device-unreachable",
         "the connection broke before anybody logged in",
         "is that ssh's port? does the device turn this address away, or is it starting up? try: {command}",
     ),
     (
         "(port (?P<port>[0-9]+): .*)?(timed out|No route to host|Network is unreachable)",
         ConnectionFailed,
+        "device-unreachable",
         "it cannot be reached",
         "check its power, its network and the address",
     ),
