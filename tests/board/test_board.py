@@ -261,7 +261,7 @@ def test_pythons_that_do_not_serve(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"host": "nobody@127.0.0.1"}, "does not let this user in"),
+        ({"host": "nobody@127.0.0.1"}, "refuses this user"),
         ({"identity": "/etc/hostname"}, r"ssh ignores the key|cannot be read"),
         ({"options": ("UserKnownHostsFile=/dev/null", "StrictHostKeyChecking=yes")}, "host key is not known"),
         ({"port": 9}, "nothing listens on its port 9"),
@@ -344,7 +344,7 @@ def test_files_of_the_home_folder_are_not_imported(
 def test_two_runs_at_once(pi: Target, model: Path, settings: dict[str, Any], home: Path) -> None:
     with connected(pi) as transport:
         work = RemoteWork(transport, pi.work)
-        with pytest.raises(TargetError, match="another edgekit is measuring there"):
+        with pytest.raises(TargetError, match="another edgekit process measures"):
             measure([pi], candidates([model]), QUICK, **settings)
         work.close()
     assert left(home) == []
@@ -372,7 +372,7 @@ def test_links_below_the_destination_are_not_followed(
         assert [Path(c.path).name for c in push(source, pi, "models/x")] == ["w.bin", "v.onnx"]
         assert (secret / "deep" / "w.bin").is_file()
         return
-    with pytest.raises(TargetError, match=f"{there.name} is a link, and may lead anywhere"):
+    with pytest.raises(TargetError, match=f"{there.name} is a link"):
         push(source, pi, "models/x")
     assert [p.name for p in secret.iterdir()] == ["key"]
     assert (secret / "key").read_text() == "stays"

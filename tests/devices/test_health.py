@@ -29,6 +29,7 @@ from edgekit.devices.transports.fake import FakeTransport
 from edgekit.devices.work import LocalWork
 from edgekit.errors import RunnerTimeout, TargetError
 from edgekit.progress import SILENT
+from tests.support.raised import raised
 
 BOARDS: list[dict[str, Any]] = json.loads(Path(__file__).with_name("boards.json").read_text())
 SYSFS = "/sys/devices/platform/soc/soc:firmware/get_throttled"
@@ -126,11 +127,11 @@ def test_waiting_until_it_is_cool(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "sleep", waits.append)
     assert wait_cool(board(["70000", "65000", "59900"]), 60, 300, SILENT) == 59.9
     assert len(waits) == 2
-    with pytest.raises(RunnerTimeout, match=r"still 70\.0 C after 0\.001 s") as caught:
+    with raised("device-hot", "70.0", "0.001", kind=RunnerTimeout) as caught:
         monkeypatch.setattr(time, "sleep", lambda _: None)
         wait_cool(board(["70000"] * 100_000), 60, 0.001, SILENT)
     assert "cool" in caught.value.hint
-    with pytest.raises(TargetError, match="temperature cannot be read"):
+    with raised("temperature-unreadable", "`temperature`", kind=TargetError):
         wait_cool(board([""]), 60, 300, SILENT)
 
 

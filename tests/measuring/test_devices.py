@@ -235,7 +235,7 @@ def test_several_devices_side_by_side(files: list[Path], settings: dict[str, Any
 
 
 def test_two_runs_on_one_board(board: Target, files: list[Path], settings: dict[str, Any], home: Path) -> None:
-    with open_device(board), pytest.raises(TargetError, match="another edgekit is measuring there"):
+    with open_device(board), raised("device-busy", kind=TargetError):
         measure([board], candidates(files), QUICK, **settings)
     measure([board], candidates(files[:1]), QUICK, **settings)
 

@@ -21,7 +21,7 @@ from edgekit.devices.targets import find_target
 from edgekit.devices.transports import adb
 from edgekit.devices.transports.adb import AdbTransport, parse_devices
 from edgekit.devices.work import RemoteWork
-from edgekit.errors import ConnectionFailed, EdgekitError, InputError, TargetError
+from edgekit.errors import ConnectionFailed, TargetError
 from edgekit.files.whole import sha256
 from edgekit.measuring.candidates import candidates
 from edgekit.measuring.plan import Plan
@@ -29,6 +29,7 @@ from edgekit.measuring.several import measure
 from tests.devices.transports.test_ssh import HOSTILE
 from tests.support.adbd import Adbd
 from tests.support.pretended import pretend
+from tests.support.raised import raised
 from tests.support.tiny_tflite import tiny_tflite
 
 RECORDED: list[dict[str, Any]] = json.loads((Path(__file__).parents[1] / "android.json").read_text())["adb"]
@@ -95,9 +96,9 @@ def test_copies(phone: Adbd, home: Path, tmp_path: Path) -> None:
     assert (tmp_path / "back").read_bytes() == local.read_bytes()
     with pytest.raises(FileNotFoundError):
         transport.get(f"{home}/none", tmp_path / "x", timeout=30)
-    with pytest.raises(TargetError, match=r"cannot write|not allowed"):
+    with raised("device-path-refused", kind=TargetError):
         transport.put(local, f"{home}/no/such/folder", "m", sha256(local), timeout=30)
-    with pytest.raises(ConnectionFailed, match="arrived damaged"):
+    with raised("copy-damaged", kind=ConnectionFailed):
         transport.put(local, str(home), "m", "0" * 64, timeout=30)
     assert [p.name for p in home.iterdir()] == ["m 'x'"]
 
@@ -109,16 +110,16 @@ def test_links_and_endless_files_of_a_phone(phone: Adbd, home: Path, tmp_path: P
     (home / "secret").mkdir()
     (home / "link").symlink_to("secret")
     for name in ("link", "link/m"):
-        with pytest.raises(TargetError, match=r"link is a link, and may lead anywhere"):
+        with raised("device-path-refused", kind=TargetError):
             transport.put(local, str(home), name, sha256(local), timeout=30)
     assert transport.put(local, str(home), "deep/er/m", sha256(local), timeout=30) == 5
     assert list((home / "secret").iterdir()) == []
     with (home / "endless").open("wb") as stream:
         stream.truncate(8 << 20)
-    with pytest.raises(TargetError, match="sends more than 1 MiB"):
+    with raised("device-answer-invalid", "1", kind=TargetError):
         transport.get(f"{home}/endless", tmp_path / "x", timeout=60, limit=1 << 20)
     for name in ("secret", "link"):
-        with pytest.raises(TargetError, match="is there and is not a file"):
+        with raised("device-path-refused", kind=TargetError):
             transport.get(f"{home}/{name}", tmp_path / "x", timeout=30)
     assert not (tmp_path / "x").exists()
 
@@ -127,7 +128,7 @@ def test_a_session(phone: Adbd, home: Path, tmp_path: Path) -> None:
     work = RemoteWork(AdbTransport(), "edgekit")
     assert Path(work.base) == home / "edgekit"
     assert (home / "edgekit" / "busy").is_symlink()
-    with pytest.raises(TargetError, match="another edgekit"):
+    with raised("device-busy", kind=TargetError):
         RemoteWork(AdbTransport(), "edgekit")
     work.close()
     assert sorted(p.name for p in (home / "edgekit").iterdir()) == [".edgekit", "files", "runtimes"]
@@ -136,7 +137,7 @@ def test_a_session(phone: Adbd, home: Path, tmp_path: Path) -> None:
 def test_unplugged(phone: Adbd, home: Path) -> None:
     transport = AdbTransport()
     threading.Timer(0.5, phone.unplug).start()
-    with pytest.raises(ConnectionFailed, match="the connection broke"):
+    with raised("connection-lost", kind=ConnectionFailed):
         transport.run(["sleep", "20"], timeout=30)
 
 
@@ -151,15 +152,15 @@ def test_measuring_and_pushing(phone: Adbd, home: Path, tmp_path: Path) -> None:
     (record,) = measure([target], candidates([model]), plan, native=native).records
     assert [run.summary_ns.avg for run in record.measurements[0].latency] == [3000.0] * 3
     bare = dataclasses.replace(target, python="no-such-python")
-    with pytest.raises(TargetError, match="has no Python") as caught:
+    with raised("python-missing", kind=TargetError) as caught:
         measure([bare], candidates([model]), plan)
     assert "--benchmark-model" in caught.value.hint
 
 
 def test_without_a_phone(server: None) -> None:
-    with pytest.raises(TargetError, match="adb sees no device"):
+    with raised("phone-not-found", kind=TargetError):
         AdbTransport()
-    with pytest.raises(EdgekitError, match="adb sees no device"):
+    with raised("phone-not-found"):
         AdbTransport("R58M123")
 
 
@@ -167,11 +168,11 @@ def test_two_phones(server: None) -> None:
     one, two = Adbd(), Adbd()
     for device in (one, two):
         subprocess.run(["adb", "connect", device.serial], check=True, capture_output=True)
-    with pytest.raises(InputError, match="several devices") as caught:
+    with raised("phone-not-found") as caught:
         AdbTransport()
     assert "--host" in caught.value.hint
     assert AdbTransport(two.serial).address == two.serial
-    with pytest.raises(InputError, match="adb sees no device R58M123"):
+    with raised("phone-not-found", "`R58M123`"):
         AdbTransport("R58M123")
     one.close()
     two.close()
@@ -189,12 +190,12 @@ def test_recorded_lists(recorded: dict[str, Any]) -> None:
 def test_states_that_do_not_serve(monkeypatch: pytest.MonkeyPatch) -> None:
     for state in ("unauthorized", "offline", "no permissions", "bootloader"):
         text = f"List of devices attached\nR58M\t{state}\tusb:1-1\n\n"
-        with pytest.raises(TargetError, match=f"is {state}") as caught:
+        with raised("phone-not-ready", f"`{state}`", kind=TargetError) as caught:
             adb._choose(parse_devices(text), None)
         assert caught.value.hint
 
 
 def test_without_adb(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(InputError, match="`adb` is not installed"):
+    with raised("program-missing", "`adb`"):
         AdbTransport()
