@@ -117,9 +117,7 @@ def test_modules_that_do_not_serve(
         provision(board, without(machine, **modules), ("tflite-runtime",), wheels=tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("numpy", "why"), [(None, "runtime-missing NumPy missing"), ("2.0.1", "runtime-missing 2.0.1")]
-)
+@pytest.mark.parametrize(("numpy", "why"), [(None, "runtime-missing NumPy"), ("2.0.1", "runtime-missing 2.0.1")])
 def test_32_bit_boards_need_their_own_numpy(
     board: Device, machine: Interpreter, tmp_path: Path, numpy: str | None, why: str
 ) -> None:

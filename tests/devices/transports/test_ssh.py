@@ -158,29 +158,29 @@ def test_what_cannot_be_written_says_why(board: SshTransport, home: Path, tmp_pa
 
 
 SAID = [
-    ("@@@@@@@@\n@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\n@@@@@@", TargetError, "host key is not the one"),
+    ("@@@@@@@@\n@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\n@@@@@@", TargetError, "host-key-unknown one"),
     ("No ED25519 host key is known for board and you have requested strict checking.\nHost key verification failed.",
-     TargetError, "host key is not known"),
-    ("pi@board: Permission denied (publickey,password).", TargetError, "does not let this user in"),
-    ("ssh: Could not resolve hostname board: Name or service not known", TargetError, "no host of this name"),
-    ("Received disconnect from 10.0.0.1 port 22:2: Too many authentication failures", TargetError, "too many keys"),
-    ("Unable to negotiate with 10.0.0.1 port 22: no matching host key type found.", TargetError, "speaks no ssh"),
-    ("ssh: connect to host board port 22: Connection refused", ConnectionFailed, "nothing listens on its port 22"),
-    ("ssh: connect to host board port 22: Connection timed out", ConnectionFailed, "cannot be reached"),
-    ("Connection timed out during banner exchange", ConnectionFailed, "cannot be reached"),
-    ("kex_exchange_identification: Connection closed by remote host", ConnectionFailed, "the connection broke"),
-    ("kex_exchange_identification: banner line contains invalid characters", TargetError, "is no ssh"),
+     TargetError, "host-key-unknown known"),
+    ("pi@board: Permission denied (publickey,password).", TargetError, "login-refused user"),
+    ("ssh: Could not resolve hostname board: Name or service not known", TargetError, "device-unreachable name"),
+    ("Received disconnect from 10.0.0.1 port 22:2: Too many authentication failures", TargetError, "login-refused"),
+    ("Unable to negotiate with 10.0.0.1 port 22: no matching host key type found.", TargetError, "ssh-unusable ssh"),
+    ("ssh: connect to host board port 22: Connection refused", ConnectionFailed, "device-unreachable 22"),
+    ("ssh: connect to host board port 22: Connection timed out", ConnectionFailed, "device-unreachable reached"),
+    ("Connection timed out during banner exchange", ConnectionFailed, "device-unreachable reached"),
+    ("kex_exchange_identification: Connection closed by remote host", ConnectionFailed, "device-unreachable broke"),
+    ("kex_exchange_identification: banner line contains invalid characters", TargetError, "ssh-unusable port"),
     ("Load key \"/k\": bad permissions\nPermissions 0644 for '/k' are too open.\npi@b: Permission denied (publickey).",
-     TargetError, "ssh ignores the key \"/k\": others may read it"),
-    ('Load key "/k 1": error in libcrypto\npi@b: Permission denied (publickey).', TargetError, "/k 1\" cannot be read"),
+     TargetError, "key-unusable \"/k\" chmod"),
+    ('Load key "/k 1": error in libcrypto\npi@b: Permission denied (publickey).', TargetError, "key-unusable damaged"),
     ("debug1: Server accepts key: /k 1 ED25519 SHA256:a explicit\npi@board: Permission denied (publickey).",
-     TargetError, "knows the key \"/k 1\", which cannot be used: it has a passphrase"),
+     TargetError, "key-unusable \"/k passphrase ssh-add"),
     ("debug1: Server accepts key: /k.pub RSA SHA256:a explicit\npi@board: Permission denied (publickey).",
-     TargetError, "is the public half of a key"),
+     TargetError, "key-unusable /k.pub public"),
     ("debug1: Offering public key: /k RSA SHA256:a\npi@board: Permission denied (publickey).",
-     TargetError, "does not let this user in; it was offered \"/k\""),
-    ("pi@board: Permission denied (password,keyboard-interactive).", TargetError, "takes no keys"),
-    ("", ConnectionFailed, "the connection broke"),
+     TargetError, "login-refused offered \"/k\""),
+    ("pi@board: Permission denied (password,keyboard-interactive).", TargetError, "login-refused password"),
+    ("", ConnectionFailed, "connection-lost 255"),
 ]  # fmt: skip
 
 
@@ -189,7 +189,7 @@ def test_ssh_s_own_troubles(home: Path, tmp_path: Path, said: str, kind: type[Ta
     (tmp_path / "said").write_text(said)
     pretend(tmp_path / "bin", "ssh", f"#!/bin/sh\ncat '{tmp_path}/said' >&2\nexit 255\n")
     transport = SshTransport("pi@board", 2222)
-    with pytest.raises(kind, match=message) as caught:
+    with raised(*message.split(), kind=kind) as caught:
         transport.run(["true"], timeout=10)
     transport.close()
     assert caught.value.transient == (kind is ConnectionFailed)
