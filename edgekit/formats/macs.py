@@ -1,7 +1,7 @@
 """Multiply-accumulates (MACs), from shapes alone.
 
 One MAC is one multiplication and one addition into a sum. Biases, activations, pooling, element-wise arithmetic and
-quantization are not counted, as usual. A size of -1 (dynamic) counts as 1.
+quantization are not counted, as is customary. A size of -1 (dynamic) counts as 1.
 """
 
 from __future__ import annotations

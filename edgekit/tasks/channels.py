@@ -24,7 +24,7 @@ MOST_OF_LIKE = 64
 ERASED_DB, BELOW_DB = 6.0, 10.0
 """A channel is erased if the noise is half of its own variation, and the output as a whole is this much better."""
 NAMED = 8
-"""Lost channels that are told, of an output."""
+"""Lost channels of an output that are reported."""
 CONSTANT = 1e-6
 """Variation below this share of the largest value is none."""
 

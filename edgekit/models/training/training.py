@@ -110,7 +110,7 @@ def train(
         splits: stored samples; training and validation are used.
         preprocessing: applied to every batch, after augmentation.
         config: see `TrainConfig`.
-        progress: told of every epoch.
+        progress: notified of every epoch.
         targets: what to train towards; by default the labels, with cross-entropy.
         callbacks: further tf_keras callbacks.
         keep_from: the first epoch (from 0) that may be kept, for schedules that reach their goal late.
