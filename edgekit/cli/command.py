@@ -51,7 +51,7 @@ class Command(TyperCommand):
         panel_of = {option: panel for panel, options in named.items() for option in options.split()}
         panels: dict[str, list[tuple[str, str]]] = {"Arguments": [], **{panel: [] for panel in named}}
         for param in self.get_params(ctx):
-            param.show_envvar = False  # type: ignore[attr-defined]  # said once, below
+            param.show_envvar = False  # type: ignore[attr-defined]  # named once, below the options
             record = param.get_help_record(ctx)
             if record is not None:
                 own = "Arguments" if param.param_type_name == "argument" else "Options"

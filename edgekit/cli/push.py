@@ -44,7 +44,7 @@ def command(
         list[str] | None, typer.Option("--only", help="tflite, onnx, int8, ...; may be given again.")
     ] = None,
 ) -> None:
-    """Copy and say what is where."""
+    """Copy and report what is where."""
     from edgekit.cli.options import targets
 
     console = progress()

@@ -116,7 +116,7 @@ def check_command(
 def up_command(
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Of 127.0.0.1. [default: a free one]")] = None,
 ) -> None:
-    """Start it and say how it is reached."""
+    """Start it and print how it is reached."""
     from edgekit.devices.emulated import board
 
     running = board.up(progress(), port)
