@@ -23,12 +23,13 @@ def command() -> None:
     Raises:
         Exit: with code 1, something is broken.
     """
+    from edgekit import __version__
     from edgekit.devices import this_machine
 
     machine = this_machine.examine_here()
     if asked().as_json:
-        show_json(dataclasses.asdict(machine))
+        show_json({"edgekit": __version__, **dataclasses.asdict(machine)})
     else:
-        show(lines(this_machine.lines(machine)))
+        show(lines([f"edgekit {__version__}", *this_machine.lines(machine)]))
     if machine.broken:
         raise typer.Exit(1)

@@ -24,7 +24,6 @@ from edgekit.devices.provision import Provision, smoke
 from edgekit.devices.transports.local import LocalTransport
 from edgekit.errors import EdgekitError
 from edgekit.files.whole import work_base
-from edgekit.version import __version__
 
 PACKAGES = (
     "numpy", "ai-edge-litert", "tflite-runtime", "onnx", "onnxruntime", "tensorflow", "tf_keras", "keras",
@@ -63,14 +62,12 @@ class Machine:
     """What a bug report needs.
 
     Attributes:
-        edgekit: its version.
         python: implementation, version and bits.
         platform: processor, system and kernel.
         packages: versions of those of `PACKAGES` that are installed.
         checks: what was tried.
     """
 
-    edgekit: str
     python: str
     platform: str
     packages: dict[str, str]
@@ -88,7 +85,6 @@ def examine_here() -> Machine:
     known = [str(fact) for name in names if not isinstance(fact := read_fact(LocalTransport(), name), Unavailable)]
     bits = 64 if platform.architecture()[0] == "64bit" else 32
     return Machine(
-        __version__,
         f"{platform.python_implementation()} {platform.python_version()}, {bits}-bit",
         ", ".join(f"{text} cores" if text.isdigit() else text for text in known),
         {name: version for name in PACKAGES if (version := _version(name))},
@@ -198,7 +194,6 @@ CHECKS: tuple[Callable[[], Check], ...] = (
 
 def lines(machine: Machine) -> Iterator[str]:
     """Yield the lines of a bug report."""
-    yield f"edgekit {machine.edgekit}"
     yield f"{machine.python}; {machine.platform}"
     yield ", ".join(f"{name} {version}" for name, version in machine.packages.items())
     yield ""
