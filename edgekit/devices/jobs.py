@@ -8,7 +8,9 @@ import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Generic
+from typing import Any, Generic
+
+import numpy.typing as npt
 
 import edgekit.ondevice
 from edgekit.bundle.runs import ACCURACY, LATENCY, Mode, R, Refused, read_run
@@ -23,7 +25,6 @@ from edgekit.formats.numpy.archive import read_arrays
 from edgekit.frameworks.onnxruntime import confined
 from edgekit.processes.child import memory_for, too_much, wants_memory
 from edgekit.processes.python import isolated
-from edgekit.samples import Array
 from edgekit.schema.document import LARGE
 from edgekit.schema.gate import read_json
 from edgekit.schema.types import JsonObject, JsonValue
@@ -236,7 +237,7 @@ def _last_lines(done: Completed) -> str:
     return " | ".join(lines[-3:])[-500:]
 
 
-def load_outputs(path: Path) -> dict[str, Array]:
+def load_outputs(path: Path) -> dict[str, npt.NDArray[Any]]:
     """Return the arrays of an `.npz` that a runner wrote, which may be a hostile device's.
 
     Raises:
