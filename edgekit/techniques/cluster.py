@@ -57,10 +57,12 @@ class Cluster(Trained):
         check_layers(self.layers)
         if not 2 <= self.clusters <= MAX_CLUSTERS:
             raise InputError(
-                f"clusters {self.clusters}: expected 2 to {MAX_CLUSTERS}", "8 to 32 are usual; fewer cost more accuracy"
+                f"`clusters` is {self.clusters}, expected 2 to {MAX_CLUSTERS}",
+                "8 to 32 are common; fewer cost more accuracy",
+                code="value-out-of-range",
             )
         if self.init not in INITS:
-            raise InputError(f"unknown init `{self.init}`", f"one of: {', '.join(INITS)}")
+            raise InputError(f"unknown `init`: `{self.init}`", f"one of: {', '.join(INITS)}", code="unknown-name")
 
     @property
     def expectation(self) -> str:
@@ -73,16 +75,22 @@ class Cluster(Trained):
     def follow(self, traits: frozenset[str]) -> frozenset[str]:
         """See `Stage`."""
         if QUANTIZED in traits:
-            raise InputError("`cluster` after `quantize` would undo the quantization-aware training", "cluster first")
+            raise InputError(
+                "`cluster` after `quantize` would undo the quantization-aware training",
+                "cluster first",
+                code="stage-order",
+            )
         if CLUSTERED in traits:
             raise InputError(
                 "`cluster` after `cluster` trains the layers it leaves out, and destroys their clusters",
                 "use one `cluster` stage; its `layers` may be a pattern",
+                code="stage-order",
             )
         if SPARSE in traits and self.preserve_sparsity and self.clusters < 3:
             raise InputError(
-                f"clusters {self.clusters}: zero, a negative and a positive value are three",
-                "use at least 3 clusters after pruning",
+                f"`clusters` is {self.clusters}, and a sparse model needs at least 3: zero, negative and positive",
+                "set clusters = 3 or more, or preserve_sparsity = false",
+                code="value-out-of-range",
             )
         return (traits if self.preserve_sparsity else traits - {SPARSE}) | {CLUSTERED}
 
@@ -90,7 +98,7 @@ class Cluster(Trained):
         """See `Stage`."""
         traits = self.follow(state.traits)
         if SPARSE in state.traits - traits:
-            context.progress.warn("preserve_sparsity = false: the zeros that pruning made are lost")
+            context.progress.warn("preserve_sparsity = false: the zeros that pruning made are lost", "zeros-lost")
         model, note = cluster_weights(
             state.model,
             context,
@@ -134,7 +142,7 @@ def cluster_weights(
     flat = rebuild(model)
     chosen = _choose(flat, layers, clusters)
     if chosen.whole:
-        context.progress.notify(f"left whole: {by_reason(chosen.whole)}")
+        context.progress.notify(f"not clustered: {by_reason(chosen.whole)}")
     wrapped = _wrap(flat, chosen, clusters, init, sparse)
     callbacks = keep_zeros(wrapped, skip=[f"cluster_{layer.name}" for layer in chosen.layers]) if sparse else []
     history = train_stage(
@@ -158,7 +166,11 @@ def _choose(model: Any, layers: str, clusters: int) -> Chosen:
             whole[layer.name] = "frozen (trainable = False)"
     left = tuple(layer for layer in chosen.layers if layer.name not in whole)
     if not left:
-        raise InputError(f"no layer of `{layers}` can be clustered: {by_reason(whole)}", "use fewer clusters")
+        raise InputError(
+            f"no layer of `{layers}` can be clustered: {by_reason(whole)}",
+            "use fewer clusters",
+            code="nothing-to-prune",
+        )
     return Chosen(left, whole)
 
 

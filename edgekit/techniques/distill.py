@@ -52,25 +52,40 @@ class Distill(Trained):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 0 < self.width <= 1:
-            raise InputError(f"width {self.width}: expected a factor above 0 and at most 1")
+            raise InputError(
+                f"`width` is {self.width}, expected a factor above 0 and at most 1", code="value-out-of-range"
+            )
         check_soft(self.temperature, self.alpha)
         if not 0 <= self.assistants <= 8:
-            raise InputError(f"assistants {self.assistants}: expected 0 to 8")
+            raise InputError(f"`assistants` is {self.assistants}, expected 0 to 8", code="value-out-of-range")
         if self.assistants and self.assistant_widths:
-            raise InputError("give either assistants or assistant_widths")
+            raise InputError(
+                "`assistants` has no effect with `assistant_widths`", "give one of them", code="option-without-effect"
+            )
         widths = self.assistant_widths
         if any(not 0 < w <= 1 for w in widths) or list(widths) != sorted(set(widths), reverse=True):
-            raise InputError(f"assistant_widths {list(widths)}: expected factors from 1 down to 0, each below the last")
+            raise InputError(
+                f"`assistant_widths` is {list(widths)}, expected factors from 1 down to 0, each below the last",
+                code="value-out-of-range",
+            )
         for role, name, known in (("student", self.student, STUDENTS), ("teacher", self.teacher, ("",))):
             if name not in known and not Path(name).expanduser().exists():
                 hint = (
                     f"give a model file, or one of: {', '.join(known)}" if any(known) else "give a .keras or .h5 file"
                 )
-                raise InputError(f"{role} {name}: no such file", hint)
+                raise InputError(f"{role} `{name}`: no such file", hint, code="file-missing")
         if self.student not in (SCALED, *REFERENCE) and self.width != WIDTH:
-            raise InputError(f"width {self.width} does nothing with student `{self.student}`, which is what it is")
+            raise InputError(
+                f"`width` has no effect: student `{self.student}` has a fixed size",
+                "leave `width` out",
+                code="option-without-effect",
+            )
         if self.student == CURRENT and (self.assistants or widths):
-            raise InputError("assistants make no sense for the student `current`, which is as large as it is")
+            raise InputError(
+                "`assistants` has no effect: student `current` has a fixed size",
+                "leave the assistants out",
+                code="option-without-effect",
+            )
 
     @property
     def expectation(self) -> str:
@@ -91,6 +106,7 @@ class Distill(Trained):
             raise InputError(
                 f"`distill` to a fresh student throws away what made the model {' and '.join(sorted(traits))}",
                 'put `distill` first, or use student = "current" to teach the compressed model itself',
+                code="stage-order",
             )
         return traits
 
@@ -115,12 +131,12 @@ class Distill(Trained):
             teacher = pupil
         return ModelState(student), {"chain": chain}
 
-    def _teacher(self, usual: Any, context: StageContext) -> Any:
-        """Return the model from the `teacher` file if there is one, else `usual`."""
+    def _teacher(self, default: Any, context: StageContext) -> Any:
+        """Return the model from the `teacher` file if there is one, else `default`."""
         if not self.teacher:
-            return usual
+            return default
         teacher = _from_file(self.teacher, context)
-        _check_shapes(teacher, f"teacher {self.teacher}", usual)
+        _check_shapes(teacher, f"teacher {self.teacher}", default)
         return teacher
 
     def _student(self, teacher: Any, context: StageContext) -> Any:
@@ -131,8 +147,9 @@ class Distill(Trained):
 
             if context.task.main.kind != "classification" or context.task.main.logits:
                 raise InputError(
-                    f"student {self.student}: reference models are classifiers that end in a softmax",
+                    f"student `{self.student}`: reference models are classifiers that end in a softmax",
                     'use student = "scaled", or a model file',
+                    code="student-unfit",
                 )
             student = reference.build(self.student, teacher.input_shape[1:], teacher.output_shape[-1], self.width)
         else:
@@ -141,7 +158,8 @@ class Distill(Trained):
         _check_scale(student, f"student {self.student}", context)
         if student.count_params() >= teacher.count_params():
             context.progress.warn(
-                f"the student has {student.count_params():,} parameters, its teacher {teacher.count_params():,}"
+                f"the student has {student.count_params():,} parameters, its teacher {teacher.count_params():,}",
+                "student-not-smaller",
             )
         return student
 
@@ -189,7 +207,8 @@ def _check_shapes(model: Any, what: str, other: Any) -> None:
     for name in ("input_shape", "output_shape"):
         if getattr(model, name) != getattr(other, name):
             raise InputError(
-                f"{what}: its {name.replace('_', ' ')} is {getattr(model, name)}, expected {getattr(other, name)}"
+                f"{what}: its {name.replace('_', ' ')} is {getattr(model, name)}, expected {getattr(other, name)}",
+                code="student-unfit",
             )
 
 
@@ -198,8 +217,9 @@ def _check_scale(model: Any, what: str, context: StageContext) -> None:
     if scaled_task(model, context) != context.task:
         ends = "logits" if context.task.main.logits else "probabilities"
         raise InputError(
-            f"{what}: the model it replaces answers with {ends}, the student does not",
+            f"{what}: the model that it replaces ends in {ends}, the student does not",
             "save the student with the same last activation",
+            code="student-unfit",
         )
 
 
@@ -213,11 +233,16 @@ def _load(name: str, progress: Progress, *, allow_unsafe: bool) -> Any:
     loaded = load_model(Path(name).expanduser(), allow_unsafe=allow_unsafe, progress=progress)
     if any(is_integer(tensor) for tensor in loaded.model.outputs):
         raise InputError(
-            f"{name}: its outputs are class numbers, as of ArgMax: nothing can be learned from them or through them",
+            f"`{name}` cannot be teacher or student: its outputs are class numbers, as of ArgMax",
             "give the model without its last operation",
+            code="student-unfit",
         )
     if not loaded.trainable:
-        raise InputError(f"{name}: cannot teach or be taught: {loaded.untrainable}", "give a model of Keras layers")
+        raise InputError(
+            f"`{name}` cannot be teacher or student: {loaded.untrainable}",
+            "give a model of Keras layers",
+            code="student-unfit",
+        )
     return loaded.model
 
 

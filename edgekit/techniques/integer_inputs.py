@@ -47,6 +47,7 @@ def with_float_inputs(model: Any) -> tuple[Any, list[str]]:
             f"quantize: input `{changing[0]}` takes integers, and the layers behind it no other numbers: "
             f"{lines[-1][:200] if lines else type(error).__name__}",
             "choose a recipe without `quantize`, such as int8; or give the model an input of float32",
+            code="qat-model-unfit",
         ) from error
 
 

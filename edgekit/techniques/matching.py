@@ -26,7 +26,7 @@ def check_layers(layers: str) -> None:
         InputError: it is not one of `CHOICES`.
     """
     if layers not in CHOICES[:3] and (not layers.startswith(PATTERN) or layers == PATTERN):
-        raise InputError(f"unknown choice of layers `{layers}`", f"one of: {', '.join(CHOICES)}")
+        raise InputError(f"unknown choice of layers `{layers}`", f"one of: {', '.join(CHOICES)}", code="unknown-name")
 
 
 def matches(layers: str, path: str, kind: str) -> bool:
@@ -56,16 +56,17 @@ def nothing_matches(name: str, layers: str, known: Sequence[str]) -> InputError:
     """
     if not known:
         return InputError(
-            f"model {name} has no convolution or dense layer",
+            f"model `{name}` has no convolution or dense layer",
             "there is nothing in it that this stage makes smaller",
+            code="no-layer-matches",
         )
     if not layers.startswith(PATTERN):
         kind = "dense layer" if layers == "dense" else "convolution"
-        return InputError(f"model {name} has no {kind}", f"its layers: {_listed(known)}")
+        return InputError(f"model `{name}` has no {kind}", f"its layers: {_listed(known)}", code="no-layer-matches")
     word = re.sub(r"[*?\[\]]+", "", layers.removeprefix(PATTERN))
     near = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(f'`{path}`' for path in near)}?" if near else f"its layers: {_listed(known)}"
-    return InputError(f"no layer of model {name} matches `{layers}`", hint)
+    return InputError(f"no layer of model `{name}` matches `{layers}`", hint, code="no-layer-matches")
 
 
 def by_reason(not_pruned: Mapping[str, str]) -> str:

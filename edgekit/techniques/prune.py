@@ -48,7 +48,9 @@ class Prune(Trained):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.granularity not in GRANULARITIES:
-            raise InputError(f"unknown granularity `{self.granularity}`", f"one of: {', '.join(GRANULARITIES)}")
+            raise InputError(
+                f"unknown granularity `{self.granularity}`", f"one of: {', '.join(GRANULARITIES)}", code="unknown-name"
+            )
         check_layers(self.layers)
         if self.granularity == CHANNEL:
             check_amount(self.amount, self.scope)
@@ -56,7 +58,7 @@ class Prune(Trained):
             Rounding(self.multiple_of)
             self._check_unused("weights", sparsity_schedule=sparsity.POLYNOMIAL)
             if not 1 <= self.rounds <= 100:
-                raise InputError(f"rounds {self.rounds}: expected 1 to 100")
+                raise InputError(f"`rounds` is {self.rounds}, expected 1 to 100", code="value-out-of-range")
         else:
             sparsity.check(self.amount, self.scope, self.granularity, self.sparsity_schedule)
             self._check_unused("channels", criterion="l1", multiple_of=8, rounds=1)
@@ -65,7 +67,11 @@ class Prune(Trained):
         """Raise if an option that is for `what` was set: it would do nothing."""
         for name, value in defaults.items():
             if getattr(self, name) != value:
-                raise InputError(f"{name} is for {what}: it does nothing with granularity `{self.granularity}`")
+                raise InputError(
+                    f"`{name}` has no effect with granularity `{self.granularity}`: it is for {what}",
+                    "leave the option out",
+                    code="option-without-effect",
+                )
 
     @property
     def expectation(self) -> str:
@@ -80,7 +86,9 @@ class Prune(Trained):
     def follow(self, traits: frozenset[str]) -> frozenset[str]:
         """See `Stage`."""
         if QUANTIZED in traits:
-            raise InputError("`prune` after `quantize` would undo the quantization-aware training", "prune first")
+            raise InputError(
+                "`prune` after `quantize` would undo the quantization-aware training", "prune first", code="stage-order"
+            )
         refuse_after_clustering("prune", traits)
         return traits if self.granularity == CHANNEL else traits | {SPARSE}
 
@@ -109,6 +117,7 @@ class Prune(Trained):
                 raise InputError(
                     f"the criterion `taylor` is for classifiers, this model is for {context.task.main.kind}",
                     "use `l1`, `l2` or `bn-gamma`",
+                    code="criterion-unfit",
                 )
             rows = sample(context.splits.y_train, len(context.splits.x_train), TAYLOR_SAMPLES)
             samples = (context.preprocessing.apply(context.splits.x_train[rows]), context.splits.y_train[rows])
@@ -135,7 +144,7 @@ class Prune(Trained):
             )
             steps.append({**pruned.to_dict(), **history.best})
         for note in pruned.notes:
-            context.progress.warn(note)
+            context.progress.warn(note, "less-pruned")
         for layer, reason in pruned.kept_whole.items():
-            context.progress.notify(f"left whole: {layer}: {reason}")
+            context.progress.notify(f"not pruned: `{layer}`: {reason}")
         return ModelState(model, state.traits), {"rounds": steps}

@@ -62,9 +62,13 @@ class Quantize(Trained):
         super().__post_init__()
         check_soft(self.temperature, self.alpha)
         if self.teacher not in (FLOAT, ORIGINAL):
-            raise InputError(f"unknown teacher `{self.teacher}`", f"one of: {FLOAT}, {ORIGINAL}")
+            raise InputError(f"unknown teacher `{self.teacher}`", f"one of: {FLOAT}, {ORIGINAL}", code="unknown-name")
         if self.teacher != FLOAT and not self.alpha:
-            raise InputError(f"teacher `{self.teacher}` with alpha 0 is never asked", "set alpha, for example to 0.7")
+            raise InputError(
+                f"`teacher` has no effect with alpha 0: `{self.teacher}`",
+                "set alpha, for example to 0.7",
+                code="option-without-effect",
+            )
 
     @property
     def expectation(self) -> str:
@@ -82,7 +86,11 @@ class Quantize(Trained):
     def follow(self, traits: frozenset[str]) -> frozenset[str]:
         """See `Stage`."""
         if QUANTIZED in traits:
-            raise InputError("`quantize` after `quantize`: the model is quantized already", "leave one of them out")
+            raise InputError(
+                "`quantize` after `quantize`: the model is quantized already",
+                "leave one of them out",
+                code="stage-order",
+            )
         return traits | {QUANTIZED}
 
     def preflight(self, model: Any, progress: Progress, *, allow_unsafe: bool) -> None:
@@ -140,14 +148,15 @@ def quantize(
     x = context.preprocessing.apply(context.splits.x_calibration)
     prepared = prepare(model, part(x, slice(PROOF_SAMPLES)))
     for finding in prepared.findings:
-        context.progress.warn(f"quantize: {finding}")
+        context.progress.warn(f"quantize: {finding}", "layer-not-simulated")
     kept = forms(prepared.model, traits)
     if kept:
         counts = Counter(kept.values())
         context.progress.notify(f"quantize: {', '.join(f'{n} layers {form}' for form, n in counts.items())}")
     if CLUSTERED in traits and (lost := unclustered(prepared.model, kept)):
         context.progress.warn(
-            f"quantize: training will undo the clusters of {', '.join(lost)}: TFMOT keeps those of Conv2D and Dense"
+            f"quantize: training will undo the clusters of {', '.join(lost)}: TFMOT keeps those of Conv2D and Dense",
+            "clusters-lost",
         )
     quantized = apply(prepared.model, prepared.handling, kept)
     calibrate(quantized, prepared.model, x, config.batch_size, context.ranging)
@@ -176,12 +185,14 @@ def _try_conversion(quantized: Any, prepared: Prepared, x: Any, allow_float_laye
         try:
             flatbuffer = tflite.convert(saved.folder(), saved.signature, "int8", part(x, slice(TRIAL_SAMPLES)))
         except ConversionError as error:
-            raise ConversionError(f"quantize: no int8 file can be made of this model: {error.message}", hint) from error
+            raise ConversionError(
+                f"quantize: no int8 file can be made of this model: {error.message}", hint, code="qat-model-unfit"
+            ) from error
         path = folder / "trial.tflite"
         path.write_bytes(flatbuffer)
         operators = inspect_file(path).operators
     if FLOAT_OPERATOR in operators:
-        found = "some layers will compute in float inside the int8 file, because TFLite has no int8 form of them"
+        what = "quantize: some layers will compute in float inside the int8 file: TFLite has no int8 form of them"
         if not allow_float_layers:
-            raise InputError(f"quantize: {found}", f"{hint}; or allow it with allow_float_layers = true")
-        progress.warn(f"quantize: {found}; {hint}")
+            raise InputError(what, f"{hint}; or allow it with allow_float_layers = true", code="float-in-int8")
+        progress.warn(f"{what}; {hint}", "float-in-int8")

@@ -53,7 +53,11 @@ def strip_quantization(quantized: Any) -> Any:
         InputError: the model has no quantize wrappers.
     """
     if not is_quantized(quantized):
-        raise InputError(f"model {quantized.name} is not quantized: there is nothing to strip", "use it as it is")
+        raise InputError(
+            f"model `{quantized.name}` is not quantized: there is nothing to strip",
+            "use it as it is",
+            code="qat-model-unfit",
+        )
     wrapper = tfmot().quantization.keras.QuantizeWrapper
 
     def unwrap(layer: Any) -> list[Part] | None:

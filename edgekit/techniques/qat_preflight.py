@@ -58,7 +58,7 @@ def prepare(model: Any, x: ModelInputs) -> Prepared:
     """Make a model fit for quantization-aware training.
 
     Nested models are flattened; Normalization becomes Rescaling, SeparableConv2D its two halves, an activation that
-    cannot be simulated inside a layer a layer of its own. Everything else stays, and is told in `findings` if it is not
+    cannot be simulated inside a layer a layer of its own. Everything else stays, and is in `findings` if it is not
     fully simulated.
 
     Args:
@@ -70,7 +70,11 @@ def prepare(model: Any, x: ModelInputs) -> Prepared:
         ConversionError: the prepared model computes something else.
     """
     if is_quantized(model):
-        raise InputError("the model is quantized already", "give the model from before, or leave this stage out")
+        raise InputError(
+            "the model is quantized already",
+            "give the model from before, or leave this stage out",
+            code="qat-model-unfit",
+        )
     findings = [
         Finding(layer.name, "nested model", "flattened: its layers stand in the outer model")
         for layer in model.layers
@@ -98,8 +102,9 @@ def prepare(model: Any, x: ModelInputs) -> Prepared:
     handling = handle(flat)
     if Handling.TRAINED not in handling.values():
         raise InputError(
-            f"model {model.name} has no layer that quantization-aware training could simulate",
+            f"model `{model.name}` has no layer that quantization-aware training could simulate",
             "leave `quantize` out; the scheme int8 quantizes by calibration alone",
+            code="qat-model-unfit",
         )
     findings += [_finding(layer, how) for layer in flat.layers if (how := handling.get(layer.name)) in _LEFT]
     return Prepared(flat, handling, tuple(findings))
@@ -178,8 +183,9 @@ def _prove(model: Any, flat: Any, x: Any) -> None:
     change = max(float(np.abs(a - b).max()) for a, b in zip(before, after, strict=True))
     if not change <= TOLERANCE * max(1.0, *(float(np.abs(a).max()) for a in before)):
         raise ConversionError(
-            f"preparing model {model.name} for quantization-aware training changed its outputs by {change:.2g}",
-            "this is a mistake of edgekit; please report the model",
+            f"preparing model `{model.name}` for quantization-aware training changed its outputs by {change:.2g}",
+            "this is a bug in edgekit: please report the model",
+            code="rewrite-not-equal",
         )
 
 

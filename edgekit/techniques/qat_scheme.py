@@ -107,8 +107,9 @@ def apply(model: Any, handling: Mapping[str, Handling], kept: Mapping[str, Form]
     except (ValueError, TypeError, RuntimeError, NotImplementedError) as error:  # whatever TFMOT and Keras raise
         reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise ConversionError(
-            f"TFMOT cannot make model {model.name} fit for quantization-aware training: {reason.strip()[:300]}",
+            f"TFMOT cannot make model `{model.name}` fit for quantization-aware training: {reason.strip()[:300]}",
             "if it names a layer of your own or a Lambda, replace that by layers of Keras",
+            code="qat-model-unfit",
         ) from error
 
 

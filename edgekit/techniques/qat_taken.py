@@ -35,7 +35,7 @@ def taken(model: Any) -> tuple[Any, Any]:
         return quantized, strip_quantization(quantized)
     except (ConversionError, ValueError, TypeError, KeyError, AttributeError) as error:  # whatever Keras raises
         raise InputError(
-            f"model {model.name} was trained with quantization in mind (TFMOT), in a form that edgekit cannot take "
-            f"apart: {error}",
+            f"model {model.name} has quantize wrappers (TFMOT) in a form that edgekit cannot take apart: {error}",
             "give the float model from before quantize_apply; recipe qat trains it for int8",
+            code="qat-model-unfit",
         ) from error

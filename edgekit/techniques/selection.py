@@ -45,7 +45,9 @@ def choose(model: Any, layers: str, verb: str) -> Chosen:
     whole = {layer.name: why for layer in matching if (why := _obstacle(layer, verb))}
     chosen = tuple(layer for layer in matching if layer.name not in whole)
     if not chosen:
-        raise InputError(f"no layer of `{layers}` can be {verb}: {by_reason(whole)}", "choose other layers")
+        raise InputError(
+            f"no layer of `{layers}` can be {verb}: {by_reason(whole)}", "choose other layers", code="nothing-to-prune"
+        )
     return Chosen(chosen, whole)
 
 

@@ -73,12 +73,13 @@ def prune_weights(
     unit = block if granularity == "block" else (1, 1)
     chosen = _choose(flat, layers, granularity, unit)
     if chosen.whole:
-        context.progress.notify(f"left whole: {by_reason(chosen.whole)}")
+        context.progress.notify(f"not pruned: {by_reason(chosen.whole)}")
     targets, held = _targets(chosen, sparsity, scope, granularity, unit)
     for name in held:
         context.progress.warn(
-            f"{name}: the global threshold would have emptied this layer, "
-            f"it keeps {1 - targets[name]:.1%} of its weights"
+            f"`{name}`: the global threshold would have emptied this layer, "
+            f"it keeps {1 - targets[name]:.1%} of its weights",
+            "less-pruned",
         )
     steps = math.ceil(len(context.splits.x_train) / config.batch_size)
     make, final_step = _schedule(schedule if granularity != "2:4" else "constant", steps * config.epochs)
@@ -103,16 +104,26 @@ def check(sparsity: float, scope: str, granularity: str, schedule: str, block: t
     """
     if not 0 <= sparsity < 1:
         raise InputError(
-            f"sparsity {sparsity}: expected a share from 0 up to below 1", "0.5 makes half of the weights zero"
+            f"`amount` is {sparsity}, expected a share of the weights, from 0 to below 1",
+            "0.5 makes half of the weights zero",
+            code="value-out-of-range",
         )
     allowed = (("scope", scope, SCOPES), ("granularity", granularity, GRANULARITIES))
     for name, value, known in (*allowed, ("schedule of sparsity", schedule, SCHEDULES)):
         if value not in known:
-            raise InputError(f"unknown {name} `{value}`", f"one of: {', '.join(known)}")
+            raise InputError(f"unknown {name} `{value}`", f"one of: {', '.join(known)}", code="unknown-name")
     if granularity == "2:4" and sparsity != 0.5:
-        raise InputError(f"sparsity {sparsity} with 2:4", "2:4 means two zeros in every four weights: set it to 0.5")
+        raise InputError(
+            f"`amount` is {sparsity}, expected 0.5 with granularity `2:4`",
+            "2:4 means two zeros in every four weights",
+            code="value-out-of-range",
+        )
     if len(block) != 2 or min(block) < 1:
-        raise InputError(f"block {block}: expected height and width, both at least 1", "usual is (1, 4)")
+        raise InputError(
+            f"`block` is {block}, expected height and width, both at least 1",
+            "for example (1, 4)",
+            code="value-out-of-range",
+        )
 
 
 def _choose(model: Any, layers: str, granularity: str, unit: tuple[int, int]) -> Chosen:
@@ -137,6 +148,7 @@ def _choose(model: Any, layers: str, granularity: str, unit: tuple[int, int]) ->
         raise InputError(
             f"no layer of `{layers}` can be pruned by {granularity}: {by_reason(whole)}",
             "choose other layers, or granularity `weight`, which takes every kernel",
+            code="nothing-to-prune",
         )
     return Chosen(left, whole)
 

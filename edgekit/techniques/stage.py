@@ -41,7 +41,7 @@ class StageContext:
         splits: stored samples and labels.
         preprocessing: from stored samples to model inputs.
         seed: of everything random.
-        progress: told of every step.
+        progress: gets every step.
         work: a folder of this stage's own, for caches and checkpoints.
         original: the tf_keras model as it came, before any stage.
         allow_unsafe: model files that a stage names may hold Lambda layers, which run code.
@@ -98,7 +98,7 @@ class Stage(Protocol):
 
     @property
     def expectation(self) -> str:
-        """One sentence, said before the work: what this stage will and will not bring."""
+        """One sentence, shown before the work: what this stage will and will not bring."""
 
     def follow(self, traits: frozenset[str]) -> frozenset[str]:
         """Return the traits after this stage, given those before; called for all stages before any work.
@@ -112,7 +112,7 @@ class Stage(Protocol):
 
         Args:
             model: that is compressed; stages keep the shapes of its inputs and outputs.
-            progress: told of every step.
+            progress: gets every step.
             allow_unsafe: model files that the stage names may hold Lambda layers, which run code.
 
         Raises:
@@ -131,9 +131,10 @@ def check_order(stages: Sequence[Stage]) -> None:
 
 
 def refuse_after_clustering(stage: str, traits: frozenset[str]) -> None:
-    """Raise if plain training would move the weights off their clusters."""
+    """Raise if training without cluster wrappers would move the weights off their clusters."""
     if CLUSTERED in traits:
         raise InputError(
             f"`{stage}` after `cluster` trains every weight by itself and destroys the clusters",
             f"put `{stage}` before `cluster`; `quantize` keeps clusters, and learns from a teacher with alpha > 0",
+            code="stage-order",
         )

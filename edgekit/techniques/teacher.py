@@ -44,10 +44,10 @@ def soft_targets(
     cache = context.work / folder
     cache.mkdir(parents=True, exist_ok=True)
     task = scaled_task(teacher, context)
-    if task.main.kind == "classification" and (warning := doubt(teacher, task, context, augment)):
-        context.progress.warn(warning)
-    answers = teacher_of(teacher, task, context.splits, context.preprocessing, augment, cache)
-    return Distilled(context.splits, answers, temperature, alpha, context.task)
+    if task.main.kind == "classification" and (warning := augmentation_warning(teacher, task, context, augment)):
+        context.progress.warn(warning, "teacher-lost-by-augmentation")
+    outputs = teacher_of(teacher, task, context.splits, context.preprocessing, augment, cache)
+    return Distilled(context.splits, outputs, temperature, alpha, context.task)
 
 
 def scaled_task(model: Any, context: StageContext) -> Task:
@@ -83,7 +83,7 @@ def teacher_of(
 
 
 class CachedTeacher:
-    """Answers from arrays of canonical outputs, float32 (n, ...), one an output."""
+    """Outputs from arrays of canonical outputs, float32 (n, ...), one an output."""
 
     def __init__(self, training: Sequence[Array], validation: Sequence[Array]) -> None:
         self._training, self._validation = training, validation
@@ -112,10 +112,10 @@ class LiveTeacher:
         return self._validation
 
 
-def doubt(model: Any, task: Task, context: StageContext, augment: str) -> str:
-    """Return a warning if a classifier answers augmented samples much worse than plain ones, else an empty string.
+def augmentation_warning(model: Any, task: Task, context: StageContext, augment: str) -> str:
+    """Return a warning if a classifier is much worse on augmented samples than on stored ones, else an empty string.
 
-    A student learns such answers faithfully: the teacher should have been trained with the same augmentation.
+    A student learns such outputs faithfully: the teacher should have been trained with the same augmentation.
     """
     if augment == "none":
         return ""
@@ -124,13 +124,12 @@ def doubt(model: Any, task: Task, context: StageContext, augment: str) -> str:
     x, y = splits.x_train[rows], splits.y_train[rows]
     changed = augmentation(augment, sample_shape(splits))(x, np.random.default_rng(0))
     outputs = outputs_of(model, task)
-    plain, augmented = ((outputs(context.preprocessing.apply(v))[0].argmax(axis=1) == y).mean() for v in (x, changed))
-    if plain - augmented <= MOST_LOST:
+    stored, augmented = ((outputs(context.preprocessing.apply(v))[0].argmax(axis=1) == y).mean() for v in (x, changed))
+    if stored - augmented <= MOST_LOST:
         return ""
     return (
-        f"the teacher is right on {plain:.1%} of {len(y)} training samples, but on {augmented:.1%} of them after "
-        f"augmentation `{augment}`, and the student learns its mistakes: train the teacher with that augmentation, or "
-        "use another"
+        f"accuracy of the teacher on {len(y)} training samples: {stored:.1%}, after augmentation `{augment}`: "
+        f"{augmented:.1%}; the student learns its mistakes: train the teacher with that augmentation, or use another"
     )
 
 

@@ -29,7 +29,7 @@ def to_keras3(model: Any, progress: Progress) -> Bridged:
 
     Args:
         model: a built tf_keras Sequential or functional model, as edgekit leaves it; it is not changed.
-        progress: told what was changed.
+        progress: gets what was changed.
 
     Raises:
         InputError: it has no graph.
@@ -41,7 +41,9 @@ def to_keras3(model: Any, progress: Progress) -> Bridged:
     work.translate_model(model, "")
     if work.problems:
         listed = "; ".join(f"{', '.join(names)}: {why}" for why, names in work.problems.items())
-        raise ConversionError(f"model {model.name} cannot be expressed in Keras 3: {listed}", NEXT_STEP)
+        raise ConversionError(
+            f"model `{model.name}` cannot be expressed in Keras 3: {listed}", NEXT_STEP, code="keras-form-missing"
+        )
     made = work.wire(model)
     for note in work.notes:
         progress.notify(note)
@@ -120,11 +122,14 @@ class _Work:
             try:
                 outputs = nest.flatten(self.call(node, tensors))
             except Unsupported as why:
-                raise ConversionError(f"{node.layer.name} ({type(node.layer).__name__}): {why}", NEXT_STEP) from None
+                raise ConversionError(
+                    f"`{node.layer.name}` ({type(node.layer).__name__}): {why}", NEXT_STEP, code="keras-form-missing"
+                ) from None
             except (ValueError, TypeError, NotImplementedError, AttributeError) as error:
                 raise ConversionError(
-                    f"{node.layer.name} ({type(node.layer).__name__}) cannot be called in Keras 3: {reason(error)}",
+                    f"`{node.layer.name}` ({type(node.layer).__name__}) cannot be called in Keras 3: {reason(error)}",
                     NEXT_STEP,
+                    code="keras-form-missing",
                 ) from error
             tensors.update(zip(map(id, flat(node.outputs)), outputs, strict=True))
             pairs += [Pair(t._keras_history.operation, t, u) for t, u in zip(outputs, flat(node.outputs), strict=True)]
@@ -159,7 +164,8 @@ class _Work:
                 copy_weights(layer, self.layers[id(layer)])
             except ValueError as error:
                 raise ConversionError(
-                    f"the weights of {layer.name} ({type(layer).__name__}) do not fit its Keras 3 form: "
+                    f"the weights of `{layer.name}` ({type(layer).__name__}) do not fit its Keras 3 form: "
                     f"{reason(error)}",
                     NEXT_STEP,
+                    code="keras-form-missing",
                 ) from error

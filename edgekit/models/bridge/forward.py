@@ -48,7 +48,7 @@ def bridge(source: Any, progress: Progress) -> Bridged:
 
     Args:
         source: a Sequential or functional Keras 3 model. Half-precision policies in it are set to float32.
-        progress: told what was left out.
+        progress: gets what was left out.
 
     Raises:
         ConversionError: layers without a Keras 2 form, all of them named; or outputs that differ, with the first layer
@@ -59,7 +59,9 @@ def bridge(source: Any, progress: Progress) -> Bridged:
     work.translate_model(source, "")
     if work.problems:
         listed = "; ".join(f"{', '.join(names)}: {why}" for why, names in work.problems.items())
-        raise ConversionError(f"model {source.name} cannot be expressed in Keras 2: {listed}", NEXT_STEP)
+        raise ConversionError(
+            f"model `{source.name}` cannot be expressed in Keras 2: {listed}", NEXT_STEP, code="keras-form-missing"
+        )
     target = work.wire(source)
     for note in work.notes:
         progress.notify(note)
@@ -173,8 +175,9 @@ class _Work:
                 outputs = tensorflow().nest.flatten(self.call(node, tensors))
             except (ValueError, TypeError, NotImplementedError) as error:
                 raise ConversionError(
-                    f"{operation.name} ({type(operation).__name__}) cannot be called in Keras 2: {reason(error)}",
+                    f"`{operation.name}` ({type(operation).__name__}) cannot be called in Keras 2: {reason(error)}",
                     NEXT_STEP,
+                    code="keras-form-missing",
                 ) from error
             tensors.update(zip(map(id, node.outputs), outputs, strict=True))
             pairs += [Pair(operation, old, new) for old, new in zip(node.outputs, outputs, strict=True)]
@@ -185,7 +188,9 @@ class _Work:
             target = self.models[id(model)] = tf_keras().Model(inputs, outputs, name=self.valid(model.name))
         except ValueError as error:
             raise ConversionError(
-                f"model {model.name} cannot be built in Keras 2: {reason(error)}", NEXT_STEP
+                f"model `{model.name}` cannot be built in Keras 2: {reason(error)}",
+                NEXT_STEP,
+                code="keras-form-missing",
             ) from error
         self.pairs[id(model)] = pairs
         return target
@@ -219,9 +224,10 @@ class _Work:
                 copy_weights(operation, translated.layer)
             except ValueError as error:
                 raise ConversionError(
-                    f"the weights of {operation.name} ({type(operation).__name__}) do not fit its Keras 2 form: "
+                    f"the weights of `{operation.name}` ({type(operation).__name__}) do not fit its Keras 2 form: "
                     f"{reason(error)}",
                     NEXT_STEP,
+                    code="keras-form-missing",
                 ) from error
 
     def valid(self, name: str) -> str:

@@ -44,12 +44,15 @@ def graph_of(model: Any) -> Graph:
     functional = model._functional if isinstance(model, keras3().Sequential) else model
     if functional is None:
         raise ConversionError(
-            f"model {model.name} was never built, so it has no input shape", "add a keras.Input first"
+            f"model `{model.name}` was never built, so it has no input shape",
+            "add a keras.Input first",
+            code="model-without-graph",
         )
     if not hasattr(functional, "_nodes_by_depth"):
         raise ConversionError(
-            f"model {model.name} ({type(model).__name__}) is subclassed; what it computes is not in its graph",
+            f"model `{model.name}` ({type(model).__name__}) is subclassed; what it computes is not in its graph",
             "rewrite it with keras.Sequential or the functional API, and copy the weights with set_weights",
+            code="model-without-graph",
         )
     by_depth = functional._nodes_by_depth
     nodes = [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth] if not node.is_input]

@@ -82,15 +82,17 @@ def prove(source: Any, target: Any, pairs: dict[int, list[Pair]], made: str = "K
         for old, new in zip(*outputs, strict=True):
             if not np.isfinite(old).any():
                 raise ConversionError(
-                    f"model {source.name} gives no finite output for random inputs, so nothing can be proved",
+                    f"model `{source.name}` gives no finite output for random inputs, so nothing can be proved",
                     "check its weights for NaN",
+                    code="keras-forms-not-compared",
                 )
             difference, tolerance = _difference(old, new), TOLERANCE * max(1.0, _largest(old))
             if difference > tolerance or where:
                 raise ConversionError(
-                    f"the {made} form of model {source.name} computes something else: "
+                    f"the {made} form of model `{source.name}` computes something else: "
                     f"{where or f'no layer differs by itself, but the outputs do by {difference:.3g}'}",
                     NEXT_STEPS[made],
+                    code="keras-forms-differ",
                 )
             if difference / tolerance >= worst.max_abs_diff / worst.tolerance:
                 worst = Proof(difference, tolerance, 0)
@@ -138,9 +140,10 @@ def _run(model: Any, packed: Any, inputs: Sequence[Array]) -> list[Array]:
     except Exception as error:  # TensorFlow raises what it likes
         shapes = ", ".join(str(x.shape) for x in inputs)
         raise ConversionError(
-            f"model {model.name} cannot be run on this machine with random inputs of shape {shapes}, so the two forms "
+            f"model `{model.name}` cannot be run here with random inputs of shape {shapes}, so the two forms "
             f"cannot be compared: {reason(error)}",
             "give the model fixed input sizes that it accepts; use channels_last",
+            code="keras-forms-not-compared",
         ) from error
     return [np.asarray(output) for output in tensorflow().nest.flatten(outputs)]
 

@@ -25,7 +25,9 @@ def check_model(model: Any) -> None:
     check_graph(model)
     if not model.weights:
         raise InputError(
-            f"model {model.name} has no weights, so there is nothing to compress", "give a model with trained layers"
+            f"model `{model.name}` has no weights, so there is nothing to compress",
+            "give a model with trained layers",
+            code="model-without-weights",
         )
 
 

@@ -19,13 +19,19 @@ def check_graph(model: Any) -> None:
         raise InputError(
             f"stages work on tf_keras (Keras 2) models, this is a {kind}",
             "load it with edgekit.models.files.loader, which turns Keras 3 models into Keras 2 ones",
+            code="model-without-graph",
         )
     if isinstance(model, tf_keras().Sequential) and not (model.built and model.inputs):
-        raise InputError(f"model {name} was never built, so it has no input shape", "add an Input layer first")
+        raise InputError(
+            f"model `{name}` was never built, so it has no input shape",
+            "add an Input layer first",
+            code="model-without-graph",
+        )
     if not is_graph(model):
         raise InputError(
-            f"model {name} ({kind}) is subclassed; what it computes is not in its graph",
+            f"model `{name}` ({kind}) is subclassed; what it computes is not in its graph",
             "rewrite it with Sequential or the functional API, and copy the weights with set_weights",
+            code="model-without-graph",
         )
 
 

@@ -71,7 +71,9 @@ def normalize_outside(model: Any, preprocessing: Preprocessing, names: Sequence[
         fed[name] = how
     if not dropped:
         raise InputError(
-            f"--normalize-outside: nothing to take out of {model.name}: {'; '.join(reasons)}", "leave the option out"
+            f"--normalize-outside: nothing to take out of model `{model.name}`: {'; '.join(reasons)}",
+            "leave the option out",
+            code="normalize-outside-unfit",
         )
     made = rebuild(flat, lambda layer: [] if layer.name in dropped else None)
     together = Preprocessing(inputs=tuple(fed.items())) if len(names) > 1 else fed[names[0]]

@@ -73,8 +73,9 @@ def clone(layer: Any, **changes: Any) -> Any:
         return type(layer).from_config(config)
     except (NotImplementedError, TypeError, ValueError, KeyError) as error:
         raise ConversionError(
-            f"{layer.name} ({type(layer).__name__}) cannot be made again from its configuration: {error}",
+            f"`{layer.name}` ({type(layer).__name__}) cannot be made again from its configuration: {error}",
             "give the layer get_config, as saving needs it too",
+            code="layer-not-rebuilt",
         ) from error
 
 
@@ -87,7 +88,9 @@ def transfer(source: Any, target: Any) -> None:
     names = {layer.name for layer in source.layers}
     for layer in target.layers:
         if layer.weights and layer.name not in names:
-            raise ConversionError(f"layer {layer.name} is missing from model {source.name}")
+            raise ConversionError(
+                f"layer `{layer.name}` is missing from model `{source.name}`", code="layer-not-rebuilt"
+            )
         if layer.weights:
             layer.set_weights(source.get_layer(layer.name).get_weights())
 

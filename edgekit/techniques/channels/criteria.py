@@ -45,7 +45,9 @@ def importances(
     check_criterion(criterion)
     if criterion == "taylor":
         if samples is None:
-            raise InputError("the criterion `taylor` needs samples", "give samples and labels, or use `l1`")
+            raise InputError(
+                "the criterion `taylor` needs samples", "give samples and labels, or use `l1`", code="criterion-unfit"
+            )
         by_root = contributions(analysis, samples)
         scores = {group.name: _to_mean_1(by_root[list(group.roots)]) for group in groups}
     elif criterion == "bn-gamma":
@@ -54,14 +56,18 @@ def importances(
         scores = _norms(analysis, groups, criterion)
     for name, values in scores.items():
         if not np.isfinite(values).all():
-            raise InputError(f"{name}: the criterion `{criterion}` gives numbers that are not finite")
+            raise InputError(
+                f"`{name}`: the criterion `{criterion}` gives numbers that are not finite",
+                "check the weights of the model for NaN",
+                code="criterion-unfit",
+            )
     return scores
 
 
 def check_criterion(criterion: str) -> None:
     """Raise InputError unless the criterion is one of `CRITERIA`."""
     if criterion not in CRITERIA:
-        raise InputError(f"unknown criterion `{criterion}`", f"one of: {', '.join(CRITERIA)}")
+        raise InputError(f"unknown criterion `{criterion}`", f"one of: {', '.join(CRITERIA)}", code="unknown-name")
 
 
 def _norms(analysis: Analysis, groups: Sequence[Group], criterion: str) -> dict[str, Scores]:
@@ -90,6 +96,7 @@ def _gammas(analysis: Analysis, groups: Sequence[Group]) -> dict[str, Scores]:
         raise InputError(
             "the criterion `bn-gamma` needs BatchNormalization (with its scale) after the layers, and there is none",
             "use `l1`, `l2` or `taylor`",
+            code="criterion-unfit",
         )
     return {group.name: np.asarray([np.mean(by_root[root]) for root in group.roots]) for group in judged}
 

@@ -81,12 +81,14 @@ class Analysis:
         """
         unknown = set(removed) - {group.name for group in self.groups}
         if unknown:
-            raise InputError(f"no group of channels is called {', '.join(sorted(unknown))}")
+            raise InputError(f"no group of channels is called `{'`, `'.join(sorted(unknown))}`", code="unknown-name")
         gone = np.zeros(len(self.roots), bool)
         for group in self.groups:
             positions = sorted(set(removed.get(group.name, ())))
             if len(positions) == group.size:
-                raise InputError(f"{group.name}: all of its {group.size} channels would be removed")
+                raise InputError(
+                    f"`{group.name}`: all of its {group.size} channels would be removed", code="value-out-of-range"
+                )
             gone[np.asarray(group.roots)[positions]] = True
         return ~gone[self.roots]
 

@@ -43,8 +43,9 @@ def choose(analysis: Analysis, layers: str) -> Chosen:
     if not groups:
         tied = {path: "its channels are tied to those of a convolution" for path in matching if path not in whole}
         raise InputError(
-            f"model {analysis.model.name}: no channels of the layers `{layers}` can be removed "
-            f"({by_reason({**whole, **tied})})"
+            f"model `{analysis.model.name}`: no channels of the layers `{layers}` can be removed "
+            f"({by_reason({**whole, **tied})})",
+            code="nothing-to-prune",
         )
     return Chosen(groups, whole)
 

@@ -135,7 +135,7 @@ def scale_channels(model: Any, width: float, multiple_of: int = 1) -> Any:
         ConversionError: a layer cannot be made again from its configuration.
     """
     if not 0 < width <= 1:
-        raise InputError(f"width {width}: expected a factor above 0 and at most 1")
+        raise InputError(f"`width` is {width}, expected a factor above 0 and at most 1", code="value-out-of-range")
     rounding = Rounding(multiple_of)
     analysis = analyse(model)
     if width < 1:
@@ -149,4 +149,4 @@ def _check_removable(analysis: Analysis) -> None:
         single = sum(bool(entry.slices.kernel) for entry in analysis.layers.values()) == 1
         what = "has one layer with channels" if single else "has no channels that can be removed"
         why = f" ({by_reason(analysis.whole)})" if analysis.whole else ""
-        raise InputError(f"model {analysis.model.name} {what}: nothing to prune{why}")
+        raise InputError(f"model `{analysis.model.name}` {what}: nothing to prune{why}", code="nothing-to-prune")

@@ -37,7 +37,8 @@ class Rounding:
     def __post_init__(self) -> None:
         if self.multiple_of < 1 or self.minimum < 1:
             raise InputError(
-                f"multiple of {self.multiple_of}, minimum {self.minimum}: expected whole numbers of at least 1"
+                f"`multiple_of` is {self.multiple_of}, the minimum {self.minimum}, expected at least 1 of both",
+                code="value-out-of-range",
             )
 
     def size(self, group: Group) -> int:
@@ -105,9 +106,11 @@ def select(
 def check_amount(amount: float, scope: str) -> None:
     """Raise InputError unless the amount is in [0, 1) and the scope one of `SCOPES`."""
     if not 0 <= amount < 1:
-        raise InputError(f"amount {amount}: expected a share of the channels, from 0 to below 1")
+        raise InputError(
+            f"`amount` is {amount}, expected a share of the channels, from 0 to below 1", code="value-out-of-range"
+        )
     if scope not in SCOPES:
-        raise InputError(f"unknown scope `{scope}`", f"one of: {', '.join(SCOPES)}")
+        raise InputError(f"unknown scope `{scope}`", f"one of: {', '.join(SCOPES)}", code="unknown-name")
 
 
 def _global(

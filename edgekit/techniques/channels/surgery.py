@@ -41,9 +41,10 @@ def resized(analysis: Analysis, kept: Kept, *, fresh: bool = False) -> Any:
     same = [tensor.shape.as_list() for tensor in model.outputs] == [t.shape.as_list() for t in analysis.model.outputs]
     if model.count_params() != expected or not same:
         raise ConversionError(
-            f"removing channels of model {model.name} went wrong: {model.count_params():,} parameters and outputs "
+            f"removing channels of model `{model.name}` failed: {model.count_params():,} parameters and outputs "
             f"{model.output_shape}, expected {expected:,} and {analysis.model.output_shape}",
-            "this is a mistake of edgekit; choose fewer layers, and report the model",
+            "this is a bug in edgekit: choose fewer layers, and report the model",
+            code="rewrite-not-equal",
         )
     return model
 

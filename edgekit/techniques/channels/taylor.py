@@ -94,15 +94,20 @@ def _checked(model: Any, samples: Samples) -> Samples:
         raise InputError(
             "the criterion `taylor` needs a classifier with one input and one output (samples, classes)",
             "use `l1`, `l2` or `bn-gamma`",
+            code="criterion-unfit",
         )
     x, y = np.asarray(samples[0], np.float32), np.asarray(samples[1])
     wanted = tuple(model.inputs[0].shape.as_list()[1:])
     fits = x.ndim == len(wanted) + 1 and all(b in (None, a) for a, b in zip(x.shape[1:], wanted, strict=True))
     if not fits or not len(x):
-        raise InputError(f"samples of shape {x.shape} do not fit the model, which takes (samples, {wanted})")
+        raise InputError(
+            f"samples of shape {x.shape} do not fit the model, which takes (samples, {wanted})", code="criterion-unfit"
+        )
     if y.shape != (len(x),) or not np.issubdtype(y.dtype, np.integer):
-        raise InputError(f"expected {len(x)} integer labels, got {y.dtype} of shape {y.shape}")
+        raise InputError(f"expected {len(x)} integer labels, got {y.dtype} of shape {y.shape}", code="criterion-unfit")
     classes = max(2, int(model.outputs[0].shape[-1]))
     if y.min() < 0 or y.max() >= classes:
-        raise InputError(f"labels from {y.min()} to {y.max()} do not fit a model with {classes} classes")
+        raise InputError(
+            f"labels from {y.min()} to {y.max()} do not fit a model with {classes} classes", code="criterion-unfit"
+        )
     return x, y
