@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.errors import InputError
 from edgekit.formats.reading import inspect_file
 from edgekit.models.training.training import TrainConfig
 from edgekit.techniques.cluster import Cluster
 from edgekit.techniques.sparsity import prune_weights
 from edgekit.techniques.stage import CLUSTERED, QUANTIZED, SPARSE, ModelState
 from tests.support.heard import Heard
+from tests.support.raised import raised
 from tests.techniques.tiny import (
     context,
     dense_network,
@@ -107,33 +107,30 @@ def test_a_layer_with_too_few_weights_is_left_whole() -> None:
     state, note = Cluster(clusters=48, layers="dense", **FAST).run(ModelState(dense_network()), context())
     assert "only 48 weights" in note["left_whole"]["scores"]
     assert len(np.unique(kernel(state.model, "scores"))) == 48
-    with pytest.raises(InputError, match="only 48 weights") as caught:
+    with raised("nothing-to-prune", "logits", "48", "fewer clusters"):
         Cluster(clusters=48, layers="name:logits").run(ModelState(trained()), context())
-    assert "fewer clusters" in caught.value.hint
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("options", "code", "name"),
     [
-        ({"clusters": 1}, "clusters 1"),
-        ({"clusters": 256}, "clusters 256"),
-        ({"init": "kmeans"}, "unknown init"),
-        ({"layers": "convolutions"}, "unknown choice"),
-        ({"epochs": 0}, "epochs"),
+        ({"clusters": 1}, "value-out-of-range", "`clusters` is 1"),
+        ({"clusters": 256}, "value-out-of-range", "256"),
+        ({"init": "kmeans"}, "unknown-name", "kmeans++"),
+        ({"layers": "convolutions"}, "unknown-name", "convolutions"),
     ],
 )
-def test_impossible_options(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(InputError, match=message):
+def test_impossible_options(options: dict[str, Any], code: str, name: str) -> None:
+    with raised(code, name):
         Cluster(**options)
 
 
 def test_models_without_layers_to_cluster() -> None:
-    for message, model in unfit().items():
-        with pytest.raises(InputError, match=message):
+    for code, model in unfit().items():
+        with raised(code):
             Cluster(**FAST).run(ModelState(model), context())
-    with pytest.raises(InputError, match="matches `name:conw`") as caught:
+    with raised("no-layer-matches", "`name:conw`", "`conv`"):
         Cluster(layers="name:conw", **FAST).run(ModelState(trained()), context())
-    assert "`conv`" in caught.value.hint
 
 
 def test_a_model_of_one_layer() -> None:
@@ -145,10 +142,10 @@ def test_a_model_of_one_layer() -> None:
 def test_orders() -> None:
     assert Cluster().follow(frozenset({SPARSE})) == {SPARSE, CLUSTERED}
     assert Cluster(preserve_sparsity=False).follow(frozenset({SPARSE})) == {CLUSTERED}
-    with pytest.raises(InputError, match="after `quantize`"):
+    with raised("stage-order", "after `quantize`"):
         Cluster().follow(frozenset({QUANTIZED}))
-    with pytest.raises(InputError, match="`cluster` after `cluster`"):
+    with raised("stage-order", "`cluster` after `cluster`"):
         Cluster().follow(frozenset({CLUSTERED}))
-    with pytest.raises(InputError, match="three"):
+    with raised("value-out-of-range", "clusters", "3"):
         Cluster(clusters=2).follow(frozenset({SPARSE}))
     assert "gzip" in Cluster().expectation

@@ -95,12 +95,12 @@ def trained_dense() -> Any:
 
 
 def unfit() -> dict[str, Any]:
-    """Models that no stage can take, by the words with which they are refused."""
+    """Models that no stage can take, by the code of the refusal."""
     keras = tf_keras()
     inputs = keras.Input((6, 6, 1))
     return {
-        "subclassed": type("Mine", (keras.Model,), {"call": lambda self, x: x})(),
-        "no weights": keras.Model(inputs, keras.layers.Softmax()(keras.layers.Flatten()(inputs))),
+        "model-without-graph": type("Mine", (keras.Model,), {"call": lambda self, x: x})(),
+        "model-without-weights": keras.Model(inputs, keras.layers.Softmax()(keras.layers.Flatten()(inputs))),
     }
 
 

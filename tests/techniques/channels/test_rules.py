@@ -11,6 +11,7 @@ from edgekit.frameworks.tensorflow import tensorflow, tf_keras
 from edgekit.techniques.channels.groups import Analysis, analyse
 from edgekit.techniques.channels.prune import prune_channels
 from edgekit.techniques.channels.surgery import resized
+from tests.support.raised import raised
 from tests.techniques.channels.cases import functional, head, image
 
 pytestmark = pytest.mark.tensorflow
@@ -320,11 +321,9 @@ def test_names_frozen_layers_and_kinds_stay() -> None:
 
 
 def test_the_analysis_refuses_to_take_everything() -> None:
-    from edgekit.errors import InputError
-
     inputs = image()
     analysis: Analysis = analyse(functional(inputs, head(conv("a")(inputs))))
-    with pytest.raises(InputError, match="a: all of its 4 channels would be removed"):
+    with raised("value-out-of-range", "`a`", "4"):
         analysis.kept({"a": range(4)})
-    with pytest.raises(InputError, match="no group of channels is called b"):
+    with raised("unknown-name", "`b`"):
         analysis.kept({"b": [0]})

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgekit.errors import InputError
 from edgekit.techniques.channels.groups import Group
 from edgekit.techniques.channels.select import Rounding, Selection, select
+from tests.support.raised import raised
 
 
 def group(name: str, size: int, multiplicity: int = 1) -> Group:
@@ -102,14 +102,14 @@ def test_equal_importances_are_taken_in_order() -> None:
 
 @pytest.mark.parametrize("amount", [1.0, -0.1, 1.5, float("nan")])
 def test_amounts_out_of_range(amount: float) -> None:
-    with pytest.raises(InputError, match="expected a share of the channels, from 0 to below 1"):
+    with raised("value-out-of-range", "`amount`", str(amount)):
         chosen({"a": [1, 2]}, amount, "local")
 
 
 def test_other_options_out_of_range() -> None:
-    with pytest.raises(InputError, match="unknown scope `block`"):
+    with raised("unknown-name", "`block`"):
         chosen({"a": [1, 2]}, 0.5, "block")
-    with pytest.raises(InputError, match="multiple of 0, minimum 1"):
+    with raised("value-out-of-range", "`multiple_of` is 0"):
         Rounding(0)
-    with pytest.raises(InputError, match="multiple of 8, minimum 0"):
+    with raised("value-out-of-range", "minimum 0"):
         Rounding(8, 0)
