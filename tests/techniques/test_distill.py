@@ -18,7 +18,7 @@ from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.tasks.task import CLASSIFICATION, Head
 from edgekit.techniques.distill import Distill, spaced
 from edgekit.techniques.stage import CLUSTERED, QUANTIZED, SPARSE, ModelState, StageContext
-from edgekit.techniques.teacher import CachedTeacher, LiveTeacher, doubt, teacher_of
+from edgekit.techniques.teacher import CachedTeacher, LiveTeacher, augmentation_warning, teacher_of
 from tests.support.heard import Heard
 from tests.support.raised import raised
 
@@ -88,15 +88,15 @@ def test_a_teacher_that_never_saw_the_augmentation_is_doubted(context: StageCont
     sides = build("sides", {"x_train": x, "y_train": y, "x_test": x[:20], "y_test": y[:20]}, "sides")
     splits, model = split(sides, 10), network(classes=2)
     train(model, splits, HOW, TrainConfig(5, 16, 0.02), SILENT)
-    assert "after augmentation `flip`" in doubt(
+    assert "after augmentation `flip`" in augmentation_warning(
         model, CLASSIFICATION, dataclasses.replace(context, splits=splits), "flip"
     )
-    assert doubt(model, CLASSIFICATION, dataclasses.replace(context, splits=splits), "none") == ""
+    assert augmentation_warning(model, CLASSIFICATION, dataclasses.replace(context, splits=splits), "none") == ""
     x[:, :, 0], x[:, :, 5], x[:, :, 2:4] = 0, 0, 40
     x[y == 1, :, 2:4] = 255
     even = split(build("even", {"x_train": x, "y_train": y, "x_test": x[:20], "y_test": y[:20]}, "even"), 10)
     train(model, even, HOW, TrainConfig(5, 16, 0.02), SILENT)
-    assert doubt(model, CLASSIFICATION, dataclasses.replace(context, splits=even), "flip") == ""
+    assert augmentation_warning(model, CLASSIFICATION, dataclasses.replace(context, splits=even), "flip") == ""
 
 
 def test_the_teacher_is_asked_once_without_augmentation(
