@@ -134,15 +134,15 @@ def cluster_weights(
 
     Returns:
         A flat tf_keras model with the layers' names kept, and the note: `layers` (name to weights, zeros, distinct
-        values, and the most that one output channel has), `left_whole` (name to reason) and the training history.
+        values, and the most that one output channel has), `not_clustered` (name to reason) and the training history.
 
     Raises:
         InputError: nothing matches, or nothing that matches can be clustered.
     """
     flat = rebuild(model)
     chosen = _choose(flat, layers, clusters)
-    if chosen.whole:
-        context.progress.notify(f"not clustered: {by_reason(chosen.whole)}")
+    if chosen.not_pruned:
+        context.progress.notify(f"not clustered: {by_reason(chosen.not_pruned)}")
     wrapped = _wrap(flat, chosen, clusters, init, sparse)
     callbacks = keep_zeros(wrapped, skip=[f"cluster_{layer.name}" for layer in chosen.layers]) if sparse else []
     history = train_stage(
@@ -152,26 +152,26 @@ def cluster_weights(
         callbacks=callbacks,
     )
     transfer(tfmot().clustering.keras.strip_clustering(wrapped), flat)
-    return flat, {"layers": _counts(chosen), "left_whole": chosen.whole, **history.to_dict()}
+    return flat, {"layers": _counts(chosen), "not_clustered": chosen.not_pruned, **history.to_dict()}
 
 
 def _choose(model: Any, layers: str, clusters: int) -> Chosen:
     chosen = choose(model, layers, "clustered")
-    whole = dict(chosen.whole)
+    not_pruned = dict(chosen.not_pruned)
     for layer in chosen.layers:
         count = int(np.count_nonzero(kernel(layer)))
         if count <= clusters:
-            whole[layer.name] = f"only {count} weights that are not zero, for {clusters} clusters"
+            not_pruned[layer.name] = f"only {count} weights that are not zero, for {clusters} clusters"
         elif not layer.trainable:
-            whole[layer.name] = "frozen (trainable = False)"
-    left = tuple(layer for layer in chosen.layers if layer.name not in whole)
+            not_pruned[layer.name] = "frozen (trainable = False)"
+    left = tuple(layer for layer in chosen.layers if layer.name not in not_pruned)
     if not left:
         raise InputError(
-            f"no layer of `{layers}` can be clustered: {by_reason(whole)}",
+            f"no layer of `{layers}` can be clustered: {by_reason(not_pruned)}",
             "use fewer clusters",
             code="nothing-to-prune",
         )
-    return Chosen(left, whole)
+    return Chosen(left, not_pruned)
 
 
 def _wrap(flat: Any, chosen: Chosen, clusters: int, init: str, sparse: bool) -> Any:

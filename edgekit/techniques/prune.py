@@ -145,6 +145,6 @@ class Prune(Trained):
             steps.append({**pruned.to_dict(), **history.best})
         for note in pruned.notes:
             context.progress.warn(note, "less-pruned")
-        for layer, reason in pruned.kept_whole.items():
+        for layer, reason in pruned.not_pruned.items():
             context.progress.notify(f"not pruned: `{layer}`: {reason}")
         return ModelState(model, state.traits), {"rounds": steps}

@@ -159,7 +159,7 @@ def _folded_norms(model: Any) -> set[str]:
             readers[id(tensor)] = readers.get(id(tensor), 0) + 1
     for tensor in model.outputs:
         readers[id(tensor)] = readers.get(id(tensor), 0) + 1
-    found = set()
+    folded = set()
     for node in calls(model):
         if not is_batch_normalization(node.layer):
             continue
@@ -167,8 +167,8 @@ def _folded_norms(model: Any) -> set[str]:
         before = tensor._keras_history.layer
         alone = len(node.layer._inbound_nodes) == 1 and len(before._inbound_nodes) == 1 and readers[id(tensor)] == 1
         if alone and kernel_configuration(before) and _activation(before) == "linear":
-            found.add(node.layer.name)
-    return found
+            folded.add(node.layer.name)
+    return folded
 
 
 def _activation(layer: Any) -> str:

@@ -53,19 +53,19 @@ def _observed(
     probe = tf_keras().Model(model.inputs, [tensors for _, _, tensors in ranges])
 
     def values(batch: Tensors) -> Tensors:
-        found = [tf.nest.flatten(tensors) for tensors in probe(batch, training=False)]
+        outputs = [tf.nest.flatten(tensors) for tensors in probe(batch, training=False)]
         if ranging.method != "minmax":
-            return found
+            return outputs
         # Two numbers a tensor in place of all: what leaves TensorFlow is copied.
-        return [[tf.stack([tf.reduce_min(t), tf.reduce_max(t)]) for t in tensors] for tensors in found]
+        return [[tf.stack([tf.reduce_min(t), tf.reduce_max(t)]) for t in tensors] for tensors in outputs]
 
     run = tf.function(values, reduce_retracing=True)
     observers = [ranging.observer() for _ in ranges]
     count = len(x[0] if isinstance(x, tuple) else x)
     for start in range(0, count, batch_size):
         batch = part(x, slice(start, start + batch_size))
-        found = run(tf.nest.map_structure(tf.constant, batch))
-        for observer, tensors in zip(observers, found, strict=True):
+        outputs = run(tf.nest.map_structure(tf.constant, batch))
+        for observer, tensors in zip(observers, outputs, strict=True):
             for tensor in tensors:
                 observer.update(tensor.numpy())
     return observers
@@ -79,9 +79,9 @@ def variables(layer: KerasLayer) -> dict[str, Variable]:
 def _ranges(quantized: KerasModel, model: KerasModel) -> Iterator[tuple[Variable, Variable, list[Tensor]]]:
     """Yield the two variables of every range, and the float tensors they are of; a shared layer has several."""
     for layer in quantized.layers:
-        found = variables(layer)
+        by_name = variables(layer)
         for name in (*OUTPUTS, "pre_activation"):
-            if f"{name}_min" not in found:
+            if f"{name}_min" not in by_name:
                 continue
             source = model.get_layer(layer.name)
             count = len(source._inbound_nodes)
@@ -91,7 +91,7 @@ def _ranges(quantized: KerasModel, model: KerasModel) -> Iterator[tuple[Variable
                 linear = clone(source, activation="linear", name=f"{source.name}_before_activation")
                 tensors = [linear(source.get_input_at(i)) for i in range(count)]
                 linear.set_weights(source.get_weights())
-            yield found[f"{name}_min"], found[f"{name}_max"], tensors
+            yield by_name[f"{name}_min"], by_name[f"{name}_max"], tensors
 
 
 def _calibrate_inputs(quantized: KerasModel, x: ModelInputs, ranging: Ranging) -> None:

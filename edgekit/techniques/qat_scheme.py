@@ -52,7 +52,7 @@ def forms(model: Any, traits: frozenset[str]) -> dict[str, Form]:
         model: a flat tf_keras model.
         traits: of the model; without `sparse` zeros are chance, without `clustered` so are equal values.
     """
-    found = {}
+    by_layer = {}
     for layer in model.layers:
         if kernel_configuration(layer) not in ("conv", "dense"):
             continue
@@ -60,8 +60,8 @@ def forms(model: Any, traits: frozenset[str]) -> dict[str, Form]:
         sparse = SPARSE in traits and bool((values == 0).any())
         clustered = CLUSTERED in traits and _few_values(values)
         if sparse or clustered:
-            found[layer.name] = Form.BOTH if sparse and clustered else Form.SPARSE if sparse else Form.CLUSTERED
-    return found
+            by_layer[layer.name] = Form.BOTH if sparse and clustered else Form.SPARSE if sparse else Form.CLUSTERED
+    return by_layer
 
 
 def kernel_configuration(layer: Any) -> str:
@@ -72,11 +72,11 @@ def kernel_configuration(layer: Any) -> str:
 
 def unclustered(model: Any, kept: Mapping[str, Form]) -> list[str]:
     """Return the layers of a clustered model whose clusters no form keeps; TFMOT has forms for Conv2D and Dense."""
-    found = []
+    lost = []
     for layer in model.layers:
         if layer.name not in kept and sparse_kernel(layer) and _few_values(kernel(layer)):
-            found.append(layer.name)
-    return found
+            lost.append(layer.name)
+    return lost
 
 
 def apply(model: Any, handling: Mapping[str, Handling], kept: Mapping[str, Form]) -> Any:

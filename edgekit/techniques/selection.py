@@ -19,11 +19,11 @@ class Chosen:
 
     Attributes:
         layers: those to work on, in the model's order.
-        whole: name to reason, for those that match and are left as they are.
+        not_pruned: name to reason, for those that match and stay as they are.
     """
 
     layers: tuple[Any, ...]
-    whole: dict[str, str]
+    not_pruned: dict[str, str]
 
 
 def choose(model: Any, layers: str, verb: str) -> Chosen:
@@ -42,13 +42,15 @@ def choose(model: Any, layers: str, verb: str) -> Chosen:
     matching = [layer for layer in candidates if matches(layers, layer.name, type(layer).__name__)]
     if not matching:
         raise nothing_matches(model.name, layers, [layer.name for layer in candidates])
-    whole = {layer.name: why for layer in matching if (why := _obstacle(layer, verb))}
-    chosen = tuple(layer for layer in matching if layer.name not in whole)
+    not_pruned = {layer.name: why for layer in matching if (why := _obstacle(layer, verb))}
+    chosen = tuple(layer for layer in matching if layer.name not in not_pruned)
     if not chosen:
         raise InputError(
-            f"no layer of `{layers}` can be {verb}: {by_reason(whole)}", "choose other layers", code="nothing-to-prune"
+            f"no layer of `{layers}` can be {verb}: {by_reason(not_pruned)}",
+            "choose other layers",
+            code="nothing-to-prune",
         )
-    return Chosen(chosen, whole)
+    return Chosen(chosen, not_pruned)
 
 
 def sparse_kernel(layer: Any) -> Sparse | None:

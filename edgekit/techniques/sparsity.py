@@ -62,7 +62,7 @@ def prune_weights(
 
     Returns:
         A flat tf_keras model with the layers' names kept, and the note: `sparsity` over the chosen layers, `layers`
-        (name to weights, zeros and sparsity), `left_whole` (name to reason), `held_up` (layers that a global threshold
+        (name to weights, zeros and sparsity), `not_pruned` (name to reason), `held_up` (layers that a global threshold
         would have emptied) and the training history.
 
     Raises:
@@ -72,8 +72,8 @@ def prune_weights(
     flat = rebuild(model)
     unit = block if granularity == "block" else (1, 1)
     chosen = _choose(flat, layers, granularity, unit)
-    if chosen.whole:
-        context.progress.notify(f"not pruned: {by_reason(chosen.whole)}")
+    if chosen.not_pruned:
+        context.progress.notify(f"not pruned: {by_reason(chosen.not_pruned)}")
     targets, held = _targets(chosen, sparsity, scope, granularity, unit)
     for name in held:
         context.progress.warn(
@@ -92,7 +92,7 @@ def prune_weights(
         keep_from=(final_step - 1) // steps,
     )
     transfer(tfmot().sparsity.keras.strip_pruning(wrapped), flat)
-    note = {**_counts(chosen), "left_whole": chosen.whole, "held_up": held, **history.to_dict()}
+    note = {**_counts(chosen), "not_pruned": chosen.not_pruned, "held_up": held, **history.to_dict()}
     return flat, note
 
 
@@ -128,29 +128,29 @@ def check(sparsity: float, scope: str, granularity: str, schedule: str, block: t
 
 def _choose(model: Any, layers: str, granularity: str, unit: tuple[int, int]) -> Chosen:
     chosen = choose(model, layers, "pruned")
-    whole = dict(chosen.whole)
+    not_pruned = dict(chosen.not_pruned)
     for layer in chosen.layers:
         shape = kernel(layer).shape
         if granularity == "block" and len(shape) != 2:
-            whole[layer.name] = "TFMOT prunes blocks of matrices only, not of convolution kernels"
+            not_pruned[layer.name] = "TFMOT prunes blocks of matrices only, not of convolution kernels"
         elif granularity == "block" and any(n <= size for n, size in zip(shape, unit, strict=True) if size > 1):
-            whole[layer.name] = (
+            not_pruned[layer.name] = (
                 f"TFMOT needs more than one block of {unit[0]}x{unit[1]} each way, it is {shape[0]}x{shape[1]}"
             )
         elif granularity == "2:4" and not has_two_of_four(layer):
-            whole[layer.name] = f"TFMOT has no 2:4 for {type(layer).__name__}"
+            not_pruned[layer.name] = f"TFMOT has no 2:4 for {type(layer).__name__}"
         elif granularity == "2:4" and shape[-2] < 3:
-            whole[layer.name] = f"{shape[-2]} input channels are too few for two zeros in four"
+            not_pruned[layer.name] = f"{shape[-2]} input channels are too few for two zeros in four"
         elif kernel(layer).size < 2:
-            whole[layer.name] = "it has one weight only"
-    left = tuple(layer for layer in chosen.layers if layer.name not in whole)
+            not_pruned[layer.name] = "it has one weight only"
+    left = tuple(layer for layer in chosen.layers if layer.name not in not_pruned)
     if not left:
         raise InputError(
-            f"no layer of `{layers}` can be pruned by {granularity}: {by_reason(whole)}",
+            f"no layer of `{layers}` can be pruned by {granularity}: {by_reason(not_pruned)}",
             "choose other layers, or granularity `weight`, which takes every kernel",
             code="nothing-to-prune",
         )
-    return Chosen(left, whole)
+    return Chosen(left, not_pruned)
 
 
 def _targets(

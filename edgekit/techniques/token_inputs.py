@@ -1,8 +1,8 @@
 """Inputs that only look up rows of Embedding layers, declared as integers.
 
-Keras declares an input float32 unless told otherwise, and an Embedding takes whole numbers of any type. In an int8 file
-such an input would get one scale: tokens up to 2,000 in steps of 8. As an int32 input it is what it was, exactly: the
-layer itself casts to int32 before it looks anything up.
+Keras declares an input float32 by default, and an Embedding takes whole numbers of any type. In an int8 file such an
+input would get one scale: tokens up to 2,000 in steps of 8. As an int32 input it is what it was, exactly: the layer
+itself casts to int32 before it looks anything up.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def _only_looks_up(model: Any, tensor: Any) -> bool:
     """Return whether all that is computed from a tensor are rows of Embedding layers."""
     if any(output is tensor for output in flat(model.outputs)):
         return False
-    found = False
+    is_read = False
     for node in calls(model):
         places = [i for i, item in enumerate(node.keras_inputs) if item is tensor]
         if not places:
@@ -64,5 +64,5 @@ def _only_looks_up(model: Any, tensor: Any) -> bool:
             right = type(layer).__name__ in _MOVING and all(_only_looks_up(model, t) for t in flat(node.outputs))
         if not right:
             return False
-        found = True
-    return found
+        is_read = True
+    return is_read

@@ -40,7 +40,7 @@ def test_few_distinct_weights_also_in_the_file(tmp_path: Path) -> None:
     np.testing.assert_array_equal(weights(source), before)
     assert state.traits == {CLUSTERED}
     assert list(note["layers"]) == list(CLUSTERABLE)
-    assert "depthwise" in note["left_whole"]
+    assert "depthwise" in note["not_clustered"]
     assert any("depthwise" in said for said in heard.notified)
     assert [layer.name for layer in model.layers] == [layer.name for layer in network().layers]
     for name in CLUSTERABLE:
@@ -105,7 +105,7 @@ def test_same_seed_same_weights(init: str) -> None:
 
 def test_a_layer_with_too_few_weights_is_left_whole() -> None:
     state, note = Cluster(clusters=48, layers="dense", **FAST).run(ModelState(dense_network()), context())
-    assert "only 48 weights" in note["left_whole"]["scores"]
+    assert "only 48 weights" in note["not_clustered"]["scores"]
     assert len(np.unique(kernel(state.model, "scores"))) == 48
     with raised("nothing-to-prune", "logits", "48", "fewer clusters"):
         Cluster(clusters=48, layers="name:logits").run(ModelState(trained()), context())

@@ -89,7 +89,7 @@ def test_channels_go_in_rounds(arrays: dict[str, np.ndarray], tmp_path: Path, cr
     assert state.model.get_layer("conv2").filters == 4
     assert model.get_layer("conv").filters == 16
     assert len(note["rounds"]) == 2
-    assert "out" in note["rounds"][0]["kept_whole"]
+    assert "out" in note["rounds"][0]["not_pruned"]
     import json
 
     json.dumps(note)

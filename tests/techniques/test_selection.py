@@ -26,8 +26,8 @@ def test_choices(layers: str, names: list[str]) -> None:
 
 
 def test_what_matches_and_stays_whole_is_named() -> None:
-    assert set(choose(network(), "conv", "pruned").whole) == {"depthwise"}
-    assert choose(network(), "dense", "pruned").whole == {}
+    assert set(choose(network(), "conv", "pruned").not_pruned) == {"depthwise"}
+    assert choose(network(), "dense", "pruned").not_pruned == {}
 
 
 @pytest.mark.parametrize(

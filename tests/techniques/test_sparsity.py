@@ -75,7 +75,7 @@ def test_local_pruning(tmp_path: Path) -> None:
     for name, size in PRUNABLE.items():
         zeros = int((kernel(model, name) == 0).sum())
         assert zeros == note["layers"][name]["zeros"] == pytest.approx(0.6 * size, abs=0.5)
-    assert "depthwise" in note["left_whole"]
+    assert "depthwise" in note["not_pruned"]
     assert any("depthwise" in said for said in heard.notified)
     assert note["best_epoch"] == 1  # the first epoch is not at the final sparsity
     assert not any("prune" in layer.name for layer in model.layers)
@@ -116,7 +116,7 @@ def test_global_pruning_and_what_is_zero_stays_zero() -> None:
 
 def test_two_in_four(tmp_path: Path) -> None:
     model, note = prune(trained(), sparsity=0.5, granularity="2:4", epochs=1)
-    assert note["left_whole"]["stem"].startswith("1 input channels")
+    assert note["not_pruned"]["stem"].startswith("1 input channels")
     for name in ("conv", "dense", "logits"):
         values = kernel(model, name)
         along_inputs = np.moveaxis(values, -2, -1).reshape(-1, values.shape[-2] // 4, 4)
@@ -130,7 +130,7 @@ def test_two_in_four(tmp_path: Path) -> None:
 def test_blocks(tmp_path: Path) -> None:
     model, note = prune(dense_network(), granularity="block", sparsity=0.5, epochs=1, scope="global")
     assert list(note["layers"]) == ["dense"]
-    assert "more than one block" in note["left_whole"]["scores"]
+    assert "more than one block" in note["not_pruned"]["scores"]
     blocks = (kernel(model, "dense").reshape(-1, 4) == 0).sum(axis=1)
     assert set(blocks) == {0, 4}
     assert note["sparsity"] == pytest.approx(0.5, abs=0.005)

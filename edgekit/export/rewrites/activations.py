@@ -128,12 +128,12 @@ def _chain(view: View, layer: KerasLayer) -> list[Part] | None:
 
 def _held(layer: KerasLayer) -> list[tuple[KerasObject, str, Form]]:
     """Return the holders of activations that need another form: layer, attribute, form."""
-    found = []
+    holders = []
     for part in _inside(layer):
         for key in INSIDE:
             if key in vars(part) and (form := _functions().get(id(getattr(part, key)))) is not None:
-                found.append((part, key, form))
-    return found
+                holders.append((part, key, form))
+    return holders
 
 
 def _inside(layer: KerasLayer) -> list[KerasNode]:
@@ -143,10 +143,10 @@ def _inside(layer: KerasLayer) -> list[KerasNode]:
     """
     if not str(type(layer).__module__).startswith(("tf_keras.", "tensorflow_model_optimization.")):
         return []
-    found = [layer]
+    layers = [layer]
     for key in PARTS:
-        found += [inner for part in flat(getattr(layer, key, ())) for inner in _inside(part)]
-    return found
+        layers += [inner for part in flat(getattr(layer, key, ())) for inner in _inside(part)]
+    return layers
 
 
 def _is_plain(view: View, layer: KerasLayer) -> bool:
@@ -164,13 +164,13 @@ def _functions() -> dict[int, Form]:
     A layer that is cloned finds its activation again by the name.
     """
     keras, tf = tf_keras(), tensorflow()
-    found = {}
+    forms = {}
     for name, form in FORMS.items():
         keras.utils.register_keras_serializable("edgekit")(form)
         for place in (keras.activations, tf.nn, tf.math):
             if hasattr(place, name):
-                found[id(getattr(place, name))] = form
-    return found
+                forms[id(getattr(place, name))] = form
+    return forms
 
 
 @cache

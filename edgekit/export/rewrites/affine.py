@@ -44,7 +44,7 @@ class Affine:
 
 def chains(view: View) -> list[Affine]:
     """Return the affine chains of a model, each as long as it gets."""
-    found: list[Affine] = []
+    made: list[Affine] = []
     inside: set[int] = set()
     for node in view.nodes:
         if id(node) in inside or (numbers := affine(view, node)) is None:
@@ -58,8 +58,8 @@ def chains(view: View) -> list[Affine]:
             nodes.append(following)
             factor, shift = factor * further[0], shift * further[0] + further[1]
         inside.update(map(id, nodes))
-        found.append(Affine(tuple(nodes), factor, shift))
-    return found
+        made.append(Affine(tuple(nodes), factor, shift))
+    return made
 
 
 def folded_by_converter(view: View, chain: Affine) -> bool:

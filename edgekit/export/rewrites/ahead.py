@@ -40,13 +40,13 @@ def _changes(view: View, tensor: Tensor, factor: Array, shift: Array) -> list[Ch
     """Return the changes for all readers of a tensor that is x in place of factor * x + shift; None without any."""
     if view.is_output(tensor) or not view.readers(tensor):
         return None
-    found: list[Change] = []
+    changes: list[Change] = []
     for node in view.readers(tensor):
         if not view.simple(node) or view.is_replaced(node.layer):
             return None
         layer, target = node.layer, flat(node.outputs)[0]
         if can_take(view, layer, shift):
-            found.append((layer, factor, shift))
+            changes.append((layer, factor, shift))
             continue
         further = None
         if is_a(layer, "Flatten") and channels_last(layer) and target.shape[-1]:
@@ -56,5 +56,5 @@ def _changes(view: View, tensor: Tensor, factor: Array, shift: Array) -> list[Ch
             further = _changes(view, target, factor, shift)
         if further is None:
             return None
-        found += further
-    return found
+        changes += further
+    return changes

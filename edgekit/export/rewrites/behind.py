@@ -98,9 +98,9 @@ def changes_behind(view: View, tensor: Tensor, factor: Array, shift: Array) -> l
     if is_a(layer, "Concatenate") and layer.axis in (-1, tensor.shape.rank - 1):
         ends = np.cumsum([source.shape[-1] for source in sources])[:-1]
         parts = zip(sources, np.split(factor, ends), np.split(shift, ends), strict=True)
-        found = [changes_behind(view, source, *part) for source, *part in parts]
+        branches = [changes_behind(view, source, *part) for source, *part in parts]
     elif is_a(layer, "Add") and all(source.shape == tensor.shape for source in sources):
-        found = [changes_behind(view, s, factor, 0 * shift if i else shift) for i, s in enumerate(sources)]
+        branches = [changes_behind(view, s, factor, 0 * shift if i else shift) for i, s in enumerate(sources)]
     else:
         return None
-    return [change for changes in found for change in changes or ()] if all(found) else None
+    return [change for changes in branches for change in changes or ()] if all(branches) else None

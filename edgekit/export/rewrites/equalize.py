@@ -24,8 +24,10 @@ WORTH = 2.0
 
 def equalize(view: View) -> int:
     """Equalize what depthwise convolutions read; return for how many."""
-    found = [node for node in view.nodes if is_a(node.layer, *DEPTHWISE) and view.simple(node)]
-    candidates = [node for node in found if _changes(view, node, np.ones(node.keras_inputs[0].shape[-1])) is not None]
+    depthwise = [node for node in view.nodes if is_a(node.layer, *DEPTHWISE) and view.simple(node)]
+    candidates = [
+        node for node in depthwise if _changes(view, node, np.ones(node.keras_inputs[0].shape[-1])) is not None
+    ]
     if not candidates:
         return 0
     places = 0

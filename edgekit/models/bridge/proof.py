@@ -101,12 +101,12 @@ def prove(source: Any, target: Any, pairs: dict[int, list[Pair]], made: str = "K
 
 def _first_difference(source: Any, target: Any, pairs: dict[int, list[Pair]], inputs: Sequence[Array]) -> str:
     """Say which layer is the first whose output differs; an empty string if none does."""
-    graph, found = graph_of(source), pairs[id(source)]
-    if not found:
+    graph, compared = graph_of(source), pairs[id(source)]
+    if not compared:
         return ""
-    old = keras3().Model(graph.flat_inputs, [pair.old for pair in found])
-    new = tf_keras().Model(target.inputs, [pair.new for pair in found])
-    for pair, x, y in zip(found, *(_run(model, list(inputs), inputs) for model in (old, new)), strict=True):
+    old = keras3().Model(graph.flat_inputs, [pair.old for pair in compared])
+    new = tf_keras().Model(target.inputs, [pair.new for pair in compared])
+    for pair, x, y in zip(compared, *(_run(model, list(inputs), inputs) for model in (old, new)), strict=True):
         difference, tolerance = _difference(x, y), max(LAYER_FLOOR, LAYER_TOLERANCE * _largest(x))
         if difference <= tolerance:
             continue
@@ -193,7 +193,7 @@ def _embeddings(graph: Graph) -> int:
 
 
 def _magnitude(graph: Graph) -> float:
-    """Return 255 for a model that scales bytes itself, so that its layers see values of the usual size."""
+    """Return 255 for a model that scales bytes itself, so that its layers see values as large as those of images."""
     scales = [np.max(np.abs(op.scale)) for op in _operations(graph) if type(op).__name__ == "Rescaling"]
     return 255.0 if any(scale < 0.02 for scale in scales) else 1.0
 

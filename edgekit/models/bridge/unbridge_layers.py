@@ -140,24 +140,24 @@ BUILDERS: dict[str, Callable[[KerasLayer, KerasClass, Nested], KerasLayer]] = {
 
 def _taken(cls: KerasClass) -> set[str]:
     """Return the names of all arguments that a class takes; its bases count only where it passes others on."""
-    found: set[str] = set()
+    names: set[str] = set()
     for base in cls.__mro__:
         if "__init__" in vars(base) and base is not object:
             parameters = inspect.signature(vars(base)["__init__"]).parameters.values()
-            found |= {parameter.name for parameter in parameters}
+            names |= {parameter.name for parameter in parameters}
             if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
                 break
-    return found
+    return names
 
 
 def _defaults(cls: KerasClass) -> KerasConfig:
     """Return the default values of what a class and its bases take."""
-    found: KerasConfig = {}
+    defaults: KerasConfig = {}
     for base in cls.__mro__:
         if "__init__" in vars(base) and base is not object:
             for name, parameter in inspect.signature(vars(base)["__init__"]).parameters.items():
-                found.setdefault(name, parameter.default)
-    return found
+                defaults.setdefault(name, parameter.default)
+    return defaults
 
 
 def _as_python(value: ConfigValue) -> ConfigValue:

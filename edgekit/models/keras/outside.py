@@ -50,7 +50,7 @@ def normalize_outside(model: Any, preprocessing: Preprocessing, names: Sequence[
         The model and the preprocessing that together compute what they computed before.
 
     Raises:
-        InputError: no layer can be taken out; said why.
+        InputError: no layer can be taken out; with the reason.
     """
     flat = rebuild(model)
     dropped: set[str] = set()
@@ -150,8 +150,8 @@ def _batch_normalization(layer: Any) -> tuple[Array, Array]:
     """Return what it does outside training: `(x - moving_mean) / sqrt(moving_variance + epsilon) * gamma + beta`."""
     mean, variance = (np.ravel(np.asarray(v, np.float64)) for v in (layer.moving_mean, layer.moving_variance))
     gamma, beta = (
-        np.full_like(mean, usual) if weight is None else np.ravel(np.asarray(weight, np.float64))
-        for weight, usual in ((layer.gamma, 1.0), (layer.beta, 0.0))
+        np.full_like(mean, default) if weight is None else np.ravel(np.asarray(weight, np.float64))
+        for weight, default in ((layer.gamma, 1.0), (layer.beta, 0.0))
     )
     factor = gamma / np.sqrt(variance + layer.epsilon)
     return factor, beta - mean * factor
@@ -176,11 +176,11 @@ def _before(values: Array, moving: Sequence[Any], shape: Sequence[int | None]) -
     for layer in moving:
         places = _moved(layer, places)
     channels = int(shape[-1] or 1)
-    found = np.full(channels, np.nan)
-    found[(places % channels).ravel()] = np.broadcast_to(values, places.shape).ravel()
-    same = bool((found[places % channels] == values).all())
-    found[np.isnan(found)] = 1.0  # of channels that are cropped away
-    return found if same else None
+    by_channel = np.full(channels, np.nan)
+    by_channel[(places % channels).ravel()] = np.broadcast_to(values, places.shape).ravel()
+    same = bool((by_channel[places % channels] == values).all())
+    by_channel[np.isnan(by_channel)] = 1.0  # of channels that are cropped away
+    return by_channel if same else None
 
 
 def _moved(layer: Any, places: Array) -> Array:

@@ -4,7 +4,7 @@
 * `tracking.py`: channel ids: which channels are the same one, and which must stay
 * `rules.py`: layer class -> how channels pass through it; flows.py, merges.py and activations.py hold the hows
 * `slicing.py`: a layer with only some of its channels: configuration, weights, parameter count
-* `groups.py`: analyse(model): the groups of channels that go together, and what must stay whole
+* `groups.py`: analyse(model): the groups of channels that go together, and what is not pruned
 * `criteria.py`: how important a channel is; taylor.py on samples
 * `matching.py`: from `all`, `conv`, `dense`, `name:PATTERN` to groups
 * `select.py`: from importances and an amount to the channels to keep

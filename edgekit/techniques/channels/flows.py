@@ -35,7 +35,7 @@ DROPOUT = Slices(CARRIES)
 def keep(call: Call, tracker: Tracker) -> list[Ids]:
     """Every channel stays what it is: element by element, or position by position within a channel."""
     if len(call.ids) != 1 or [shape[-1:] for shape in call.output_shapes] != [(len(call.ids[0]),)]:
-        return tracker.whole(call, "which changes the number of channels")
+        return tracker.keep_all(call, "which changes the number of channels")
     return call.ids
 
 
@@ -49,7 +49,7 @@ def dropout(call: Call, tracker: Tracker) -> list[Ids]:
 def activation(call: Call, tracker: Tracker) -> list[Ids]:
     """Activation."""
     why = obstacle(call.layer.activation)
-    return tracker.whole(call, why) if why else keep(call, tracker)
+    return tracker.keep_all(call, why) if why else keep(call, tracker)
 
 
 def softmax(call: Call, tracker: Tracker) -> list[Ids]:
@@ -57,21 +57,21 @@ def softmax(call: Call, tracker: Tracker) -> list[Ids]:
     axes = call.layer.axis if isinstance(call.layer.axis, (list, tuple)) else [call.layer.axis]
     rank = len(call.shapes[0])
     if any(axis % rank in (0, rank - 1) for axis in axes):
-        return tracker.whole(call, "which sets every channel against the others")
+        return tracker.keep_all(call, "which sets every channel against the others")
     return keep(call, tracker)
 
 
 def rescaling(call: Call, tracker: Tracker) -> list[Ids]:
     """Rescaling by scalars."""
     if np.ndim(call.layer.scale) or np.ndim(call.layer.offset):
-        return tracker.whole(call, "which scales every channel by a number of its own")
+        return tracker.keep_all(call, "which scales every channel by a number of its own")
     return keep(call, tracker)
 
 
 def permute(call: Call, tracker: Tracker) -> list[Ids]:
     """Permute: fine as long as channels stay last."""
     if call.layer.dims[-1] != len(call.layer.dims):
-        return tracker.whole(call, "which moves the channel axis")
+        return tracker.keep_all(call, "which moves the channel axis")
     return keep(call, tracker)
 
 
@@ -107,7 +107,7 @@ def depthwise(call: Call, tracker: Tracker) -> list[Ids]:
 def batch_norm(call: Call, tracker: Tracker) -> list[Ids]:
     """BatchNormalization over the last axis: four numbers a channel."""
     if list(call.layer.axis) != [len(call.shapes[0]) - 1]:
-        return tracker.whole(call, "which normalises along another axis than the last")
+        return tracker.keep_all(call, "which normalises along another axis than the last")
     return [tracker.enter(call, BATCH_NORM, call.ids[0], call.ids[0])]
 
 
@@ -127,10 +127,10 @@ def reshape(call: Call, tracker: Tracker) -> list[Ids]:
         before = [size for size in call.shapes[0][1:] if size is not None]
         count = after[-1] if after else None
         if count is None or len(before) < len(call.shapes[0]) - 1:
-            return tracker.whole(call, "whose shape is not known")
+            return tracker.keep_all(call, "whose shape is not known")
         rows = np.broadcast_to(ids, before).reshape(-1, count)
         if (rows != rows[0]).any():
-            return tracker.whole(call, "which mixes channels and positions")
+            return tracker.keep_all(call, "which mixes channels and positions")
         made = rows[0]
     if getattr(call.layer, "target_shape", (-1,))[-1] == -1:
         return [made]
@@ -139,7 +139,7 @@ def reshape(call: Call, tracker: Tracker) -> list[Ids]:
 
 def refuse(why: str) -> Flow:
     """Return the flow of a layer that keeps all channels it touches from being removed."""
-    return lambda call, tracker: tracker.whole(call, why)
+    return lambda call, tracker: tracker.keep_all(call, why)
 
 
 def _activated(call: Call, tracker: Tracker, made: Ids) -> list[Ids]:

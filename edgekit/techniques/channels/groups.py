@@ -1,4 +1,4 @@
-"""The analysis of a model: which channels of which layers must go together, and what must stay whole."""
+"""The analysis of a model: which channels of which layers must go together, and what is not pruned."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Analysis:
     Attributes:
         model: the model itself.
         groups: disjoint, in the order of the model.
-        whole: layers none of whose channels can be removed: name to reason.
+        not_pruned: layers none of whose channels can be removed: name to reason.
         layers: all layers that depend on channels, by path (`nested/conv1`).
         nested: ids of the inputs of every nested model, by `id()` of the model.
         roots: the representative of every channel id.
@@ -65,7 +65,7 @@ class Analysis:
 
     model: Any
     groups: tuple[Group, ...]
-    whole: dict[str, str]
+    not_pruned: dict[str, str]
     layers: dict[str, LayerChannels]
     nested: dict[int, list[Ids]]
     roots: Ids
@@ -122,9 +122,9 @@ def analyse(model: Any) -> Analysis:
         walk.tracker.fix(ids, "its channels are tied to those of the model's input")
     for ids in walk.graph(model, inputs, ""):
         walk.tracker.fix(ids, "its channels are an output of the model")
-    groups, whole = _groups(walk.tracker)
+    groups, not_pruned = _groups(walk.tracker)
     return Analysis(
-        model, groups, {**whole, **walk.unknown}, walk.tracker.book, walk.nested_inputs, walk.tracker.roots()
+        model, groups, {**not_pruned, **walk.unknown}, walk.tracker.book, walk.nested_inputs, walk.tracker.roots()
     )
 
 

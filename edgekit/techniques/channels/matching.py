@@ -14,7 +14,7 @@ class Chosen:
     """The groups that a choice of layers means, and the layers among them that cannot lose channels, with reasons."""
 
     groups: tuple[Group, ...]
-    whole: dict[str, str]
+    not_pruned: dict[str, str]
 
 
 def choose(analysis: Analysis, layers: str) -> Chosen:
@@ -33,21 +33,21 @@ def choose(analysis: Analysis, layers: str) -> Chosen:
     """
     check_layers(layers)
     known = [path for path, entry in analysis.layers.items() if entry.slices.kernel]
-    known += [path for path in analysis.whole if path not in known]
+    known += [path for path in analysis.not_pruned if path not in known]
     matching = {path for path in known if matches(layers, path, _kind(analysis, path))}
     if not matching:
         raise nothing_matches(analysis.model.name, layers, known)
     rule = all if layers == "dense" else any
     groups = tuple(group for group in analysis.groups if rule(path in matching for path in group.producers))
-    whole = {path: why for path, why in analysis.whole.items() if path in matching}
+    not_pruned = {path: why for path, why in analysis.not_pruned.items() if path in matching}
     if not groups:
-        tied = {path: "its channels are tied to those of a convolution" for path in matching if path not in whole}
+        tied = {path: "its channels are tied to those of a convolution" for path in matching if path not in not_pruned}
         raise InputError(
             f"model `{analysis.model.name}`: no channels of the layers `{layers}` can be removed "
-            f"({by_reason({**whole, **tied})})",
+            f"({by_reason({**not_pruned, **tied})})",
             code="nothing-to-prune",
         )
-    return Chosen(groups, whole)
+    return Chosen(groups, not_pruned)
 
 
 def _kind(analysis: Analysis, path: str) -> str:

@@ -22,7 +22,7 @@ SINGLE = (
 def add(call: Call, tracker: Tracker) -> list[Ids]:
     """Add, Subtract, Average, Maximum, Minimum: channel i of all inputs goes together."""
     if len({len(ids) for ids in call.ids}) > 1:
-        return tracker.whole(call, "which spreads one channel over all others")
+        return tracker.keep_all(call, "which spreads one channel over all others")
     return _tied(call.ids, tracker)
 
 
@@ -32,7 +32,7 @@ def multiply(call: Call, tracker: Tracker) -> list[Ids]:
     if not wide:
         return add(call, tracker)
     if len({len(ids) for ids in wide}) > 1:
-        return tracker.whole(call, "whose inputs have unlike numbers of channels")
+        return tracker.keep_all(call, "whose inputs have unlike numbers of channels")
     for ids in call.ids:
         if len(ids) == 1:
             tracker.fix(ids, f"it is the only channel, and {call.label} spreads it over all others")
@@ -46,7 +46,7 @@ def concatenate(call: Call, tracker: Tracker) -> list[Ids]:
     if axis == rank - 1:
         return [np.concatenate(call.ids)]
     if axis == 0:
-        return tracker.whole(call, "which joins samples")
+        return tracker.keep_all(call, "which joins samples")
     return add(call, tracker)
 
 
@@ -54,7 +54,7 @@ def operation(call: Call, tracker: Tracker) -> list[Ids]:
     """Arithmetic written as `x + y`: with another tensor as `add` and `multiply`, with a number as `keep`."""
     symbol = str(getattr(call.layer, "symbol", "")).removeprefix("tf.")
     if not all(map(_is_single, call.constants)):
-        return tracker.whole(call, "an operation with a constant tensor")
+        return tracker.keep_all(call, "an operation with a constant tensor")
     single = len(call.ids) == 1
     if single and (symbol in (*ADDING, *MULTIPLYING, *SINGLE) or (symbol in SCALING and not call.swapped)):
         return keep(call, tracker)
@@ -62,7 +62,7 @@ def operation(call: Call, tracker: Tracker) -> list[Ids]:
         return add(call, tracker)
     if symbol in MULTIPLYING and not single:
         return multiply(call, tracker)
-    return tracker.whole(call, "an operation that edgekit does not know")
+    return tracker.keep_all(call, "an operation that edgekit does not know")
 
 
 def _is_single(value: Any) -> bool:

@@ -25,7 +25,7 @@ class ChannelPruning:
         model: a new tf_keras model, not compiled; the old one is unchanged.
         removed: layers that lost channels: name (after the nested models around it, `backbone/conv1`) to the number
             of output channels (before, after). Depthwise convolutions are among them.
-        kept_whole: layers that were asked for and lost none, because they must not: name to reason.
+        not_pruned: layers that were asked for and lost none, because they must not: name to reason.
         channels_before, channels_after: of the groups that were asked for; channels that go together count once.
         parameters_before, parameters_after: of the whole model.
         notes: sentences on what was not done as asked.
@@ -34,7 +34,7 @@ class ChannelPruning:
 
     model: Any
     removed: dict[str, tuple[int, int]]
-    kept_whole: dict[str, str]
+    not_pruned: dict[str, str]
     channels_before: int
     channels_after: int
     parameters_before: int
@@ -46,7 +46,7 @@ class ChannelPruning:
         """Return the JSON form, without the model."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "model"}
         removed = {name: list(counts) for name, counts in self.removed.items()}
-        return {**fields, "removed": removed, "kept_whole": dict(self.kept_whole), "notes": list(self.notes)}
+        return {**fields, "removed": removed, "not_pruned": dict(self.not_pruned), "notes": list(self.notes)}
 
 
 def prune_channels(
@@ -108,7 +108,7 @@ def prune_channels(
     return ChannelPruning(
         model=resized(analysis, kept),
         removed={path: (a, b) for path, (a, b) in analysis.sizes(kept).items() if a != b},
-        kept_whole={**chosen.whole, **without},
+        not_pruned={**chosen.not_pruned, **without},
         channels_before=before,
         channels_after=before - gone,
         parameters_before=model.count_params(),
@@ -148,5 +148,5 @@ def _check_removable(analysis: Analysis) -> None:
     if not analysis.groups:
         single = sum(bool(entry.slices.kernel) for entry in analysis.layers.values()) == 1
         what = "has one layer with channels" if single else "has no channels that can be removed"
-        why = f" ({by_reason(analysis.whole)})" if analysis.whole else ""
+        why = f" ({by_reason(analysis.not_pruned)})" if analysis.not_pruned else ""
         raise InputError(f"model `{analysis.model.name}` {what}: nothing to prune{why}", code="nothing-to-prune")

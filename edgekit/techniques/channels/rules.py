@@ -52,7 +52,7 @@ def follow(call: Call, tracker: Tracker, unknown: dict[str, str]) -> list[Ids]:
 
     Args:
         call: the call.
-        tracker: told what goes together and what stays.
+        tracker: notes what goes together and what stays.
         unknown: layers with weights that cannot be followed are added: path to reason.
 
     Returns:
@@ -62,12 +62,12 @@ def follow(call: Call, tracker: Tracker, unknown: dict[str, str]) -> list[Ids]:
     if flow is None:
         if call.layer.weights:
             unknown[call.path] = f"how channels pass through a {type(call.layer).__name__} is not known"
-        return tracker.whole(call, NOT_FOLLOWED.why)
+        return tracker.keep_all(call, NOT_FOLLOWED.why)
     if getattr(call.layer, "data_format", None) == "channels_first":
-        return tracker.whole(call, "whose channels are not on the last axis")
+        return tracker.keep_all(call, "whose channels are not on the last axis")
     if not call.ids or not all(len(ids) for ids in call.ids):
-        return tracker.whole(call, "whose number of channels is not known")
+        return tracker.keep_all(call, "whose number of channels is not known")
     outputs = flow(call, tracker)
     if [len(ids) for ids in outputs] != [shape[-1] if len(shape) > 1 else 0 for shape in call.output_shapes]:
-        return tracker.whole(call, "whose shapes are not as expected")
+        return tracker.keep_all(call, "whose shapes are not as expected")
     return outputs

@@ -124,7 +124,7 @@ class Tracker:
                     self._reasons.setdefault(first, reason)
 
     def fix(self, ids: Ids, reason: str) -> None:
-        """Let channels stay. `reason` completes "is left whole: ..."."""
+        """Let channels stay. `reason` completes "is not pruned: ..."."""
         for index in ids.tolist():
             self._reasons.setdefault(self.root(index), reason)
 
@@ -154,7 +154,7 @@ class Tracker:
             self.tie(before.ids_out, ids_out)
         return before.ids_out
 
-    def whole(self, call: Call, why: str) -> list[Ids]:
+    def keep_all(self, call: Call, why: str) -> list[Ids]:
         """Leave everything that touches a call as it is.
 
         Args:

@@ -39,7 +39,7 @@ def test_reference_models_at_one_half(name: str, shape: Any, removed: dict[str, 
     model = build(name, shape, 10)
     done = prune_channels(model, 0.5)
     assert done.removed == removed
-    assert set(done.kept_whole) == {"logits"}
+    assert set(done.not_pruned) == {"logits"}
     assert done.channels_after * 2 == done.channels_before
     half = build(name, shape, 10, width=0.5)
     assert [value.shape for value in done.model.get_weights()] == [value.shape for value in half.get_weights()]
@@ -95,7 +95,7 @@ def test_json() -> None:
     assert value["removed"] == {"conv1": [16, 1], "conv2": [32, 2], "dense": [64, 3]}
     assert value["parameters_after"] == done.model.count_params()
     assert set(value) == {
-        "removed", "kept_whole", "channels_before", "channels_after", "parameters_before", "parameters_after", "notes",
+        "removed", "not_pruned", "channels_before", "channels_after", "parameters_before", "parameters_after", "notes",
         "sizes",
     }  # fmt: skip
 
@@ -141,7 +141,7 @@ def test_groups_that_a_criterion_says_nothing_about_stay_whole() -> None:
     x = layers.Conv2D(4, 3, name="plain")(layers.BatchNormalization()(layers.Conv2D(4, 3, name="normed")(x)))
     done = prune_channels(functional(inputs, head(x)), 0.5, criterion="bn-gamma")
     assert done.removed == {"normed": (4, 2)}
-    assert "there is no BatchNormalization after it" in done.kept_whole["plain"]
+    assert "there is no BatchNormalization after it" in done.not_pruned["plain"]
 
 
 @pytest.mark.parametrize("scope", ["local", "global"])
@@ -165,7 +165,7 @@ def test_taylor(scope: str) -> None:
 def test_choices_of_layers(layers: str, removed: set[str]) -> None:
     done = prune_channels(build("digits-cnn", (8, 8, 1), 10), 0.5, layers=layers)
     assert set(done.removed) == removed
-    assert set(done.kept_whole) == ({"logits"} if layers in ("all", "dense") else set())
+    assert set(done.not_pruned) == ({"logits"} if layers in ("all", "dense") else set())
 
 
 def test_a_pattern_takes_coupled_layers_along() -> None:

@@ -41,7 +41,7 @@ def test_a_chain() -> None:
     a, b = analysis.groups
     assert (a.name, a.producers, a.followers, a.consumers, a.size) == ("a", ("a",), ("bn",), ("b",), 4)
     assert (b.name, b.followers, b.consumers, b.size) == ("b", (), ("logits",), 6)
-    assert analysis.whole == {"logits": "its channels are an output of the model"}
+    assert analysis.not_pruned == {"logits": "its channels are an output of the model"}
 
 
 def test_a_residual_sum_couples() -> None:
@@ -55,7 +55,7 @@ def test_a_sum_with_the_input_stays() -> None:
     inputs = image()
     analysis = analyse(functional(inputs, head(layer("Add")([inputs, conv("a")(inputs)]))))
     assert analysis.groups == ()
-    assert analysis.whole["a"] == "its channels are tied to those of the model's input"
+    assert analysis.not_pruned["a"] == "its channels are tied to those of the model's input"
 
 
 def test_a_concatenation_keeps_channels_apart() -> None:
@@ -104,7 +104,7 @@ def test_a_depthwise_convolution_goes_with_its_input() -> None:
 def test_a_depthwise_convolution_of_the_input_stays() -> None:
     inputs = image()
     analysis = analyse(functional(inputs, head(layer("DepthwiseConv2D", 3, name="dw")(inputs))))
-    assert analysis.whole["dw"] == "its channels are tied to those of the model's input"
+    assert analysis.not_pruned["dw"] == "its channels are tied to those of the model's input"
 
 
 def test_groups_of_a_convolution_stay_equal() -> None:
@@ -173,7 +173,7 @@ def test_a_single_channel_that_scales_the_others_stays() -> None:
     x = conv("a")(inputs)
     model = functional(inputs, head(layer("Multiply")([x, conv("map", 1)(x)])))
     assert groups(model) == {"a": 4}
-    assert "spreads it over all others" in analyse(model).whole["map"]
+    assert "spreads it over all others" in analyse(model).not_pruned["map"]
 
 
 def sigmoid_of(x: Any) -> Any:
@@ -223,7 +223,7 @@ def test_what_is_left_whole_and_why(case: str) -> None:
     analysis = analyse(functional(inputs, head(build(conv("a")(conv("free", 5)(inputs))))))
     assert "free" in {group.name for group in analysis.groups}
     assert "a" not in {group.name for group in analysis.groups}
-    assert why in analysis.whole["a"]
+    assert why in analysis.not_pruned["a"]
 
 
 def test_the_activation_of_the_layer_itself() -> None:
@@ -231,14 +231,14 @@ def test_the_activation_of_the_layer_itself() -> None:
     x = layer("Add")([conv("a", activation="softmax")(inputs), conv("b", activation="relu")(inputs)])
     analysis = analyse(functional(inputs, head(x)))
     why = "its channels come from a (Conv2D), whose softmax sets every channel against the others"
-    assert analysis.whole == {"a": why, "b": why, "logits": "its channels are an output of the model"}
+    assert analysis.not_pruned == {"a": why, "b": why, "logits": "its channels are an output of the model"}
 
 
 def test_an_unknown_layer_with_weights_is_named_itself() -> None:
     inputs = image((6, 4))
     x = layer("Conv1D", 4, 3, name="a")(inputs)
     analysis = analyse(functional(inputs, layer("Dense", 2)(layer("LSTM", 3, name="memory")(x))))
-    assert analysis.whole["memory"] == "how channels pass through a LSTM is not known"
+    assert analysis.not_pruned["memory"] == "how channels pass through a LSTM is not known"
 
 
 def test_a_subclass_of_a_known_layer_is_not_trusted() -> None:
@@ -248,7 +248,7 @@ def test_a_subclass_of_a_known_layer_is_not_trusted() -> None:
 
     inputs = image()
     analysis = analyse(functional(inputs, head(Mine(name="mine")(conv("a")(inputs)))))
-    assert "mine (Mine), whose way with channels is not known" in analysis.whole["a"]
+    assert "mine (Mine), whose way with channels is not known" in analysis.not_pruned["a"]
 
 
 PASSED: dict[str, Callable[[Any], Any]] = {
@@ -280,7 +280,7 @@ def test_images_of_unknown_size() -> None:
     model = functional(inputs, head(layer("MaxPooling2D")(conv("a")(inputs))))
     assert groups(model) == {"a": 4}
     flat = layer("Dense", 2)(layer("Reshape", (36 * 4,), name="flat")(conv("a")(inputs)))
-    assert "flat (Reshape), whose shape is not known" in analyse(functional(inputs, flat)).whole["a"]
+    assert "flat (Reshape), whose shape is not known" in analyse(functional(inputs, flat)).not_pruned["a"]
 
 
 def test_several_inputs_and_outputs_keep_their_structure() -> None:
