@@ -161,8 +161,8 @@ def test_what_stays_where_it_is() -> None:
     other = keras.Input((4, 4, 3))
     cases["goes to shared (Rescaling)"] = keras.Model(other, layers.Conv2D(2, 3)(shared(layers.ReLU()(shared(other)))))
     for reason, model in cases.items():
-        with raised("normalize-outside-unfit", reason):
+        with raised("normalize-outside-unsuitable", reason):
             normalize_outside(model, Preprocessing(), ["image"])
-    with raised("normalize-outside-unfit", "transposed to NCHW"):
+    with raised("normalize-outside-unsuitable", "transposed to NCHW"):
         model = keras.Sequential([keras.Input((3, 4, 4)), layers.Rescaling(1 / 255), layers.Dense(2)])
         normalize_outside(model, Preprocessing(layout="NCHW"), ["image"])

@@ -318,11 +318,11 @@ def test_normalization_outside_is_refused_where_it_would_change_the_task(tmp_pat
     inputs = layers.Input((8,))
     model = functional(inputs, layers.Dense(8)(layers.Rescaling(2.0)(inputs)), tmp_path / "m.keras")
     recipe = dataclasses.replace(PLAIN, normalize_outside=True)
-    with raised("normalize-outside-unfit", "autoencoders"):
+    with raised("normalize-outside-unsuitable", "autoencoders"):
         compress(model, save(tmp_path / "d.npz", x, None), recipe, tmp_path / "o")
     (tmp_path / "big.keras").touch()
     taught = dataclasses.replace(recipe, stages=(StageSpec("distill", {"teacher": str(tmp_path / "big.keras")}),))
-    with raised("normalize-outside-unfit", "big.keras"):
+    with raised("normalize-outside-unsuitable", "big.keras"):
         compress(model, save(tmp_path / "d.npz", x, -x), taught, tmp_path / "o")
     assert not (tmp_path / "o").exists()
 

@@ -73,7 +73,7 @@ def normalize_outside(model: Any, preprocessing: Preprocessing, names: Sequence[
         raise InputError(
             f"--normalize-outside: nothing to take out of model `{model.name}`: {'; '.join(reasons)}",
             "leave the option out",
-            code="normalize-outside-unfit",
+            code="normalize-outside-unsuitable",
         )
     made = rebuild(flat, lambda layer: [] if layer.name in dropped else None)
     together = Preprocessing(inputs=tuple(fed.items())) if len(names) > 1 else fed[names[0]]
