@@ -32,7 +32,9 @@ class Source:
         name: what its files are called.
         model: the model.
         key: the same for the same model: the file's SHA-256, or the name of the demo model.
-        origin: the lineage step of its loading or training, JSON values.
+        step: the lineage step of its loading or training, JSON values.
+        generation: of Keras, in which the model was saved; None for other files.
+        loss: that the model was compiled with, if that is a loss for values; else empty.
         card: what an earlier edgekit wrote beside the file, or None.
         file: name of the file, for messages.
     """
@@ -40,33 +42,24 @@ class Source:
     name: str
     model: SourceModel
     key: str
-    origin: JsonObject
+    step: JsonObject
+    generation: int | None = None
+    loss: str = ""
     card: ModelCard | None = None
     file: str = DEMO_MODEL
 
     @property
     def lineage(self) -> list[JsonObject]:
         """The steps that made the model, oldest first."""
-        return [*(self.card.lineage if self.card else ()), self.origin]
-
-    @property
-    def generation(self) -> int | None:
-        """Of Keras, in which the model was saved; None for other files."""
-        generation: int | None = self.origin.get("generation")
-        return generation
-
-    @property
-    def loss(self) -> str:
-        """What the model was compiled with, if that is a loss for values; else empty."""
-        return str(self.origin.get("loss", ""))
+        return [*(self.card.lineage if self.card else ()), self.step]
 
     def noted(self, key: str, value: JsonValue) -> Source:
         """Return it with something more in its lineage step."""
-        return replace(self, origin={**self.origin, key: value})
+        return replace(self, step={**self.step, key: value})
 
     def with_note(self, note: str) -> Source:
         """Return it with one more sentence among the notes of its lineage step."""
-        return self.noted("notes", [*self.origin.get("notes", ()), note])
+        return self.noted("notes", [*self.step.get("notes", ()), note])
 
 
 def open_source(path: Path, request: Request) -> Source:
@@ -83,8 +76,8 @@ def open_source(path: Path, request: Request) -> Source:
     if source_format(path) != "keras":
         model = FileSource(path, inspect_file(path))
         key = sha256(path)
-        origin = {"step": "load", "file": path.name, "sha256": key, "notes": [], "format": model.format}
-        return Source(name, model, key, origin, file=path.name)
+        step = {"step": "load", "file": path.name, "sha256": key, "notes": [], "format": model.format}
+        return Source(name, model, key, step, file=path.name)
     return replace(_open_keras(path, request), name=name, file=path.name)
 
 
@@ -96,7 +89,11 @@ def _open_keras(path: Path, request: Request) -> Source:
     recipe, progress = request.recipe, request.progress
     card = read_card(path) if path.is_file() else None
     loaded = load_model(path, allow_unsafe=request.allow_unsafe, custom=request.custom, progress=progress)
-    origin, key = loaded.source, str(loaded.source["sha256"])
+    origin = loaded.origin
+
+    def source(model: SourceModel) -> Source:
+        return Source(path.stem, model, origin.sha256, origin.to_dict(), origin.generation, origin.loss, card)
+
     if not loaded.trainable:
         if recipe.stages:
             raise InputError(
@@ -104,17 +101,15 @@ def _open_keras(path: Path, request: Request) -> Source:
                 "choose a recipe without stages, such as int8 or all-schemes",
                 code="source-not-trainable",
             )
-        return Source(path.stem, PlainSource(loaded.model, loaded.untrainable), key, origin, card)
+        return source(PlainSource(loaded.model, loaded.untrainable))
     if not is_quantization_aware(loaded.model):
-        model = KerasSource(_with_integer_tokens(loaded.model, request))
-        return Source(path.stem, model, key, origin, card)
+        return source(KerasSource(_with_integer_tokens(loaded.model, request)))
     quantized, model = taken(loaded.model)
     note = "It was trained with fake quantization (TFMOT): the int8 file gets the ranges that it was trained with"
     if recipe.stages:
         note = "It was trained with fake quantization (TFMOT): the recipe trains its float form, and ranges anew"
     progress.notify(note)
-    both = KerasSource(model, None if recipe.stages else quantized)
-    return Source(path.stem, both, key, origin, card).with_note(note)
+    return source(KerasSource(model, None if recipe.stages else quantized)).with_note(note)
 
 
 def _with_integer_tokens(model: KerasModel, request: Request) -> KerasModel:
@@ -162,5 +157,5 @@ def train_demo(dataset: Dataset, request: Request) -> Source:
     progress.notify(f"No model given: training the demo model {DEMO_MODEL}, {demo.epochs} epochs")
     config = TrainConfig(demo.epochs, demo.batch_size, augment=demo.augment, schedule=demo.schedule, seed=recipe.seed)
     model, history = train_in_memory(DEMO_MODEL, dataset, splits, config, 1.0, progress)
-    origin = {"step": "train", "model": DEMO_MODEL, "data": dataset.name, **history.to_dict()}
-    return Source(DEMO_MODEL, KerasSource(model), DEMO_MODEL, origin)
+    step = {"step": "train", "model": DEMO_MODEL, "data": dataset.name, **history.to_dict()}
+    return Source(DEMO_MODEL, KerasSource(model), DEMO_MODEL, step)

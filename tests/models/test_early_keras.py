@@ -76,7 +76,7 @@ def test_early_files_load(version: str, twice: bool, tmp_path: Path) -> None:
     source = network()
     loaded = load_model(write(tmp_path / "m.keras", source, version, twice=twice), progress=SILENT)
     assert loaded.trainable
-    assert (loaded.source["generation"], loaded.source["keras_version"]) == (2, version)
+    assert (loaded.origin.generation, loaded.origin.keras_version) == (2, version)
     for found, wanted in zip(loaded.model.get_weights(), source.get_weights(), strict=True):
         np.testing.assert_array_equal(found, wanted)
     x = np.random.default_rng(0).random((3, 4)).astype(np.float32)

@@ -71,8 +71,8 @@ def test_keras_2(route: str, policy: str, tmp_path: Path) -> None:
     found, log = loaded(write(model, tmp_path, route))
     np.testing.assert_allclose(found.model.predict(X, verbose=0), expected, atol=1e-5)
     assert {layer.dtype_policy.name for layer in found.model.layers} == {"float32"}
-    assert any("compute in float32 now" in note and policy in note for note in found.source["notes"])
-    assert log.notified == found.source["notes"]
+    assert any("compute in float32 now" in note and policy in note for note in found.origin.notes)
+    assert log.notified == list(found.origin.notes)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -84,7 +84,7 @@ def test_keras_3(route: str, policy: str, tmp_path: Path) -> None:
     found, _ = loaded(write(model, tmp_path, route))
     np.testing.assert_allclose(found.model.predict(X, verbose=0), expected, atol=1e-5)
     assert isinstance(found.model, PlainModel) == (route == "export")
-    assert "compute in float32 now" in found.source["notes"][0]
+    assert "compute in float32 now" in found.origin.notes[0]
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -97,7 +97,7 @@ def test_a_policy_of_one_layer_and_a_file_whose_code_is_trusted(generation: int,
     for unsafe in (False, True):
         found, _ = loaded(path, allow_unsafe=unsafe)
         np.testing.assert_allclose(found.model.predict(np.ones((1, 4)), verbose=0), [[0.4] * 3], atol=1e-6)
-        assert "mixed_float16" in found.source["notes"][0]
+        assert "mixed_float16" in found.origin.notes[0]
 
 
 @pytest.mark.filterwarnings("ignore")

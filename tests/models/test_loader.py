@@ -80,8 +80,9 @@ def test_a_classifier(generation: int, suffix: str, tmp_path: Path) -> None:
     assert [layer.name for layer in loaded.model.layers] == [layer.name for layer in source.layers]
     assert not loaded.model.optimizer
     assert log.warned == []
-    proof = loaded.source.pop("bridge")
-    assert loaded.source == {
+    step = loaded.origin.to_dict()
+    proof = step.pop("bridge")
+    assert step == {
         "step": "load",
         "file": path.name,
         "sha256": sha256(path),
@@ -97,7 +98,7 @@ def test_a_classifier(generation: int, suffix: str, tmp_path: Path) -> None:
         assert proof["samples"] == 8
         assert 0 <= proof["max_abs_diff"] <= proof["tolerance"] == 1e-5
         assert log.notified == [f"{path.name} is a Keras {keras3().__version__} model; rebuilding it in Keras 2"]
-    json.dumps(loaded.source)
+    json.dumps(loaded.origin.to_dict())
 
 
 @everywhere
@@ -283,7 +284,7 @@ def test_what_keras_2_does_not_have_gets_post_training_schemes_only(tmp_path: Pa
     assert not loaded.trainable
     assert "rms (RMSNormalization)" in loaded.untrainable
     assert log.notified[-1] == f"post-training schemes only: {loaded.untrainable}"
-    assert loaded.source["notes"] == [loaded.untrainable]
+    assert list(loaded.origin.notes) == [loaded.untrainable]
     x = np.random.default_rng(0).random((5, 4)).astype(np.float32)
     np.testing.assert_allclose(loaded.model.predict(x), source.predict(x, verbose=0), atol=1e-6)
     assert loaded.model.count_params() == source.count_params()
@@ -294,13 +295,13 @@ def test_notes_of_the_bridge_stand_in_the_lineage(tmp_path: Path) -> None:
     source = chain(keras3(), layers.RandomFlip(name="flip"), layers.Flatten(), layers.Dense(2), shape=(4, 4, 1))
     log = Heard()
     loaded = load_model(saved(source, tmp_path / "m.keras"), progress=log)
-    assert loaded.source["notes"] == ["flip (RandomFlip) is left out: it acts in training only"]
-    assert log.notified[1:] == loaded.source["notes"]
+    assert list(loaded.origin.notes) == ["flip (RandomFlip) is left out: it acts in training only"]
+    assert log.notified[1:] == list(loaded.origin.notes)
 
 
 def test_read_only_files_load(tmp_path: Path) -> None:
     path = saved(chain(tf_keras(), tf_keras().layers.Dense(2)), tmp_path / "m.keras")
     path.chmod(0o444)
     before = path.read_bytes()
-    assert load(path).source["generation"] == 2
+    assert load(path).origin.generation == 2
     assert path.read_bytes() == before

@@ -80,7 +80,7 @@ def test_a_saved_model_of_keras_2_is_a_keras_model(tmp_path: Path) -> None:
     loaded = load(tmp_path / "m")
     assert isinstance(loaded.model, tf_keras().Sequential)
     assert loaded.trainable
-    assert (loaded.source["generation"], loaded.source["keras_version"]) == (2, tf_keras().__version__)
+    assert (loaded.origin.generation, loaded.origin.keras_version) == (2, tf_keras().__version__)
     np.testing.assert_array_equal(loaded.model.predict(X, verbose=0), source.predict(X, verbose=0))
 
 
@@ -89,7 +89,7 @@ def test_keras_3_exports_a_plain_one(tmp_path: Path) -> None:
     source.export(str(tmp_path / "m"), verbose=False)
     loaded = load(tmp_path / "m")
     assert loaded.untrainable == "a SavedModel without Keras's description gets post-training schemes only"
-    assert (loaded.source["generation"], loaded.source["notes"]) == (None, [loaded.untrainable])
+    assert (loaded.origin.generation, loaded.origin.notes) == (None, (loaded.untrainable,))
     model = loaded.model
     assert isinstance(model, PlainModel)
     assert [tuple(spec.shape) for spec in (*model.inputs, *model.outputs)] == [(None, *SHAPE), (None, 3)]
@@ -101,10 +101,10 @@ def test_keras_3_exports_a_plain_one(tmp_path: Path) -> None:
 
 def test_the_digest_covers_every_file(tmp_path: Path) -> None:
     path = graph(tmp_path / "m", product)
-    before = load(path).source["sha256"]
+    before = load(path).origin.sha256
     (path / "assets").mkdir(exist_ok=True)
     (path / "assets" / "words.txt").write_text("a")
-    assert load(path).source["sha256"] != before
+    assert load(path).origin.sha256 != before
 
 
 @pytest.mark.parametrize("kind", ["savedmodel", "keras 3"])

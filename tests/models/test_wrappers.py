@@ -64,7 +64,7 @@ def test_pruning_wrappers_are_taken_off(route: str, tmp_path: Path) -> None:
     assert log.notified == [
         "5 layers had TFMOT's wrapper for pruning (prune_low_magnitude): taken off, weights as they are"
     ]
-    assert found.source["notes"] == log.notified
+    assert list(found.origin.notes) == log.notified
     mask = np.random.default_rng(2).random((3, 3, 1, 4)) < 0.5
     np.testing.assert_array_equal(found.model.get_layer("conv").get_weights()[0] != 0, mask)
     np.testing.assert_allclose(found.model.predict(X, verbose=0), model.predict(X, verbose=0), atol=1e-6)
@@ -80,7 +80,7 @@ def test_clustering_wrappers_are_taken_off(route: str, tmp_path: Path) -> None:
     assert layer_names(found.model) == ["conv", "norm", "relu", "flat", "top"]
     assert len(np.unique(found.model.get_layer("top").get_weights()[0])) <= 4
     np.testing.assert_allclose(found.model.predict(X, verbose=0), expected, atol=1e-6)
-    assert "5 layers had TFMOT's wrapper for clustering" in found.source["notes"][0]
+    assert "5 layers had TFMOT's wrapper for clustering" in found.origin.notes[0]
 
 
 def test_a_wrapped_layer_among_others(tmp_path: Path) -> None:

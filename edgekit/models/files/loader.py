@@ -7,7 +7,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgekit.errors import ConversionError, InputError
@@ -24,13 +24,13 @@ from edgekit.models.files.gate.configuration import Malformed, admit, class_name
 from edgekit.models.files.gate.functions import canonical_name
 from edgekit.models.files.gate.precision import in_float32
 from edgekit.models.files.keras_file import SUFFIXES, KerasFile, read_keras_file
+from edgekit.models.files.origin import Origin
 from edgekit.models.files.own_loss import compiled_loss
 from edgekit.models.files.plain import PlainModel, plain_of_keras
 from edgekit.models.files.saved_model import digest, is_saved_model, load_keras, load_plain, read_saved_model
 from edgekit.models.files.structure import flattened
 from edgekit.models.files.wrappers import unwrapped, wrapper_scope
 from edgekit.progress import Progress
-from edgekit.schema.types import JsonObject
 
 GRAPH_MODELS = ("Sequential", "Functional", "Model")
 TFMOT = ("tensorflow_model_optimization", "Quantize", "Default8Bit", "DefaultNBit", "ClusterPreserve", "PrunePreserve")
@@ -46,15 +46,12 @@ class LoadedModel:
 
     Attributes:
         model: a built tf_keras Sequential or functional model, not compiled; a `PlainModel` if it is not trainable.
-        source: the first lineage step, JSON values: `step` ("load"), `file`, `sha256` (of a SavedModel: over all its
-            files), `generation` (2 or 3; None for a SavedModel without Keras's description), `keras_version`,
-            `loss` (that it was compiled with, if it is one of `edgekit.models.files.own_loss.LOSSES`),
-            `bridge` (`max_abs_diff`, `tolerance`, `samples`; None for Keras 2 files) and `notes` (sentences).
+        origin: where it comes from.
         untrainable: why the model is not trainable, a sentence; empty if it is.
     """
 
     model: KerasModel
-    source: JsonObject
+    origin: Origin
     untrainable: str = ""
 
     @property
@@ -83,14 +80,15 @@ def load_model(
         return _load_folder(path, allow_unsafe, progress)
     file = read_keras_file(path)
     config, half = in_float32(_admitted(file, allow_unsafe))
-    source = _source(path, sha256(path), file.generation, file.keras_version) | {"loss": compiled_loss(file.config)}
+    loss = compiled_loss(file.config)
+    origin = Origin(path.name, sha256(path), file.generation, file.keras_version, loss)
     with _reported_warnings(progress), wrapper_scope(config) as ready:
         model = _load(file, ready, allow_unsafe)
         model = remade(model) if half and allow_unsafe else model
-    source["notes"] += _float32_note("Layers with the dtype policy", half, progress)
+    origin = origin.noted(*_float32_note("Layers with the dtype policy", half, progress))
     if not _is_graph(model):
         why = f"a subclassed model ({type(model).__name__}) gets post-training schemes only"
-        return _plain(plain_of_keras(model, path.name), source, why, progress)
+        return _plain(plain_of_keras(model, path.name), origin, why, progress)
     if not model.built or not model.inputs:
         raise InputError(
             f"{path}: the model has no input shape", "add an Input layer and save it again", code="input-unsupported"
@@ -103,24 +101,23 @@ def load_model(
         )
     check_size(model, path)
     if file.generation == 2:
-        return _ready(model, source, progress)
+        return _ready(model, origin, progress)
     progress.notify(f"{path.name} is a Keras {file.keras_version} model; rebuilding it in Keras 2")
     try:
         with _reported_warnings(progress):
             bridged = bridge(model, progress)
     except ConversionError as error:
-        return _plain(plain_of_keras(model, path.name), source, error.message, progress)
-    notes = [*source["notes"], *bridged.notes]
-    return _ready(bridged.model, source | {"bridge": asdict(bridged.proof), "notes": notes}, progress)
+        return _plain(plain_of_keras(model, path.name), origin, error.message, progress)
+    return _ready(bridged.model, replace(origin, bridge=bridged.proof).noted(*bridged.notes), progress)
 
 
-def _ready(model: KerasModel, source: JsonObject, progress: Progress) -> LoadedModel:
+def _ready(model: KerasModel, origin: Origin, progress: Progress) -> LoadedModel:
     """Return a tf_keras model as the rest of edgekit wants it: without wrappers, its inputs and outputs in a list."""
     model, stripped = unwrapped(model)
     model, named = flattened(model)
     for note in (*stripped, *named):
         progress.notify(note)
-    return LoadedModel(model, source | {"notes": [*source["notes"], *stripped, *named]})
+    return LoadedModel(model, origin.noted(*stripped, *named))
 
 
 def _float32_note(what: str, half: Sequence[str], progress: Progress) -> list[str]:
@@ -133,7 +130,7 @@ def _float32_note(what: str, half: Sequence[str], progress: Progress) -> list[st
 def _load_folder(path: Path, allow_unsafe: bool, progress: Progress) -> LoadedModel:
     """Load a SavedModel: as Keras described it, else as a function."""
     saved = read_saved_model(path)
-    source = _source(path, digest(path), None, "none")
+    origin = Origin(path.name, digest(path), None, "none")
     why = NO_DESCRIPTION
     if saved.keras is not None:
         try:
@@ -141,32 +138,18 @@ def _load_folder(path: Path, allow_unsafe: bool, progress: Progress) -> LoadedMo
             config, half = in_float32(written)
             with _reported_warnings(progress), wrapper_scope(config) as ready:
                 model = load_keras(saved.keras, ready, written if half else None)
-            source |= {"generation": 2, "keras_version": saved.keras.keras_version}
-            source["notes"] += _float32_note("Layers with the dtype policy", half, progress)
-            return _ready(model, source, progress)
+            described = replace(origin, generation=2, keras_version=saved.keras.keras_version)
+            described = described.noted(*_float32_note("Layers with the dtype policy", half, progress))
+            return _ready(model, described, progress)
         except InputError as error:
             why = f"{NO_DESCRIPTION}; what Keras wrote cannot be used: {error.message}"
     model = load_plain(saved, allow_unsafe=allow_unsafe)
-    source["notes"] = _float32_note("Operations in", saved.half, progress)
-    return _plain(model, source, why, progress)
+    return _plain(model, origin.noted(*_float32_note("Operations in", saved.half, progress)), why, progress)
 
 
-def _plain(model: PlainModel, source: JsonObject, why: str, progress: Progress) -> LoadedModel:
+def _plain(model: PlainModel, origin: Origin, why: str, progress: Progress) -> LoadedModel:
     progress.notify(f"post-training schemes only: {why}")
-    return LoadedModel(model, source | {"notes": [*source["notes"], why]}, why)
-
-
-def _source(path: Path, digest: str, generation: int | None, keras_version: str) -> JsonObject:
-    return {
-        "step": "load",
-        "file": path.name,
-        "sha256": digest,
-        "generation": generation,
-        "keras_version": keras_version,
-        "loss": "",
-        "bridge": None,
-        "notes": [],
-    }
+    return LoadedModel(model, origin.noted(why), why)
 
 
 def _admitted(file: KerasFile, allow_unsafe: bool) -> KerasConfig:
