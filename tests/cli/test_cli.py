@@ -148,7 +148,7 @@ def test_bench_and_report(edgekit: Edgekit, tmp_path: Path) -> None:
         ["a.tflite", "1"], ["b.onnx", "1"], ["a.tflite", "2"], ["b.onnx", "2"],
     ]  # fmt: skip
     value = json.loads(record.read_text())
-    assert value["schema"] == 1
+    assert value["schema"] == 2
     assert value["command"][:3] == ["bench", "a.tflite", "b.onnx"]
     assert all(len(m["latency"]) == 2 for m in value["measurements"])
 
