@@ -204,11 +204,30 @@ def test_an_interrupted_bench_leaves_nothing(edgekit: Edgekit, tmp_path: Path, n
     assert files_below(tmp_path) == {"a.tflite", "temp"}
 
 
+@pytest.fixture(scope="module")
+def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained digits model, made in a process of its own so that this one stays light."""
+    script = (
+        "import sys; from edgekit.models.reference.reference import build\n"
+        "build('digits-cnn', (8, 8, 1), 10, 0.25).save(sys.argv[1])"
+    )
+    path = tmp_path_factory.mktemp("untrained") / "small.keras"
+    subprocess.run([sys.executable, "-c", script, path], check=True, capture_output=True)
+    return path
+
+
+@pytest.fixture
+def small_model(untrained: Path, tmp_path: Path) -> Path:
+    """The untrained model in the current folder."""
+    return Path(shutil.copy(untrained, tmp_path))
+
+
 @pytest.mark.tensorflow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
-def test_an_interrupted_compress_leaves_no_bundle(edgekit: Edgekit, tmp_path: Path, number: int, code: int) -> None:
-    model = small_model(tmp_path)
-    running = edgekit.start("compress", model, "--data", "digits", "--anyway", "-o", "out")
+def test_an_interrupted_compress_leaves_no_bundle(
+    edgekit: Edgekit, small_model: Path, tmp_path: Path, number: int, code: int
+) -> None:
+    running = edgekit.start("compress", small_model, "--data", "digits", "--anyway", "-o", "out")
     wait_for(lambda: any(name.startswith(".out.tmp-") for name in files_below(tmp_path)))
     running.send_signal(number)
     _, stderr = running.communicate(timeout=60)
@@ -216,40 +235,29 @@ def test_an_interrupted_compress_leaves_no_bundle(edgekit: Edgekit, tmp_path: Pa
     assert "Traceback" not in stderr
     assert not (tmp_path / "out").exists()
     if number != signal.SIGKILL:
-        assert {p.name for p in tmp_path.iterdir()} == {model.name}
+        assert {p.name for p in tmp_path.iterdir()} == {small_model.name}
     else:  # nobody could clean up; the next run does
-        edgekit("compress", model, "--data", "digits", "--anyway", "-o", "out", "--recipe", "float32")
-        assert {p.name for p in tmp_path.iterdir()} == {model.name, "out"}
+        edgekit("compress", small_model, "--data", "digits", "--anyway", "-o", "out", "--recipe", "float32")
+        assert {p.name for p in tmp_path.iterdir()} == {small_model.name, "out"}
 
 
 @pytest.mark.tensorflow
 @pytest.mark.root
-def test_a_full_disk_during_compress(edgekit: Edgekit, tmp_path: Path) -> None:
+def test_a_full_disk_during_compress(edgekit: Edgekit, small_model: Path, tmp_path: Path) -> None:
     if os.geteuid() != 0 or shutil.which("mount") is None:
         pytest.skip("mounting a small file system needs root")
-    model, disk = small_model(tmp_path), tmp_path / "disk"
+    disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", disk], capture_output=True)
     if mounted.returncode != 0:
         pytest.skip(f"mount is not permitted here: {mounted.stderr.decode()}")
     try:
-        done = edgekit("compress", model, "--data", "digits", "--anyway", "-o", "disk/out", check=1)
+        done = edgekit("compress", small_model, "--data", "digits", "--anyway", "-o", "disk/out", check=1)
         assert "no space left" in done.stderr
         assert "hint: free some space" in done.stderr
         assert list(disk.iterdir()) == []
     finally:
         subprocess.run(["umount", disk], check=True)
-
-
-def small_model(folder: Path) -> Path:
-    """An untrained digits model, made in a process of its own so that this one stays light."""
-    script = (
-        "import sys; from edgekit.models.reference.reference import build\n"
-        "build('digits-cnn', (8, 8, 1), 10, 0.25).save(sys.argv[1])"
-    )
-    path = folder / "small.keras"
-    subprocess.run([sys.executable, "-c", script, path], check=True, capture_output=True)
-    return path
 
 
 @pytest.mark.e2e
