@@ -7,6 +7,7 @@ from typing import Any
 
 from edgekit.report import bench_columns, bundle_table, ledger_table
 from edgekit.text.columns import Column
+from edgekit.text.printable import lines
 
 TABLES: dict[str, tuple[str, Sequence[Column[Any]]]] = {
     "Measurements": ("`edgekit bench` and `edgekit report`, a row a file and thread count", bench_columns.COLUMNS),
@@ -25,7 +26,7 @@ def markdown() -> str:
     ]
     for title, (where, columns) in TABLES.items():
         ordered = sorted(columns, key=lambda column: column.priority)
-        lines = ["| column | key in JSON | unit | meaning |", "|---|---|---|---|"]
-        lines += [f"| {c.header} | `{c.name}` | {c.unit} | {c.help} |" for c in ordered]
-        text += [f"## {title}", f"{where}; what decides most stands first.", "\n".join(lines)]
+        rows = ["| column | key in JSON | unit | meaning |", "|---|---|---|---|"]
+        rows += [f"| {c.header} | `{c.name}` | {c.unit} | {c.help} |" for c in ordered]
+        text += [f"## {title}", f"{where}; what decides most stands first.", lines(rows)]
     return "\n\n".join(text) + "\n"
