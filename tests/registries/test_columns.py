@@ -44,8 +44,9 @@ def test_columns_explain_themselves(columns: list[Column[object]]) -> None:
         assert column.priority >= 1
 
 
-def test_the_tables_of_the_readme_have_these_columns() -> None:
-    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+def test_the_tables_of_the_pages_have_these_columns() -> None:
+    root = Path(__file__).parents[2]
+    text = "\n".join((root / name).read_text(encoding="utf-8") for name in ("README.md", "docs/measuring.md"))
     shown = [re.split(r" {2,}", line) for line in text.splitlines() if re.match(r"(file|stage) {2,}", line)]
     headers = [column.header for column in bench_columns.COLUMNS]
     tables = [
