@@ -30,7 +30,7 @@ weights need no change: post-training schemes take any model that TensorFlow can
 
 - **Keras**: the generations that have the layer. TensorFlow Model Optimization works on Keras 2 models.
 - **3 to 2**: whether a Keras 3 model with it can be trained and pruned here; it becomes a Keras 2 model, proved equal.
-- **back**: whether the result can be had as a Keras 3 model again (`--layout keras3`).
+- **back**: whether the result can be had as a Keras 3 model again (`NAME-keras3.keras` in the bundle).
 - **channels**: channel pruning. *pruned*: its own channels can go; *follows*: it loses the channels that the layer
   before it loses; *not pruned*: it keeps its channels, and those of its neighbours.
 - **weights**: weight pruning and clustering; *2:4*: in that pattern, too.

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 import edgekit
-from edgekit.api.measurement import bench
 from edgekit.errors import InputError
 from edgekit.frameworks.tensorflow import keras3, seed_everything
 from edgekit.measuring import plan
@@ -81,7 +80,7 @@ def test_a_model_in_memory_becomes_a_bundle_and_is_measured(
     assert again.files == bundle.files
 
     before = open_files()  # one child that reads model files stays for the next
-    record = bench(bundle, only=["int8"], data=data, latency=False, memory=False, out=tmp_path / "records")
+    record = edgekit.bench(bundle, only=["int8"], data=data, latency=False, memory=False, out=tmp_path / "records")
     assert open_files() == before
     assert capfd.readouterr() == ("", "")
     assert len(record.rows) == 2
@@ -98,11 +97,11 @@ def test_a_model_in_memory_becomes_a_bundle_and_is_measured(
 
 @pytest.mark.e2e
 @pytest.mark.tensorflow
-def test_examples_of_readme_and_docstrings(
+def test_examples_of_the_page_and_docstrings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    [example] = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    [example] = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "python.md").read_text(encoding="utf-8"), re.DOTALL)
     names: dict[str, object] = {}
     with monkeypatch.context() as patch:
         patch.setattr(plan, "Plan", partial(plan.Plan, min_seconds=0.05))  # the numbers are not looked at
@@ -110,7 +109,7 @@ def test_examples_of_readme_and_docstrings(
     shown = capsys.readouterr().out
     assert "digits-int8.tflite" in shown
     assert "359 samples" in shown
-    for function in (edgekit.compress, bench):  # in this order: one's result is the other's subject
+    for function in (edgekit.compress, edgekit.bench):  # in this order: one's result is the other's subject
         [found] = doctest.DocTestFinder(recurse=False).find(function, globs=names)
         assert found.examples
         assert doctest.DocTestRunner().run(found).failed == 0, capsys.readouterr().out

@@ -11,13 +11,12 @@ import pytest
 import typer
 
 import edgekit
-from edgekit.api.measurement import bench
 from edgekit.api.words import FLAGS, SEVERAL, VALUES
 from edgekit.cli import app
 from edgekit.errors import EdgekitError
 
 FUNCTIONS: dict[str, Callable[..., object]] = {
-    "bench": bench,
+    "bench": edgekit.bench,
     "compress": edgekit.compress,
     "init": edgekit.init,
     "inspect": edgekit.inspect,

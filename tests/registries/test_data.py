@@ -61,8 +61,8 @@ def test_a_kind_of_data_is_one_module_and_one_row(tmp_path: Path, text_kind: Sou
     assert "| a `.txt` file, such as `a.txt?scale=2` | columns |" in registry.sources_table()
 
 
-def test_the_readme_names_every_kind_of_data() -> None:
-    assert registry.sources_table() in (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+def test_the_page_names_every_kind_of_data() -> None:
+    assert registry.sources_table() in (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
 
 
 def test_every_kind_of_data_offers_what_a_source_does() -> None:

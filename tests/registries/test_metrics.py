@@ -19,7 +19,7 @@ from edgekit.tasks.scoring import measure, score, with_metric
 from edgekit.tasks.task import DEFAULT_METRICS, Head, Task
 from tests.support.raised import raised
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "models-and-data.md"
 ADDED = Metric(
     "largest absolute error of a sample", ("regression",), f"{__name__}:worst", unit="mm", higher_is_better=False
 )
@@ -79,8 +79,8 @@ def test_every_default_is_for_its_kind() -> None:
     assert all(kind in METRICS[name].kinds for kind, name in DEFAULT_METRICS.items())
 
 
-def test_the_readme_lists_the_metrics_of_every_kind() -> None:
-    rows = re.findall(r"^\|[^|]*\|([^|]*)\|([^|]*)\|$", README.read_text(encoding="utf-8"), re.MULTILINE)
+def test_the_page_lists_the_metrics_of_every_kind() -> None:
+    rows = re.findall(r"^\|[^|]*\|([^|]*)\|([^|]*)\|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     listed: dict[str, set[str]] = {}
     for task, metrics in rows:
         for kind in DEFAULT_METRICS:

@@ -10,7 +10,7 @@ from edgekit.bundle import recipe
 from edgekit.bundle.schemes import FORMATS, SCHEMES
 from edgekit.bundle.stages import STAGES
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "compressing.md").read_text(encoding="utf-8")
 STARTER = resources.files("edgekit.api.starter").joinpath("recipe.toml").read_text(encoding="utf-8")
 
 
@@ -21,8 +21,8 @@ def test_the_starter_names_every_scheme_and_format() -> None:
         assert 'formats = ["' + '", "'.join(FORMATS) + '"]' in text
 
 
-def test_the_readme_names_every_stage_and_scheme() -> None:
-    rows = dict.fromkeys(re.findall(r"^\| `(\w+)[:`]", README.partition("## Techniques")[2], re.MULTILINE))
+def test_the_page_names_every_stage_and_scheme() -> None:
+    rows = dict.fromkeys(re.findall(r"^\| `(\w+)[:`]", PAGE, re.MULTILINE))
     assert list(STAGES) == [name for name in rows if name in STAGES]
     for name in SCHEMES:
-        assert f"`{name}`" in README, name
+        assert f"`{name}`" in PAGE, name
