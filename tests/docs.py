@@ -12,6 +12,8 @@ from edgekit.codes import register
 from edgekit.codes.pages import markdown
 from edgekit.data.lint.checks import checks_table
 from edgekit.data.sources.registry import sources_table
+from edgekit.devices.doctor import checks_table as device_checks
+from edgekit.devices.facts import facts_table
 from edgekit.devices.transports.registry import transports_table
 from edgekit.models import supported
 from edgekit.report import columns_page
@@ -45,7 +47,11 @@ def devices_page() -> str:
     """Return the page about devices: how they are reached."""
     return (
         "# Devices\n\n## Transports\n\nWhat `transport` may be in a target's file, and which options of commands it "
-        f"takes.\n\n| transport | reaches | options |\n|---|---|---|\n{transports_table()}\n"
+        f"takes.\n\n| transport | reaches | options |\n|---|---|---|\n{transports_table()}\n\n"
+        "## Facts\n\nWhat a record keeps of the machine; a fact that cannot be read is kept with the reason.\n\n"
+        f"| fact | means | command |\n|---|---|---|\n{facts_table()}\n\n"
+        "## What `edgekit targets check` looks at\n\n"
+        f"| check | looks at |\n|---|---|\n{device_checks()}\n"
     )
 
 

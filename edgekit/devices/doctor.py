@@ -47,6 +47,21 @@ class Finding:
     fix: str = ""
 
 
+@dataclass(frozen=True)
+class DeviceCheck:
+    """A check of a device: a row of `CHECKS`.
+
+    Attributes:
+        name: of its finding.
+        looks_at: what it compares, as half a sentence.
+        look: returns the finding.
+    """
+
+    name: str
+    looks_at: str
+    look: Callable[[Target, HostFacts, Transport], Finding]
+
+
 def examine(
     target: Target, *, python: str | None = None, wheels: Path | None = None, progress: Progress = SILENT
 ) -> Iterator[Finding]:
@@ -77,8 +92,8 @@ def examine(
 
 def _system(target: Target, transport: Transport) -> Iterator[Finding]:
     facts = read_facts(transport)
-    for check in _CHECKS:
-        yield check(target, facts, transport)
+    for check in CHECKS:
+        yield check.look(target, facts, transport)
 
 
 def _machine(target: Target, facts: HostFacts, transport: Transport) -> Finding:
@@ -180,9 +195,22 @@ def _load(target: Target, facts: HostFacts, transport: Transport) -> Finding:
     return Finding("other load", "ok", f"{load:.1f} in the last minute")
 
 
-_CHECKS: tuple[Callable[[Target, HostFacts, Transport], Finding], ...] = (
-    _machine, _memory, _disk, _clock, _governor, _throttling, _temperature, _load,
-)  # fmt: skip
+CHECKS: list[DeviceCheck] = [
+    DeviceCheck("machine", "what it is, against what the target expects", _machine),
+    DeviceCheck("memory", "memory that is available", _memory),
+    DeviceCheck("disk", "space for a runtime", _disk),
+    DeviceCheck("clock", "its time against the host's", _clock),
+    DeviceCheck("governor", "whether the CPU's frequency is free to change", _governor),
+    DeviceCheck("throttling", "under-voltage and heat, now and since boot", _throttling),
+    DeviceCheck("temperature", "of the CPU", _temperature),
+    DeviceCheck("other load", "what else runs there", _load),
+]
+"""Of `edgekit targets check`, in order. A further check is one function and one row."""
+
+
+def checks_table() -> str:
+    """Return the checks as rows of a Markdown table."""
+    return "\n".join(f"| {check.name} | {check.looks_at} |" for check in CHECKS)
 
 
 def _interpreter(target: Target, machine: Interpreter) -> Finding:

@@ -21,10 +21,17 @@ CORES = {"0xd03": "Cortex-A53", "0xd08": "Cortex-A72", "0xd0b": "Cortex-A76"}
 
 @dataclass(frozen=True)
 class Fact:
-    """One thing to know: `parse` turns the command's stdout into a value, or raises ValueError."""
+    """One thing to know about a device: a row of `FACTS`, named as the field of `HostFacts` that keeps it.
+
+    Attributes:
+        argv: the command that is run there.
+        parse: turns its stdout into a value, or raises ValueError.
+        means: what it is, for the documentation.
+    """
 
     argv: tuple[str, ...]
     parse: Callable[[str], FactValue]
+    means: str
 
 
 def _stripped(text: str) -> str:
@@ -117,18 +124,22 @@ def _glibc(text: str) -> str:
 
 _CPUFREQ = "/sys/devices/system/cpu/cpu0/cpufreq"
 FACTS: dict[str, Fact] = {
-    "cpu_model": Fact(("cat", "/proc/cpuinfo"), _cpu_model),
-    "cpu_core": Fact(("cat", "/proc/cpuinfo"), _cpu_core),
-    "cpu_flags": Fact(("cat", "/proc/cpuinfo"), _flags),
-    "architecture": Fact(("uname", "-m"), _stripped),
-    "cores": Fact(("env", "-u", "OMP_NUM_THREADS", "-u", "OMP_THREAD_LIMIT", "nproc"), _natural),
-    "governor": Fact(("cat", f"{_CPUFREQ}/scaling_governor"), _stripped),
-    "max_frequency_khz": Fact(("cat", f"{_CPUFREQ}/scaling_max_freq"), _natural),
-    "memory_kib": Fact(("cat", "/proc/meminfo"), _memory_kib),
-    "os": Fact(("cat", "/etc/os-release"), _os_name),
-    "kernel": Fact(("uname", "-sr"), _stripped),
-    "glibc": Fact(("getconf", "GNU_LIBC_VERSION"), _glibc),
-    "user_bits": Fact(("getconf", "LONG_BIT"), _natural),
+    "cpu_model": Fact(("cat", "/proc/cpuinfo"), _cpu_model, "the board or processor"),
+    "cpu_core": Fact(("cat", "/proc/cpuinfo"), _cpu_core, "ARM's name of the core"),
+    "cpu_flags": Fact(("cat", "/proc/cpuinfo"), _flags, "instruction sets that decide which int8 kernels run"),
+    "architecture": Fact(("uname", "-m"), _stripped, "of the kernel"),
+    "cores": Fact(
+        ("env", "-u", "OMP_NUM_THREADS", "-u", "OMP_THREAD_LIMIT", "nproc"), _natural, "CPUs that a process may use"
+    ),
+    "governor": Fact(("cat", f"{_CPUFREQ}/scaling_governor"), _stripped, "what sets the CPU's frequency"),
+    "max_frequency_khz": Fact(
+        ("cat", f"{_CPUFREQ}/scaling_max_freq"), _natural, "the highest frequency that the governor may choose"
+    ),
+    "memory_kib": Fact(("cat", "/proc/meminfo"), _memory_kib, "memory of the whole machine"),
+    "os": Fact(("cat", "/etc/os-release"), _os_name, "name and version of the system"),
+    "kernel": Fact(("uname", "-sr"), _stripped, "name and version of the kernel"),
+    "glibc": Fact(("getconf", "GNU_LIBC_VERSION"), _glibc, "version of the C library"),
+    "user_bits": Fact(("getconf", "LONG_BIT"), _natural, "32 or 64, of programs"),
     "emulated": Fact(
         (
             "sh",
@@ -137,8 +148,9 @@ FACTS: dict[str, Fact] = {
             "printf '\\nparent: '; tr '\\0' ' ' </proc/$PPID/cmdline",
         ),
         _emulated,
+        "by what the CPU is emulated, or false",
     ),
-    "virtualization": Fact(("systemd-detect-virt",), _stripped),
+    "virtualization": Fact(("systemd-detect-virt",), _stripped, "the virtual machine or container, or `none`"),
 }
 
 
@@ -159,3 +171,8 @@ def read_facts(transport: Transport) -> HostFacts:
     """Return all facts of a device."""
     values: dict[str, Any] = {name: read_fact(transport, name) for name in FACTS}
     return HostFacts(**values)
+
+
+def facts_table() -> str:
+    """Return the facts as rows of a Markdown table: name, meaning and command."""
+    return "\n".join(f"| `{name}` | {fact.means} | `{fact.argv[0]}` |" for name, fact in FACTS.items())

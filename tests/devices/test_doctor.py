@@ -67,7 +67,7 @@ def pi() -> Target:
 def look(pi: Target, answers: dict[str, str], what: str) -> Finding:
     transport = FakeTransport({**ANSWERS, **answers})
     facts = read_facts(transport)
-    return {f.what: f for f in (check(pi, facts, transport) for check in doctor._CHECKS)}[what]
+    return {f.what: f for f in (check.look(pi, facts, transport) for check in doctor.CHECKS)}[what]
 
 
 @pytest.mark.parametrize(
@@ -109,5 +109,5 @@ def test_better_answers(pi: Target) -> None:
 def test_what_cannot_be_read_is_unknown(pi: Target, what: str) -> None:
     transport = FakeTransport()
     facts = read_facts(transport)
-    findings = {f.what: f for f in (check(pi, facts, transport) for check in doctor._CHECKS)}
+    findings = {f.what: f for f in (check.look(pi, facts, transport) for check in doctor.CHECKS)}
     assert findings[what].state == "unknown"

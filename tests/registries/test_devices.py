@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
+from edgekit.bundle.facts import HostFacts, Unavailable
 from edgekit.cli.options import targets
+from edgekit.devices import doctor
 from edgekit.devices.device import connected
+from edgekit.devices.doctor import DeviceCheck, Finding
+from edgekit.devices.facts import FACTS, Fact, facts_table, read_fact
 from edgekit.devices.target import Target, parse
 from edgekit.devices.transports import registry
+from edgekit.devices.transports.base import Transport
+from edgekit.devices.transports.fake import FakeTransport
 from edgekit.devices.transports.registry import TransportKind, transports_table
 from edgekit.progress import SILENT
 from tests.support.raised import raised
@@ -80,3 +87,22 @@ def test_every_transport_can_be_imported() -> None:
 
     for kind in registry.TRANSPORTS:
         assert callable(importlib.import_module(kind.module).connect), kind.name
+
+
+def test_a_fact_is_a_row_and_a_field_of_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert set(FACTS) == {field.name for field in dataclasses.fields(HostFacts)}
+    monkeypatch.setitem(FACTS, "page_size", Fact(("getconf", "PAGESIZE"), int, "bytes of a page"))
+    assert read_fact(FakeTransport({"getconf PAGESIZE": "4096"}), "page_size") == 4096
+    assert isinstance(read_fact(FakeTransport({"getconf PAGESIZE": "?"}), "page_size"), Unavailable)
+    assert "| `page_size` | bytes of a page | `getconf` |" in facts_table()
+
+
+def test_a_device_check_is_one_function_and_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    def swap(target: Target, facts: HostFacts, transport: Transport) -> Finding:
+        return Finding("swap", "ok", "none")
+
+    monkeypatch.setattr(doctor, "CHECKS", [DeviceCheck("swap", "swap space", swap)])
+    assert [finding.what for finding in doctor._system(Target("local", name="x", source="x"), FakeTransport())] == [
+        "swap"
+    ]
+    assert doctor.checks_table() == "| swap | swap space |"
