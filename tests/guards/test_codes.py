@@ -16,11 +16,6 @@ from tests.guards.rooms import MODULES
 ERRORS = {name for name, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.EdgekitError)}
 OWN_CODE = {"MissingExtraError"}
 """Errors that bring their code themselves."""
-NOT_YET = {
-    "api",
-    "models",
-}
-"""Rooms whose messages have no codes yet: this only shrinks."""
 
 
 def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
@@ -50,7 +45,7 @@ def coded(kind: str, call: ast.Call) -> bool:
     return any(keyword.arg in ("code", None) for keyword in call.keywords) or (kind == "warn" and bool(call.args[1:]))
 
 
-@pytest.mark.parametrize("name", [n for n in MODULES if n.count(".") and n.split(".")[1] not in NOT_YET])
+@pytest.mark.parametrize("name", MODULES)
 def test_every_message_has_a_code(name: str) -> None:
     bare = [f"{name}:{call.lineno} {kind}" for kind, call in calls(MODULES[name]) if not coded(kind, call)]
     assert not bare

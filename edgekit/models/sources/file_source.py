@@ -120,7 +120,7 @@ class FileSource:
                 values=dict(values),
             )
         except RunnerError as error:
-            raise InputError(error.message, error.hint) from error
+            raise InputError(error.message, error.hint, code=error.code) from error
         return FileSource(target, inspect_file(target), folder)
 
     def try_out(self) -> None:
@@ -129,7 +129,11 @@ class FileSource:
 
     def normalized_outside(self, preprocessing: Preprocessing) -> NormalizedOutside:
         """Refuse."""
-        raise InputError(f"--normalize-outside: {self.model.name} has no layers to take out", "leave the option out")
+        raise InputError(
+            f"`--normalize-outside`: `{self.model.name}` has no layers to move",
+            "leave the option out",
+            code="normalize-outside-unsuitable",
+        )
 
 
 def source_format(path: Path | None) -> Format:

@@ -98,8 +98,9 @@ class KerasSource:
         """Build it again without these layers."""
         if self.quantized is not None:
             raise InputError(
-                f"--normalize-outside: {self.model.name} was trained with fake quantization, with these layers inside",
+                f"`--normalize-outside`: `{self.model.name}` was trained with fake quantization and these layers",
                 "leave the option out",
+                code="normalize-outside-unsuitable",
             )
         made = normalize_outside(self.model, preprocessing, [port.name for port in self.inputs])
         return NormalizedOutside(replace(self, model=made.model), made.preprocessing, made.layers)

@@ -88,4 +88,8 @@ class PlainSource:
 
     def normalized_outside(self, preprocessing: Preprocessing) -> NormalizedOutside:
         """Refuse."""
-        raise InputError(f"--normalize-outside: {self.model.name} has no layers to take out", "leave the option out")
+        raise InputError(
+            f"`--normalize-outside`: `{self.model.name}` has no layers to move",
+            "leave the option out",
+            code="normalize-outside-unsuitable",
+        )
