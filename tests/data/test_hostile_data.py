@@ -171,7 +171,6 @@ def test_a_pipe_among_pictures_is_passed_over(pictures: Path) -> None:
         ("a\0b.py:load", "path-invalid"),
         ("~no-such-user-here/a.npz", "path-invalid"),
         ("~no-such-user-here/a.py:load", "path-invalid"),
-        ("__main__:load", "unknown-name `load`"),
         ("\x1b[31mx", "data-not-found --data"),
         ("/dev/zero", "not-a-file /dev/zero"),
     ],
@@ -180,6 +179,12 @@ def test_odd_specs(spec: str, message: str) -> None:
     with raised(*message.split()) as caught:
         load_raw(spec)
     assert len(caught.value.message) < 1000
+
+
+def test_the_program_itself_is_no_module_of_data() -> None:
+    with pytest.raises(InputError) as caught:
+        load_raw("__main__:load")
+    assert caught.value.code in ("unknown-name", "data-not-found")  # as the program was started
 
 
 def test_a_long_option_is_no_long_name(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from edgekit.bundle.runs import ACCURACY, LATENCY, MEMORY
 from edgekit.devices.device import Device, open_device
 from edgekit.devices.jobs import Job, LatencySettings, run_job
-from edgekit.errors import EdgekitError, RunnerCrashed, RunnerError, RunnerTimeout
+from edgekit.errors import RunnerCrashed, RunnerError, RunnerTimeout
 from edgekit.tasks.preprocessing import Preprocessing
 from tests.support.raised import raised
 from tests.support.tiny_onnx import tiny_onnx
@@ -200,7 +200,7 @@ def test_no_result_and_half_a_result(desktop: Device, tmp_path: Path, model: Pat
 
 def test_a_python_that_does_not_exist(desktop: Device, tmp_path: Path, model: Path) -> None:
     device = dataclasses.replace(desktop, python=str(tmp_path / "nothing"))
-    with pytest.raises(EdgekitError, match=r"cannot start .*nothing: No such file"):
+    with raised("program-missing", "nothing"):
         run_job(device, Job(LATENCY, "ai-edge-litert", model, settings=SETTINGS), timeout=60)
 
 

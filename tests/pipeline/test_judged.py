@@ -12,7 +12,6 @@ import pytest
 from edgekit.bundle.recipe import Recipe, StageSpec
 from edgekit.data.loading import load_data
 from edgekit.devices.device import open_device
-from edgekit.errors import InputError
 from edgekit.frameworks.tensorflow import seed_everything, tensorflow, tf_keras
 from edgekit.measuring.candidates import candidates
 from edgekit.measuring.plan import Plan
@@ -71,7 +70,7 @@ def test_class_numbers(tmp_path: Path) -> None:
         TRAINED, stages=(*TRAINED.stages, StageSpec("distill", {"student": "current", "teacher": str(model)}))
     )
     heard = Heard()
-    with pytest.raises(InputError, match=r"m.keras: its outputs are class numbers"):
+    with raised("student-unfit", "m.keras", "class numbers"):
         compress(classifier(tmp_path / "s.keras", numbers=False), str(tmp_path / "0.npz"), taught, tmp_path / "no",
                  progress=heard)  # fmt: skip
     assert "finetune" not in " ".join(heard.notified)  # before any stage trained
