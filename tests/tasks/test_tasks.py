@@ -264,7 +264,7 @@ def test_what_does_not_fit_is_said_with_the_next_step(tmp_path: Path) -> None:
     for data, code, names, hint in (
         ((x, np.arange(ROWS) % 5), "labels-do-not-fit", ("0 to 4", "`kind`", "3 classes"), "number the classes"),
         (({"a": x, "b": x}, None), "array-names-mismatch", ("a, b", "row"), "give one array, x_train and x_test"),
-        ((x[:, :5], None), "samples-do-not-fit", ("(6,)", "(5,)"), "check --data"),
+        ((x[:, :5], None), "shape-mismatch", ("(6,)", "(5,)"), "check --data"),
     ):
         with raised(code, *names) as caught:
             compress(model, save(tmp_path / "d.npz", *data), PLAIN, tmp_path / "out")
