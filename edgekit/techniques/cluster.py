@@ -10,14 +10,15 @@ such clusters only while all channels have equally many distinct values, and mix
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from edgekit.errors import InputError
 from edgekit.frameworks.tensorflow import quiet, tfmot
+from edgekit.frameworks.types import KerasLayer, KerasModel
 from edgekit.models.keras.rebuild import Part, clone, rebuild, transfer
 from edgekit.models.training.training import TrainConfig
+from edgekit.schema.types import JsonObject
 from edgekit.techniques.masks import keep_zeros
 from edgekit.techniques.matching import by_reason, check_layers
 from edgekit.techniques.selection import Chosen, choose, kernel
@@ -94,7 +95,7 @@ class Cluster(Trained):
             )
         return (traits if self.preserve_sparsity else traits - {SPARSE}) | {CLUSTERED}
 
-    def run(self, state: ModelState, context: StageContext) -> tuple[ModelState, dict[str, Any]]:
+    def run(self, state: ModelState, context: StageContext) -> tuple[ModelState, JsonObject]:
         """See `Stage`."""
         traits = self.follow(state.traits)
         if SPARSE in state.traits - traits:
@@ -112,7 +113,7 @@ class Cluster(Trained):
 
 
 def cluster_weights(
-    model: Any,
+    model: KerasModel,
     context: StageContext,
     *,
     clusters: int,
@@ -120,7 +121,7 @@ def cluster_weights(
     layers: str,
     sparse: bool,
     config: TrainConfig,
-) -> tuple[Any, dict[str, Any]]:
+) -> tuple[KerasModel, JsonObject]:
     """Cluster weights while training and return the clustered model, without wrappers.
 
     Args:
@@ -155,7 +156,7 @@ def cluster_weights(
     return flat, {"layers": _counts(chosen), "not_clustered": chosen.not_pruned, **history.to_dict()}
 
 
-def _choose(model: Any, layers: str, clusters: int) -> Chosen:
+def _choose(model: KerasModel, layers: str, clusters: int) -> Chosen:
     chosen = choose(model, layers, "clustered")
     not_pruned = dict(chosen.not_pruned)
     for layer in chosen.layers:
@@ -174,11 +175,11 @@ def _choose(model: Any, layers: str, clusters: int) -> Chosen:
     return Chosen(left, not_pruned)
 
 
-def _wrap(flat: Any, chosen: Chosen, clusters: int, init: str, sparse: bool) -> Any:
+def _wrap(flat: KerasModel, chosen: Chosen, clusters: int, init: str, sparse: bool) -> KerasModel:
     keras = tfmot().clustering.keras
     names = {layer.name for layer in chosen.layers}
 
-    def wrapper(layer: Any) -> list[Part] | None:
+    def wrapper(layer: KerasLayer) -> list[Part] | None:
         if layer.name not in names:
             return None
         inner = clone(layer)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from edgekit.errors import InputError
+from edgekit.frameworks.types import KerasModel
 from edgekit.models.keras.outputs import is_integer
 from edgekit.models.reference.reference import REFERENCE
 from edgekit.models.training.targets import check_soft
 from edgekit.models.training.training import History
 from edgekit.progress import Progress
+from edgekit.schema.types import JsonObject
 from edgekit.techniques.masks import keep_zeros
 from edgekit.techniques.stage import SPARSE, ModelState, StageContext, Trained, refuse_after_clustering
 from edgekit.techniques.teacher import scaled_task, soft_targets
@@ -110,13 +111,13 @@ class Distill(Trained):
             )
         return traits
 
-    def preflight(self, model: Any, progress: Progress, *, allow_unsafe: bool) -> None:
+    def preflight(self, model: KerasModel, progress: Progress, *, allow_unsafe: bool) -> None:
         """See `Stage`: the model files that this stage names must be able to teach or be taught what the model does."""
         for role, name, known in (("student", self.student, STUDENTS), ("teacher", self.teacher, ("",))):
             if name not in known:
                 _check_shapes(_load(name, progress, allow_unsafe=allow_unsafe), f"{role} {name}", model)
 
-    def run(self, state: ModelState, context: StageContext) -> tuple[ModelState, dict[str, Any]]:
+    def run(self, state: ModelState, context: StageContext) -> tuple[ModelState, JsonObject]:
         """See `Stage`."""
         if self.student == CURRENT:
             teacher = self._teacher(context.original, context)
@@ -131,7 +132,7 @@ class Distill(Trained):
             teacher = pupil
         return ModelState(student), {"chain": chain}
 
-    def _teacher(self, default: Any, context: StageContext) -> Any:
+    def _teacher(self, default: KerasModel, context: StageContext) -> KerasModel:
         """Return the model from the `teacher` file if there is one, else `default`."""
         if not self.teacher:
             return default
@@ -139,7 +140,7 @@ class Distill(Trained):
         _check_shapes(teacher, f"teacher {self.teacher}", default)
         return teacher
 
-    def _student(self, teacher: Any, context: StageContext) -> Any:
+    def _student(self, teacher: KerasModel, context: StageContext) -> KerasModel:
         if self.student == SCALED:
             student = _scaled(teacher, self.width)
         elif self.student in REFERENCE:
@@ -163,7 +164,7 @@ class Distill(Trained):
             )
         return student
 
-    def _assistants(self, teacher: Any, student: Any) -> list[tuple[str, Any]]:
+    def _assistants(self, teacher: KerasModel, student: KerasModel) -> list[tuple[str, KerasModel]]:
         widths = self.assistant_widths or spaced(
             (student.count_params() / teacher.count_params()) ** 0.5, self.assistants
         )
@@ -171,8 +172,8 @@ class Distill(Trained):
 
     def _teach(
         self,
-        teacher: Any,
-        student: Any,
+        teacher: KerasModel,
+        student: KerasModel,
         context: StageContext,
         name: str,
         traits: frozenset[str] = frozenset(),
@@ -197,13 +198,13 @@ def spaced(width: float, count: int) -> tuple[float, ...]:
     return tuple(width ** (step / (count + 1)) for step in range(1, count + 1))
 
 
-def _scaled(model: Any, width: float) -> Any:
+def _scaled(model: KerasModel, width: float) -> KerasModel:
     from edgekit.techniques.channels.prune import scale_channels
 
     return scale_channels(model, width)
 
 
-def _check_shapes(model: Any, what: str, other: Any) -> None:
+def _check_shapes(model: KerasModel, what: str, other: KerasModel) -> None:
     for name in ("input_shape", "output_shape"):
         if getattr(model, name) != getattr(other, name):
             raise InputError(
@@ -212,7 +213,7 @@ def _check_shapes(model: Any, what: str, other: Any) -> None:
             )
 
 
-def _check_scale(model: Any, what: str, context: StageContext) -> None:
+def _check_scale(model: KerasModel, what: str, context: StageContext) -> None:
     """Raise unless a student ends in probabilities where the model does, in logits where that does."""
     if scaled_task(model, context) != context.task:
         ends = "logits" if context.task.main.logits else "probabilities"
@@ -223,11 +224,11 @@ def _check_scale(model: Any, what: str, context: StageContext) -> None:
         )
 
 
-def _from_file(name: str, context: StageContext) -> Any:
+def _from_file(name: str, context: StageContext) -> KerasModel:
     return _load(name, context.progress, allow_unsafe=context.allow_unsafe)
 
 
-def _load(name: str, progress: Progress, *, allow_unsafe: bool) -> Any:
+def _load(name: str, progress: Progress, *, allow_unsafe: bool) -> KerasModel:
     from edgekit.models.files.loader import load_model
 
     loaded = load_model(Path(name).expanduser(), allow_unsafe=allow_unsafe, progress=progress)
@@ -246,6 +247,6 @@ def _load(name: str, progress: Progress, *, allow_unsafe: bool) -> Any:
     return loaded.model
 
 
-def _note(name: str, model: Any, history: History) -> dict[str, Any]:
+def _note(name: str, model: KerasModel, history: History) -> JsonObject:
     summary = {"kept_epoch": history.best_epoch, **history.best}
     return {"name": name, "parameters": model.count_params(), **summary, "config": asdict(history.config)}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
+from edgekit.schema.types import JsonObject
 from edgekit.techniques.masks import keep_zeros
 from edgekit.techniques.stage import SPARSE, ModelState, StageContext, Trained, refuse_after_clustering
 from edgekit.techniques.training import train_stage
@@ -27,7 +27,7 @@ class Finetune(Trained):
         refuse_after_clustering("finetune", traits)
         return traits
 
-    def run(self, state: ModelState, context: StageContext) -> tuple[ModelState, dict[str, Any]]:
+    def run(self, state: ModelState, context: StageContext) -> tuple[ModelState, JsonObject]:
         """See `Stage`."""
         config = self.config(context.seed)
         callbacks = keep_zeros(state.model) if SPARSE in state.traits else []

@@ -7,12 +7,11 @@ Indices (tokens of an Embedding) must not be rounded: their inputs stay integers
 
 from __future__ import annotations
 
-from typing import Any
-
 from edgekit.errors import ConversionError, InputError
 from edgekit.frameworks.layers.knowledge import Values
 from edgekit.frameworks.layers.register import names
 from edgekit.frameworks.tensorflow import tf_keras
+from edgekit.frameworks.types import KerasModel, SymbolicTensor
 from edgekit.models.keras.calls import calls, flat, inner_layers, is_graph
 from edgekit.models.keras.rebuild import rebuild
 
@@ -21,13 +20,13 @@ INDEXED_FUNCTIONS = ("gather", "embedding_lookup", "one_hot", "scatter", "segmen
 """Parts of the names of TensorFlow functions that take indices."""
 
 
-def integer_inputs(model: Any) -> list[str]:
+def integer_inputs(model: KerasModel) -> list[str]:
     """Return the names of inputs that take integers; a subclassed model has none that are known."""
     inputs = zip(model.input_names or (), model.inputs or (), strict=True)
     return [name for name, tensor in inputs if tensor.dtype.is_integer]
 
 
-def with_float_inputs(model: Any) -> tuple[Any, list[str]]:
+def with_float_inputs(model: KerasModel) -> tuple[KerasModel, list[str]]:
     """Return a model whose integer inputs are float32 unless they are indices, and the names of those that changed.
 
     Args:
@@ -51,13 +50,13 @@ def with_float_inputs(model: Any) -> tuple[Any, list[str]]:
         ) from error
 
 
-def _is_index(model: Any, name: str) -> bool:
+def _is_index(model: KerasModel, name: str) -> bool:
     """Return whether an input arrives at a layer that looks something up, through layers that only move values."""
     place = list(model.input_names).index(name)
     return _indexes(model, flat(model._nested_inputs)[place])
 
 
-def _indexes(model: Any, tensor: Any) -> bool:
+def _indexes(model: KerasModel, tensor: SymbolicTensor) -> bool:
     waiting, seen = [tensor], set()
     while waiting:
         current = waiting.pop()
@@ -83,7 +82,7 @@ def _indexes(model: Any, tensor: Any) -> bool:
     return False
 
 
-def check_inputs(model: Any) -> None:
+def check_inputs(model: KerasModel) -> None:
     """Raise, before any stage trains, if quantization-aware training could not take an input of the source model.
 
     Raises:

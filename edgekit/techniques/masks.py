@@ -8,15 +8,15 @@ training keep clusters, because there the shared values are what is trained.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
 from edgekit.frameworks.layers.register import LAYERS
 from edgekit.frameworks.tensorflow import tensorflow, tf_keras
+from edgekit.frameworks.types import KerasModel, KerasObject, Variable
 
 KERNEL_NAMES = frozenset(kernel for row in LAYERS.values() for kernel in row.kernels)
 
 
-def keep_zeros(model: Any, skip: Collection[str] = ()) -> list[Any]:
+def keep_zeros(model: KerasModel, skip: Collection[str] = ()) -> list[KerasObject]:
     """Return callbacks that hold the kernel weights that are zero now at zero.
 
     After every batch, also the last before validation, each kernel is multiplied by its mask of zeros and ones.
@@ -50,6 +50,6 @@ def keep_zeros(model: Any, skip: Collection[str] = ()) -> list[Any]:
     return [KeepZeros()]
 
 
-def is_kernel(weight: Any) -> bool:
+def is_kernel(weight: Variable) -> bool:
     """Return whether a variable is the kernel of a layer, judged by its name."""
     return str(weight.name).rpartition("/")[2].partition(":")[0] in KERNEL_NAMES

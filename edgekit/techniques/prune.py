@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from edgekit.data.split import sample
 from edgekit.errors import InputError
+from edgekit.schema.types import JsonObject
 from edgekit.techniques import sparsity
 from edgekit.techniques.channels.criteria import check_criterion
 from edgekit.techniques.channels.select import Rounding, check_amount
@@ -92,7 +92,7 @@ class Prune(Trained):
         refuse_after_clustering("prune", traits)
         return traits if self.granularity == CHANNEL else traits | {SPARSE}
 
-    def run(self, state: ModelState, context: StageContext) -> tuple[ModelState, dict[str, Any]]:
+    def run(self, state: ModelState, context: StageContext) -> tuple[ModelState, JsonObject]:
         """See `Stage`."""
         if self.granularity == CHANNEL:
             return self._channels(state, context)
@@ -108,7 +108,7 @@ class Prune(Trained):
         )
         return ModelState(model, state.traits | {SPARSE}), note
 
-    def _channels(self, state: ModelState, context: StageContext) -> tuple[ModelState, dict[str, Any]]:
+    def _channels(self, state: ModelState, context: StageContext) -> tuple[ModelState, JsonObject]:
         from edgekit.techniques.channels.prune import prune_channels
 
         samples = None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from edgekit.errors import ConversionError, InputError
 from edgekit.export.tflite import convert as tflite
@@ -16,10 +15,12 @@ from edgekit.export.tflite.saved import without_loops
 from edgekit.files.temporary import temporary_folder
 from edgekit.formats.reading import inspect_file
 from edgekit.frameworks.layers.knowledge import Handling
+from edgekit.frameworks.types import KerasModel
 from edgekit.models.training.targets import Targets, check_soft
 from edgekit.models.training.training import TrainConfig
 from edgekit.progress import Progress
-from edgekit.samples import part
+from edgekit.samples import ModelInputs, part
+from edgekit.schema.types import JsonObject
 from edgekit.techniques.integer_inputs import check_inputs
 from edgekit.techniques.masks import keep_zeros
 from edgekit.techniques.qat_finish import for_converter, without_forms
@@ -93,11 +94,11 @@ class Quantize(Trained):
             )
         return traits | {QUANTIZED}
 
-    def preflight(self, model: Any, progress: Progress, *, allow_unsafe: bool) -> None:
+    def preflight(self, model: KerasModel, progress: Progress, *, allow_unsafe: bool) -> None:
         """See `Stage`: fake quantization must be able to take every input."""
         check_inputs(model)
 
-    def run(self, state: ModelState, context: StageContext) -> tuple[ModelState, dict[str, Any]]:
+    def run(self, state: ModelState, context: StageContext) -> tuple[ModelState, JsonObject]:
         """See `Stage`."""
         traits = self.follow(state.traits)
         model, note = quantize(
@@ -110,7 +111,7 @@ class Quantize(Trained):
         )
         return ModelState(model, traits), note
 
-    def _targets(self, entering: Any, context: StageContext) -> Targets:
+    def _targets(self, entering: KerasModel, context: StageContext) -> Targets:
         teacher = entering if self.teacher == FLOAT else context.original
         return soft_targets(
             teacher, context, "teacher", augment=self.augment, temperature=self.temperature, alpha=self.alpha
@@ -118,14 +119,14 @@ class Quantize(Trained):
 
 
 def quantize(
-    model: Any,
+    model: KerasModel,
     traits: frozenset[str],
     context: StageContext,
     *,
     config: TrainConfig,
     targets: Targets | None = None,
     allow_float_layers: bool = True,
-) -> tuple[Any, dict[str, Any]]:
+) -> tuple[KerasModel, JsonObject]:
     """Train with fake quantization.
 
     Args:
@@ -176,7 +177,9 @@ def quantize(
     return without_forms(quantized, prepared.model, prepared.handling, kept), {**note, **history.to_dict()}
 
 
-def _try_conversion(quantized: Any, prepared: Prepared, x: Any, allow_float_layers: bool, progress: Progress) -> None:
+def _try_conversion(
+    quantized: KerasModel, prepared: Prepared, x: ModelInputs, allow_float_layers: bool, progress: Progress
+) -> None:
     """Make an int8 file before training: what cannot be converted, or stays float in it, is better known now."""
     left = ", ".join(name for name, how in prepared.handling.items() if how is not Handling.TRAINED)
     hint = f"look at the layers that are not simulated: {left}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from edgekit.errors import InputError
 from edgekit.frameworks.layers.knowledge import Handling
 from edgekit.frameworks.layers.register import is_batch_normalization, names
 from edgekit.frameworks.tensorflow import quiet, tf_keras, tfmot
+from edgekit.frameworks.types import KerasConfig, KerasLayer, KerasModel, KerasObject
 from edgekit.models.keras.quantized import scope
 from edgekit.models.keras.rebuild import Part, clone, rebuild
 from edgekit.samples import Array
@@ -22,7 +22,9 @@ AFFINE = names(lambda row: bool(row.export.affine) and row.qat.handling is Handl
 """Layers that compute factor * x + shift, and whose output alone is simulated while training."""
 
 
-def without_forms(quantized: Any, model: Any, handling: dict[str, Handling], kept: dict[str, Form]) -> Any:
+def without_forms(
+    quantized: KerasModel, model: KerasModel, handling: dict[str, Handling], kept: dict[str, Form]
+) -> KerasModel:
     """Return a model of the default scheme with the weights and ranges that a collaborative form trained.
 
     The collaborative wrappers hold centroids, masks and copies of kernels that no file needs and Keras cannot load.
@@ -40,7 +42,7 @@ def without_forms(quantized: Any, model: Any, handling: dict[str, Handling], kep
     return bare
 
 
-def strip_quantization(quantized: Any) -> Any:
+def strip_quantization(quantized: KerasModel) -> KerasModel:
     """Return the float model with the trained weights: no wrappers, no fake quantization, BatchNormalization included.
 
     Args:
@@ -60,7 +62,7 @@ def strip_quantization(quantized: Any) -> Any:
         )
     wrapper = tfmot().quantization.keras.QuantizeWrapper
 
-    def unwrap(layer: Any) -> list[Part] | None:
+    def unwrap(layer: KerasLayer) -> list[Part] | None:
         if type(layer).__name__ == "QuantizeLayer":
             return []
         if not isinstance(layer, wrapper):
@@ -77,7 +79,7 @@ def strip_quantization(quantized: Any) -> Any:
     return model
 
 
-def for_converter(quantized: Any) -> Any:
+def for_converter(quantized: KerasModel) -> KerasModel:
     """Return the model to make the int8 file from.
 
     A Rescaling, or a BatchNormalization that cannot be folded into the layer before, would become an int8 MUL and an
@@ -101,7 +103,7 @@ def for_converter(quantized: Any) -> Any:
     if not affine:
         return quantized
 
-    def replace(layer: Any) -> list[Part] | None:
+    def replace(layer: KerasLayer) -> list[Part] | None:
         if layer.name not in affine:
             return None
         scale, offset = affine[layer.name]
@@ -116,7 +118,7 @@ def for_converter(quantized: Any) -> Any:
     return ready
 
 
-def save_quantized(quantized: Any, path: Path) -> None:
+def save_quantized(quantized: KerasModel, path: Path) -> None:
     """Write a model with quantize wrappers of the default scheme as HDF5.
 
     Keras cannot load TFMOT's input quantizer back from its own `.keras` format: it builds it twice.
@@ -125,15 +127,15 @@ def save_quantized(quantized: Any, path: Path) -> None:
         quantized.save(path, save_format="h5", include_optimizer=False)
 
 
-def load_quantized(path: Path) -> Any:
+def load_quantized(path: Path) -> KerasModel:
     """Load what `save_quantized` wrote; the file is trusted like edgekit's other work files."""
     with quiet(), scope():
         return tf_keras().models.load_model(path, compile=False)
 
 
-def _activation(layer: Any) -> dict[str, Any]:
+def _activation(layer: KerasLayer) -> KerasConfig:
     """Return the configuration change that undoes what TFMOT did to a layer's activation."""
-    activation: Any = getattr(layer, "activation", None)
+    activation: KerasObject = getattr(layer, "activation", None)
     if type(activation).__name__ == "QuantizeAwareActivation":
         activation = activation.activation
     if type(activation).__name__ == "NoOpActivation":
@@ -141,7 +143,7 @@ def _activation(layer: Any) -> dict[str, Any]:
     return {} if activation is None else {"activation": activation}
 
 
-def _copy(source: Any, target: Any) -> None:
+def _copy(source: KerasModel, target: KerasModel) -> None:
     """Copy every variable that both have, layer by layer, by name."""
     for layer in target.layers:
         if not layer.weights or layer.name not in {known.name for known in source.layers}:
@@ -155,7 +157,7 @@ def _copy(source: Any, target: Any) -> None:
                 variable.assign(values[name])
 
 
-def _is_affine(layer: Any) -> bool:
+def _is_affine(layer: KerasLayer) -> bool:
     kind = type(layer).__name__
     if kind not in AFFINE or len(layer._inbound_nodes) != 1:
         return False
@@ -167,7 +169,7 @@ def _is_affine(layer: Any) -> bool:
     return all(np.ndim(v) == 0 or np.shape(v) == (shape[-1],) for v in (layer.scale, layer.offset))
 
 
-def _affine(layer: Any) -> tuple[Array, Array]:
+def _affine(layer: KerasLayer) -> tuple[Array, Array]:
     """Return scale and offset a channel, float32."""
     channels = layer.input_shape[-1]
     if not is_batch_normalization(layer):
@@ -179,7 +181,7 @@ def _affine(layer: Any) -> tuple[Array, Array]:
     return scale.astype(np.float32), offset.astype(np.float32)
 
 
-def _set_affine_ranges(before: Any, after: Any, scale: Array) -> None:
+def _set_affine_ranges(before: KerasLayer, after: KerasLayer, scale: Array) -> None:
     """Give the depthwise convolution exact weights, and the output range that training found."""
     old, new = variables(before), variables(after)
     largest = np.maximum(np.abs(scale), 1e-12)

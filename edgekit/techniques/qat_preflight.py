@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from edgekit.errors import ConversionError, InputError
 from edgekit.frameworks.layers.knowledge import Handling
 from edgekit.frameworks.layers.register import is_batch_normalization, known
 from edgekit.frameworks.tensorflow import quiet, tf_keras, tfmot
+from edgekit.frameworks.types import ConfigValue, KerasLayer, KerasModel
 from edgekit.models.keras.asking import predicted
 from edgekit.models.keras.calls import calls, is_graph
 from edgekit.models.keras.rebuild import Part, clone, rebuild
@@ -49,12 +49,12 @@ class Prepared:
         findings: what had to be done.
     """
 
-    model: Any
+    model: KerasModel
     handling: dict[str, Handling]
     findings: tuple[Finding, ...]
 
 
-def prepare(model: Any, x: ModelInputs) -> Prepared:
+def prepare(model: KerasModel, x: ModelInputs) -> Prepared:
     """Make a model fit for quantization-aware training.
 
     Nested models are flattened; Normalization becomes Rescaling, SeparableConv2D its two halves, an activation that
@@ -81,7 +81,7 @@ def prepare(model: Any, x: ModelInputs) -> Prepared:
         if is_graph(layer)
     ]
 
-    def replace(layer: Any) -> list[Part] | None:
+    def replace(layer: KerasLayer) -> list[Part] | None:
         row = known(layer)
         if row is None or not row.qat.rewrite or not is_own(layer):
             return None
@@ -110,7 +110,7 @@ def prepare(model: Any, x: ModelInputs) -> Prepared:
     return Prepared(flat, handling, tuple(findings))
 
 
-def handle(model: Any) -> dict[str, Handling]:
+def handle(model: KerasModel) -> dict[str, Handling]:
     """Return how quantization-aware training treats every layer of a flat model, inputs excepted."""
     folded = _folded_norms(model)
     return {
@@ -120,12 +120,12 @@ def handle(model: Any) -> dict[str, Handling]:
     }
 
 
-def is_own(layer: Any) -> bool:
+def is_own(layer: KerasLayer) -> bool:
     """Return whether a layer is of Keras's own class, not of a subclass, which may do anything."""
     return type(layer) is getattr(tf_keras().layers, type(layer).__name__, None)
 
 
-def _handling(layer: Any) -> Handling:
+def _handling(layer: KerasLayer) -> Handling:
     row = known(layer)
     if row is None or not is_own(layer):
         return Handling.CALIBRATED
@@ -134,7 +134,7 @@ def _handling(layer: Any) -> Handling:
     return row.qat.handling
 
 
-def is_quantized(model: Any) -> bool:
+def is_quantized(model: KerasModel) -> bool:
     """Return whether a model has quantize wrappers."""
     return any(isinstance(layer, tfmot().quantization.keras.QuantizeWrapper) for layer in model.layers)
 
@@ -145,13 +145,13 @@ _LEFT = {
 }
 
 
-def _finding(layer: Any, how: Handling) -> Finding:
+def _finding(layer: KerasLayer, how: Handling) -> Finding:
     kind = type(layer).__name__
     weights = ", and its weights are quantized when the file is made" if layer.weights and kind[:5] != "Batch" else ""
     return Finding(layer.name, kind, _LEFT[how] + weights)
 
 
-def _folded_norms(model: Any) -> set[str]:
+def _folded_norms(model: KerasModel) -> set[str]:
     """Return the BatchNormalization layers that TFMOT treats as one with the layer before, and TFLite folds into it."""
     readers: dict[int, int] = {}
     for node in calls(model):
@@ -171,12 +171,12 @@ def _folded_norms(model: Any) -> set[str]:
     return folded
 
 
-def _activation(layer: Any) -> str:
+def _activation(layer: KerasLayer) -> str:
     name = getattr(layer.activation, "__name__", type(layer.activation).__name__)
     return {"softmax_v2": "softmax", "silu": "swish"}.get(name, name)
 
 
-def _prove(model: Any, flat: Any, x: Any) -> None:
+def _prove(model: KerasModel, flat: KerasModel, x: ModelInputs) -> None:
     """Raise unless the two models agree."""
     with quiet():
         before, after = (predicted(m, x) for m in (model, flat))
@@ -193,7 +193,7 @@ Rewritten = tuple[list[Part], str] | None
 """The layers in place of one, and what was done, in words; None if the rule does not apply."""
 
 
-def _normalization(layer: Any) -> Rewritten:
+def _normalization(layer: KerasLayer) -> Rewritten:
     """(x - mean) / std as x * scale + offset, with the numbers in the configuration, where cloning keeps them."""
     mean = np.asarray(layer.mean, np.float64)
     std = np.maximum(np.sqrt(np.asarray(layer.variance, np.float64)), tf_keras().backend.epsilon())
@@ -203,14 +203,14 @@ def _normalization(layer: Any) -> Rewritten:
     return [part], "becomes one multiplication and one addition"
 
 
-def _as_numbers(values: Array) -> Any:
+def _as_numbers(values: Array) -> ConfigValue:
     """Return a number, or nested lists without leading axes of size 1."""
     while values.ndim and values.shape[0] == 1:
         values = values[0]
     return values.tolist()
 
 
-def _separable(layer: Any) -> Rewritten:
+def _separable(layer: KerasLayer) -> Rewritten:
     keras = tf_keras()
     config, weights = layer.get_config(), layer.get_weights()
     shared = {key: config[key] for key in ("data_format", "dilation_rate", "trainable", "dtype")}
@@ -235,14 +235,14 @@ def _separable(layer: Any) -> Rewritten:
     return [*parts, *after], "split into its depthwise and its pointwise half"
 
 
-def _fused_activation(layer: Any) -> Rewritten:
+def _fused_activation(layer: KerasLayer) -> Rewritten:
     if _activation(layer) in ACTIVATIONS:
         return None
     action = f"its activation {_activation(layer)} becomes a layer of its own"
     return [Part(clone(layer, activation="linear"), layer.get_weights()), *_activation_layer(layer)], action
 
 
-def _activation_layer(layer: Any) -> list[Part]:
+def _activation_layer(layer: KerasLayer) -> list[Part]:
     keras = tf_keras().layers
     name = f"{layer.name}_activation"
     if _activation(layer) == "linear":
@@ -254,7 +254,7 @@ def _activation_layer(layer: Any) -> list[Part]:
     return [Part(keras.Activation(layer.activation, name=name))]
 
 
-REWRITES: dict[str, Callable[[Any], Rewritten]] = {
+REWRITES: dict[str, Callable[[KerasLayer], Rewritten]] = {
     "rescaling": _normalization,
     "halves": _separable,
     "activation-apart": _fused_activation,

@@ -18,7 +18,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from typing import Any
 
 import numpy as np
 
@@ -26,6 +25,7 @@ from edgekit.errors import ConversionError
 from edgekit.frameworks.layers.knowledge import Handling
 from edgekit.frameworks.layers.register import known
 from edgekit.frameworks.tensorflow import quiet, tfmot
+from edgekit.frameworks.types import KerasLayer, KerasModel, KerasObject
 from edgekit.models.keras.quantized import depthwise_config, scope
 from edgekit.models.keras.rebuild import Part, clone, rebuild
 from edgekit.samples import Array
@@ -36,6 +36,9 @@ from edgekit.techniques.stage import CLUSTERED, SPARSE
 MAX_DISTINCT = 256
 """A kernel with more distinct values is not clustered: they would not fit int8."""
 
+LayerMetadata = dict[str, dict[str, KerasObject]]
+"""What TFMOT carries of every layer, by name: under `quantize_config` how the layer is quantized."""
+
 
 class Form(StrEnum):
     """What quantization-aware training keeps of a kernel."""
@@ -45,7 +48,7 @@ class Form(StrEnum):
     BOTH = "sparsity and cluster preserving"
 
 
-def forms(model: Any, traits: frozenset[str]) -> dict[str, Form]:
+def forms(model: KerasModel, traits: frozenset[str]) -> dict[str, Form]:
     """Return the collaborative form of every kernel that earlier stages worked on, by layer.
 
     Args:
@@ -64,13 +67,13 @@ def forms(model: Any, traits: frozenset[str]) -> dict[str, Form]:
     return by_layer
 
 
-def kernel_configuration(layer: Any) -> str:
+def kernel_configuration(layer: KerasLayer) -> str:
     """Return which of TFMOT's configurations the kernel of a layer has; empty if none. See `Qat.kernel`."""
     row = known(layer)
     return row.qat.kernel if row is not None else ""
 
 
-def unclustered(model: Any, kept: Mapping[str, Form]) -> list[str]:
+def unclustered(model: KerasModel, kept: Mapping[str, Form]) -> list[str]:
     """Return the layers of a clustered model whose clusters no form keeps; TFMOT has forms for Conv2D and Dense."""
     lost = []
     for layer in model.layers:
@@ -79,7 +82,7 @@ def unclustered(model: Any, kept: Mapping[str, Form]) -> list[str]:
     return lost
 
 
-def apply(model: Any, handling: Mapping[str, Handling], kept: Mapping[str, Form]) -> Any:
+def apply(model: KerasModel, handling: Mapping[str, Handling], kept: Mapping[str, Form]) -> KerasModel:
     """Return the model with quantize wrappers; layer names stay.
 
     Args:
@@ -95,7 +98,7 @@ def apply(model: Any, handling: Mapping[str, Handling], kept: Mapping[str, Form]
         default_8bit_quantize_configs as configs,
     )
 
-    def annotate(layer: Any) -> list[Part] | None:
+    def annotate(layer: KerasLayer) -> list[Part] | None:
         if handling[layer.name] is Handling.CALIBRATED:
             return None
         config = configs.Default8BitOutputQuantizeConfig() if handling[layer.name] is Handling.OUTPUT else None
@@ -113,7 +116,7 @@ def apply(model: Any, handling: Mapping[str, Handling], kept: Mapping[str, Form]
         ) from error
 
 
-def input_quantizers(quantized: Any) -> list[Any]:
+def input_quantizers(quantized: KerasModel) -> list[KerasLayer]:
     """Return the layers with which TFMOT quantizes the inputs of a model, in their order."""
     return [layer for layer in quantized.layers if type(layer).__name__ == "QuantizeLayer"]
 
@@ -125,14 +128,14 @@ def _few_values(values: Array) -> bool:
     return distinct <= MAX_DISTINCT and distinct < 0.9 * nonzero.size
 
 
-def _scheme(kept: Mapping[str, Form]) -> Any:
+def _scheme(kept: Mapping[str, Form]) -> KerasObject:
     """Return TFMOT's default 8-bit scheme, with the corrections that the module's docstring names."""
     default = tfmot().quantization.keras.default_8bit
 
     class Layout:
         """The default layout transform, then every kernel's configuration set right."""
 
-        def apply(self, model: Any, configs: dict[str, dict[str, Any]]) -> tuple[Any, dict[str, dict[str, Any]]]:
+        def apply(self, model: KerasModel, configs: LayerMetadata) -> tuple[KerasModel, LayerMetadata]:
             with _float_inputs_alone():
                 model, configs = _named(*default.Default8BitQuantizeLayoutTransform().apply(model, configs))
             for layer in model.layers:
@@ -166,17 +169,17 @@ def _float_inputs_alone() -> Iterator[None]:
         transforms.InputLayerQuantize.pattern = before
 
 
-def _named(model: Any, configs: dict[str, dict[str, Any]]) -> tuple[Any, dict[str, dict[str, Any]]]:
+def _named(model: KerasModel, configs: LayerMetadata) -> tuple[KerasModel, LayerMetadata]:
     """Name the input quantizers by their order; TFMOT numbers them through the process, which shows in the file."""
     names = {layer.name: f"quantize_input_{number}" for number, layer in enumerate(input_quantizers(model))}
 
-    def rename(layer: Any) -> list[Part] | None:
+    def rename(layer: KerasLayer) -> list[Part] | None:
         return [Part(clone(layer, name=names[layer.name]))] if layer.name in names else None
 
     return rebuild(model, rename), {names.get(name, name): config for name, config in configs.items()}
 
 
-def _config(layer: Any, config: Any, form: Form | None) -> Any:
+def _config(layer: KerasLayer, config: KerasObject, form: Form | None) -> KerasObject:
     """Return how TFMOT quantizes one convolution or dense layer; None is its default."""
     from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
         default_8bit_quantize_configs,

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from edgekit.errors import ConversionError, InputError
 from edgekit.frameworks.tensorflow import quiet, tf_keras, tfmot
+from edgekit.frameworks.types import KerasModel
 from edgekit.models.keras.quantized import scope
 from edgekit.models.keras.rebuild import rebuild
 from edgekit.techniques.qat_finish import strip_quantization
 from edgekit.techniques.qat_scheme import input_quantizers
 
 
-def taken(model: Any) -> tuple[Any, Any]:
+def taken(model: KerasModel) -> tuple[KerasModel, KerasModel]:
     """Return a model with TFMOT's quantize wrappers, flat and named as before `quantize_apply`, and its float form.
 
     Args:

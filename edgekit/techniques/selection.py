@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from edgekit.errors import InputError
 from edgekit.frameworks.layers.knowledge import Sparse
 from edgekit.frameworks.layers.register import known
 from edgekit.frameworks.tensorflow import tf_keras
+from edgekit.frameworks.types import KerasLayer, KerasModel
 from edgekit.samples import Array
 from edgekit.techniques.matching import by_reason, check_layers, matches, nothing_matches
 
@@ -22,11 +22,11 @@ class Chosen:
         not_pruned: name to reason, for those that match and stay as they are.
     """
 
-    layers: tuple[Any, ...]
+    layers: tuple[KerasLayer, ...]
     not_pruned: dict[str, str]
 
 
-def choose(model: Any, layers: str, verb: str) -> Chosen:
+def choose(model: KerasModel, layers: str, verb: str) -> Chosen:
     """Choose layers of a flat model.
 
     Args:
@@ -53,13 +53,13 @@ def choose(model: Any, layers: str, verb: str) -> Chosen:
     return Chosen(chosen, not_pruned)
 
 
-def sparse_kernel(layer: Any) -> Sparse | None:
+def sparse_kernel(layer: KerasLayer) -> Sparse | None:
     """Return the kernel of a layer that weight pruning and clustering work on; None if there is none."""
     row = known(layer)
     return row.sparse if row is not None and isinstance(row.sparse, Sparse) else None
 
 
-def kernel(layer: Any) -> Array:
+def kernel(layer: KerasLayer) -> Array:
     """Return that kernel of a layer that has one, float32."""
     sparse = sparse_kernel(layer)
     assert sparse is not None, type(layer).__name__
@@ -67,19 +67,19 @@ def kernel(layer: Any) -> Array:
     return value
 
 
-def has_two_of_four(layer: Any) -> bool:
+def has_two_of_four(layer: KerasLayer) -> bool:
     """Return whether TFMOT prunes the kernel of a layer in the pattern 2:4."""
     sparse = sparse_kernel(layer)
     return sparse is not None and sparse.two_of_four
 
 
-def _counts(layer: Any) -> bool:
+def _counts(layer: KerasLayer) -> bool:
     """Whether a layer has weights that one may expect to be pruned; those of a BatchNormalization, nobody does."""
     row = known(layer)
     return bool(layer.weights) and (row is None or bool(row.kernels))
 
 
-def _obstacle(layer: Any, verb: str) -> str:
+def _obstacle(layer: KerasLayer, verb: str) -> str:
     kind, row = type(layer).__name__, known(layer)
     if row is None or type(layer) is not getattr(tf_keras().layers, kind, None):
         return f"a {kind} layer is not {verb}: edgekit does not know the class"

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
 from edgekit.errors import InputError
 from edgekit.frameworks.tensorflow import quiet, tfmot
+from edgekit.frameworks.types import KerasLayer, KerasModel, KerasObject
 from edgekit.models.keras.rebuild import Part, clone, rebuild, transfer
 from edgekit.models.training.training import TrainConfig
+from edgekit.schema.types import JsonObject
 from edgekit.techniques.masks import keep_zeros
 from edgekit.techniques.matching import SCOPES, by_reason
 from edgekit.techniques.selection import Chosen, choose, has_two_of_four, kernel
@@ -33,9 +35,27 @@ RAMP = 0.5
 MASK_UPDATES = 100
 """How often at most the mask is computed on the way up: each time costs a sort of every kernel."""
 
+MakeSchedule = Callable[[float, float], KerasObject]
+"""Takes the share of zeros there are and the share wanted, and returns a schedule of TFMOT."""
+
+
+class LayerCounts(TypedDict):
+    """Weights of a kernel, the zeros among them, and their share."""
+
+    weights: int
+    zeros: int
+    sparsity: float
+
+
+class Counts(TypedDict):
+    """What the note holds of the zeros: their share over all chosen layers, and every layer by name."""
+
+    sparsity: float
+    layers: dict[str, LayerCounts]
+
 
 def prune_weights(
-    model: Any,
+    model: KerasModel,
     context: StageContext,
     *,
     sparsity: float,
@@ -45,7 +65,7 @@ def prune_weights(
     schedule: str,
     config: TrainConfig,
     block: tuple[int, int] = (1, 4),
-) -> tuple[Any, dict[str, Any]]:
+) -> tuple[KerasModel, JsonObject]:
     """Prune weights while training and return the pruned model, without wrappers.
 
     Args:
@@ -126,7 +146,7 @@ def check(sparsity: float, scope: str, granularity: str, schedule: str, block: t
         )
 
 
-def _choose(model: Any, layers: str, granularity: str, unit: tuple[int, int]) -> Chosen:
+def _choose(model: KerasModel, layers: str, granularity: str, unit: tuple[int, int]) -> Chosen:
     chosen = choose(model, layers, "pruned")
     not_pruned = dict(chosen.not_pruned)
     for layer in chosen.layers:
@@ -170,7 +190,7 @@ def _targets(
     return dict(zip(names, shares, strict=True)), [names[i] for i in held]
 
 
-def _schedule(schedule: str, total: int) -> tuple[Callable[[float, float], Any], int]:
+def _schedule(schedule: str, total: int) -> tuple[MakeSchedule, int]:
     """Return how to make a TFMOT schedule from the zeros there are and those wanted, and the step that gets there.
 
     TFMOT counts steps from 1 and computes the mask in steps `begin + k * frequency` only, so the end is one of those.
@@ -185,14 +205,14 @@ def _schedule(schedule: str, total: int) -> tuple[Callable[[float, float], Any],
 
 
 def _wrap(
-    flat: Any,
+    flat: KerasModel,
     chosen: Chosen,
     targets: dict[str, float],
-    make: Callable[[float, float], Any],
+    make: MakeSchedule,
     granularity: str,
     unit: tuple[int, int],
-) -> Any:
-    def wrapper(layer: Any) -> list[Part] | None:
+) -> KerasModel:
+    def wrapper(layer: KerasLayer) -> list[Part] | None:
         if layer.name not in targets:
             return None
         zeros = float(np.mean(kernel(layer) == 0))
@@ -206,8 +226,8 @@ def _wrap(
         return rebuild(flat, wrapper)
 
 
-def _counts(chosen: Chosen) -> dict[str, Any]:
-    layers = {}
+def _counts(chosen: Chosen) -> Counts:
+    layers: dict[str, LayerCounts] = {}
     for layer in chosen.layers:
         values = kernel(layer)
         zeros = int((values == 0).sum())

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from edgekit.data.split import Splits
 from edgekit.errors import InputError
 from edgekit.export.calibration import MINMAX, Ranging
+from edgekit.frameworks.types import KerasModel
 from edgekit.models.training.training import TrainConfig
 from edgekit.progress import Progress
+from edgekit.schema.types import JsonObject
 from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.tasks.task import CLASSIFICATION, Task
 
@@ -29,7 +31,7 @@ class ModelState:
             fake quantization).
     """
 
-    model: Any
+    model: KerasModel
     traits: frozenset[str] = frozenset()
 
 
@@ -54,7 +56,7 @@ class StageContext:
     seed: int
     progress: Progress
     work: Path
-    original: Any
+    original: KerasModel
     allow_unsafe: bool = False
     task: Task = CLASSIFICATION
     ranging: Ranging = MINMAX
@@ -89,7 +91,7 @@ class Trained:
         """
         return TrainConfig(self.epochs, self.batch_size, self.learning_rate, self.augment, self.schedule, seed)
 
-    def preflight(self, model: Any, progress: Progress, *, allow_unsafe: bool) -> None:
+    def preflight(self, model: KerasModel, progress: Progress, *, allow_unsafe: bool) -> None:
         """See `Stage`; nothing stops a stage that only trains."""
 
 
@@ -107,7 +109,7 @@ class Stage(Protocol):
             InputError: the stage would destroy what an earlier one did; with the order that works.
         """
 
-    def preflight(self, model: Any, progress: Progress, *, allow_unsafe: bool) -> None:
+    def preflight(self, model: KerasModel, progress: Progress, *, allow_unsafe: bool) -> None:
         """Look, before any stage trains, for what would stop this one.
 
         Args:
@@ -119,7 +121,7 @@ class Stage(Protocol):
             InputError: the stage cannot work on this model, or with the files that it names.
         """
 
-    def run(self, state: ModelState, context: StageContext) -> tuple[ModelState, dict[str, Any]]:
+    def run(self, state: ModelState, context: StageContext) -> tuple[ModelState, JsonObject]:
         """Return the next model and what to note in the lineage (JSON values)."""
 
 

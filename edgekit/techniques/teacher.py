@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from edgekit.data.split import Splits, sample
 from edgekit.files.whole import atomic_file
 from edgekit.frameworks.tensorflow import tensorflow
+from edgekit.frameworks.types import KerasModel, Tensor, Tensors
 from edgekit.models.training.augment import augmentation
 from edgekit.models.training.losses import canonical
 from edgekit.models.training.targets import Distilled, Teacher
 from edgekit.models.training.training import sample_shape
-from edgekit.samples import Array
+from edgekit.samples import Array, ModelInputs, Stored
 from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.tasks.task import Task, with_scale
 from edgekit.techniques.stage import StageContext
@@ -29,7 +29,7 @@ MOST_LOST = 0.1
 
 
 def soft_targets(
-    teacher: Any, context: StageContext, folder: str, *, augment: str, temperature: float, alpha: float
+    teacher: KerasModel, context: StageContext, folder: str, *, augment: str, temperature: float, alpha: float
 ) -> Distilled:
     """Return what a stage trains a student towards, with a warning if the teacher is lost on augmented samples.
 
@@ -50,7 +50,7 @@ def soft_targets(
     return Distilled(context.splits, outputs, temperature, alpha, context.task)
 
 
-def scaled_task(model: Any, context: StageContext) -> Task:
+def scaled_task(model: KerasModel, context: StageContext) -> Task:
     """Return the task with what this model's outputs are, probabilities or logits, as some samples show."""
     x = context.preprocessing.apply(context.splits.x_calibration[:LOOK])
     outputs = _flat(model(x, training=False))
@@ -58,7 +58,7 @@ def scaled_task(model: Any, context: StageContext) -> Task:
 
 
 def teacher_of(
-    model: Any, task: Task, splits: Splits, preprocessing: Preprocessing, augment: str, folder: Path
+    model: KerasModel, task: Task, splits: Splits, preprocessing: Preprocessing, augment: str, folder: Path
 ) -> Teacher:
     """Return a teacher for training with this augmentation.
 
@@ -88,7 +88,7 @@ class CachedTeacher:
     def __init__(self, training: Sequence[Array], validation: Sequence[Array]) -> None:
         self._training, self._validation = training, validation
 
-    def training(self, rows: Array, x: Any) -> Sequence[Array]:
+    def training(self, rows: Array, x: ModelInputs) -> Sequence[Array]:
         """See `Teacher`."""
         return [np.asarray(outputs[rows]) for outputs in self._training]
 
@@ -100,10 +100,10 @@ class CachedTeacher:
 class LiveTeacher:
     """Runs the teacher on the very samples the student sees."""
 
-    def __init__(self, outputs: Callable[[Any], list[Array]], validation: Sequence[Array]) -> None:
+    def __init__(self, outputs: Callable[[ModelInputs], list[Array]], validation: Sequence[Array]) -> None:
         self._outputs, self._validation = outputs, validation
 
-    def training(self, rows: Array, x: Any) -> Sequence[Array]:
+    def training(self, rows: Array, x: ModelInputs) -> Sequence[Array]:
         """See `Teacher`."""
         return self._outputs(x)
 
@@ -112,7 +112,7 @@ class LiveTeacher:
         return self._validation
 
 
-def augmentation_warning(model: Any, task: Task, context: StageContext, augment: str) -> str:
+def augmentation_warning(model: KerasModel, task: Task, context: StageContext, augment: str) -> str:
     """Return a warning if a classifier is much worse on augmented samples than on stored ones, else an empty string.
 
     A student learns such outputs faithfully: the teacher should have been trained with the same augmentation.
@@ -133,27 +133,27 @@ def augmentation_warning(model: Any, task: Task, context: StageContext, augment:
     )
 
 
-def outputs_of(model: Any, task: Task) -> Callable[[Any], list[Array]]:
+def outputs_of(model: KerasModel, task: Task) -> Callable[[ModelInputs], list[Array]]:
     """Return a function from a batch of model inputs to canonical outputs, float32 (n, ...), one an output."""
     tf = tensorflow()
 
-    def run(x: Any) -> Any:
+    def run(x: Tensors) -> list[Tensor]:
         return [canonical(o, h) for o, h in zip(_flat(model(x, training=False)), task.heads, strict=True)]
 
     graph = tf.function(run, reduce_retracing=True)
 
-    def outputs(x: Any) -> list[Array]:
+    def outputs(x: ModelInputs) -> list[Array]:
         return [output.numpy() for output in graph(tf.nest.map_structure(tf.constant, x))]
 
     return outputs
 
 
-def _flat(outputs: Any) -> list[Any]:
+def _flat(outputs: Tensors) -> list[Tensor]:
     return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
 
 
 def _cached(
-    outputs: Callable[[Any], list[Array]], count: int, x: Any, preprocessing: Preprocessing, base: Path
+    outputs: Callable[[ModelInputs], list[Array]], count: int, x: Stored, preprocessing: Preprocessing, base: Path
 ) -> Sequence[Array]:
     """Compute the outputs for all samples, or find them on disk."""
     paths = [base.with_name(f"{base.name}-{index}.npy") for index in range(count)]

@@ -7,11 +7,10 @@ itself casts to int32 before it looks anything up.
 
 from __future__ import annotations
 
-from typing import Any
-
 from edgekit.errors import ConversionError, InputError
 from edgekit.frameworks.layers.knowledge import Values
 from edgekit.frameworks.layers.register import names
+from edgekit.frameworks.types import KerasModel, SymbolicTensor
 from edgekit.models.keras.calls import calls, flat, is_graph
 from edgekit.models.keras.rebuild import rebuild
 
@@ -20,7 +19,7 @@ _MOVING = names(lambda row: row.values in (Values.MOVES, Values.REPEATS))
 """Layers that hand on whole numbers as they are."""
 
 
-def with_integer_tokens(model: Any) -> tuple[Any, list[str]]:
+def with_integer_tokens(model: KerasModel) -> tuple[KerasModel, list[str]]:
     """Return a model that takes token numbers as int32, and the names of the inputs that changed.
 
     Args:
@@ -45,7 +44,7 @@ def with_integer_tokens(model: Any) -> tuple[Any, list[str]]:
         return model, []
 
 
-def _only_looks_up(model: Any, tensor: Any) -> bool:
+def _only_looks_up(model: KerasModel, tensor: SymbolicTensor) -> bool:
     """Return whether all that is computed from a tensor are rows of Embedding layers."""
     if any(output is tensor for output in flat(model.outputs)):
         return False

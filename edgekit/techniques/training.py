@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
+from edgekit.frameworks.types import KerasModel, KerasObject
 from edgekit.models.training.targets import Labels, Targets
 from edgekit.models.training.training import History, TrainConfig, train
 from edgekit.techniques.stage import StageContext
@@ -14,12 +14,12 @@ CHECKPOINT = "training.npz"
 
 
 def train_stage(
-    model: Any,
+    model: KerasModel,
     context: StageContext,
     config: TrainConfig,
     *,
     targets: Targets | None = None,
-    callbacks: Sequence[Any] = (),
+    callbacks: Sequence[KerasObject] = (),
     keep_from: int = 0,
     checkpoint: str = CHECKPOINT,
 ) -> History:

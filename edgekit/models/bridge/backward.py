@@ -5,13 +5,14 @@ This is the way back of `edgekit.models.bridge.forward`, so that what edgekit pr
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from edgekit.errors import ConversionError
 from edgekit.frameworks.layers.knowledge import ToKeras2, ToKeras3
 from edgekit.frameworks.layers.register import known
 from edgekit.frameworks.tensorflow import keras3, tensorflow
+from edgekit.frameworks.types import KerasLayer, KerasModel, KerasNode, SymbolicTensor, Tensors
 from edgekit.models.bridge.forward import Bridged
 from edgekit.models.bridge.graph import reason
 from edgekit.models.bridge.layers import Unsupported
@@ -24,7 +25,7 @@ from edgekit.progress import Progress
 NEXT_STEP = "go on with the Keras 2 file, which tf_keras loads, or replace the layer before compressing"
 
 
-def to_keras3(model: Any, progress: Progress) -> Bridged:
+def to_keras3(model: KerasModel, progress: Progress) -> Bridged:
     """Rebuild a Keras 2 model in Keras 3 and prove that it computes the same.
 
     Args:
@@ -50,18 +51,18 @@ def to_keras3(model: Any, progress: Progress) -> Bridged:
     return Bridged(made, prove(made, model, work.pairs, made="Keras 3"), work.notes)
 
 
-def copy_weights(source: Any, target: Any) -> None:
+def copy_weights(source: KerasLayer, target: KerasLayer) -> None:
     """Copy the variables of one Keras 2 layer into its Keras 3 counterpart; both list them in the same order."""
     target.set_weights(source.get_weights())
 
 
-def takes_joined_states(layer: Any) -> bool:
+def takes_joined_states(layer: KerasLayer) -> bool:
     """Return whether a Keras 2 layer takes initial states in one list with the sequence."""
     row = known(layer)
     return row is not None and isinstance(row.back, ToKeras3) and row.back.joined_states
 
 
-def has_weights(layer: Any) -> bool:
+def has_weights(layer: KerasLayer) -> bool:
     """Return whether the variables of a layer are copied; those of a Normalization are in its configuration."""
     row = known(layer)
     return row is None or not isinstance(row.bridge, ToKeras2) or row.bridge.copy_weights
@@ -73,11 +74,11 @@ class _Work:
 
     problems: dict[str, list[str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    layers: dict[int, Any] = field(default_factory=dict)
-    models: dict[int, Any] = field(default_factory=dict)
+    layers: dict[int, KerasLayer] = field(default_factory=dict)
+    models: dict[int, KerasModel] = field(default_factory=dict)
     pairs: dict[int, list[Pair]] = field(default_factory=dict)
 
-    def translate_model(self, model: Any, path: str) -> None:
+    def translate_model(self, model: KerasModel, path: str) -> None:
         """Make all layers of a model, and collect what cannot be made."""
         for layer in {id(node.layer): node.layer for node in calls(model)}.values():
             if id(layer) in self.layers or is_operation(layer):
@@ -91,10 +92,10 @@ class _Work:
                 names = self.problems.setdefault(str(why), [])
                 names.append(f"{path}{layer.name} ({type(layer).__name__})")
 
-    def nested(self, path: str) -> Any:
+    def nested(self, path: str) -> Callable[[KerasLayer], KerasLayer]:
         """Return a function that makes what is inside a wrapper layer."""
 
-        def make(layer: Any) -> Any:
+        def make(layer: KerasLayer) -> KerasLayer:
             if is_graph(layer):
                 before = sum(map(len, self.problems.values()))
                 self.translate_model(layer, path)
@@ -108,12 +109,12 @@ class _Work:
 
         return make
 
-    def wire(self, model: Any) -> Any:
+    def wire(self, model: KerasModel) -> KerasModel:
         """Connect the layers of a model and copy their weights."""
         if id(model) in self.models:
             return self.models[id(model)]
         keras, nest = keras3(), tensorflow().nest
-        tensors: dict[int, Any] = {}
+        tensors: dict[int, SymbolicTensor] = {}
         for tensor in flat(model._nested_inputs):
             name = tensor._keras_history.layer.name
             tensors[id(tensor)] = keras.Input(batch_shape=tuple(tensor.shape), dtype=tensor.dtype.name, name=name)
@@ -142,7 +143,7 @@ class _Work:
         self.pairs[id(made)] = pairs
         return made
 
-    def call(self, node: Any, tensors: dict[int, Any]) -> Any:
+    def call(self, node: KerasNode, tensors: dict[int, SymbolicTensor]) -> Tensors:
         """Repeat one call on Keras 3 tensors."""
         layer, nest = node.layer, tensorflow().nest
         args, kwargs = nest.map_structure(lambda v: tensors.get(id(v), v), (node.call_args, node.call_kwargs))
@@ -155,7 +156,7 @@ class _Work:
             args, kwargs = (sequence,), {**kwargs, "initial_state": states}
         return self.layers[id(layer)](*args, **kwargs)
 
-    def copy(self, model: Any) -> None:
+    def copy(self, model: KerasModel) -> None:
         """Copy the weights of the layers that are called in a model; nested models have copied theirs."""
         for layer in {id(node.layer): node.layer for node in calls(model)}.values():
             if id(layer) not in self.layers or is_graph(getattr(layer, "layer", None)) or not has_weights(layer):

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from edgekit.errors import ConversionError
 from edgekit.frameworks.tensorflow import keras3, tensorflow, tf_keras
+from edgekit.frameworks.types import KerasLayer, KerasModel, KerasNode, SymbolicTensor, Tensors
 from edgekit.models.bridge.graph import Graph, call_kwargs, graph_of, is_model, reason
 from edgekit.models.bridge.layers import NOT_FLOAT32, Translated, Unsupported, is_left_out, translate
 from edgekit.models.bridge.op_shapes import Apply
@@ -38,12 +39,12 @@ class Bridged:
         notes: what was left out or changed on the way, sentences.
     """
 
-    model: Any
+    model: KerasModel
     proof: Proof
     notes: list[str]
 
 
-def bridge(source: Any, progress: Progress) -> Bridged:
+def bridge(source: KerasModel, progress: Progress) -> Bridged:
     """Rebuild a Keras 3 model in Keras 2 and prove that it computes the same.
 
     Args:
@@ -69,7 +70,7 @@ def bridge(source: Any, progress: Progress) -> Bridged:
     return Bridged(target, proof, work.notes)
 
 
-def copy_weights(source: Any, target: Any) -> None:
+def copy_weights(source: KerasLayer, target: KerasLayer) -> None:
     """Copy the variables of one Keras 3 layer into its Keras 2 counterpart; both list them in the same order."""
     values = source.get_weights()
     if type(source).__name__ != type(target).__name__:  # a layer of another class, and so of another shape
@@ -86,10 +87,10 @@ class _Work:
     graphs: dict[int, Graph] = field(default_factory=dict)
     layers: dict[int, Translated] = field(default_factory=dict)
     operations: dict[int, Apply] = field(default_factory=dict)
-    models: dict[int, Any] = field(default_factory=dict)
+    models: dict[int, KerasModel] = field(default_factory=dict)
     pairs: dict[int, list[Pair]] = field(default_factory=dict)
 
-    def to_float32(self, source: Any) -> None:
+    def to_float32(self, source: KerasModel) -> None:
         """Let every layer compute in float32, so that both sides can be compared, and quantized later."""
         changed = set()
         for layer in source._flatten_layers():
@@ -100,7 +101,7 @@ class _Work:
         if changed:
             self.note(f"Layers with the dtype policy {', '.join(sorted(changed))} compute in float32 now")
 
-    def translate_model(self, model: Any, path: str) -> None:
+    def translate_model(self, model: KerasModel, path: str) -> None:
         """Make all layers of a model, and collect what cannot be made."""
         if id(model) in self.graphs:
             return
@@ -117,7 +118,7 @@ class _Work:
             except (Unsupported, ConversionError) as why:
                 self.problem(str(why), f"{path}{operation.name} ({type(operation).__name__})")
 
-    def translate_node(self, node: Any, path: str) -> None:
+    def translate_node(self, node: KerasNode, path: str) -> None:
         """Make the layer of one call."""
         operation = node.operation
         name = self.valid(operation.name)
@@ -139,10 +140,10 @@ class _Work:
         else:
             self.layers[id(operation)] = translate(operation, name, self.nested(f"{path}{operation.name}/"))
 
-    def nested(self, path: str) -> Any:
+    def nested(self, path: str) -> Callable[[KerasLayer, str], KerasLayer]:
         """Return a function that makes what is inside a wrapper layer."""
 
-        def make(source: Any, name: str) -> Any:
+        def make(source: KerasLayer, name: str) -> KerasLayer:
             if is_model(source):
                 before = sum(map(len, self.problems.values()))
                 self.translate_model(source, path)
@@ -159,12 +160,12 @@ class _Work:
 
         return make
 
-    def wire(self, model: Any) -> Any:
+    def wire(self, model: KerasModel) -> KerasModel:
         """Connect the layers of a model and copy their weights."""
         if id(model) in self.models:
             return self.models[id(model)]
         graph, layers = self.graphs[id(model)], tf_keras().layers
-        tensors: dict[int, Any] = {}
+        tensors: dict[int, SymbolicTensor] = {}
         for tensor in graph.flat_inputs:
             name = self.valid(tensor._keras_history.operation.name)
             tensors[id(tensor)] = layers.Input(batch_shape=tuple(tensor.shape), dtype=str(tensor.dtype), name=name)
@@ -195,7 +196,7 @@ class _Work:
         self.pairs[id(model)] = pairs
         return target
 
-    def call(self, node: Any, tensors: dict[int, Any]) -> Any:
+    def call(self, node: KerasNode, tensors: dict[int, SymbolicTensor]) -> Tensors:
         """Repeat one call on Keras 2 tensors."""
         operation = node.operation
         if id(node) in self.operations:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
 from edgekit.errors import ConversionError
 from edgekit.frameworks.tensorflow import keras3, tensorflow
+from edgekit.frameworks.types import KerasModel, KerasNode, Keywords, Operation, SymbolicTensor, Tensor, Tensors
 
 
 @dataclass(frozen=True)
@@ -20,22 +20,22 @@ class Graph:
             by themselves.
     """
 
-    inputs: Any
-    outputs: Any
-    nodes: list[Any]
+    inputs: Tensors
+    outputs: Tensors
+    nodes: list[KerasNode]
 
     @property
-    def flat_inputs(self) -> list[Any]:
+    def flat_inputs(self) -> list[SymbolicTensor]:
         """The symbolic inputs, in the order of `tf.nest`."""
         return list(tensorflow().nest.flatten(self.inputs))
 
 
-def is_model(operation: Any) -> bool:
+def is_model(operation: Operation) -> bool:
     """Return whether an operation in a graph is itself a model."""
     return isinstance(operation, keras3().Model)
 
 
-def graph_of(model: Any) -> Graph:
+def graph_of(model: KerasModel) -> Graph:
     """Read the graph of a Keras 3 model.
 
     Raises:
@@ -64,13 +64,13 @@ def graph_of(model: Any) -> Graph:
     return Graph(functional._inputs_struct, functional._outputs_struct, needed[::-1])
 
 
-def call_tensors(node: Any) -> list[Any]:
+def call_tensors(node: KerasNode) -> list[SymbolicTensor]:
     """Return the symbolic tensors a call gets, without implicit masks."""
     flat = tensorflow().nest.flatten([list(node.arguments.args), call_kwargs(node)])
     return [item for item in flat if _is_tensor(item)]
 
 
-def call_kwargs(node: Any) -> dict[str, Any]:
+def call_kwargs(node: KerasNode) -> Keywords:
     """Return the keyword arguments of a call, without implicit masks and without those that are None."""
     kwargs = {key: value for key, value in node.arguments.kwargs.items() if value is not None}
     own = [tensor for tensor in tensorflow().nest.flatten([list(node.arguments.args), kwargs]) if _is_tensor(tensor)]
@@ -78,7 +78,7 @@ def call_kwargs(node: Any) -> dict[str, Any]:
     return {key: value for key, value in kwargs.items() if not _is_mask(key, value, implicit)}
 
 
-def _is_mask(key: str, value: Any, implicit: list[Any]) -> bool:
+def _is_mask(key: str, value: Tensors, implicit: list[SymbolicTensor]) -> bool:
     """Whether an argument is a mask that Keras 3 derived from Embedding or Masking, not one the user computed."""
     if key != "mask" and (not key.endswith("_mask") or key == "attention_mask"):
         return False
@@ -86,7 +86,7 @@ def _is_mask(key: str, value: Any, implicit: list[Any]) -> bool:
     return all(_is_tensor(mask) and any(_same(mask, other) for other in implicit) for mask in masks)
 
 
-def _same(a: Any, b: Any) -> bool:
+def _same(a: Tensor, b: Tensor) -> bool:
     """Whether two symbolic tensors are computed alike; a loaded model computes implicit masks a second time."""
     if not (_is_tensor(a) and _is_tensor(b)):
         return repr(a) == repr(b)
@@ -103,7 +103,7 @@ def _same(a: Any, b: Any) -> bool:
     return alike and all(_same(x, y) for x, y in zip(*parts, strict=True))
 
 
-def _is_tensor(item: Any) -> bool:
+def _is_tensor(item: object) -> bool:
     return isinstance(item, keras3().KerasTensor)
 
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from edgekit.errors import ConversionError
 from edgekit.frameworks.tensorflow import keras3, tensorflow, tf_keras
+from edgekit.frameworks.types import KerasModel, Operation, SymbolicTensor, Tensors
 from edgekit.models.bridge.graph import Graph, call_tensors, graph_of, is_model, reason
-
-Array = npt.NDArray[Any]
+from edgekit.samples import Array
 
 SEED = 20260601
 SAMPLES = 4
@@ -40,9 +38,9 @@ OPEN_DIMENSION = 96
 class Pair:
     """One tensor of the Keras 3 graph and its Keras 2 counterpart, with the operation that makes it."""
 
-    operation: Any
-    old: Any
-    new: Any
+    operation: Operation
+    old: SymbolicTensor
+    new: SymbolicTensor
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ class Proof:
     samples: int
 
 
-def prove(source: Any, target: Any, pairs: dict[int, list[Pair]], made: str = "Keras 2") -> Proof:
+def prove(source: KerasModel, target: KerasModel, pairs: dict[int, list[Pair]], made: str = "Keras 2") -> Proof:
     """Compare a Keras 3 model and a Keras 2 model on seeded random inputs: the outputs, and those of every layer.
 
     Args:
@@ -99,7 +97,9 @@ def prove(source: Any, target: Any, pairs: dict[int, list[Pair]], made: str = "K
     return Proof(worst.max_abs_diff, worst.tolerance, samples)
 
 
-def _first_difference(source: Any, target: Any, pairs: dict[int, list[Pair]], inputs: Sequence[Array]) -> str:
+def _first_difference(
+    source: KerasModel, target: KerasModel, pairs: dict[int, list[Pair]], inputs: Sequence[Array]
+) -> str:
     """Say which layer is the first whose output differs; an empty string if none does."""
     graph, compared = graph_of(source), pairs[id(source)]
     if not compared:
@@ -134,7 +134,7 @@ def _largest(values: Array) -> float:
     return float(np.abs(values[np.isfinite(values)].astype(np.float64)).max(initial=0.0))
 
 
-def _run(model: Any, packed: Any, inputs: Sequence[Array]) -> list[Array]:
+def _run(model: KerasModel, packed: Tensors, inputs: Sequence[Array]) -> list[Array]:
     try:
         outputs = model(packed, training=False)
     except Exception as error:  # TensorFlow raises what it likes
@@ -159,7 +159,9 @@ def _batches(graph: Graph) -> Iterator[list[Array]]:
         ]
 
 
-def _sample(tensor: Any, normal: bool, tokens: bool, classes: int, magnitude: float, rng: np.random.Generator) -> Array:
+def _sample(
+    tensor: SymbolicTensor, normal: bool, tokens: bool, classes: int, magnitude: float, rng: np.random.Generator
+) -> Array:
     shape = [tensor.shape[0] or SAMPLES, *(size or OPEN_DIMENSION for size in tensor.shape[1:])]
     dtype = str(tensor.dtype)
     if dtype == "bool":
@@ -174,7 +176,7 @@ def _sample(tensor: Any, normal: bool, tokens: bool, classes: int, magnitude: fl
     return x.astype(dtype)
 
 
-def _operations(graph: Graph) -> Iterator[Any]:
+def _operations(graph: Graph) -> Iterator[Operation]:
     for node in graph.nodes:
         if is_model(node.operation):
             yield from _operations(graph_of(node.operation))
@@ -198,7 +200,7 @@ def _magnitude(graph: Graph) -> float:
     return 255.0 if any(scale < 0.02 for scale in scales) else 1.0
 
 
-def _feeds_embedding(tensor: Any, graph: Graph) -> bool:
+def _feeds_embedding(tensor: SymbolicTensor, graph: Graph) -> bool:
     """Whether an input, of whatever dtype, holds token numbers."""
     for node in graph.nodes:
         tensors = call_tensors(node)

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from edgekit.errors import InputError
 from edgekit.frameworks.tensorflow import tensorflow
+from edgekit.frameworks.types import Arguments, KerasLayer, KerasModel, Keywords, SymbolicTensor, Tensor, Tensors
 from edgekit.models.keras.keras2_graph import calls, check_graph, flat, is_graph
 
 __all__ = ["CallLayer", "Shape", "calls", "check_model", "flat", "inner_layers", "is_graph", "replay", "shape_of"]
 
 Shape = tuple[int | None, ...]
-CallLayer = Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]
+CallLayer = Callable[[KerasLayer, Arguments, Keywords], Tensors]
 """Takes a layer, its positional and its keyword arguments, and returns its outputs."""
 
 
-def check_model(model: Any) -> None:
+def check_model(model: KerasModel) -> None:
     """Refuse models whose layers cannot be followed at all, or that have nothing to compress.
 
     Raises:
@@ -31,15 +31,15 @@ def check_model(model: Any) -> None:
         )
 
 
-def shape_of(tensor: Any) -> Shape:
+def shape_of(tensor: SymbolicTensor) -> Shape:
     """Return the static shape of a symbolic tensor, batch first; () when even the rank is unknown."""
     shape = tensor.shape
     return () if shape.rank is None else tuple(shape.as_list())
 
 
-def inner_layers(model: Any) -> list[Any]:
+def inner_layers(model: KerasModel) -> list[KerasLayer]:
     """Return the layers of a model and of the models nested in it, each once, without inputs and nested models."""
-    found: dict[int, Any] = {}
+    found: dict[int, KerasLayer] = {}
     for layer in model.layers:
         for inner in inner_layers(layer) if is_graph(layer) else [layer]:
             if type(inner).__name__ != "InputLayer":
@@ -47,7 +47,7 @@ def inner_layers(model: Any) -> list[Any]:
     return list(found.values())
 
 
-def replay(model: Any, inputs: list[Any], call: CallLayer) -> Any:
+def replay(model: KerasModel, inputs: list[Tensor], call: CallLayer) -> Tensors:
     """Compute a model call by call.
 
     Args:

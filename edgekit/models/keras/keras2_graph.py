@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from edgekit.errors import InputError
 from edgekit.frameworks.tensorflow import tensorflow, tf_keras
+from edgekit.frameworks.types import KerasLayer, KerasModel, KerasNode, Tensor, Tensors
 
 
-def check_graph(model: Any) -> None:
+def check_graph(model: KerasModel) -> None:
     """Refuse models whose layers cannot be followed at all.
 
     Raises:
@@ -35,7 +34,7 @@ def check_graph(model: Any) -> None:
         )
 
 
-def is_graph(layer: Any) -> bool:
+def is_graph(layer: KerasLayer) -> bool:
     """Return whether a layer is a built Sequential or functional model, whose graph is all it computes."""
     keras = tf_keras()
     kinds = (keras.Sequential, keras.src.engine.functional.Functional)
@@ -43,12 +42,12 @@ def is_graph(layer: Any) -> bool:
     return isinstance(layer, kinds) and own_call and bool(getattr(layer, "_nodes_by_depth", None))
 
 
-def calls(model: Any) -> list[Any]:
+def calls(model: KerasModel) -> list[KerasNode]:
     """Return the nodes of a model, in the order in which they can be computed, without its inputs."""
     by_depth = model._nodes_by_depth
     return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth] if not node.is_input]
 
 
-def flat(structure: Any) -> list[Any]:
+def flat(structure: Tensors) -> list[Tensor]:
     """Return the leaves of a structure of tensors, in the order of `tf.nest`."""
     return list(tensorflow().nest.flatten(structure))

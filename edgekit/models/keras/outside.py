@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from edgekit.errors import InputError
 from edgekit.frameworks.layers.knowledge import Values
 from edgekit.frameworks.layers.register import names
 from edgekit.frameworks.tensorflow import tf_keras
+from edgekit.frameworks.types import KerasLayer, KerasModel, SymbolicTensor
 from edgekit.models.keras.rebuild import rebuild
 from edgekit.samples import Array
 from edgekit.tasks.preprocessing import Preprocessing
@@ -33,12 +33,12 @@ class Outside:
         layers: names of those taken out.
     """
 
-    model: Any
+    model: KerasModel
     preprocessing: Preprocessing
     layers: tuple[str, ...]
 
 
-def normalize_outside(model: Any, preprocessing: Preprocessing, names: Sequence[str]) -> Outside:
+def normalize_outside(model: KerasModel, preprocessing: Preprocessing, names: Sequence[str]) -> Outside:
     """Take Rescaling, Normalization and BatchNormalization layers at the start of a model out of it.
 
     Args:
@@ -87,7 +87,7 @@ _LARGEST = 1 << 24
 """Values of a sample that are followed through such layers."""
 
 
-def _chain(tensor: Any, ends: Collection[int]) -> tuple[list[tuple[Any, Array, Array]], str]:
+def _chain(tensor: SymbolicTensor, ends: Collection[int]) -> tuple[list[tuple[KerasLayer, Array, Array]], str]:
     """Return the layers behind an input that can be taken out, each with factor and offset, and what ends them.
 
     The numbers are for the input's channels, also where the layer stands behind others that move values.
@@ -96,8 +96,8 @@ def _chain(tensor: Any, ends: Collection[int]) -> tuple[list[tuple[Any, Array, A
         tensor: the input.
         ends: `id` of the layers whose outputs are the model's; none behind such a one is taken out.
     """
-    chain: list[tuple[Any, Array, Array]] = []
-    moving: list[Any] = []
+    chain: list[tuple[KerasLayer, Array, Array]] = []
+    moving: list[KerasLayer] = []
     layer = tensor._keras_history.layer
     while True:
         following = list(layer._outbound_nodes)
@@ -125,7 +125,7 @@ def _chain(tensor: Any, ends: Collection[int]) -> tuple[list[tuple[Any, Array, A
         chain.append((layer, per_channel[0], per_channel[1]))
 
 
-def _affine(layer: Any) -> tuple[Array, Array] | None:
+def _affine(layer: KerasLayer) -> tuple[Array, Array] | None:
     """Return factor and offset of a layer, (1,) or (channels,); None if it has others."""
     rank, channels = len(layer.input.shape), layer.input.shape[-1]
     kind = type(layer).__name__
@@ -140,13 +140,13 @@ def _affine(layer: Any) -> tuple[Array, Array] | None:
     return (factor, offset) if fits else None
 
 
-def _normalization(layer: Any) -> tuple[Array, Array]:
+def _normalization(layer: KerasLayer) -> tuple[Array, Array]:
     mean, variance = (np.ravel(np.asarray(v, np.float64)) for v in (layer.mean, layer.variance))
     spread = np.maximum(np.sqrt(variance), tf_keras().backend.epsilon())
     return (spread, mean) if layer.invert else (1 / spread, -mean / spread)
 
 
-def _batch_normalization(layer: Any) -> tuple[Array, Array]:
+def _batch_normalization(layer: KerasLayer) -> tuple[Array, Array]:
     """Return what it does outside training: `(x - moving_mean) / sqrt(moving_variance + epsilon) * gamma + beta`."""
     mean, variance = (np.ravel(np.asarray(v, np.float64)) for v in (layer.moving_mean, layer.moving_variance))
     gamma, beta = (
@@ -157,7 +157,7 @@ def _batch_normalization(layer: Any) -> tuple[Array, Array]:
     return factor, beta - mean * factor
 
 
-def _before(values: Array, moving: Sequence[Any], shape: Sequence[int | None]) -> Array | None:
+def _before(values: Array, moving: Sequence[KerasLayer], shape: Sequence[int | None]) -> Array | None:
     """Return numbers for the channels behind layers that move values as numbers for the input's channels.
 
     Args:
@@ -183,7 +183,7 @@ def _before(values: Array, moving: Sequence[Any], shape: Sequence[int | None]) -
     return by_channel if same else None
 
 
-def _moved(layer: Any, places: Array) -> Array:
+def _moved(layer: KerasLayer, places: Array) -> Array:
     """Return what a layer that moves values makes of a batch of one."""
     kind = type(layer).__name__
     if kind == "Identity":

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from edgekit.errors import ConversionError
 from edgekit.frameworks.layers.knowledge import Acts, Role
 from edgekit.frameworks.layers.register import is_batch_normalization, names
 from edgekit.frameworks.tensorflow import tensorflow, tf_keras
-from edgekit.models.keras.calls import check_model, flat, is_graph, replay
+from edgekit.frameworks.types import Arguments, ConfigValue, KerasLayer, KerasModel, Keywords, Tensors
+from edgekit.models.keras.calls import CallLayer, check_model, flat, is_graph, replay
 from edgekit.samples import Array
 
 TRAINING_ONLY = names(lambda row: row.acts is Acts.TRAINING and row.role is Role.REGULARIZATION)
@@ -21,15 +21,17 @@ TRAINING_ONLY = names(lambda row: row.acts is Acts.TRAINING and row.role is Role
 class Part:
     """A new layer with its weights; None leaves them as the layer has them."""
 
-    layer: Any
+    layer: KerasLayer
     weights: Sequence[Array] | None = None
 
 
-Replace = Callable[[Any], list[Part] | None]
+Replace = Callable[[KerasLayer], list[Part] | None]
 """Takes a layer and returns the chain of layers in its place ([] for nothing at all), or None to clone it."""
 
 
-def rebuild(model: Any, replace: Replace = lambda layer: None, *, input_dtypes: Mapping[str, str] | None = None) -> Any:
+def rebuild(
+    model: KerasModel, replace: Replace = lambda layer: None, *, input_dtypes: Mapping[str, str] | None = None
+) -> KerasModel:
     """Build a functional model that computes what `model` does, and leave `model` as it is.
 
     Nested models are flattened: their layers stand in the new model by their own names, with the nested model's name
@@ -52,7 +54,7 @@ def rebuild(model: Any, replace: Replace = lambda layer: None, *, input_dtypes: 
     return _Rebuild(replace, input_dtypes or {}).model(model)
 
 
-def clone(layer: Any, **changes: Any) -> Any:
+def clone(layer: KerasLayer, **changes: ConfigValue) -> KerasLayer:
     """Make a layer again from its configuration, without its weights.
 
     Args:
@@ -79,7 +81,7 @@ def clone(layer: Any, **changes: Any) -> Any:
         ) from error
 
 
-def transfer(source: Any, target: Any) -> None:
+def transfer(source: KerasModel, target: KerasModel) -> None:
     """Copy weights from layer to layer of the same name; both have the same layers.
 
     Raises:
@@ -103,7 +105,7 @@ class _Rebuild:
         self._made: dict[tuple[int, bool], list[Part]] = {}
         self._names: set[str] = set()
 
-    def model(self, source: Any) -> Any:
+    def model(self, source: KerasModel) -> KerasModel:
         keras, nest = tf_keras(), tensorflow().nest
         inputs = [t._keras_history.layer for t in flat(source._nested_inputs)]
         self._names |= {layer.name for layer in inputs}
@@ -118,8 +120,8 @@ class _Rebuild:
                     part.layer.set_weights(part.weights)
         return model
 
-    def _call(self, path: str, frozen: bool) -> Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]:
-        def call(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _call(self, path: str, frozen: bool) -> CallLayer:
+        def call(layer: KerasLayer, args: Arguments, kwargs: Keywords) -> Tensors:
             if is_graph(layer):
                 inside = frozen or kwargs.get("training") is False
                 return replay(layer, flat(args[0]), self._call(f"{path}{layer.name}_", inside))
@@ -137,13 +139,13 @@ class _Rebuild:
 
         return call
 
-    def _parts(self, layer: Any, path: str, frozen: bool) -> list[Part]:
+    def _parts(self, layer: KerasLayer, path: str, frozen: bool) -> list[Part]:
         key = (id(layer), frozen)
         if key not in self._made:
             self._made[key] = self._new(layer, path, frozen)
         return self._made[key]
 
-    def _new(self, layer: Any, path: str, frozen: bool) -> list[Part]:
+    def _new(self, layer: KerasLayer, path: str, frozen: bool) -> list[Part]:
         if frozen and type(layer).__name__ in TRAINING_ONLY:
             return []
         parts = self._replace(layer)
@@ -154,7 +156,7 @@ class _Rebuild:
             self._name(part.layer, path)
         return parts
 
-    def _name(self, layer: Any, path: str) -> None:
+    def _name(self, layer: KerasLayer, path: str) -> None:
         """Keep the layer's own name unless it is taken."""
         name, number = layer.name, 1
         while name in self._names:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from edgekit.data.fitting import Port, ports
 from edgekit.data.lint.model_facts import ModelFacts, ModelInput
@@ -147,7 +146,7 @@ def source_format(path: Path | None) -> Format:
     return "onnx" if format_of(path) == "onnx" else "tflite"
 
 
-def write_settled(*, path: str, target: str, format_: str, sizes: Sizes, values: Values) -> tuple[None, list[Any]]:
+def write_settled(*, path: str, target: str, format_: str, sizes: Sizes, values: Values) -> tuple[None, list[Array]]:
     """Do what `FileSource.settled` asks for, in its child."""
     from edgekit.formats.settled import settled_onnx, settled_tflite
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from edgekit.frameworks.layers.knowledge import Role
 from edgekit.frameworks.layers.register import names
 from edgekit.frameworks.tensorflow import tensorflow, tf_keras
+from edgekit.frameworks.types import KerasObject
 
 KERAS = (
     "linear", "relu", "elu", "selu", "gelu", "sigmoid", "hard_sigmoid", "tanh", "softplus", "softsign", "swish",
@@ -16,7 +15,7 @@ TENSORFLOW = ("relu", "relu6", "elu", "selu", "gelu", "sigmoid", "tanh", "softpl
 LAYERS = names(lambda row: row.role is Role.ACTIVATION and row.channels == "keep")
 
 
-def obstacle(activation: Any) -> str | None:
+def obstacle(activation: KerasObject) -> str | None:
     """Return why an activation keeps channels from being removed, or None if it treats each by itself.
 
     Args:

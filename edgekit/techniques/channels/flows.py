@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
+from edgekit.frameworks.types import KerasLayer
 from edgekit.techniques.channels.activations import obstacle
 from edgekit.techniques.channels.tracking import CARRIES, MAKES, Call, Ids, Slices, Tracker
 
@@ -93,7 +93,7 @@ def mix(slices: Slices) -> Flow:
     return flow
 
 
-def whole_groups(layer: Any) -> bool:
+def whole_groups(layer: KerasLayer) -> bool:
     """Return whether a grouped convolution loses whole groups, because a group reads or makes one channel only."""
     return 1 in (int(layer.kernel.shape[-2]), layer.filters // layer.groups)
 

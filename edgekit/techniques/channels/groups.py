@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from edgekit.errors import InputError
+from edgekit.frameworks.types import KerasLayer, KerasModel, KerasNode
 from edgekit.models.keras.calls import calls, check_model, flat, inner_layers, is_graph, shape_of
 from edgekit.techniques.channels import slicing
 from edgekit.techniques.channels.rules import follow
@@ -63,7 +63,7 @@ class Analysis:
         roots: the representative of every channel id.
     """
 
-    model: Any
+    model: KerasModel
     groups: tuple[Group, ...]
     not_pruned: dict[str, str]
     layers: dict[str, LayerChannels]
@@ -106,7 +106,7 @@ class Analysis:
         )
 
 
-def analyse(model: Any) -> Analysis:
+def analyse(model: KerasModel) -> Analysis:
     """Follow every channel through a tf_keras model.
 
     Args:
@@ -138,7 +138,7 @@ class _Walk:
         self._nested_outputs: dict[int, list[Ids]] = {}
         self._paths: dict[int, str] = {}
 
-    def graph(self, model: Any, inputs: list[Ids], prefix: str) -> list[Ids]:
+    def graph(self, model: KerasModel, inputs: list[Ids], prefix: str) -> list[Ids]:
         """Follow the channels through a graph, and return the ids of its outputs."""
         ids = dict(zip(map(id, flat(model._nested_inputs)), inputs, strict=True))
         for node in calls(model):
@@ -151,13 +151,13 @@ class _Walk:
             ids.update(zip(map(id, flat(node.outputs)), leaving, strict=True))
         return [ids[id(tensor)] for tensor in flat(model._nested_outputs)]
 
-    def _path(self, layer: Any, prefix: str) -> str:
+    def _path(self, layer: KerasLayer, prefix: str) -> str:
         """Return the name of a layer after the names of the models around it, made unique."""
         if id(layer) not in self._paths:
             self._paths[id(layer)] = _unique(prefix + layer.name, self._paths.values())
         return self._paths[id(layer)]
 
-    def _nested(self, model: Any, inputs: list[Ids], path: str) -> list[Ids]:
+    def _nested(self, model: KerasModel, inputs: list[Ids], path: str) -> list[Ids]:
         """Follow the channels through a nested model, which has the same channels at every call, as any layer."""
         if id(model) not in self.nested_inputs:
             self.nested_inputs[id(model)] = inputs
@@ -167,7 +167,7 @@ class _Walk:
         return self._nested_outputs[id(model)]
 
 
-def _call(node: Any, path: str, ids: list[Ids]) -> Call:
+def _call(node: KerasNode, path: str, ids: list[Ids]) -> Call:
     arguments = flat([node.call_args, node.call_kwargs])
     tensors = {id(tensor) for tensor in node.keras_inputs}
     return Call(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from edgekit.techniques.channels.flows import keep
@@ -65,7 +63,7 @@ def operation(call: Call, tracker: Tracker) -> list[Ids]:
     return tracker.keep_all(call, "an operation that edgekit does not know")
 
 
-def _is_single(value: Any) -> bool:
+def _is_single(value: object) -> bool:
     return isinstance(value, (int, float, str, type(None))) or getattr(value, "shape", None) == ()
 
 

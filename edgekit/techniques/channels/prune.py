@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from edgekit.errors import InputError
+from edgekit.frameworks.types import KerasModel
+from edgekit.schema.types import JsonObject
 from edgekit.techniques.channels.criteria import check_criterion, importances
 from edgekit.techniques.channels.groups import Analysis, analyse
 from edgekit.techniques.channels.matching import choose
@@ -32,7 +33,7 @@ class ChannelPruning:
         sizes: of the groups before, by name; see `prune_channels` for rounds.
     """
 
-    model: Any
+    model: KerasModel
     removed: dict[str, tuple[int, int]]
     not_pruned: dict[str, str]
     channels_before: int
@@ -42,7 +43,7 @@ class ChannelPruning:
     notes: tuple[str, ...]
     sizes: dict[str, int]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return the JSON form, without the model."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "model"}
         removed = {name: list(counts) for name, counts in self.removed.items()}
@@ -50,7 +51,7 @@ class ChannelPruning:
 
 
 def prune_channels(
-    model: Any,
+    model: KerasModel,
     amount: float,
     *,
     scope: str = "local",
@@ -118,7 +119,7 @@ def prune_channels(
     )
 
 
-def scale_channels(model: Any, width: float, multiple_of: int = 1) -> Any:
+def scale_channels(model: KerasModel, width: float, multiple_of: int = 1) -> KerasModel:
     """Return an untrained model like the given one, with its channels scaled.
 
     Args:

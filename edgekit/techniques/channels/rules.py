@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from edgekit.frameworks.layers.knowledge import NOT_FOLLOWED, No
 from edgekit.frameworks.layers.register import known
 from edgekit.frameworks.tensorflow import tf_keras
+from edgekit.frameworks.types import KerasLayer
 from edgekit.techniques.channels import flows, merges
 from edgekit.techniques.channels.flows import Flow, refuse
 from edgekit.techniques.channels.tracking import Call, Ids, Tracker
@@ -33,7 +32,7 @@ FLOWS: dict[str, Flow] = {
 """By the name in the register of layers."""
 
 
-def flow_of(layer: Any) -> Flow | None:
+def flow_of(layer: KerasLayer) -> Flow | None:
     """Return how channels pass through a layer; None if that is not known.
 
     A user's subclass of a Keras layer may do anything, so nothing is known of it.

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from edgekit.frameworks.types import KerasConfig, Variable
+from edgekit.samples import Array
 from edgekit.techniques.channels.flows import DROPOUT, whole_groups
 from edgekit.techniques.channels.tracking import Kept, LayerChannels
-
-Array = NDArray[Any]
 
 
 def sides(entry: LayerChannels, kept: Kept) -> dict[str, Kept]:
@@ -25,7 +22,7 @@ def sides(entry: LayerChannels, kept: Kept) -> dict[str, Kept]:
     return {"in": inside, "out": out, "between": between}
 
 
-def config(entry: LayerChannels, kept: Kept) -> dict[str, Any]:
+def config(entry: LayerChannels, kept: Kept) -> KerasConfig:
     """Return what changes in the configuration of a layer.
 
     Dropout loses of its rate what it loses of its channels: a model with fewer needs less of it (Han et al. 2015,
@@ -33,7 +30,7 @@ def config(entry: LayerChannels, kept: Kept) -> dict[str, Any]:
     layer lose alike).
     """
     layer, out = entry.layer, int(kept[entry.ids_out].sum())
-    changed: dict[str, Any] = {entry.slices.size: out} if entry.slices.size else {}
+    changed: KerasConfig = {entry.slices.size: out} if entry.slices.size else {}
     groups = getattr(layer, "groups", 1)
     if groups > 1 and whole_groups(layer):
         changed["groups"] = out * groups // len(entry.ids_out)
@@ -76,7 +73,7 @@ def filters(entry: LayerChannels) -> Array:
     return np.asarray(np.moveaxis(kernel, axis, 0).reshape(len(entry.ids_out), -1))
 
 
-def _axes(entry: LayerChannels, variable: Any) -> dict[int, str]:
+def _axes(entry: LayerChannels, variable: Variable) -> dict[int, str]:
     for attribute, axes in entry.slices.axes.items():
         if getattr(entry.layer, attribute, None) is variable:
             return dict(axes)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from edgekit.errors import ConversionError
 from edgekit.frameworks.layers.knowledge import Role, Values
 from edgekit.frameworks.layers.register import names
 from edgekit.frameworks.tensorflow import tensorflow, tf_keras
+from edgekit.frameworks.types import KerasConfig, KerasLayer, KerasModel, SymbolicTensor
 from edgekit.models.keras.calls import flat, inner_layers, is_graph, replay
 from edgekit.models.keras.rebuild import clone
 from edgekit.techniques.channels import slicing
@@ -18,7 +17,7 @@ STATISTICS = names(lambda row: row.values is Values.NORMALIZES and row.role is R
 """Layers whose weights are statistics of the data, not trained: a fresh model has them too."""
 
 
-def resized(analysis: Analysis, kept: Kept, *, fresh: bool = False) -> Any:
+def resized(analysis: Analysis, kept: Kept, *, fresh: bool = False) -> KerasModel:
     """Build a model like the analysed one, with the channels that stay.
 
     Args:
@@ -55,9 +54,9 @@ class _Resized:
     def __init__(self, analysis: Analysis, kept: Kept, fresh: bool) -> None:
         self.analysis, self.kept, self.fresh = analysis, kept, fresh
         self.entries = {id(entry.layer): entry for entry in analysis.layers.values()}
-        self.made: dict[int, Any] = {}
+        self.made: dict[int, KerasLayer] = {}
 
-    def model(self, source: Any) -> Any:
+    def model(self, source: KerasModel) -> KerasModel:
         """Rebuild a model, or one nested in it."""
         keras = tf_keras()
         inputs = [self.input(tensor) for tensor in flat(source._nested_inputs)]
@@ -73,21 +72,21 @@ class _Resized:
         packed = tensorflow().nest.pack_sequence_as(source._nested_inputs, tensors)
         return keras.Model(packed, outputs, name=source.name)
 
-    def input(self, tensor: Any) -> dict[str, Any]:
+    def input(self, tensor: SymbolicTensor) -> KerasConfig:
         """Return the configuration of the layer behind an input."""
         return dict(tensor._keras_history.layer.get_config())
 
-    def narrow(self, config: dict[str, Any], channels: int) -> None:
+    def narrow(self, config: KerasConfig, channels: int) -> None:
         """Give an input of a nested model fewer channels."""
         config["batch_input_shape"] = (*config["batch_input_shape"][:-1], channels)
 
-    def again(self, layer: Any) -> Any:
+    def again(self, layer: KerasLayer) -> KerasLayer:
         """Return the new layer for an old one; shared layers stay shared."""
         if id(layer) not in self.made:
             self.made[id(layer)] = self.model(layer) if is_graph(layer) else self.layer(layer)
         return self.made[id(layer)]
 
-    def layer(self, source: Any) -> Any:
+    def layer(self, source: KerasLayer) -> KerasLayer:
         """Make a layer again, with fewer channels."""
         changes = slicing.config(self.entries[id(source)], self.kept) if id(source) in self.entries else {}
         return clone(source, **changes, **({"trainable": True} if self.fresh else {}))

@@ -9,14 +9,15 @@ takes at its feature map. (The paper divides by the number of positions; importa
 from __future__ import annotations
 
 import inspect
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.errors import InputError
 from edgekit.frameworks.tensorflow import tensorflow, tf_keras
+from edgekit.frameworks.types import Arguments, KerasLayer, KerasModel, Keywords, Tensor, Tensors
 from edgekit.models.keras.calls import is_graph, replay
+from edgekit.samples import Array
 from edgekit.techniques.channels.groups import Analysis
 from edgekit.techniques.channels.tracking import MAKES
 
@@ -50,14 +51,14 @@ def contributions(analysis: Analysis, samples: Samples) -> NDArray[np.float64]:
     return total / len(x)
 
 
-def _gradients(analysis: Analysis, x: Any, y: Any) -> tuple[list[tuple[str, Any]], list[Any]]:
+def _gradients(analysis: Analysis, x: Array, y: Array) -> tuple[list[tuple[str, Tensor]], list[Tensor]]:
     """Run the model on a batch, and return what every reading layer got, and the gradient of the loss there."""
     tf = tensorflow()
     reading = {id(entry.layer): path for path, entry in analysis.layers.items() if entry.slices.role == MAKES}
-    taps: list[tuple[str, Any]] = []
+    taps: list[tuple[str, Tensor]] = []
     with tf.GradientTape() as tape:
 
-        def call(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        def call(layer: KerasLayer, args: Arguments, kwargs: Keywords) -> Tensors:
             if is_graph(layer):
                 return replay(layer, tf.nest.flatten(args), call)
             if id(layer) in reading:
@@ -76,7 +77,7 @@ def _gradients(analysis: Analysis, x: Any, y: Any) -> tuple[list[tuple[str, Any]
     return [(path, value.numpy()) for path, value in taps], values
 
 
-def _loss(model: Any, output: Any, y: Any) -> Any:
+def _loss(model: KerasModel, output: Tensor, y: Array) -> Tensor:
     """Return the cross-entropy, summed over the samples."""
     tf, losses = tensorflow(), tf_keras().losses
     last = model.outputs[0]._keras_history.layer
@@ -89,7 +90,7 @@ def _loss(model: Any, output: Any, y: Any) -> Any:
     return tf.reduce_sum(loss(y, output))
 
 
-def _checked(model: Any, samples: Samples) -> Samples:
+def _checked(model: KerasModel, samples: Samples) -> Samples:
     if len(model.inputs) != 1 or len(model.outputs) != 1 or model.outputs[0].shape.rank != 2:
         raise InputError(
             "the criterion `taylor` needs a classifier with one input and one output (samples, classes)",

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.frameworks.types import ConfigValue, KerasLayer
 from edgekit.models.keras.calls import Shape
 
 Ids = NDArray[np.int64]
@@ -56,7 +56,7 @@ class LayerChannels:
     """
 
     path: str
-    layer: Any
+    layer: KerasLayer
     slices: Slices
     ids_in: Ids
     ids_out: Ids
@@ -75,11 +75,11 @@ class Call:
     """
 
     path: str
-    layer: Any
+    layer: KerasLayer
     ids: list[Ids]
     shapes: list[Shape]
     output_shapes: list[Shape]
-    constants: list[Any] = field(default_factory=list)
+    constants: list[ConfigValue] = field(default_factory=list)
     swapped: bool = False
 
     @property
