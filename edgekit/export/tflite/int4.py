@@ -133,5 +133,5 @@ def _outputs(flatbuffer: bytes, samples: Samples) -> npt.NDArray[np.float64]:
     except (RuntimeError, ValueError) as error:
         raise ConversionError(
             f"TFLite int4: ai-edge-litert cannot run the int8 file: {str(error).strip()[:300]}",
-            code="conversion-failed",
+            code="file-not-runnable",
         ) from error
