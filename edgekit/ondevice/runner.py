@@ -71,7 +71,7 @@ PLATEAU = 0.02  # relative difference between successive warm-up windows that co
 # ---------------------------------------------------------------------------------------------- limits and the log
 
 
-def limit(job: dict[str, Any]) -> None:
+def limit(job: Details) -> None:
     """Bound the time until the first inference is done, and the memory, where the job asks for it."""
     if job.get("memory_bytes"):
         import resource
@@ -196,7 +196,7 @@ class Onnx:
         return output
 
 
-RUNTIMES: dict[str, Any] = {"ai-edge-litert": TFLite, "tflite-runtime": TFLite, "onnxruntime": Onnx}
+RUNTIMES: Details = {"ai-edge-litert": TFLite, "tflite-runtime": TFLite, "onnxruntime": Onnx}
 
 
 def version_of(package: Any, distribution: str) -> str:
@@ -249,7 +249,7 @@ def onnx_details(argument: Any) -> Details:
 # ---------------------------------------------------------------------------------------------- inputs
 
 
-def preprocess(x: Array, how: dict[str, Any] | None) -> Array:
+def preprocess(x: Array, how: Details | None) -> Array:
     """Turn stored samples into model inputs: (x * scale - mean) / std, then the order of channels, then the layout."""
     if how is None:
         return x
@@ -315,7 +315,7 @@ def fitted(x: Array, details: Details) -> Array:
     return x
 
 
-def read_samples(job: dict[str, Any], model: TFLite | Onnx) -> list[Array]:
+def read_samples(job: Details, model: TFLite | Onnx) -> list[Array]:
     """Return the job's stored samples, one array an input of the file; never unpickles."""
     names = ["x/" + name for name in job["feed"]] or ["x"]
     count = len(fed_inputs(model))
@@ -336,7 +336,7 @@ def fed_inputs(model: TFLite | Onnx) -> list[Details]:
     return [details for details in model.inputs if details.get("value") is None]
 
 
-def prepared(job: dict[str, Any], model: TFLite | Onnx, stored: list[Array]) -> list[Array]:
+def prepared(job: Details, model: TFLite | Onnx, stored: list[Array]) -> list[Array]:
     """Return stored samples as the inputs of the file that get samples take them."""
     how = job.get("preprocessing") or [None] * len(stored)
     return [to_input(fitted(preprocess(x, h), d), d) for x, h, d in zip(stored, how, fed_inputs(model))]
@@ -351,7 +351,7 @@ def arranged(model: TFLite | Onnx, samples: list[Array]) -> list[Array]:
     ]
 
 
-def first_inputs(job: dict[str, Any], model: TFLite | Onnx) -> list[Array]:
+def first_inputs(job: Details, model: TFLite | Onnx) -> list[Array]:
     """Return the inputs of the timed calls: the first stored sample, or seeded random values."""
     if job.get("samples") is None:
         return random_inputs(model)
@@ -408,7 +408,7 @@ def steal_ticks() -> int | None:
     return int(fields[8]) if len(fields) > 8 else None
 
 
-def machine_state() -> dict[str, Any]:
+def machine_state() -> Details:
     """Read what changes: load, frequency, temperature, swap and steal counters. Unavailable values are None."""
     try:
         load = os.getloadavg()[0]
@@ -492,7 +492,7 @@ def warm_up(model: TFLite | Onnx, inputs: list[Array], seconds: float) -> tuple[
         previous = level
 
 
-def measure_latency(job: dict[str, Any], model: TFLite | Onnx, result: dict[str, Any]) -> None:
+def measure_latency(job: Details, model: TFLite | Onnx, result: Details) -> None:
     """Time single runs; where one is too short for the clock or the budget, several runs share a sample."""
     inputs = first_inputs(job, model)
     stage("first inference")
@@ -519,7 +519,7 @@ def measure_latency(job: dict[str, Any], model: TFLite | Onnx, result: dict[str,
     result["state_after"] = machine_state()
 
 
-def measure_memory(job: dict[str, Any], model: TFLite | Onnx, result: dict[str, Any]) -> None:
+def measure_memory(job: Details, model: TFLite | Onnx, result: Details) -> None:
     """Note the resident set at each stage; `model` is loaded here, after the baseline."""
     np.random.RandomState(0)  # numpy loads its generators on first use: before the baseline
     baseline = memory_kib("VmRSS")
@@ -558,7 +558,7 @@ def by_sample(found: list[Array], name: str) -> Array:
     return np.stack(found)
 
 
-def every_input(job: dict[str, Any], model: TFLite | Onnx) -> Iterator[list[Array]]:
+def every_input(job: Details, model: TFLite | Onnx) -> Iterator[list[Array]]:
     """Yield the inputs of every stored sample, or of one of seeded random values; note how far that is."""
     if job.get("samples") is None:
         yield random_inputs(model)
@@ -574,7 +574,7 @@ def every_input(job: dict[str, Any], model: TFLite | Onnx) -> Iterator[list[Arra
             yield arranged(model, [x[row : row + 1] for x in batch])
 
 
-def measure_accuracy(job: dict[str, Any], model: TFLite | Onnx, result: dict[str, Any]) -> None:
+def measure_accuracy(job: Details, model: TFLite | Onnx, result: Details) -> None:
     """Run every sample once and write the raw outputs; they are judged elsewhere."""
     outputs: list[list[Array]] = [[] for _ in model.outputs]
     result["samples"] = 0
@@ -586,7 +586,7 @@ def measure_accuracy(job: dict[str, Any], model: TFLite | Onnx, result: dict[str
         result["samples"] += 1
         for index, found in enumerate(outputs):
             found.append(np.array(model.get(index)))
-    arrays: dict[str, Any] = {
+    arrays: Details = {
         str(index): by_sample(found, model.outputs[index]["name"]) for index, found in enumerate(outputs)
     }
     np.savez(job["outputs"], **arrays)
@@ -595,16 +595,16 @@ def measure_accuracy(job: dict[str, Any], model: TFLite | Onnx, result: dict[str
 # ---------------------------------------------------------------------------------------------- the job
 
 
-def load(job: dict[str, Any], model: TFLite | Onnx) -> None:
+def load(job: Details, model: TFLite | Onnx) -> None:
     """Load the file with the sizes and the values that the job gives its inputs."""
     model.load(job["model"], job["threads"], job.get("shapes"))
     for details, value in zip(model.inputs, job.get("values") or ()):
         details["value"] = value
 
 
-def run(job: dict[str, Any]) -> dict[str, Any]:
+def run(job: Details) -> Details:
     """Do the job and return the result."""
-    result: dict[str, Any] = {"mode": job["mode"], "threads": job["threads"]}
+    result: Details = {"mode": job["mode"], "threads": job["threads"]}
     result["python"] = platform.python_version()
     stage("import")
     started = time.perf_counter_ns()
