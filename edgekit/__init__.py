@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from edgekit.api.compression import compress
     from edgekit.api.files import inspect, load_bundle, load_record, push
     from edgekit.api.measurement import bench
-    from edgekit.api.names import Stage, explain, find_target, init, list_recipes, list_targets, load_recipe
+    from edgekit.api.names import Stage, doctor, explain, find_target, init, list_recipes, list_targets, load_recipe
     from edgekit.api.results import Bundle, BundleFile, Ledger
     from edgekit.api.rows import Record
     from edgekit.api.training import train
@@ -50,7 +50,7 @@ _FROM = {
     "edgekit.api.files": ("inspect", "load_bundle", "load_record", "push"),
     "edgekit.api.measurement": ("bench",),
     "edgekit.api.names": (
-        "Stage", "explain", "find_target", "init", "list_recipes", "list_targets", "load_recipe",
+        "Stage", "doctor", "explain", "find_target", "init", "list_recipes", "list_targets", "load_recipe",
     ),
     "edgekit.api.results": ("Bundle", "BundleFile", "Ledger"),
     "edgekit.api.rows": ("Record",),
@@ -69,8 +69,8 @@ _MODULES = {name: module for module, names in _FROM.items() for name in names}
 
 __all__ = [  # noqa: RUF022 - functions, results, errors
     "__version__",
-    "bench", "compress", "explain", "find_target", "init", "inspect", "list_recipes", "list_targets", "load_bundle",
-    "load_record", "load_recipe", "push", "train",
+    "bench", "compress", "doctor", "explain", "find_target", "init", "inspect", "list_recipes", "list_targets",
+    "load_bundle", "load_record", "load_recipe", "push", "train",
     "Bundle", "BundleFile", "Counted", "Event", "Ledger", "Notice", "Recipe", "Record", "Row", "Score", "Stage",
     "Target", "Warned",
     "ChanceError", "ConnectionFailed", "ConversionError", "EdgekitError", "InputError", "MissingExtraError",

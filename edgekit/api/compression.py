@@ -15,14 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.api.reporting import ProgressOption, receiving
+from edgekit.api.reporting import ProgressOption, working
 from edgekit.api.results import Bundle
 from edgekit.api.words import face
 from edgekit.bundle.manifest import read_bundle
-from edgekit.bundle.recipe import Recipe, StageSpec, load_recipe, parse_stage
+from edgekit.bundle.recipe import Recipe, StageSpec, load_recipe, parse, parse_stage
 from edgekit.errors import InputError, QualityError
-from edgekit.files.temporary import temporary_folder
 from edgekit.processes import work
+from edgekit.text.printable import quoted
 
 PerInput = float | Sequence[float] | Mapping[str, "float | Sequence[float]"]
 """One number, one a channel, or either for each input by its name."""
@@ -103,7 +103,7 @@ def compress(
         >>> [file.name for file in bundle.files]
         ['digits-float32.tflite', 'digits-dynamic.tflite', 'digits-float32.onnx']
     """
-    with temporary_folder("api") as folder, receiving(progress) as receiver:
+    with working(progress) as (folder, receiver):
         path = None if model is None else _model_file(model, folder)
         chosen = _recipe(recipe, stages, seed, eval_samples, calibration_samples, calibration_method)
         chosen = replace(chosen, normalize_outside=normalize_outside or chosen.normalize_outside)
@@ -185,12 +185,13 @@ def _recipe(
 ) -> Recipe:
     chosen = recipe if isinstance(recipe, Recipe) else load_recipe(str(recipe))
     chosen = chosen.with_stages(parse_stage(stage) if isinstance(stage, str) else stage for stage in stages)
-    return chosen.changed(
+    chosen = chosen.changed(
         seed=seed,
         eval_samples=eval_samples,
         calibration_samples=calibration_samples,
         calibration_method=calibration_method,
     )
+    return parse(chosen.to_toml(), chosen.name, f"recipe {chosen.name}")  # its values are checked as those of a file
 
 
 def preprocessing_fields(**given: Any) -> dict[str, Any]:
@@ -208,9 +209,12 @@ def preprocessing_fields(**given: Any) -> dict[str, Any]:
 def _numbers(key: str, value: Any) -> Any:
     if key in ("layout", "channels"):
         return str(value).upper()
-    if key == "scale":
-        return float(value)
-    return [float(number) for number in (value if isinstance(value, (Sequence, np.ndarray)) else [value])]
+    several = isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, str)
+    try:
+        return float(value) if key == "scale" else [float(number) for number in (value if several else [value])]
+    except (TypeError, ValueError) as error:
+        expected = "a number" if key == "scale" else "a number, or one a channel"
+        raise InputError(f"`{key}`: expected {expected}, got {quoted(value)}", code="value-wrong-type") from error
 
 
 def _plain(request: Mapping[str, Any]) -> Any:

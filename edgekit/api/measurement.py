@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import edgekit.bundle.manifest as manifests
 import edgekit.bundle.records as records
 from edgekit.api.compression import PerInput, data_spec, preprocessing_fields
-from edgekit.api.reporting import ProgressOption, receiving
+from edgekit.api.reporting import ProgressOption, working
 from edgekit.api.results import BundleFile
 from edgekit.api.rows import Record
 from edgekit.api.words import face
@@ -17,7 +17,6 @@ from edgekit.devices.target import TFLITE_RUNTIMES, Target
 from edgekit.devices.targets import find_target
 from edgekit.errors import InputError
 from edgekit.files.destinations import check_apart, prove
-from edgekit.files.temporary import temporary_folder
 from edgekit.measuring.plan import Plan
 from edgekit.progress import Progress, Reporter
 from edgekit.text.printable import quoted
@@ -148,7 +147,7 @@ def bench(
         bundles = [path for path in paths if (path / manifests.MANIFEST).is_file()]
         check_apart(Path(out), bundles, "out", replaced=False)
         prove(Path(out), into=True)
-    with temporary_folder("api") as folder, receiving(progress) as receiver:
+    with working(progress) as (folder, receiver):
         reporter = Reporter(receiver)
         measured = measure(
             [place.at(host, str(identity) if identity else None)],

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgekit.api.words import face
 from edgekit.bundle.recipe import Recipe, StageSpec, named_recipes
 from edgekit.bundle.recipe import load_recipe as read_recipe
-from edgekit.codes import Explanation, register
+from edgekit.codes import Explanation, near, register
 from edgekit.devices.target import Target
 from edgekit.devices.targets import all_targets
 from edgekit.devices.targets import find_target as read_target
 from edgekit.errors import InputError
-from edgekit.schema.toml import nearest
+
+if TYPE_CHECKING:
+    from edgekit.devices.this_machine import Machine
 
 
 def Stage(use: str, **options: object) -> StageSpec:
@@ -71,8 +74,18 @@ def explain(code: str) -> Explanation:
     """
     known = register()
     if code not in known:
-        raise InputError(f"unknown code `{code}`", nearest(code, list(known)), code="unknown-name")
+        names = " or ".join(f"`{name}`" for name in near(code))
+        hint = f"did you mean {names}?" if names else "all of them: edgekit explain"
+        raise InputError(f"unknown code `{code}`", hint, code="unknown-name")
     return known[code]
+
+
+@face
+def doctor() -> Machine:
+    """Return the versions of what matters here, and what of it works: `checks`, and `broken`; about 3 s."""
+    from edgekit.devices.this_machine import examine_here
+
+    return examine_here()
 
 
 @face

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.api.compression import data_spec
-from edgekit.api.reporting import ProgressOption, receiving
+from edgekit.api.reporting import ProgressOption, working
 from edgekit.api.words import face
-from edgekit.files.temporary import temporary_folder
 from edgekit.processes import work
 
 
@@ -47,7 +46,7 @@ def train(
     Raises:
         EdgekitError: what the command line would say.
     """
-    with temporary_folder("api") as folder, receiving(progress) as receiver:
+    with working(progress) as (folder, receiver):
         request = {
             "name": name,
             "data": data_spec(data, folder),

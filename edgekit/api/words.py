@@ -42,9 +42,10 @@ def python_words(text: str) -> str:
     Whole commands (`edgekit ...`) and options of other programs stay as they are.
     """
     commands = re.split(r"((?:edgekit|ssh|adb|pip) [a-z]+ [^;]*)", text)
-    return "".join(
+    said = "".join(
         part if index % 2 else _OUT.sub("`out`", _OPTION.sub(_parameter, part)) for index, part in enumerate(commands)
     )
+    return re.sub(r"``(\w+)``", r"`\1`", said)  # of an option that stood in backticks already
 
 
 def _parameter(match: re.Match[str]) -> str:
@@ -59,11 +60,13 @@ def _parameter(match: re.Match[str]) -> str:
     if value in _WORDS:
         return f"`{parameter}` {value}"
     end = value[len(value.rstrip(".,:")) :]
+    if name in ("input-shape", "input-value") and "=" not in value:
+        return f"{parameter}[{value.removesuffix(end)!r}]{end}"
     return f"{parameter}={_value(name, value.removesuffix(end).strip(QUOTES))}{end}"
 
 
 def _value(name: str, value: str) -> str:
-    if name in ("input-shape", "input-value") and "=" in value:
+    if name in ("input-shape", "input-value"):
         key, _, numbers = value.rpartition("=")
         shape = f"({numbers.replace(',', ', ')}{',' * (',' not in numbers)})"
         return f"{{{key!r}: {numbers if name == 'input-value' else shape}}}"

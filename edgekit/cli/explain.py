@@ -25,7 +25,7 @@ def command(
     Raises:
         BadParameter: there is no such code.
     """
-    from edgekit.codes import register
+    from edgekit.codes import near, register
     from edgekit.codes.pages import listed, page
 
     known = register()
@@ -36,10 +36,8 @@ def command(
             show(listed(known.values()))
         return
     if code not in known:
-        import difflib
-
-        near = difflib.get_close_matches(code[:100], known, n=3, cutoff=0.5)
-        like = f"; did you mean {' or '.join(f'`{name}`' for name in near)}?" if near else "; all: edgekit explain"
+        names = " or ".join(f"`{name}`" for name in near(code))
+        like = f"; did you mean {names}?" if names else "; all: edgekit explain"
         raise typer.BadParameter(f"there is no code `{code[:100]}`{like}", param_hint="CODE")
     if asked().as_json:
         show_json(dataclasses.asdict(known[code]))

@@ -7,6 +7,7 @@ explained in the TOML file of the room that raises it, beside this module.
 
 from __future__ import annotations
 
+import difflib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,6 +37,11 @@ class Explanation:
     why: str
     mend: str
     room: str
+
+
+def near(code: str) -> list[str]:
+    """Return the codes that are most like a text that is none, at most three."""
+    return difflib.get_close_matches(code[:100], register(), n=3, cutoff=0.5)
 
 
 @cache

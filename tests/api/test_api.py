@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import edgekit
+from edgekit.api.reporting import working
 from edgekit.errors import InputError
 from edgekit.frameworks.tensorflow import keras3, seed_everything
 from edgekit.measuring import plan
@@ -122,3 +123,16 @@ def test_what_cannot_be_a_model_or_data(tmp_path: Path) -> None:
         edgekit.compress(tmp_path / "m.keras", (1, 2, 3))
     with raised("argument-wrong-type", kind=InputError):
         edgekit.compress(tmp_path / "m.keras", "digits", input_values={"x": float("nan")})
+    with raised("value-wrong-type", "`scale`", '"a"', kind=InputError):
+        edgekit.compress(tmp_path / "m.keras", "digits", scale="a")
+    with raised("value-out-of-range", "recipe int8", "`seed`", "-1", kind=InputError):
+        edgekit.compress(tmp_path / "m.keras", "digits", seed=-1)
+
+
+def test_no_message_names_the_folder_of_a_call() -> None:
+    events: list[Event] = []
+    with raised("file-missing") as caught, working(events.append) as (folder, receiver):
+        receiver(Notice(f"{folder}/data.npz has no test part"))
+        raise InputError(f"{folder}/data.npz: no such file", f"look at {folder}/data.npz", code="file-missing")
+    assert events == [Notice("data.npz has no test part")]
+    assert (caught.value.message, caught.value.hint) == ("data.npz: no such file", "look at data.npz")

@@ -18,6 +18,8 @@ from edgekit.errors import EdgekitError
 FUNCTIONS: dict[str, Callable[..., object]] = {
     "bench": edgekit.bench,
     "compress": edgekit.compress,
+    "doctor": edgekit.doctor,
+    "explain": edgekit.explain,
     "init": edgekit.init,
     "inspect": edgekit.inspect,
     "push": edgekit.push,

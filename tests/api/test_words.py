@@ -22,6 +22,8 @@ from edgekit.errors import InputError
         ("with --recipe int8.", "with recipe='int8'."),
         ("--stage prune:amount=0.25,epochs=5", "stages=['prune:amount=0.25,epochs=5']"),
         ("--input-shape image=1,224,224,3", "input_shapes={'image': (1, 224, 224, 3)}"),
+        ("add `--force`, or another place with `-o`", "add `force=True`, or another place with `out`"),
+        ("--input-shape nope: the model has no such input", "input_shapes['nope']: the model has no such input"),
         ("--input-value sr=16000", "input_values={'sr': 16000}"),
         ("--host and --identity are for ssh", "`host` and `identity` are for ssh"),
         ("run edgekit compress m.keras --force again", "run edgekit compress m.keras --force again"),
