@@ -56,8 +56,8 @@ def run_command(
     check_writable(out, "--out")
     console = Console()
     dataset = load_data(data)
-    records = run(dataset, budget, items(chosen, seeds, budget, dataset.fingerprint(), folder), folder, console)
-    typer.echo(write_results(out, budget, quick, dataset, _all(budget, dataset.fingerprint(), folder)))
+    records = run(dataset, budget, items(chosen, seeds, budget, dataset.fingerprint, folder), folder, console)
+    typer.echo(write_results(out, budget, quick, dataset, _all(budget, dataset.fingerprint, folder)))
     if any(record.failure for record in records):
         raise typer.Exit(3)
 
@@ -79,9 +79,9 @@ def latency_command(
     check_writable(folder, "--work")
     check_writable(out, "--out")
     dataset = load_data(data)
-    first = items(table.rows(budget), 1, budget, dataset.fingerprint(), folder)
+    first = items(table.rows(budget), 1, budget, dataset.fingerprint, folder)
     time_files(first, dataset, folder, rounds, Console())
-    typer.echo(write_results(out, budget, quick, dataset, _all(budget, dataset.fingerprint(), folder)))
+    typer.echo(write_results(out, budget, quick, dataset, _all(budget, dataset.fingerprint, folder)))
 
 
 @app.command("report", help="Write the tables, the plot and the findings again, from the records.")
@@ -97,7 +97,7 @@ def report_command(data: Data, quick: Quick = False, work: Work = None, out: Out
         return
     check_writable(out, "--out")
     dataset = load_data(data)
-    typer.echo(write_results(out, budget, quick, dataset, _all(budget, dataset.fingerprint(), work)))
+    typer.echo(write_results(out, budget, quick, dataset, _all(budget, dataset.fingerprint, work)))
 
 
 def _seeds(seeds: int, quick: bool) -> int:

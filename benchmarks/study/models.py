@@ -65,7 +65,7 @@ class Workshop:
 
     def baseline(self, seed: int) -> str:
         """Train the baseline of a seed unless it is there; return its key."""
-        key = baseline_key(self.budget, self.dataset.fingerprint(), seed)
+        key = baseline_key(self.budget, self.dataset.fingerprint, seed)
         if not self._note(key).exists():
             budget = self.budget
             config = TrainConfig(

@@ -55,7 +55,7 @@ def write_results(out: Path, budget: Budget, quick: bool, dataset: Dataset, reco
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "edgekit": __version__,
             "host": written(host),
-            "data": {"name": dataset.name, "sha256": dataset.fingerprint(), "test_samples": len(dataset.y_test)},
+            "data": {"name": dataset.name, "sha256": dataset.fingerprint, "test_samples": len(dataset.y_test)},
             "budget": budget.to_dict(),
             "records": [record.to_dict() for record in records],
         },

@@ -79,7 +79,7 @@ def run(dataset: Dataset, budget: Budget, wanted: Sequence[Item], work: Path, pr
     left = [item for item in wanted if (record := known[item.path]) is None or record.failure]
     progress.notify(f"{len(wanted)} rows with seeds, {len(wanted) - len(left)} done already")
     if left:
-        baselines = [baseline_key(budget, dataset.fingerprint(), seed) for seed in {item.seed for item in wanted}]
+        baselines = [baseline_key(budget, dataset.fingerprint, seed) for seed in {item.seed for item in wanted}]
         # Of all rows, not of those wanted now: what is shared must not depend on --only.
         shared = shared_keys([row for row in table.rows(budget) if not row.refusal()], baselines)
         splits = splits_of(dataset, budget)

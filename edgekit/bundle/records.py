@@ -282,12 +282,8 @@ class Record:
                 raise Wrong(said, path=("measurements", index, "threads"))
 
 
-def record_path(folder: Path, record: Record) -> Path:
-    """Return a new file name in `folder`: time, target and first file, e.g. `20261122T205817Z-desktop-m-int8.json`."""
-    return next(path for path in _names(folder, record) if not os.path.lexists(path))
-
-
 def _names(folder: Path, record: Record) -> Iterator[Path]:
+    """Yield file names for a record: time, target and first file, such as `20261122T205817Z-desktop-m-int8.json`."""
     stamp = re.sub(r"[-:]", "", record.created)[:15]
     subject = plain_name(Path(record.subjects[0].name).stem, 60)
     base = f"{plain_name(stamp)}Z-{plain_name(record.target, 60)}-{subject}"

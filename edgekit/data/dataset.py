@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -58,6 +59,7 @@ class Dataset:
         """Number of classes, 0 where labels are no classes."""
         return len(self.class_names)
 
+    @cached_property
     def fingerprint(self) -> str:
         """Return the SHA-256 over shapes, dtypes and bytes of all arrays."""
         digest = hashlib.sha256()

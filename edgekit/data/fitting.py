@@ -116,7 +116,7 @@ def fit(
         inputs: of the model, in its order.
         outputs: of the model, in its order.
         name: of the model, for messages.
-        look: from stored samples to what the outputs are (`edgekit.models.keras.natures`); nothing if unknown.
+        look: from stored samples to what the outputs are (`edgekit.models.sources.natures`); nothing if unknown.
         kinds: what the user says that outputs are for, by their names.
 
     Raises:

@@ -33,6 +33,8 @@ from edgekit.tasks.tensors import Quantization
 
 RUNNER = Path(edgekit.ondevice.__file__).with_name("runner.py")
 JOB_SCHEMA = 2
+RUNNER_MARK = "edgekit-runner: "
+"""Begins a line of stderr in which the runner names what it does next."""
 RUNTIMES = {"tflite": "ai-edge-litert", "onnx": "onnxruntime"}
 """The runtime that runs a format unless another is asked for."""
 
@@ -221,7 +223,7 @@ def _read_result(path: Path, job: Job[R]) -> R | Refused:
 
 def _crash_sentence(job: Job[R], done: Completed) -> str:
     where = ""
-    stages = [line.split(": ", 1)[1] for line in done.stderr.splitlines() if line.startswith("edgekit-runner: ")]
+    stages = [line.split(": ", 1)[1] for line in done.stderr.splitlines() if line.startswith(RUNNER_MARK)]
     if stages:
         where = f" during {stages[-1]}"
     if done.returncode < 0:
@@ -233,7 +235,7 @@ def _crash_sentence(job: Job[R], done: Completed) -> str:
 
 
 def _last_lines(done: Completed) -> str:
-    lines = [line for line in done.stderr.splitlines() if line and not line.startswith("edgekit-runner: ")]
+    lines = [line for line in done.stderr.splitlines() if line and not line.startswith(RUNNER_MARK)]
     return " | ".join(lines[-3:])[-500:]
 
 

@@ -69,7 +69,8 @@ class Evaluation:
 
 def evaluation(candidates: Sequence[Candidate], data: Dataset | None, folder: Path) -> Evaluation | None:
     """Return the samples that every file is evaluated on: of the data, else of the bundles, else None."""
-    carried = {sha256(c.samples): c.samples for c in candidates if c.samples is not None and data is None}
+    paths = () if data is not None else dict.fromkeys(c.samples for c in candidates if c.samples is not None)
+    carried = {sha256(path): path for path in paths}
     if len(carried) > 1:
         raise InputError(
             "the bundles carry different evaluation samples, so their accuracies do not compare",

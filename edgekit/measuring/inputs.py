@@ -90,7 +90,7 @@ def _missing(
     return InputError(
         f"{file}: input{'s' * (len(open_) > 1)} {listed}; the sizes to measure with are not known",
         f"give {' '.join(options)}, with {what}",
-        code="input-size-missing",
+        code="input-shape-open",
     )
 
 
@@ -113,10 +113,10 @@ def _fixed(candidate: Candidate, shapes: tuple[tuple[int, ...], ...], values: Ma
             )
     scalars = [s.name for s in specs if not s.shape and s.name not in own]
     notes = candidate.notes
-    if scalars and not notes:
+    if scalars:
         what = f"{'s' * (len(scalars) > 1)} {', '.join(f'`{n}`' for n in scalars)}"
         seeded = f"{subject.name}: input{what} got a seeded number; choose one: --input-value {scalars[0]}=V"
-        notes = (Reason("input-seeded", seeded),)
+        notes = (*notes, Reason("input-seeded", seeded))
     if shapes != tuple(spec.shape for spec in specs):
         recorded = {spec.name: list(shape) for spec, shape in zip(specs, shapes, strict=True)}
         subject = dataclasses.replace(subject, input_shapes=recorded)
@@ -177,7 +177,7 @@ def _shape(file: str, spec: TensorSpec, given: tuple[int, ...] | None, format_: 
                 f"--input-shape {spec.name}={','.join(map(str, given))}: does not fit {file}, "
                 f"whose input has {_text(spec.shape)}",
                 "a ? can be chosen, the other sizes are fixed" if fixed else f"give {len(spec.shape)} sizes",
-                code="input-size-wrong",
+                code="input-shape-mismatch",
             )
     return shape
 

@@ -12,7 +12,7 @@ from edgekit.bundle.runs import ACCURACY, LATENCY, MEMORY, LatencyRun, Mode, R, 
 from edgekit.devices import benchmark_model
 from edgekit.devices.device import Device
 from edgekit.devices.health import throttled, wait_cool
-from edgekit.devices.jobs import Job, run_job
+from edgekit.devices.jobs import RUNNER_MARK, Job, run_job
 from edgekit.devices.transports.base import OnLine, retried
 from edgekit.errors import InputError, RunnerError, RunnerTimeout
 from edgekit.measuring.candidates import Candidate
@@ -222,7 +222,7 @@ class Passes:
 
     def _relay(self, index: int, task: ProgressTask) -> OnLine:
         """Return what shows the progress of a runner."""
-        name, marker = self._candidate(index).subject.name, "edgekit-runner: "
+        name, marker = self._candidate(index).subject.name, RUNNER_MARK
 
         def on_line(line: str) -> None:
             if line.startswith(marker):

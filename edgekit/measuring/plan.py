@@ -61,9 +61,9 @@ class Plan:
     input_values: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if any(not 1 <= t <= 1024 for t in self.threads):
+        if any(not 1 <= t <= MOST_THREADS for t in self.threads):
             raise InputError(
-                f"--threads {', '.join(map(quoted, self.threads))}: expected numbers from 1 to 1024",
+                f"--threads {', '.join(map(quoted, self.threads))}: expected numbers from 1 to {MOST_THREADS}",
                 code="value-out-of-range",
             )
         if len(set(self.threads)) != len(self.threads):

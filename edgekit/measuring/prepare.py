@@ -161,7 +161,7 @@ def _native(device: Device, candidates: Sequence[Candidate], program: Path) -> P
     renamed = [_under(c, runtime) if c.subject.format == "tflite" else c for c in candidates]
     brought = DeviceRuntime(runtime, "the program given", sha256=sha256(program))
     reached = DeviceSession(address=device.transport.address, python="none", runtimes=(brought,))
-    refusals = {"onnxruntime": f"{runtime} runs .tflite files only"}
+    refusals = {ONNX: f"{runtime} runs .tflite files only"}
     return Prepared(renamed, {runtime: dataclasses.replace(device, python=path)}, refusals, reached)
 
 

@@ -59,7 +59,7 @@ def preprocessed(
     if task is not None and metric is None and ":" in task.main.metric:
         # A bundle may come from anywhere, and what it names is not run unless it is asked for.
         own = f"{candidate.subject.name}: was judged by {task.main.metric}; --metric {task.main.metric} does so here"
-        notes = (Reason("metric-not-run", own),)
+        notes = (*notes, Reason("metric-not-run", own))
         task = task.with_metric(DEFAULT_METRICS[task.main.kind])
     task = with_metric(task, metric) if task else task
     return dataclasses.replace(candidate, preprocessing=how, task=task, notes=notes)

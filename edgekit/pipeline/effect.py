@@ -10,9 +10,10 @@ from edgekit.bundle.runs import LATENCY, SampledRun
 from edgekit.data.split import Splits, sample
 from edgekit.data.stored import write_samples
 from edgekit.devices.device import Device
-from edgekit.devices.jobs import BRIEF, Job
+from edgekit.devices.jobs import BRIEF, RUNTIMES, Job
 from edgekit.export.exporter import export
 from edgekit.files.whole import gzip_bytes, sha256
+from edgekit.formats.info import FileInfo
 from edgekit.formats.reading import inspect_file
 from edgekit.frameworks.types import KerasModel
 from edgekit.measuring.core import run_file, time_files
@@ -50,10 +51,11 @@ class EffectMeter:
         write_samples(self._first, x[:1])
         self._labels = reference_labels(task, source, x, y, preprocessing)
         self._source = self._export(source, "source")
+        self._source_info = inspect_file(self._source)
 
     def source(self) -> Entry:
         """Return the entry of the source itself."""
-        return self._entry("source", self._source, None, 0.0)
+        return self._entry("source", self._source, self._source_info, None, 0.0)
 
     def measure(self, stage: str, model: KerasModel, seconds: float, float_model: KerasModel | None = None) -> Entry:
         """Export a model as it would ship, and measure the file.
@@ -69,15 +71,15 @@ class EffectMeter:
             RunnerError: the file cannot be run.
         """
         path = self._export(model, "model", float_model)
-        return self._entry(stage, path, self._compare(path), seconds)
+        info = inspect_file(path)
+        return self._entry(stage, path, info, self._compare(path, info), seconds)
 
     def _export(self, model: KerasModel, name: str, float_model: KerasModel | None = None) -> Path:
         recipe = Recipe("ledger", schemes=self._recipe.schemes[-1:], formats=("tflite",))
         [made] = export(model, recipe, self._calibration, self._folder, name, SILENT, float_model)
         return made.path
 
-    def _entry(self, stage: str, path: Path, latency: list[float] | None, seconds: float) -> Entry:
-        info = inspect_file(path)
+    def _entry(self, stage: str, path: Path, info: FileInfo, latency: list[float] | None, seconds: float) -> Entry:
         inputs, outputs = specs(info.inputs), specs(info.outputs)
         found = run_file(
             self._device, path, inputs, outputs, self._samples, self._preprocessing, self._task, self._folder
@@ -99,19 +101,20 @@ class EffectMeter:
             seconds=round(seconds, 3),
         )
 
-    def _compare(self, path: Path) -> list[float]:
+    def _compare(self, path: Path, info: FileInfo) -> list[float]:
         """Time the file and the source's in turns; each round is two fresh processes."""
-        own, source = time_files(self._device, [self._job(path), self._job(self._source)], ROUNDS)
+        jobs = [self._job(path, info), self._job(self._source, self._source_info)]
+        own, source = time_files(self._device, jobs, ROUNDS)
         ratio = paired_ratio([run.median_ns for run in own], [run.median_ns for run in source])
         return [ratio.value, ratio.low, ratio.high]
 
-    def _job(self, path: Path) -> Job[SampledRun]:
+    def _job(self, path: Path, info: FileInfo) -> Job[SampledRun]:
         return Job(
             LATENCY,
-            "ai-edge-litert",
+            RUNTIMES["tflite"],
             path,
             samples=self._first,
-            feed=feed_names(specs(inspect_file(path).inputs)),
+            feed=feed_names(specs(info.inputs)),
             preprocessing=self._preprocessing,
             settings=BRIEF,
         )

@@ -50,4 +50,4 @@ class Job:
     @property
     def key(self) -> tuple[str, ...]:
         """What stages depend on besides the recipe."""
-        return self.source.key, self.dataset.fingerprint(), json.dumps(self.preprocessing.to_dict())
+        return self.source.key, self.dataset.fingerprint, json.dumps(self.preprocessing.to_dict())

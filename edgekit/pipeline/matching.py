@@ -8,7 +8,6 @@ from dataclasses import replace
 from edgekit.data.dataset import Dataset
 from edgekit.data.fitting import Port, fit, named_as, reshaped
 from edgekit.data.loading import check_spec, load_data
-from edgekit.data.split import split
 from edgekit.errors import InputError
 from edgekit.models.sources.natures import natures_of
 from edgekit.models.sources.source import SourceModel
@@ -16,7 +15,7 @@ from edgekit.pipeline.input_sizes import in_words, settled_sizes, without_values
 from edgekit.pipeline.job import Job
 from edgekit.pipeline.outside import check_outside
 from edgekit.pipeline.request import Request
-from edgekit.pipeline.source import Source, open_source, train_demo
+from edgekit.pipeline.source import Source, open_source, splits_for, train_demo
 from edgekit.tasks.heads import chosen_kinds
 from edgekit.tasks.preprocessing import Preprocessing, sets_scale
 from edgekit.tasks.task import Head
@@ -57,7 +56,7 @@ def match(request: Request) -> Job:
         stage.preflight(source.model.model, request.progress, allow_unsafe=request.allow_unsafe)
     if request.recipe.normalize_outside:
         check_outside(request.recipe, task)
-    splits = split(dataset, min(request.recipe.calibration_samples, len(dataset.x_train) // 2))
+    splits = splits_for(dataset, request.recipe)
     return Job(request, source, dataset, splits, task, preprocessing, given)
 
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from edgekit.bundle.recipe import Recipe
 from edgekit.data.dataset import Dataset
-from edgekit.data.split import split
+from edgekit.data.split import Splits, split
 from edgekit.errors import InputError
 from edgekit.files.whole import sha256
 from edgekit.formats.reading import inspect_file
@@ -131,6 +132,11 @@ def _tokens_note(names: Sequence[str]) -> str:
     )
 
 
+def splits_for(dataset: Dataset, recipe: Recipe) -> Splits:
+    """Return the parts of a data set as a recipe wants them; at most half of the training samples calibrate."""
+    return split(dataset, min(recipe.calibration_samples, len(dataset.x_train) // 2))
+
+
 def train_demo(dataset: Dataset, request: Request) -> Source:
     """Train the demo model.
 
@@ -153,7 +159,7 @@ def train_demo(dataset: Dataset, request: Request) -> Source:
             code="demo-preprocessing-fixed",
         )
     demo = find(DEMO_MODEL)
-    splits = split(dataset, min(recipe.calibration_samples, len(dataset.x_train) // 2))
+    splits = splits_for(dataset, recipe)
     progress.notify(f"No model given: training the demo model {DEMO_MODEL}, {demo.epochs} epochs")
     config = TrainConfig(demo.epochs, demo.batch_size, augment=demo.augment, schedule=demo.schedule, seed=recipe.seed)
     model, history = train_in_memory(DEMO_MODEL, dataset, splits, config, 1.0, progress)

@@ -102,7 +102,7 @@ def _manifest(job: Job, outcome: Outcome, verified: Verified, tested: Judged | N
         task=job.task,
         data={
             "name": dataset.name,
-            "sha256": dataset.fingerprint(),
+            "sha256": dataset.fingerprint,
             "calibration": {"samples": len(splits.x_calibration)},
             "validation": {"samples": len(splits.x_validation)},
             "eval": {"samples": evaluated, "of": len(dataset.x_test), "split": "test"},

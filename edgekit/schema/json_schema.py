@@ -24,6 +24,7 @@ from edgekit.schema.rules import (
     Sized,
     Unbounded,
 )
+from edgekit.schema.tables import is_open
 from edgekit.schema.types import JsonObject, JsonValue
 from edgekit.schema.versions import KEY, Versions
 
@@ -137,7 +138,7 @@ class _Definitions:
             else:
                 properties[name] |= _default(fields[name].default)
         described = {"description": inspect.cleandoc(kind.__doc__).partition("\n\n")[0]} if kind.__doc__ else {}
-        closed = {"additionalProperties": False} if fields else {}
+        closed = {"additionalProperties": False} if fields and not is_open(kind) else {}
         return {**described, "type": "object", "properties": properties, "required": required, **closed}
 
 

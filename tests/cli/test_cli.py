@@ -119,7 +119,7 @@ def test_without_the_compress_extra(edgekit: Edgekit, tmp_path: Path) -> None:
 def test_dynamic_sizes(edgekit: Edgekit, tmp_path: Path) -> None:
     (tmp_path / "v.tflite").write_bytes(vendor_tflite.dynamic_image())
     done = edgekit("bench", "v.tflite", *QUICK, check=1)
-    assert "input `image` has the shape 1×?×?×1" in done.stderr and "[input-size-missing]" in done.stderr
+    assert "input `image` has the shape 1×?×?×1" in done.stderr and "[input-shape-open]" in done.stderr
     assert "--input-shape image=1,N,N,1" in done.stderr
     done = edgekit("bench", "v.tflite", "--input-shape", "image=1,9,8,1", *QUICK)
     assert "v.tflite: measured with image 1×9×8×1" in done.stdout

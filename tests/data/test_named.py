@@ -31,7 +31,7 @@ def test_digits_are_split_by_class() -> None:
     assert np.bincount(data.y_test).min() >= 34
     assert data.x_train.max() == 16
     assert data.preprocessing.apply(data.x_train).max() == 1
-    assert data.fingerprint() == load_data("digits").fingerprint()
+    assert data.fingerprint == load_data("digits").fingerprint
 
 
 def test_the_users_folder_goes_before_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

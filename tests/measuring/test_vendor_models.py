@@ -177,7 +177,7 @@ def test_what_the_runtime_lacks_is_named(
 
 def test_dynamic_sizes_are_said_and_recorded(tmp_path: Path) -> None:
     path = tflite(tmp_path, tflite_files.dynamic_image())
-    with raised("input-size-missing", "`image`", "1×?×?×1", "--input-shape image=1,N,N,1", kind=InputError):
+    with raised("input-shape-open", "`image`", "1×?×?×1", "--input-shape image=1,N,N,1", kind=InputError):
         measured(path)
     plan = Plan(processes=1, min_samples=3, min_seconds=0.0, input_shapes={"image": (1, 24, 20, 1)})
     record = measured(path, plan)
@@ -189,7 +189,7 @@ def test_dynamic_sizes_are_said_and_recorded(tmp_path: Path) -> None:
 
 def test_symbolic_sizes(tmp_path: Path) -> None:
     path = onnx_files.image(tmp_path / "v.onnx")
-    with raised("input-size-missing"):
+    with raised("input-shape-open"):
         measured(path)
     record = measured(path, Plan(processes=1, min_samples=3, min_seconds=0.0, input_shapes={"image": (2, 1, 8, 8)}))
     whole(record)
@@ -224,8 +224,8 @@ def test_a_shape_that_the_model_cannot_take_is_the_runtimes_word(tmp_path: Path)
     ("shapes", "code", "name"),
     [
         ({"nothing": (1, 4)}, "unknown-name", "--input-shape nothing"),
-        ({"a": (1, 4, 1)}, "input-size-wrong", "--input-shape a=1,4,1"),
-        ({"a": (1, 5)}, "input-size-wrong", "--input-shape a=1,5"),
+        ({"a": (1, 4, 1)}, "input-shape-mismatch", "--input-shape a=1,4,1"),
+        ({"a": (1, 5)}, "input-shape-mismatch", "--input-shape a=1,5"),
         ({"a": (1 << 32, 4)}, "input-too-large", "2 GiB"),
     ],
 )

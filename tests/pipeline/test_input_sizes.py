@@ -53,7 +53,7 @@ def npz(tmp_path: Path) -> Path:
 def test_bench_asks_for_everything_at_once(tmp_path: Path) -> None:
     found = candidates([voice(tmp_path / "v.onnx")])
     asked = "--input-shape audio=1,N --input-shape state=1,N --input-value sr=V"
-    with raised("input-size-missing", "`audio` has the shape ?×?", "`state` has the shape ?×?", asked):
+    with raised("input-shape-open", "`audio` has the shape ?×?", "`state` has the shape ?×?", asked):
         fix_shapes(found, {})
     with raised("unknown-name", "--input-value nothing"):
         fix_shapes(found, {}, {"nothing": 1.0})

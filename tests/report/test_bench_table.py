@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.bundle.records import read_record, record_path, write_record
+from edgekit.bundle.records import add_record, read_record
 from edgekit.errors import InputError
 from edgekit.report.bench_table import bench_table, failed
 from edgekit.stats import Interval
@@ -23,10 +23,9 @@ def test_the_table_of_a_recorded_session() -> None:
 
 def test_a_record_survives_writing(tmp_path: Path) -> None:
     record = read_record(HERE / "session.json")
-    path = record_path(tmp_path, record)
-    write_record(path, record)
+    path = add_record(tmp_path, record)
     assert read_record(path) == record
-    assert record_path(tmp_path, record) != path
+    assert add_record(tmp_path, record) != path
 
 
 @pytest.mark.parametrize("content", ["{}", "[]", '{"schema": 2}', '{"schema": 1}', "x"])

@@ -47,7 +47,7 @@ class Trainer:
 
     def __call__(self, seeds: int = 1, budget: budgets.Budget = QUICK) -> list[Record]:
         self.done.clear()
-        wanted = run.items(CHOSEN, seeds, budget, self.dataset.fingerprint(), self.work)
+        wanted = run.items(CHOSEN, seeds, budget, self.dataset.fingerprint, self.work)
         return run.run(self.dataset, budget, wanted, self.work, SILENT)
 
 
@@ -87,7 +87,7 @@ def test_another_budget_or_other_data_starts_over(trainer: Trainer, dataset: Dat
     other = budgets.find("mnist", quick=False)
     assert len(trainer(budget=other)) == 4
     assert len(trainer.done) == 4
-    keys = [{i.key for i in run.items(CHOSEN, 1, QUICK, data, tmp_path)} for data in (dataset.fingerprint(), "other")]
+    keys = [{i.key for i in run.items(CHOSEN, 1, QUICK, data, tmp_path)} for data in (dataset.fingerprint, "other")]
     assert not keys[0] & keys[1]
 
 

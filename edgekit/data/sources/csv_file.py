@@ -93,7 +93,7 @@ def _read(path: Path, stream: TextIO, target: str | None) -> Columns:
     stream.seek(0)
     reader = csv.reader(_lines(path, stream), delimiter=delimiter, skipinitialspace=True)
     numbers = Numbers(delimiter)
-    names = _header(path, next((row for row in reader if row), []), numbers)
+    names = _header(path, next((row for row in reader if row), []))
     place = _place(path, names, target)
     kept = [index for index in range(len(names)) if index != place]
     pieces: list[Array] = []
@@ -183,7 +183,7 @@ def _piece(rows: Iterator[Row], most: int) -> list[Row]:
     return piece
 
 
-def _header(path: Path, cells: Sequence[str], numbers: Numbers) -> list[str]:
+def _header(path: Path, cells: Sequence[str]) -> list[str]:
     if not cells:
         raise InputError(f"{path}: is empty", "expected a header row and rows of numbers", code="file-empty")
     names = [plain(cell.strip()) for cell in cells[: MAX_COLUMNS + 1]]

@@ -90,7 +90,7 @@ def train_reference(
     splits = split(dataset, calibration_samples=1)
     progress.notify(f"{dataset.name}: {len(splits.y_train)} training, {len(splits.y_validation)} validation samples")
     model, history = train_in_memory(name, dataset, splits, config, width, progress)
-    step = {"step": "train", "model": name, "width": width, "data": dataset.name, "data_sha256": dataset.fingerprint()}
+    step = {"step": "train", "model": name, "width": width, "data": dataset.name, "data_sha256": dataset.fingerprint}
     card = ModelCard(dataset.preprocessing, dataset.class_names, [{**step, **history.to_dict()}])
     try:
         save_model(model, out, card, replace=force)
