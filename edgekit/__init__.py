@@ -4,8 +4,8 @@
     >>> bundle = edgekit.compress("model.keras", "my.npz", "int8")  # doctest: +SKIP
     >>> edgekit.bench(bundle, target="rpi4", host="pi@10.0.0.7")  # doctest: +SKIP
 
-Everything that a command does, a function does. What is exported here is the Python face; nothing else is promised to
-stay. Everything is imported when it is first asked for: `edgekit --help` does without.
+Functions take the same parameters as the commands. What is exported here is the Python face; nothing else is promised
+to stay. Everything is imported when it is first asked for: `edgekit --help` does without.
 """
 
 from __future__ import annotations

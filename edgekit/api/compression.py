@@ -22,6 +22,7 @@ from edgekit.bundle.manifest import read_bundle
 from edgekit.bundle.recipe import Recipe, StageSpec, load_recipe, parse, parse_stage
 from edgekit.errors import InputError, QualityError
 from edgekit.processes import work
+from edgekit.tasks.preprocessing import checked_fields
 from edgekit.text.printable import quoted
 
 PerInput = float | Sequence[float] | Mapping[str, "float | Sequence[float]"]
@@ -203,7 +204,7 @@ def preprocessing_fields(**given: Any) -> dict[str, Any]:
                 fields.setdefault("inputs", {}).setdefault(str(name), {})[key] = _numbers(key, own)
         elif value is not None:
             fields[key] = _numbers(key, value)
-    return fields
+    return checked_fields(fields)
 
 
 def _numbers(key: str, value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from edgekit.errors import MissingExtraError
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 def data_frame(rows: Sequence[Mapping[str, object]]) -> pandas.DataFrame:
     """Return rows as a data frame; its columns are their keys, with units in the names.
 
+    A number with its interval becomes three columns: NAME, NAME_low and NAME_high.
+
     Raises:
         MissingExtraError: pandas is not installed.
     """
@@ -21,4 +23,12 @@ def data_frame(rows: Sequence[Mapping[str, object]]) -> pandas.DataFrame:
         import pandas as pd
     except ImportError as error:
         raise MissingExtraError("to_pandas", "pandas", str(error)) from error
-    return pd.DataFrame(list(rows))
+    return pd.DataFrame([dict(_flat(row)) for row in rows])
+
+
+def _flat(row: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    for name, value in row.items():
+        if isinstance(value, Mapping):
+            yield from ((name if part == "value" else f"{name}_{part}", one) for part, one in value.items())
+        else:
+            yield name, value

@@ -73,7 +73,9 @@ class Record(records.Record):
         Raises:
             MissingExtraError: pandas is not installed.
         """
-        return data_frame([row.to_dict() for row in self.rows])
+        from edgekit.report.bench_table import row_values
+
+        return data_frame([row_values(row) for row in self.rows])
 
     def __repr__(self) -> str:
         return f"Record({self.target!r}, {visible(self.created)})\n{self.table()}"

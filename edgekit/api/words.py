@@ -22,8 +22,20 @@ VALUES = {
     "runtime", "runtime-wheels", "scale", "seed", "stage", "std", "target", "task", "threads", "timeout",
 }  # fmt: skip
 """Options that take a value."""
-SEVERAL = {"custom": "custom", "input-shape": "input_shapes", "input-value": "input_values", "stage": "stages"}
+TIMES = {"cool-timeout", "min-seconds", "timeout"}
+"""Options whose value is a time, which Python takes in seconds."""
+SEVERAL = {
+    "custom": "custom",
+    "only": "only",
+    "input-shape": "input_shapes",
+    "input-value": "input_values",
+    "stage": "stages",
+}
 """Options that may be given again, and the parameters that take all of them."""
+RENAMED = {**SEVERAL, "cool-below": "cool_below_c"}
+"""Options that Python calls otherwise than by their words."""
+_SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_QUANTITY = re.compile(r"([0-9.]+) ?(ms|s|min|m|h|)")
 _OPTION = re.compile(r"--(?P<no>no-)?(?P<name>[a-z][a-z-]*[a-z])(?:[ =](?P<value>'[^']*'|\"[^\"]*\"|[^\s;)`]+))?")
 QUOTES = "'\""
 _WORDS = frozenset(["and", "are", "as", "for", "in", "is", "of", "or", "take", "takes", "to", "with"])
@@ -50,7 +62,7 @@ def python_words(text: str) -> str:
 
 def _parameter(match: re.Match[str]) -> str:
     name, value = match["name"], match["value"]
-    parameter = SEVERAL.get(name, name.replace("-", "_"))
+    parameter = RENAMED.get(name, name.replace("-", "_"))
     if name in FLAGS:
         return f"{parameter}={not match['no']}{match[0][match.end('name') - match.start() :]}"
     if name not in VALUES or match["no"]:
@@ -70,6 +82,13 @@ def _value(name: str, value: str) -> str:
         key, _, numbers = value.rpartition("=")
         shape = f"({numbers.replace(',', ', ')}{',' * (',' not in numbers)})"
         return f"{{{key!r}: {numbers if name == 'input-value' else shape}}}"
+    quantity = _QUANTITY.fullmatch(value) if name in TIMES else None
+    if quantity:
+        return f"{float(quantity[1]) * _SECONDS[quantity[2]]:g}"
+    if name == "cool-below":
+        return value.removesuffix("C")
+    if name == "threads":
+        return f"[{value.replace(',', ', ')}]"
     text = value if _NUMBER.fullmatch(value) or _PLACEHOLDER.fullmatch(value) else repr(value)
     return f"[{text}]" if name in SEVERAL else text
 

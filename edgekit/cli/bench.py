@@ -149,7 +149,7 @@ def command(
     from edgekit.measuring.candidates import candidates
     from edgekit.measuring.inputs import fed_ports
     from edgekit.measuring.several import measure
-    from edgekit.report.bench_table import bench_table, failed, row_values
+    from edgekit.report.bench_table import bench_table, row_values
     from edgekit.report.rows import rows_of
 
     saved: dict[str, tuple[Path | None, Record]] = {}
@@ -197,5 +197,5 @@ def command(
     for name, error in measured.errors.items():
         hint = f" ({error.hint})" if error.hint else ""
         console.warn(f"{name}: {error.message}{hint}", error.code or "target-failed")
-    if measured.errors or troubles or any(failed(record) for record in measured.records):
+    if measured.errors or troubles or any(row.verdict == "invalid" for row in rows):
         raise typer.Exit(3)

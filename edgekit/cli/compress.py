@@ -33,7 +33,7 @@ EXAMPLES = (
 PANELS = {
     "Model": "input_shape input_value allow_unsafe custom",
     "Data": "data eval_samples calibration_samples metric task",
-    "Preprocessing": "scale mean std layout channels outside",
+    "Preprocessing": "scale mean std layout channels normalize_outside",
     "Recipe": "recipe stage seed calibration_method fresh",
     "Output": "out anyway force",
 }
@@ -68,7 +68,7 @@ def command(
     std: Annotated[str | None, typer.Option(help="As --mean.")] = None,
     layout: Annotated[str | None, typer.Option(help="NHWC or NCHW, what the model expects.")] = None,
     channels: Annotated[str | None, typer.Option(help=CHANNELS_HELP)] = None,
-    outside: Annotated[
+    normalize_outside: Annotated[
         bool,
         typer.Option(
             "--normalize-outside", help="Move Rescaling and (Batch)Normalization of the model's start before the files."
@@ -136,7 +136,7 @@ def command(
         calibration_samples=calibration_samples,
         calibration_method=calibration_method,
     )
-    chosen = dataclasses.replace(chosen, normalize_outside=outside or chosen.normalize_outside)
+    chosen = dataclasses.replace(chosen, normalize_outside=normalize_outside or chosen.normalize_outside)
     how = preprocessing(scale, mean, std, layout, channels)
     sizes, numbers = shapes(input_shape or ()), values(input_value or ())
     folder = out or Path(f"{model.stem if model else 'digits-cnn'}-{chosen.name}")

@@ -42,7 +42,7 @@ def preprocessing(
     Raises:
         InputError: something is no number.
     """
-    from edgekit.tasks.preprocessing import Preprocessing
+    from edgekit.tasks.preprocessing import checked_fields
 
     fields: dict[str, Any] = {}
     for name, text, read in (
@@ -56,9 +56,7 @@ def preprocessing(
             key, equals, value = part.rpartition("=")
             place = fields.setdefault("inputs", {}).setdefault(key.strip(), {}) if equals else fields
             place[name] = read(value, f"--{name}")
-    for checked in ({k: v for k, v in fields.items() if k != "inputs"}, *fields.get("inputs", {}).values()):
-        Preprocessing(**checked)  # what could never be right is better refused now
-    return fields
+    return checked_fields(fields)
 
 
 def parts(given: Sequence[str] | None) -> tuple[str, ...]:

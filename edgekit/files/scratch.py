@@ -16,7 +16,6 @@ import contextlib
 import fcntl
 import os
 import re
-import secrets
 import shutil
 import stat
 from collections.abc import Callable, Iterator
@@ -50,7 +49,7 @@ class Scratch:
     def __init__(self, parent: Path, stem: str, mode: int = 0o777) -> None:
         self._process, self._lock = os.getpid(), -1
         while self._lock < 0:
-            self.path = parent / f"{stem}{secrets.token_hex(DIGITS // 2)}"
+            self.path = parent / f"{stem}{os.urandom(DIGITS // 2).hex()}"
             self._lock = _made(self.path, mode)
 
     def __enter__(self) -> Path:

@@ -12,6 +12,7 @@ from edgekit.models.reference.train_reference import train_reference
 from edgekit.pipeline.input_sizes import InputOptions
 from edgekit.pipeline.run import compress as run
 from edgekit.progress import Progress
+from edgekit.tasks.preprocessing import checked_fields
 
 
 def compress(request: dict[str, Any], progress: Progress) -> dict[str, object]:
@@ -19,8 +20,7 @@ def compress(request: dict[str, Any], progress: Progress) -> dict[str, object]:
     name, recipe_file = request["recipe"]
     recipe = replace(load_recipe(recipe_file), name=name)
     model = request["model"] and Path(request["model"])
-    fields = _tuples(request["preprocessing"])
-    fields |= {"inputs": {k: _tuples(v) for k, v in fields["inputs"].items()}} if "inputs" in fields else {}
+    fields = checked_fields(request["preprocessing"])
     inputs = InputOptions({k: tuple(v) for k, v in request["input_shapes"].items()}, request["input_values"])
     claim()
     progress.notify(f"Compressing {model or 'the demo model'} with {recipe.name}: {recipe.description}")
@@ -63,7 +63,3 @@ def train(request: dict[str, Any], progress: Progress) -> Trained:
     given = request | {"out": Path(request["out"])}
     history = train_reference(given.pop("name"), given.pop("data"), given.pop("out"), **given, progress=progress)
     return {"best_epoch": history.best_epoch + 1, "epochs": history.config.epochs, "scores": history.best}
-
-
-def _tuples(fields: dict[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}

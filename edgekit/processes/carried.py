@@ -1,4 +1,4 @@
-"""Errors carried from one process to another as plain values: class by name, from an allow list, and words."""
+"""Errors and events carried from one process to another as plain values: class by name, from an allow list."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import TypedDict
 
 from edgekit import errors
 from edgekit.errors import EdgekitError
+from edgekit.progress import Counted, Event, Notice, Warned
 
+EVENTS: dict[str, type[Event]] = {"notice": Notice, "warning": Warned, "counted": Counted}
 WORDS = 1 << 16
 """Characters of a message that are carried."""
 

@@ -160,7 +160,7 @@ class Child:
             send(process.popen.stdin, request, arrays)
             reply, returned = receive(process.popen.stdout)
         except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
-            stderr = _tail(process.log)
+            stderr = tail(process.log)
             self.close()
             raise _death(process.popen.returncode, late.is_set(), what, limit, memory, stderr) from error
         except MemoryError as error:
@@ -243,6 +243,7 @@ def _death(exit_code: int, late: bool, what: str, limit: str, memory: int, stder
     return RunnerCrashed(f"{what} {end}: the file is damaged, or a library has a bug", code="child-crashed")
 
 
-def _tail(log: IO[bytes]) -> str:
+def tail(log: IO[bytes]) -> str:
+    """Return the end of what a child wrote to stderr."""
     end = os.fstat(log.fileno()).st_size
     return os.pread(log.fileno(), _TAIL, max(0, end - _TAIL)).decode("utf-8", "replace")

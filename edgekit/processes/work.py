@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -18,9 +17,10 @@ from collections.abc import Callable
 from typing import IO
 
 from edgekit.errors import RunnerCrashed
-from edgekit.processes.carried import unpacked
+from edgekit.processes.carried import EVENTS, unpacked
+from edgekit.processes.child import tail
 from edgekit.processes.python import environment
-from edgekit.progress import Counted, Event, Notice, Warned
+from edgekit.progress import Event
 
 # -P: the current folder may be a stranger's, and hold a json.py.
 _START = "from edgekit.processes.work_child import main; main()"
@@ -28,8 +28,6 @@ LINE_BYTES = 1 << 24
 """Of an event or a result; a longer one is a fault."""
 UNWIND_SECONDS = 30.0
 """What the child may take to tidy up after an interruption, until it is killed."""
-_TAIL = 4000
-_EVENTS: dict[str, type[Event]] = {"notice": Notice, "warning": Warned, "counted": Counted}
 
 
 def run(function: str, arguments: object, receive: Callable[[Event], object], what: str) -> object:
@@ -65,13 +63,13 @@ def run(function: str, arguments: object, receive: Callable[[Event], object], wh
             reply = _follow(child.stdout, receive)
         except (BrokenPipeError, ValueError, KeyError, TypeError) as error:
             _end(child, interrupt=True)
-            raise _death(child.returncode, what, _last_words(log)) from error
+            raise _death(child.returncode, what, tail(log)) from error
         except BaseException:
             _end(child, interrupt=True)
             raise
         _end(child)
         if reply is None:
-            raise _death(child.returncode, what, _last_words(log))
+            raise _death(child.returncode, what, tail(log))
     if "error" in reply:
         raise unpacked(reply["error"])
     return reply["result"]
@@ -83,7 +81,7 @@ def _follow(stream: IO[bytes], receive: Callable[[Event], object]) -> dict[str, 
         message = json.loads(line)
         if "event" not in message:
             return {key: message[key] for key in ("result", "error") if key in message}
-        receive(_EVENTS[message["event"]](**message["values"]))
+        receive(EVENTS[message["event"]](**message["values"]))
     return None
 
 
@@ -108,8 +106,3 @@ def _death(code: int, what: str, words: str) -> RunnerCrashed:
     last = words.strip().rpartition("\n")[2].strip()
     hint = "the machine may be short of memory" if code == -signal.SIGKILL else ""
     return RunnerCrashed(f"{what}: the worker process {end}" + (f": {last}" if last else ""), hint, code="worker-died")
-
-
-def _last_words(log: IO[bytes]) -> str:
-    end = os.fstat(log.fileno()).st_size
-    return os.pread(log.fileno(), _TAIL, max(0, end - _TAIL)).decode("utf-8", "replace")

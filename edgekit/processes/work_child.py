@@ -13,11 +13,11 @@ from typing import IO
 
 from edgekit.files.explained import explained
 from edgekit.files.temporary import own_process
-from edgekit.processes.carried import packed
+from edgekit.processes.carried import EVENTS, packed
 from edgekit.processes.interruptions import Interruptions
-from edgekit.progress import Counted, Event, Notice, Reporter, Warned
+from edgekit.progress import Event, Reporter
 
-_NAMES: dict[type[Event], str] = {Notice: "notice", Warned: "warning", Counted: "counted"}
+_NAMES = {kind: name for name, kind in EVENTS.items()}
 
 
 def main() -> None:
@@ -26,8 +26,8 @@ def main() -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
     with Interruptions() as interruptions:
-        threading.Thread(target=_end_with_parent, args=(line := requests.readline(), requests), daemon=True).start()
-        request = json.loads(line)
+        request = json.loads(requests.readline())
+        threading.Thread(target=_end_with_parent, args=(requests,), daemon=True).start()
         _send(replies, _done(request["function"], request["arguments"], replies))
     replies.close()
     os._exit(128 + interruptions.first if interruptions.first else 0)  # no library's threads are waited for
@@ -55,7 +55,7 @@ def _send(replies: IO[str], message: dict[str, object]) -> None:
     replies.flush()
 
 
-def _end_with_parent(_: bytes, requests: IO[bytes]) -> None:
+def _end_with_parent(requests: IO[bytes]) -> None:
     """Wait for the end of stdin, which the kernel brings about however the parent ends, and unwind."""
     requests.read()
     if sys.is_finalizing():

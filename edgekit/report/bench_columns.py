@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from edgekit.report.rows import Row
+from edgekit.report.rows import NS_PER_MS, Row
 from edgekit.stats import Interval
 from edgekit.tasks.scores import brief_text, brief_title, score_text, title
 from edgekit.text.colours import Colour
@@ -14,7 +14,6 @@ from edgekit.text.columns import Column, Value, interval, without_prefix
 from edgekit.text.tables import duration, duration_with_interval, ratio_with_interval, size_text
 
 COLOURS: dict[str, Colour] = {"valid": "green", "suspect": "yellow", "emulated": "yellow", "invalid": "red"}
-NS_PER_MS = 1e6
 SAME_THREADS = 8
 """Priority of the column `threads` where all rows have as many."""
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from edgekit.bundle.facts import Unavailable
 from edgekit.bundle.records import Record
-from edgekit.measuring.verdict import judge
 from edgekit.report.bench_columns import COLUMNS, columns_for
 from edgekit.report.conditions import conditions
 from edgekit.report.rows import Row, rows_of
@@ -62,8 +61,3 @@ def reasons(rows: Sequence[Row], before: Sequence[Column[Row]]) -> str:
 
 def _threads(counts: Sequence[str]) -> str:
     return f"{', '.join(counts)} thread{'s' * (list(counts) != ['1'])}"
-
-
-def failed(record: Record) -> bool:
-    """Return whether any pass of any file failed, or gave outputs that the host disagrees with."""
-    return any(judge(m, record).word == "invalid" for m in record.measurements)

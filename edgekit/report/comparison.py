@@ -9,7 +9,7 @@ from edgekit.bundle.records import Record
 from edgekit.report.bench_columns import columns_for
 from edgekit.report.bench_table import TARGET, reasons, row_values
 from edgekit.report.conditions import conditions
-from edgekit.report.rows import Row
+from edgekit.report.rows import Row, baselines
 from edgekit.text.columns import PLAIN, Column, Look, render
 from edgekit.text.printable import lines
 
@@ -44,13 +44,13 @@ def comparison_values(records: Mapping[str, Record]) -> dict[str, Any]:
 def rows_of_several(records: Mapping[str, Record]) -> list[Row]:
     """Return a row for every measurement, compared with the first record's first file."""
     start = next(iter(records.values()))
-    baselines = {m.threads: m for m in reversed(start.measurements) if m.subject == 0}
-    default = next(iter(baselines.values()), None)
+    first = baselines(start)
+    default = next(iter(first.values()), None)
     return [
         Row(
             record,
             measurement,
-            baselines.get(measurement.threads, default) or measurement,
+            first.get(measurement.threads, default) or measurement,
             None if record is start else start,
             name,
         )

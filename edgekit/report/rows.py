@@ -197,33 +197,13 @@ class Row:
         """Why it is not `valid`, each with its code."""
         return self._judged.reasons
 
-    def to_dict(self) -> dict[str, object]:
-        """Return the numbers by name, with units in the names."""
-        ratio, score, interval = self.vs_baseline, self.accuracy, self.interval_ms or (None, None)
-        return {
-            "file": self.file,
-            "format": self.format,
-            "scheme": self.scheme,
-            "threads": self.threads,
-            "bytes": self.bytes,
-            "gzip_bytes": self.subject.gzip_bytes,
-            "median_ms": self.median_ms,
-            "median_low_ms": interval[0],
-            "median_high_ms": interval[1],
-            "p90_ms": self.p90_ms,
-            "p99_ms": self.p99_ms,
-            "init_ms": self.init_ms,
-            "first_inference_ms": self.first_inference_ms,
-            "vs_baseline": None if ratio is None else ratio.value,
-            "memory_mib": self.memory_mib,
-            "metric": None if score is None else score.metric,
-            "score": None if score is None else score.value,
-            "verdict": self.verdict,
-            "reasons": [reason.code for reason in self.reasons],
-        }
-
 
 def rows_of(record: Record, name: str = "") -> list[Row]:
     """Return the rows of a record, in the order in which they were measured; `name` is the record's."""
-    baselines = {m.threads: m for m in reversed(record.measurements) if m.subject == 0}
-    return [Row(record, m, baselines[m.threads], name=name) for m in record.measurements]
+    first = baselines(record)
+    return [Row(record, m, first[m.threads], name=name) for m in record.measurements]
+
+
+def baselines(record: Record) -> dict[int, Measurement]:
+    """Return the measurements of a record's first file, by thread count."""
+    return {m.threads: m for m in reversed(record.measurements) if m.subject == 0}

@@ -210,3 +210,19 @@ def _of_form(form: JsonMapping) -> Preprocessing:
         channels=form.get("channels", "RGB"),
         inputs=tuple((name, _of_form(how)) for name, how in form.get("inputs", {}).items()),
     )
+
+
+def checked_fields(given: JsonMapping) -> JsonObject:
+    """Return fields of `Preprocessing` that a user gave, `mean` and `std` as tuples; those of `inputs` likewise.
+
+    Args:
+        given: by name; `inputs` maps names of inputs to such fields.
+
+    Raises:
+        InputError: something could never be right: better refused before the work.
+    """
+    own = {key: value for key, value in given.items() if key != "inputs"}
+    fields: JsonObject = {key: tuple(value) if isinstance(value, list) else value for key, value in own.items()}
+    Preprocessing(**fields)
+    inputs = {name: checked_fields(changes) for name, changes in given.get("inputs", {}).items()}
+    return fields | ({"inputs": inputs} if inputs else {})

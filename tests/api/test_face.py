@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,7 +12,7 @@ import pytest
 import typer
 
 import edgekit
-from edgekit.api.words import FLAGS, SEVERAL, VALUES
+from edgekit.api.words import FLAGS, SEVERAL, VALUES, python_words
 from edgekit.cli import app
 from edgekit.errors import EdgekitError
 
@@ -30,7 +31,7 @@ OF_THE_TERMINAL = {"as_json", "json", "quiet", "verbose", "wide", "help"}
 OF_PYTHON = {"progress"}
 RENAMED = {
     "cool_below": "cool_below_c", "files": "path", "input_shape": "input_shapes", "input_value": "input_values",
-    "outside": "normalize_outside", "paths": "subjects", "stage": "stages",
+    "paths": "subjects", "stage": "stages",
 }  # fmt: skip
 """Parameters that Python calls otherwise: what may be given again takes all at once, and units stand in names."""
 
@@ -51,6 +52,12 @@ def test_every_option_has_words_in_python() -> None:
             long = next(text.removeprefix("--") for text in option.opts if text.startswith("--"))
             assert long in known or name in ("init", "train"), f"{name} --{long}"
             assert (long in FLAGS) == bool(option.is_flag) or long not in known, long
+            if long in known:
+                said = re.match(
+                    r"(\w+)=", python_words(f"--{long} x=1" if long.startswith("input-") else f"--{long} 1")
+                )
+                assert said, long
+                assert said[1] in inspect.signature(FUNCTIONS[name]).parameters, long
     assert set(SEVERAL) <= VALUES
 
 

@@ -22,7 +22,8 @@ from edgekit.measuring.host import disagreement, host_runtime
 from edgekit.measuring.plan import Plan
 from edgekit.measuring.several import measure
 from edgekit.measuring.verdict import judge
-from edgekit.report.bench_table import bench_table, failed
+from edgekit.report.bench_table import bench_table
+from edgekit.report.rows import rows_of
 from edgekit.schema.gate import read
 from tests.support.tiny_tflite import tiny_tflite
 from tests.support.toy import toy
@@ -170,7 +171,7 @@ def test_a_file_whose_first_outputs_are_wrong_is_not_measured(
     assert (reason.code, reason.sentence) == ("outputs-disagree", str(record.measurements[0].failures[0]))
     assert reason.sentence.startswith("first outputs: ")
     assert "of 8 samples far off" in reason.sentence
-    assert failed(record)
+    assert "invalid" in {row.verdict for row in rows_of(record)}
     table = bench_table(record)
     assert table.count("it was not measured") == 1
     assert "wrong.tflite, 1, 2 threads: invalid: " in table
@@ -185,7 +186,7 @@ def test_outputs_that_go_wrong_later_are_seen_in_the_end(home: Path, tmp_path: P
     assert found.agreement is not None and found.agreement.by_sample.far > 20
     assert [reason.code for reason in judge(found, record).reasons] == ["outputs-disagree"]
     assert "[outputs-disagree]" in bench_table(record)
-    assert failed(record)
+    assert "invalid" in {row.verdict for row in rows_of(record)}
 
 
 def test_files_without_samples_are_compared_on_seeded_values(home: Path, tmp_path: Path) -> None:

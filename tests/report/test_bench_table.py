@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from edgekit.bundle.records import add_record, read_record
 from edgekit.errors import InputError
-from edgekit.report.bench_table import bench_table, failed
+from edgekit.report.bench_table import bench_table
+from edgekit.report.rows import rows_of
 from edgekit.stats import Interval
 from edgekit.text.tables import duration, ratio_with_interval, share_with_interval, table
 
@@ -18,7 +20,20 @@ HERE = Path(__file__).parent
 def test_the_table_of_a_recorded_session() -> None:
     record = read_record(HERE / "session.json")
     assert bench_table(record) + "\n" == (HERE / "session.txt").read_text()
-    assert failed(record)
+    assert "invalid" in {row.verdict for row in rows_of(record)}
+
+
+MEASURED = HERE.parents[1] / "benchmarks" / "README.md"
+STORED = re.findall(r"`(records/[\w.-]+\.json)`\n\n```\n(.*?)```", MEASURED.read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.mark.parametrize(("name", "shown"), STORED, ids=[name for name, _ in STORED])
+def test_the_tables_of_the_benchmarks_are_those_of_their_records(name: str, shown: str) -> None:
+    assert shown == bench_table(read_record(MEASURED.parent / name)) + "\n"
+
+
+def test_every_record_of_the_benchmarks_has_its_table() -> None:
+    assert {name for name, _ in STORED} == {f"records/{path.name}" for path in MEASURED.parent.glob("records/*.json")}
 
 
 def test_a_record_survives_writing(tmp_path: Path) -> None:
