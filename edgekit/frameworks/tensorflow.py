@@ -1,8 +1,8 @@
 """The only door to TensorFlow and Keras.
 
 TensorFlow Model Optimization works on Keras 2 (`tf_keras`) models, so edgekit runs TensorFlow with
-`TF_USE_LEGACY_KERAS=1`, which must be set before TensorFlow is imported. Importing takes 4 to 13 s on a small
-machine: every function that needs it calls `tensorflow()` or `tf_keras()` when it runs, never at import time.
+`TF_USE_LEGACY_KERAS=1`, which must be set before TensorFlow is imported. Importing takes seconds:
+every function that needs it calls `tensorflow()` or `tf_keras()` when it runs, never at import time.
 """
 
 from __future__ import annotations

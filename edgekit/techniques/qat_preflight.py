@@ -73,7 +73,7 @@ def prepare(model: KerasModel, x: ModelInputs) -> Prepared:
         raise InputError(
             "the model is quantized already",
             "give the model from before, or leave this stage out",
-            code="qat-model-unfit",
+            code="already-quantized",
         )
     findings = [
         Finding(layer.name, "nested model", "flattened: its layers stand in the outer model")

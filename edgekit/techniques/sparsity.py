@@ -103,7 +103,7 @@ def prune_weights(
         )
     steps = math.ceil(len(context.splits.x_train) / config.batch_size)
     make, final_step = _schedule(schedule if granularity != "2:4" else "constant", steps * config.epochs)
-    wrapped = _wrap(flat, chosen, targets, make, granularity, unit)
+    wrapped = _wrap(flat, targets, make, granularity, unit)
     history = train_stage(
         wrapped,
         context,
@@ -206,7 +206,6 @@ def _schedule(schedule: str, total: int) -> tuple[MakeSchedule, int]:
 
 def _wrap(
     flat: KerasModel,
-    chosen: Chosen,
     targets: dict[str, float],
     make: MakeSchedule,
     granularity: str,

@@ -95,7 +95,7 @@ def test_keras_3_exports_a_plain_one(tmp_path: Path) -> None:
     assert [tuple(spec.shape) for spec in (*model.inputs, *model.outputs)] == [(None, *SHAPE), (None, 3)]
     assert model.count_params() == source.count_params()
     np.testing.assert_allclose(model.predict(X, batch_size=2), source.predict(X, verbose=0), atol=1e-6)
-    with raised("model-not-trainable"):
+    with raised("source-not-trainable"):
         model(X, training=True)
 
 

@@ -323,7 +323,7 @@ def test_a_model_of_one_layer(tmp_path: Path) -> None:
 
 def test_refusals() -> None:
     model = quantized(frozenset())[0].model
-    with raised("qat-model-unfit", "quantized already"):
+    with raised("already-quantized", "quantized already"):
         quantize(model, frozenset(), context(), config=ONE)
     for code, wrong in unfit().items():
         with raised(code):

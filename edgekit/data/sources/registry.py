@@ -1,7 +1,7 @@
 """The kinds of data that `--data` takes. A new kind is one module and one row here.
 
-The help of `--data`, the table in docs/data.md and the messages about unknown data are made of these rows. Nothing heavy
-is imported until a kind is asked whether something is its own.
+The help of `--data`, the table in docs/data.md and the messages about unknown data are made of these rows. Nothing
+heavy is imported until a kind is asked whether something is its own.
 """
 
 from __future__ import annotations

@@ -200,7 +200,7 @@ class Export:
         affine: a key of `edgekit.export.rewrites.affine.LAYERS`, if it computes factor * x + shift; else empty.
     """
 
-    int8: str
+    int8: Int8
     folds_norm: bool = False
     scale: Scale = Scale.NO
     affine: str = ""

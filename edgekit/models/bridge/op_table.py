@@ -1,7 +1,7 @@
 """Operations of a Keras 3 graph that are one TensorFlow operation each, recorded in a layer of Keras 2.
 
 Keras 2 saves and restores such a layer by the operation's public name. Most operations that a Keras 2 layer expresses
-are in bridge_ops.py and bridge_op_shapes.py instead: pruning and quantization-aware training know layers better.
+are in ops.py and op_shapes.py instead: pruning and quantization-aware training know layers better.
 """
 
 from __future__ import annotations

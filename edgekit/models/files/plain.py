@@ -75,7 +75,7 @@ class PlainModel:
         """Run the model on tensors: one, or a list; a single output is returned as it is."""
         if training:
             raise InputError(
-                f"{self.name}: not trainable", "use a recipe without training stages", code="model-not-trainable"
+                f"{self.name}: not trainable", "use a recipe without training stages", code="source-not-trainable"
             )
         outputs = self.call(list(inputs) if isinstance(inputs, (list, tuple)) else [inputs])
         return outputs[0] if len(outputs) == 1 else outputs

@@ -27,7 +27,7 @@ def check_model(model: KerasModel) -> None:
         raise InputError(
             f"model `{model.name}` has no weights, so there is nothing to compress",
             "give a model with trained layers",
-            code="model-without-weights",
+            code="nothing-to-compress",
         )
 
 

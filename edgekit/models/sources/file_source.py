@@ -17,7 +17,7 @@ from edgekit.formats.info import FileInfo
 from edgekit.formats.reading import format_of, inspect_file
 from edgekit.models.files.file_model import SUFFIXES, FileModel
 from edgekit.models.keras.asking import predicted
-from edgekit.models.sources.source import Format, NormalizedOutside, Predict, Shape, Sizes, Values
+from edgekit.models.sources.source import Format, NormalizedOutside, Predict, Shape, Sizes, Values, no_layers_to_move
 from edgekit.processes.child import memory_for, worker
 from edgekit.samples import Array, ModelInputs
 from edgekit.tasks.preprocessing import Preprocessing
@@ -128,11 +128,7 @@ class FileSource:
 
     def normalized_outside(self, preprocessing: Preprocessing) -> NormalizedOutside:
         """Refuse."""
-        raise InputError(
-            f"`--normalize-outside`: `{self.model.name}` has no layers to move",
-            "leave the option out",
-            code="normalize-outside-unsuitable",
-        )
+        raise no_layers_to_move(self.model.name)
 
 
 def source_format(path: Path | None) -> Format:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from edgekit.data.fitting import Port, ports
 from edgekit.data.lint.model_facts import ModelFacts
 from edgekit.data.trial import cost
 from edgekit.errors import InputError
-from edgekit.formats.identifiers import identifiers
 from edgekit.frameworks.types import KerasModel
 from edgekit.models.files.settled import settled_keras
 from edgekit.models.keras.asking import asking, predicted
@@ -17,13 +14,14 @@ from edgekit.models.keras.facts import flat_layers, keras_facts
 from edgekit.models.keras.macs import about_macs
 from edgekit.models.keras.outputs import last_activation
 from edgekit.models.keras.outside import normalize_outside
-from edgekit.models.sources.source import Format, NormalizedOutside, Predict, Shape, Sizes, Values
+from edgekit.models.sources.in_memory import InMemory
+from edgekit.models.sources.source import Format, NormalizedOutside, Predict, Sizes, Values
 from edgekit.samples import Array, ModelInputs
 from edgekit.tasks.preprocessing import Preprocessing
 
 
 @dataclass(frozen=True)
-class KerasSource:
+class KerasSource(InMemory):
     """A tf_keras model, sequential or functional.
 
     Attributes:
@@ -35,22 +33,6 @@ class KerasSource:
     quantized: KerasModel | None = None
     format: Format = "keras"
     untrainable: str = ""
-
-    @property
-    def inputs(self) -> tuple[Port, ...]:
-        """Named as in the files made of it."""
-        return tuple(ports(identifiers(self.model.input_names), self.model.inputs))
-
-    @property
-    def outputs(self) -> tuple[Port, ...]:
-        """Likewise."""
-        return tuple(ports(identifiers(self.model.output_names), self.model.outputs))
-
-    @property
-    def input_shapes(self) -> Mapping[str, Shape]:
-        """As the layers were built for."""
-        names = identifiers(self.model.input_names)
-        return {name: tuple(tensor.shape) for name, tensor in zip(names, self.model.inputs, strict=True)}
 
     @property
     def activations(self) -> tuple[str, ...]:
@@ -86,8 +68,7 @@ class KerasSource:
 
     def settled(self, sizes: Sizes, values: Values) -> KerasSource:
         """Call the same layers on inputs of these sizes."""
-        own = dict(zip(identifiers(self.model.input_names), self.model.input_names, strict=True))
-        by_own_name = {own[n]: sizes[n] for n in sizes}, {own[n]: values[n] for n in values}
+        by_own_name = self.by_own_name(sizes, values)
         quantized = None if self.quantized is None else settled_keras(self.quantized, *by_own_name)
         return replace(self, model=settled_keras(self.model, *by_own_name), quantized=quantized)
 

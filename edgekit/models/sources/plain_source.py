@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from edgekit.data.fitting import Port, ports
 from edgekit.data.lint.model_facts import ModelFacts, ModelInput
 from edgekit.data.trial import cost
-from edgekit.errors import InputError
-from edgekit.formats.identifiers import identifiers
 from edgekit.models.files.plain import PlainModel
 from edgekit.models.files.settled import settled_plain
 from edgekit.models.keras.asking import predicted
-from edgekit.models.sources.source import Format, NormalizedOutside, Predict, Shape, Sizes, Values
+from edgekit.models.sources.in_memory import InMemory
+from edgekit.models.sources.source import Format, NormalizedOutside, Predict, Sizes, Values, no_layers_to_move
 from edgekit.samples import Array, ModelInputs, dtype_name
 from edgekit.tasks.preprocessing import Preprocessing
 
 
 @dataclass(frozen=True)
-class PlainSource:
+class PlainSource(InMemory):
     """A SavedModel without Keras's description, or a Keras model that can only be called as a whole.
 
     Attributes:
@@ -33,22 +30,6 @@ class PlainSource:
     quantized: None = None
     activations: tuple[str, ...] = ()
     layer_types: frozenset[str] = frozenset()
-
-    @property
-    def inputs(self) -> tuple[Port, ...]:
-        """Named as in the files made of it."""
-        return tuple(ports(identifiers(self.model.input_names), self.model.inputs))
-
-    @property
-    def outputs(self) -> tuple[Port, ...]:
-        """Likewise."""
-        return tuple(ports(identifiers(self.model.output_names), self.model.outputs))
-
-    @property
-    def input_shapes(self) -> Mapping[str, Shape]:
-        """As the signature says."""
-        names = identifiers(self.model.input_names)
-        return {name: tuple(tensor.shape) for name, tensor in zip(names, self.model.inputs, strict=True)}
 
     @property
     def parameters(self) -> int:
@@ -79,8 +60,7 @@ class PlainSource:
 
     def settled(self, sizes: Sizes, values: Values) -> PlainSource:
         """Make another function of it."""
-        own = dict(zip(identifiers(self.model.input_names), self.model.input_names, strict=True))
-        by_own_name = {own[n]: sizes[n] for n in sizes}, {own[n]: values[n] for n in values}
+        by_own_name = self.by_own_name(sizes, values)
         return replace(self, model=settled_plain(self.model, *by_own_name))
 
     def try_out(self) -> None:
@@ -88,8 +68,4 @@ class PlainSource:
 
     def normalized_outside(self, preprocessing: Preprocessing) -> NormalizedOutside:
         """Refuse."""
-        raise InputError(
-            f"`--normalize-outside`: `{self.model.name}` has no layers to move",
-            "leave the option out",
-            code="normalize-outside-unsuitable",
-        )
+        raise no_layers_to_move(self.model.name)

@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 
 from edgekit.data.fitting import Port
 from edgekit.data.lint.model_facts import ModelFacts
+from edgekit.errors import InputError
 from edgekit.frameworks.types import KerasModel
 from edgekit.samples import Array, ModelInputs
 from edgekit.tasks.preprocessing import Preprocessing
@@ -129,3 +130,12 @@ class SourceModel(Protocol):
         Raises:
             InputError: nothing can be taken out, with the reason.
         """
+
+
+def no_layers_to_move(name: str) -> InputError:
+    """Return the refusal of `--normalize-outside` for a model that has no layers."""
+    return InputError(
+        f"`--normalize-outside`: `{name}` has no layers to move",
+        "leave the option out",
+        code="normalize-outside-unsuitable",
+    )

@@ -246,7 +246,7 @@ def only_unknown() -> Any:
         (unbuilt, "model-without-graph", ("`unbuilt`", "built")),
         (subclassed, "model-without-graph", ("`mine`", "Mine", "subclassed")),
         (overridden, "model-without-graph", ("`mine`", "Mine", "subclassed")),
-        (without_weights, "model-without-weights", ("`empty`",)),
+        (without_weights, "nothing-to-compress", ("`empty`",)),
         (one_layer, "nothing-to-prune", ("`one`", "only: its channels are an output of the model")),
         (only_unknown, "nothing-to-prune", ("memory: how channels pass through a LSTM is not known",)),
         (lambda: "model", "model-without-graph", ("str",)),
