@@ -100,7 +100,7 @@ def unfit() -> dict[str, Any]:
     inputs = keras.Input((6, 6, 1))
     return {
         "model-without-graph": type("Mine", (keras.Model,), {"call": lambda self, x: x})(),
-        "model-without-weights": keras.Model(inputs, keras.layers.Softmax()(keras.layers.Flatten()(inputs))),
+        "nothing-to-compress": keras.Model(inputs, keras.layers.Softmax()(keras.layers.Flatten()(inputs))),
     }
 
 
