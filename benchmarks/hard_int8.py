@@ -29,8 +29,8 @@ from edgekit.data.loading import load_data
 from edgekit.data.split import split
 from edgekit.export.signature import Signature
 from edgekit.frameworks.tensorflow import quiet, seed_everything, tensorflow, tf_keras
-from edgekit.samples import Array
 from edgekit.stats import sqnr_db, wilson
+from edgekit.tasks.samples import Array
 
 BRIGHT = slice(300, 700, 100)
 CHECKOUT = Path(__file__).parents[1]

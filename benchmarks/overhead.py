@@ -27,8 +27,8 @@ from edgekit.models.reference import reference
 from edgekit.models.training.targets import Distilled
 from edgekit.models.training.training import TrainConfig, train
 from edgekit.progress import SILENT
-from edgekit.samples import Array
 from edgekit.stats import paired_ratio, percentile
+from edgekit.tasks.samples import Array
 from edgekit.tasks.task import CLASSIFICATION
 from edgekit.techniques.qat_finish import for_converter, without_forms
 from edgekit.techniques.qat_preflight import prepare

@@ -13,7 +13,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from edgekit.frameworks.onnxruntime import switch_off
+from edgekit.processes.telemetry import switch_off
 from edgekit.version import __version__
 
 if TYPE_CHECKING:

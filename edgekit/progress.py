@@ -22,7 +22,7 @@ class Progress(Protocol):
         """Report one finished or starting step, a sentence."""
 
     def warn(self, message: str, code: str = "") -> None:
-        """Report something the user should know, but that does not stop the work; `code` is of `edgekit.codes`."""
+        """Report something the user should know, but that does not stop the work; `code`: of `edgekit explain`."""
 
     def task(self, label: str, total: int) -> AbstractContextManager[ProgressTask]:
         """Start counted work of `total` units."""

@@ -8,13 +8,13 @@ from functools import partial
 from pathlib import Path
 
 from edgekit.api.schemas import KINDS, json_schema
-from edgekit.codes import register
-from edgekit.codes.pages import markdown
 from edgekit.data.lint.checks import checks_table
 from edgekit.data.sources.registry import sources_table
 from edgekit.devices.doctor import checks_table as device_checks
 from edgekit.devices.facts import facts_table
 from edgekit.devices.transports.registry import transports_table
+from edgekit.errors.codes import register
+from edgekit.errors.codes.pages import markdown
 from edgekit.models import supported
 from edgekit.report import columns_page
 from edgekit.tasks import register as metrics

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from edgekit.codes import KINDS
+from edgekit.errors.codes import KINDS
 from edgekit.report import bench_columns, bundle_table, ledger_table
 from edgekit.text.columns import Column
 

@@ -9,8 +9,8 @@ from statistics import NormalDist, fmean, stdev
 
 import numpy as np
 
-from edgekit.samples import Array
 from edgekit.stats import CONFIDENCE, Interval, wilson
+from edgekit.tasks.samples import Array
 
 from .records import File, Record
 

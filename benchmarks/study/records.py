@@ -15,8 +15,8 @@ import numpy as np
 
 from edgekit.bundle.recipe import StageSpec
 from edgekit.errors import InputError, OutputError
-from edgekit.samples import Array
 from edgekit.schema.gate import read_json
+from edgekit.tasks.samples import Array
 from edgekit.techniques.registry import resolve
 from edgekit.version import __version__
 

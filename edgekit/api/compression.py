@@ -21,9 +21,9 @@ from edgekit.api.words import face
 from edgekit.bundle.manifest import read_bundle
 from edgekit.bundle.recipe import Recipe, StageSpec, load_recipe, parse, parse_stage
 from edgekit.errors import InputError, QualityError
+from edgekit.errors.printable import quoted
 from edgekit.processes import work
 from edgekit.tasks.preprocessing import checked_fields
-from edgekit.text.printable import quoted
 
 PerInput = float | Sequence[float] | Mapping[str, "float | Sequence[float]"]
 """One number, one a channel, or either for each input by its name."""

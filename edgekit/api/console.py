@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+from edgekit.errors.printable import visible, with_code
 from edgekit.progress import SILENT, ProgressTask
-from edgekit.text.printable import visible, with_code
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress

@@ -16,10 +16,10 @@ from edgekit.api.words import face
 from edgekit.devices.target import TFLITE_RUNTIMES, Target
 from edgekit.devices.targets import find_target
 from edgekit.errors import InputError
+from edgekit.errors.printable import quoted
 from edgekit.files.destinations import check_apart, prove
 from edgekit.measuring.plan import Plan
 from edgekit.progress import Progress, Reporter
-from edgekit.text.printable import quoted
 
 if TYPE_CHECKING:
     from edgekit.data.dataset import Dataset

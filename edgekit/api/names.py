@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from edgekit.api.words import face
 from edgekit.bundle.recipe import Recipe, StageSpec, named_recipes
 from edgekit.bundle.recipe import load_recipe as read_recipe
-from edgekit.codes import Explanation, near, register
 from edgekit.devices.target import Target
 from edgekit.devices.targets import all_targets
 from edgekit.devices.targets import find_target as read_target
 from edgekit.errors import InputError
+from edgekit.errors.codes import Explanation, near, register
 
 if TYPE_CHECKING:
     from edgekit.devices.this_machine import Machine

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import edgekit.bundle.records as records
 from edgekit.api.frames import data_frame
 from edgekit.errors import InputError
+from edgekit.errors.printable import visible
 from edgekit.report.rows import Row, rows_of
-from edgekit.text.printable import visible
 
 if TYPE_CHECKING:
     import pandas

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from edgekit.errors import InputError
+from edgekit.errors.printable import visible
 from edgekit.schema.toml import nearest
 from edgekit.schema.types import JsonObject
-from edgekit.text.printable import visible
 
 KINDS = ("record", "manifest", "ledger-entry", "recipe", "target")
 

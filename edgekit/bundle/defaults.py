@@ -33,11 +33,11 @@ from pathlib import Path
 from typing import TypeAlias
 
 from edgekit.errors import InputError
+from edgekit.errors.printable import path_text, quoted, visible
 from edgekit.files.opening import expanded
 from edgekit.schema.document import parse_toml, read_text
 from edgekit.schema.toml import nearest
 from edgekit.schema.types import JsonMapping, JsonObject, JsonValue
-from edgekit.text.printable import path_text, quoted, visible
 
 PYPROJECT = "pyproject.toml"
 TABLE = ("tool", "edgekit")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, TypedDict
 
+from edgekit.errors.printable import visible
 from edgekit.schema.gate import read
 from edgekit.schema.rules import AnyFloat, Choosing, Count, Natural, Range, Seconds, Sized, Through, Wrong
 from edgekit.schema.toml import nearest
@@ -13,7 +14,6 @@ from edgekit.schema.versions import Versions
 from edgekit.stats import Interval
 from edgekit.tasks.metrics import Counted, Score, Valued, share
 from edgekit.tasks.scores import score_text
-from edgekit.text.printable import visible
 from edgekit.text.tables import ratio_with_interval
 
 VERSIONS = Versions("ledger entry", 1, unversioned=1)

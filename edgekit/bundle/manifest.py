@@ -15,6 +15,7 @@ from edgekit.bundle.ledger import Entry
 from edgekit.bundle.recipe_file import Scheme
 from edgekit.bundle.schemes import FORMATS
 from edgekit.errors import InputError
+from edgekit.errors.printable import quoted
 from edgekit.files.whole import gzip_bytes, sha256, write_json
 from edgekit.schema.document import open_regular
 from edgekit.schema.gate import read, read_json
@@ -27,7 +28,6 @@ from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.tasks.register import METRICS, fitting
 from edgekit.tasks.task import CLASSIFICATION, Task
 from edgekit.tasks.tensors import TensorSpec
-from edgekit.text.printable import quoted
 
 VERSIONS = Versions("bundle manifest", 1)
 MANIFEST = "manifest.json"

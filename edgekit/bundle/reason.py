@@ -10,7 +10,7 @@ class Reason:
     """Why a measurement is not to be taken as it is.
 
     Attributes:
-        code: a slug of `edgekit.codes`.
+        code: a slug of `edgekit.errors.codes`.
         sentence: of this case, with its numbers.
     """
 

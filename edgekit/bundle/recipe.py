@@ -53,13 +53,13 @@ from edgekit.bundle.recipe_file import (
     RecipeFile,
 )
 from edgekit.errors import InputError
+from edgekit.errors.printable import clipped, plain_name, quoted, visible
 from edgekit.schema.document import parse_toml, read_text
 from edgekit.schema.gate import read
 from edgekit.schema.mixups import recognised
 from edgekit.schema.rules import Line
 from edgekit.schema.toml import key_toml, nearest, nearest_or_file, to_toml
 from edgekit.schema.types import JsonMapping, JsonValue
-from edgekit.text.printable import clipped, plain_name, quoted, visible
 
 LARGEST_FILE = 1 << 20
 

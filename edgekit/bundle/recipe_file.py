@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Annotated, NotRequired, TypeAlias, TypedDict
 
 from edgekit.bundle.schemes import FORMATS, SCHEMES
+from edgekit.errors.printable import quoted
 from edgekit.schema.rules import Closed, Line, OneOf, Others, Range, Sized, Through, Wrong, one_of, unique
 from edgekit.schema.types import JsonMapping, JsonObject, JsonValue
 from edgekit.schema.versions import Versions
-from edgekit.text.printable import quoted
 
 VERSIONS = Versions("recipe", 1, hint="begin the file with: schema = 1")
 CALIBRATION_METHODS = ("minmax", "percentile", "mse")

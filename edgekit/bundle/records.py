@@ -19,6 +19,7 @@ from edgekit.bundle.agreement import BETWEEN_MACHINES, Agreement, host_form
 from edgekit.bundle.facts import HostFacts, Unavailable
 from edgekit.bundle.runs import AccuracyRun, AnyLatencyRun, AnyMemoryRun, Run
 from edgekit.errors import EdgekitError, OutputError
+from edgekit.errors.printable import plain_name, quoted
 from edgekit.files.whole import Exists, atomic_file, work_base
 from edgekit.schema.document import LARGE
 from edgekit.schema.gate import read, read_json
@@ -38,7 +39,6 @@ from edgekit.schema.rules import (
 from edgekit.schema.tables import fields_written, open_ended
 from edgekit.schema.types import JsonMapping, JsonObject
 from edgekit.schema.versions import Versions
-from edgekit.text.printable import plain_name, quoted
 
 
 def _failures_have_codes(table: JsonObject) -> JsonObject:
@@ -174,7 +174,7 @@ class Failure:
 
     Attributes:
         sentence: what went wrong.
-        code: of it (`edgekit.codes`); empty in older records.
+        code: of it (`edgekit.errors.codes`); empty in older records.
         passes: that failed for this reason; older records name them in the sentence.
     """
 

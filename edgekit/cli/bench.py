@@ -27,7 +27,7 @@ from edgekit.cli.options import (
 from edgekit.cli.output import asked, look, progress, show_json
 from edgekit.cli.terminal import show
 from edgekit.cli.units import TIME_HELP, celsius, seconds
-from edgekit.text.printable import lines
+from edgekit.errors.printable import lines
 
 NAME = "bench"
 RECORDS = Path("edgekit-records")

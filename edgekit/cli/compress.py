@@ -12,7 +12,7 @@ from edgekit.bundle.stages import STAGES
 from edgekit.cli.options import CHANNELS_HELP, DATA_HELP, METRIC_HELP, TASK_HELP, preprocessing, shapes, values
 from edgekit.cli.output import asked, look, progress, show_json
 from edgekit.cli.terminal import message, show
-from edgekit.text.printable import lines, with_code
+from edgekit.errors.printable import lines, with_code
 
 NAME = "compress"
 HELP = """Compress a Keras model into a bundle of TFLite and ONNX files.

@@ -8,7 +8,7 @@ import typer
 
 from edgekit.cli.output import asked, show_json
 from edgekit.cli.terminal import show
-from edgekit.text.printable import lines
+from edgekit.errors.printable import lines
 
 NAME = "doctor"
 HELP = """Show versions and what works on this machine: what to send with a bug report.

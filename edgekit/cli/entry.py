@@ -12,10 +12,10 @@ from edgekit.cli.output import Output, ask, asked, show_json
 from edgekit.cli.printed import Printed
 from edgekit.cli.terminal import guarded, message
 from edgekit.errors import InputError
+from edgekit.errors.printable import with_code
 from edgekit.files.explained import explained
 from edgekit.files.temporary import own_process
 from edgekit.processes.interruptions import Interruptions
-from edgekit.text.printable import with_code
 
 PIPE_CLOSED = 128 + signal.SIGPIPE
 

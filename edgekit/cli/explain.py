@@ -25,8 +25,8 @@ def command(
     Raises:
         BadParameter: there is no such code.
     """
-    from edgekit.codes import near, register
-    from edgekit.codes.pages import listed, page
+    from edgekit.errors.codes import near, register
+    from edgekit.errors.codes.pages import listed, page
 
     known = register()
     if code is None:

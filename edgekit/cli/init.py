@@ -9,7 +9,7 @@ import typer
 
 from edgekit.cli.output import asked, show_json
 from edgekit.cli.terminal import show
-from edgekit.text.printable import visible
+from edgekit.errors.printable import visible
 
 NAME = "init"
 HELP = (

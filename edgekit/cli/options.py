@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.data.sources.registry import sources_help
 from edgekit.errors import InputError
+from edgekit.errors.printable import clipped
 from edgekit.tasks import register as metrics
-from edgekit.text.printable import clipped
 
 if TYPE_CHECKING:
     from edgekit.api.console import Console

@@ -13,7 +13,7 @@ from edgekit.cli.command import SETTINGS, add
 from edgekit.cli.options import HOST_HELP, IDENTITY_HELP, TRUST_HELP
 from edgekit.cli.output import asked, progress, show_json
 from edgekit.cli.terminal import show
-from edgekit.text.printable import lines
+from edgekit.errors.printable import lines
 
 if TYPE_CHECKING:
     from edgekit.devices.emulated.board import Running

@@ -14,8 +14,8 @@ from typing import Any, TextIO, cast
 
 import typer
 
+from edgekit.errors.printable import visible
 from edgekit.text.colours import ESCAPES, RESET
-from edgekit.text.printable import visible
 
 _COLOUR = re.compile(f"({'|'.join(map(re.escape, [*ESCAPES.values(), RESET]))})")
 

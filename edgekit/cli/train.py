@@ -10,8 +10,8 @@ import typer
 from edgekit.cli.options import DATA_HELP
 from edgekit.cli.output import asked, progress, show_json
 from edgekit.cli.terminal import show
+from edgekit.errors.printable import visible
 from edgekit.pipeline import trainable
-from edgekit.text.printable import visible
 
 NAME = "train"
 HELP = f"""Train a reference model.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from edgekit.errors import InputError
-from edgekit.text.printable import clipped
+from edgekit.errors.printable import clipped
 
 TIME_HELP = "500ms, 90s, 5m, 1h; a number alone is seconds"
 _SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}

@@ -12,8 +12,8 @@ import numpy as np
 
 from edgekit.errors import InputError
 from edgekit.files.opening import plain
-from edgekit.samples import Array, NamedArrays, Stored, arrays_of
 from edgekit.tasks.preprocessing import Preprocessing
+from edgekit.tasks.samples import Array, NamedArrays, Stored, arrays_of
 
 MOST_NAME = 255
 """Characters of a class's name."""

@@ -11,11 +11,11 @@ import numpy as np
 from edgekit.data.dataset import Dataset, check_classes
 from edgekit.errors import InputError
 from edgekit.frameworks.types import SymbolicTensor
-from edgekit.samples import NamedArrays, Stored, arrays_of, dtype_name
 from edgekit.tasks.heads import find_head, fits
 from edgekit.tasks.labels import PLAIN, Coding, of_two, values_of
 from edgekit.tasks.nature import INDICES, UNKNOWN, Nature
 from edgekit.tasks.preprocessing import Preprocessing
+from edgekit.tasks.samples import NamedArrays, Stored, arrays_of, dtype_name
 from edgekit.tasks.task import SIGMOID, SOFTMAX, Head, Task
 from edgekit.tasks.tensors import TensorSpec
 

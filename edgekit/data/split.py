@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from edgekit.data.dataset import Dataset, is_classes
 from edgekit.errors import InputError
-from edgekit.samples import Array, Stored, choose
+from edgekit.tasks.samples import Array, Stored, choose
 
 VALIDATION_SHARE = 0.1
 VALIDATION_LIMIT = 5000

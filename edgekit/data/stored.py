@@ -10,7 +10,7 @@ from edgekit.data.dataset import check_stored
 from edgekit.data.sources import npz
 from edgekit.errors import InputError
 from edgekit.files.opening import plain
-from edgekit.samples import NamedArrays, Stored
+from edgekit.tasks.samples import NamedArrays, Stored
 
 
 def write_samples(path: Path, x: Stored, y: Stored = None, *, compressed: bool = False) -> None:

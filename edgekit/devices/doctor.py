@@ -19,8 +19,8 @@ from edgekit.devices.transports import shell
 from edgekit.devices.transports.base import Transport
 from edgekit.devices.work import FIND, RemoteWork
 from edgekit.errors import EdgekitError, TargetError
+from edgekit.errors.printable import whole
 from edgekit.progress import SILENT, Progress
-from edgekit.text.printable import whole
 
 TIMEOUT = 20.0
 NEEDED_KIB = 400 * 1024

@@ -9,11 +9,11 @@ from typing import Annotated, Any, TypedDict
 
 from edgekit.devices.transports.base import Transport, retried
 from edgekit.errors import InputError, TargetError
+from edgekit.errors.printable import LONGEST, quoted
 from edgekit.processes.python import isolated
 from edgekit.schema.document import parse_json
 from edgekit.schema.gate import read
 from edgekit.schema.rules import Count, Natural, Sized
-from edgekit.text.printable import LONGEST, quoted
 
 TIMEOUT = 60.0
 OLDEST = (3, 7)

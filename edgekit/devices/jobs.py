@@ -22,9 +22,9 @@ from edgekit.devices.work import OUTPUTS_BYTES
 from edgekit.errors import InputError, RunnerCrashed, RunnerTimeout
 from edgekit.files.temporary import temporary_folder
 from edgekit.formats.numpy.archive import read_arrays
-from edgekit.frameworks.onnxruntime import confined
 from edgekit.processes.child import memory_for, too_much, wants_memory
 from edgekit.processes.python import isolated
+from edgekit.processes.telemetry import confined
 from edgekit.schema.document import LARGE
 from edgekit.schema.gate import read_json
 from edgekit.schema.types import JsonObject, JsonValue

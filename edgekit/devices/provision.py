@@ -23,8 +23,8 @@ from edgekit.devices.wheels import OWN_NUMPY, NoWheels, WheelSet, wheel_set
 from edgekit.devices.work import RemoteWork
 from edgekit.errors import InputError, RunnerError, TargetError
 from edgekit.files.temporary import temporary_folder
-from edgekit.frameworks.onnxruntime import confined
 from edgekit.processes.python import isolated
+from edgekit.processes.telemetry import confined
 from edgekit.progress import SILENT, Progress
 
 SMOKE = {name: Path(__file__).with_name(f"smoke.{name}") for name in RUNTIMES}

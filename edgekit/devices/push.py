@@ -14,13 +14,13 @@ from edgekit.devices.transports.base import Transport, retried
 from edgekit.devices.transports.below import parts_below
 from edgekit.devices.work import device_path
 from edgekit.errors import InputError, MissingExtraError
+from edgekit.errors.printable import quoted, visible
 from edgekit.files.destinations import RECORD_BYTES, check_apart, prove
 from edgekit.files.opening import expanded, inside, is_file, is_folder, open_file
 from edgekit.files.whole import explained_write_errors, sha256
 from edgekit.formats.companions import checked
 from edgekit.formats.source import check_file
 from edgekit.progress import SILENT, Progress
-from edgekit.text.printable import quoted, visible
 
 TIMEOUT = 30.0
 SLOWEST = 100_000

@@ -36,12 +36,12 @@ from typing import Annotated, Any, TypeAlias
 from edgekit.devices.transports.address import Address
 from edgekit.devices.transports.registry import TransportKind, transport_kind, transport_names, with_option
 from edgekit.errors import InputError
+from edgekit.errors.printable import name_fault
 from edgekit.files.opening import expanded
 from edgekit.schema.document import parse_toml
 from edgekit.schema.gate import read
 from edgekit.schema.rules import Line, Matching, OneOf, Pattern, Range, Sized, Through, one_of, unique
 from edgekit.schema.versions import Versions
-from edgekit.text.printable import name_fault
 
 VERSIONS = Versions("target", 1, hint="begin the file with: schema = 1")
 TFLITE_RUNTIMES = ("ai-edge-litert", "tflite-runtime")

@@ -12,12 +12,12 @@ from pathlib import Path
 from edgekit.devices.target import Target, parse
 from edgekit.devices.trust import check_trust, place_of, untrusted
 from edgekit.errors import InputError, OutputError
+from edgekit.errors.printable import clipped
 from edgekit.files.opening import expanded, inside
 from edgekit.files.whole import atomic_file
 from edgekit.schema.document import read_text
 from edgekit.schema.mixups import recognised
 from edgekit.schema.toml import nearest_or_file
-from edgekit.text.printable import clipped
 
 LARGEST_FILE = 1 << 20
 

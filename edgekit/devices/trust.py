@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgekit.errors import InputError
+from edgekit.errors.printable import clipped
 from edgekit.files.opening import expanded
 from edgekit.files.whole import work_base
-from edgekit.text.printable import clipped
 
 if TYPE_CHECKING:
     from edgekit.devices.target import Health, Target

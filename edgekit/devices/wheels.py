@@ -27,11 +27,11 @@ from edgekit.devices.interpreter import Interpreter
 from edgekit.devices.transports.local import LocalTransport
 from edgekit.devices.transports.shell import FULL
 from edgekit.errors import InputError, OutputError, TargetError
+from edgekit.errors.printable import clipped, visible
 from edgekit.files.temporary import temporary_folder
 from edgekit.files.whole import atomic_folder, sha256, work_base, write_json
 from edgekit.processes.python import module_argv
 from edgekit.schema.gate import read, read_json
-from edgekit.text.printable import clipped, visible
 
 REQUIREMENTS = {
     "ai-edge-litert": ("ai-edge-litert",),

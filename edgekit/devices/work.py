@@ -35,9 +35,9 @@ from edgekit.devices.transports import shell
 from edgekit.devices.transports.base import ANSWER_BYTES, LOST, Channel, Deadline, Transport, retried
 from edgekit.devices.transports.local import copy_within
 from edgekit.errors import ConnectionFailed, TargetError
+from edgekit.errors.printable import quoted, visible
 from edgekit.files.temporary import Temporary
 from edgekit.files.whole import sha256
-from edgekit.text.printable import quoted, visible
 
 TIMEOUT = 30.0
 BEAT_SECONDS = 15.0

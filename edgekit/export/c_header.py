@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from edgekit.errors.printable import visible
 from edgekit.formats.tflite.microcontrollers import SOURCE, lacking
 from edgekit.progress import Progress
-from edgekit.text.printable import visible
 
 ALIGNMENT = 16  # TensorFlow Lite Micro reads the flatbuffer in place and needs this alignment
 _COLUMNS = 16

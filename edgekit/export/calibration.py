@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.bundle.recipe import Recipe
-from edgekit.samples import Array
+from edgekit.tasks.samples import Array
 
 _BINS = 8192
 """Of a histogram, on either side of zero."""

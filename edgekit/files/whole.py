@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import InputError, OutputError
+from edgekit.errors.printable import visible
 from edgekit.files.placing import place_file, replace_folder
 from edgekit.files.scratch import Scratch, sweep
 from edgekit.files.temporary import of_temporaries
-from edgekit.text.printable import visible
 
 
 def work_base() -> Path:

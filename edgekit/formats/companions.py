@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.errors import InputError, MissingExtraError
+from edgekit.errors.printable import visible
 from edgekit.files.opening import brief
 from edgekit.formats.operators import foreign_onnx, foreign_tflite
 from edgekit.formats.reading import at_arms_length, format_of, need_onnx
@@ -13,7 +14,6 @@ from edgekit.formats.source import damaged, load
 from edgekit.formats.tflite.flatbuffer import Damaged, Walker
 from edgekit.formats.values import Array
 from edgekit.schema.types import JsonObject
-from edgekit.text.printable import visible
 
 MOST_PARTS = 80_000
 """Of a file to compress: what rewrites files takes minutes for more, and language models have less."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from edgekit.errors.printable import visible
 from edgekit.formats.info import FileInfo, WeightInfo
 from edgekit.formats.values import BITS
-from edgekit.text.printable import visible
 
 _NAMED = 3
 """So many weights are named where a sentence lists them."""

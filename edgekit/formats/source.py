@@ -7,8 +7,8 @@ from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 from edgekit.errors import InputError
+from edgekit.errors.printable import visible
 from edgekit.files.opening import brief, kind
-from edgekit.text.printable import visible
 
 MAX_RANK = 64
 """More axes than any runtime takes: a longer shape is damage, and its product may be a number of megabytes."""

@@ -1,1 +1,1 @@
-"""The doors to TensorFlow, Keras and onnxruntime: nothing else imports or configures them."""
+"""The doors to TensorFlow and Keras: nothing else imports or configures them."""

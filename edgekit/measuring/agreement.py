@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edgekit.bundle.agreement import DEVICE, HOST, Agreement, BySample
-from edgekit.samples import Array
 from edgekit.stats import sqnr_db
 from edgekit.tasks.channels import lost_channels
 from edgekit.tasks.metrics import decisions, picks
+from edgekit.tasks.samples import Array
 from edgekit.tasks.task import VALUES, Head, Task
 
 FAR_OF_SPAN, FAR_OF_RANGE = 0.10, 0.04

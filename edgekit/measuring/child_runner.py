@@ -14,12 +14,12 @@ from edgekit.devices.device import open_device
 from edgekit.devices.jobs import RUNTIMES, Job, run_job
 from edgekit.devices.refusal import INSPECT, essence
 from edgekit.errors import InputError, RunnerError
+from edgekit.errors.printable import visible
 from edgekit.files.opening import brief
 from edgekit.measuring.loaded import REFUSALS, load_onnx, load_tflite
 from edgekit.processes.child import Child, memory_for, wants_memory
 from edgekit.processes.serve import alarm
-from edgekit.samples import Array
-from edgekit.text.printable import visible
+from edgekit.tasks.samples import Array
 
 TIMEOUT = 600.0
 SECONDS = 60.0

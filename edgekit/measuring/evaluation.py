@@ -17,8 +17,8 @@ from edgekit.files.whole import sha256
 from edgekit.measuring.candidates import Candidate
 from edgekit.measuring.host import FEW
 from edgekit.measuring.ports import output_order, read_outputs
-from edgekit.samples import Samples
 from edgekit.tasks.heads import settled
+from edgekit.tasks.samples import Samples
 from edgekit.tasks.scoring import digest, labels, scores
 
 

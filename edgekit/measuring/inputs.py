@@ -11,7 +11,7 @@ from edgekit.data.dataset import Dataset
 from edgekit.errors import InputError
 from edgekit.formats.source import MAX_END_BYTES
 from edgekit.measuring.candidates import Candidate
-from edgekit.samples import NamedArrays, arrays_of
+from edgekit.tasks.samples import NamedArrays, arrays_of
 from edgekit.tasks.tensors import TensorSpec
 
 WIDTHS = {

@@ -12,7 +12,7 @@ from edgekit.errors import MissingExtraError
 from edgekit.formats.onnx.reader import whole
 from edgekit.frameworks.tensorflow import quiet
 from edgekit.measuring.ports import to_stored
-from edgekit.samples import Array
+from edgekit.tasks.samples import Array
 from edgekit.tasks.scoring import real
 from edgekit.tasks.tensors import TensorSpec
 

@@ -11,7 +11,7 @@ from edgekit.bundle.facts import HostFacts
 from edgekit.bundle.records import CPUS, MOST_THREADS, Settings
 from edgekit.devices.jobs import LatencySettings
 from edgekit.errors import InputError
-from edgekit.text.printable import clipped, quoted
+from edgekit.errors.printable import clipped, quoted
 
 PROCESSES, EMULATED_PROCESSES = 5, 1
 MAX_AXES = 8

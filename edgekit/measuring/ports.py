@@ -9,12 +9,12 @@ import numpy as np
 
 from edgekit.devices.jobs import load_outputs
 from edgekit.errors import InputError
+from edgekit.errors.printable import visible
 from edgekit.formats.info import TensorInfo
-from edgekit.samples import Array
+from edgekit.tasks.samples import Array
 from edgekit.tasks.scoring import real
 from edgekit.tasks.task import Task
 from edgekit.tasks.tensors import TensorSpec
-from edgekit.text.printable import visible
 
 SCALES = "export it with DequantizeLinear behind its inputs and QuantizeLinear before its outputs: they hold the scales"
 

@@ -19,10 +19,10 @@ from edgekit.measuring.candidates import Candidate
 from edgekit.measuring.child_runner import FileRunner
 from edgekit.measuring.ports import output_order, to_stored, unscaled
 from edgekit.progress import Progress
-from edgekit.samples import Array, ModelInputs, NamedArrays
 from edgekit.schema.types import JsonMapping
 from edgekit.tasks.heads import chosen_kinds
 from edgekit.tasks.preprocessing import Preprocessing, sets_scale
+from edgekit.tasks.samples import Array, ModelInputs, NamedArrays
 from edgekit.tasks.scoring import real, with_metric
 from edgekit.tasks.task import DEFAULT_METRICS, Task
 

@@ -24,7 +24,7 @@ from edgekit.measuring.prepare import prepare, set_governor, warn_of_differences
 from edgekit.measuring.preprocessing import names_of, preprocessed, tried_out, with_axes_of
 from edgekit.progress import SILENT, Progress
 from edgekit.schema.types import JsonMapping
-from edgekit.version import __version__
+from edgekit.schema.versions import WRITER
 
 
 class Options(TypedDict, total=False):
@@ -103,7 +103,7 @@ def bench(
             measurements = passes.run(task)
     return Record(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        edgekit=__version__,
+        edgekit=WRITER,
         command=list(command),
         target=device.name,
         host=facts,

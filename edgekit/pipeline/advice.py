@@ -10,6 +10,7 @@ from typing import Any
 
 from edgekit.bundle.ledger import Entry
 from edgekit.bundle.recipe import StageSpec
+from edgekit.errors.printable import visible
 from edgekit.formats.tflite.exponentials import Coarse, coarse_exponentials
 from edgekit.frameworks.layers.knowledge import Role
 from edgekit.frameworks.layers.register import of_role
@@ -18,7 +19,6 @@ from edgekit.pipeline.quality import Judged, Loss
 from edgekit.schema.toml import to_toml
 from edgekit.tasks.metrics import LOWER_IS_BETTER
 from edgekit.tasks.scores import score_text
-from edgekit.text.printable import visible
 
 Options = dict[str, Any]
 """Of a stage, as in a recipe: name to value."""

@@ -7,8 +7,8 @@ import numpy as np
 from edgekit.bundle.agreement import Agreement
 from edgekit.frameworks.types import KerasModel
 from edgekit.models.keras.asking import predicted
-from edgekit.samples import Array, ModelInputs, Samples
 from edgekit.tasks.preprocessing import Preprocessing
+from edgekit.tasks.samples import Array, ModelInputs, Samples
 from edgekit.tasks.scoring import labels
 from edgekit.tasks.task import Task
 

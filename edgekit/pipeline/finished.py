@@ -21,9 +21,9 @@ from edgekit.models.files.saving import bare
 from edgekit.pipeline.job import Job
 from edgekit.schema.gate import read, read_json
 from edgekit.schema.types import JsonObject
+from edgekit.schema.versions import WRITER
 from edgekit.techniques.qat_finish import load_quantized, save_quantized
 from edgekit.techniques.stage import QUANTIZED, ModelState
-from edgekit.version import __version__
 
 
 @contextmanager
@@ -49,7 +49,7 @@ def work_folder(job: Job) -> Iterator[Path]:
     what = replace(
         recipe, name="", description="", schemes=recipe.schemes[-1:], formats=("tflite",), eval_samples=0
     ).to_toml()
-    key = hashlib.sha256("\0".join((__version__, what, *job.key, *files)).encode()).hexdigest()[:16]
+    key = hashlib.sha256("\0".join((WRITER, what, *job.key, *files)).encode()).hexdigest()[:16]
     path = work_base() / "work" / key
     with locked(path.with_suffix(".lock"), f"another edgekit process is running this job, in {path}"):
         if job.request.fresh:

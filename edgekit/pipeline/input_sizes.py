@@ -15,7 +15,7 @@ import numpy as np
 from edgekit.data.dataset import Dataset
 from edgekit.errors import InputError
 from edgekit.models.sources.source import Shape, Sizes, Values
-from edgekit.samples import NamedArrays, arrays_of
+from edgekit.tasks.samples import NamedArrays, arrays_of
 
 
 @dataclass(frozen=True)

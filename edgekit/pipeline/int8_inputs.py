@@ -23,8 +23,8 @@ from edgekit.export.sources import takes_scheme
 from edgekit.measuring.agreement import decided
 from edgekit.models.sources.source import SourceModel
 from edgekit.pipeline.outside import may_move
-from edgekit.samples import Array, ModelInputs, Samples
 from edgekit.tasks.preprocessing import Preprocessing
+from edgekit.tasks.samples import Array, ModelInputs, Samples
 from edgekit.tasks.task import Head, Task
 
 SPOILED = "int8-inputs"

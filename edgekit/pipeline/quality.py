@@ -24,11 +24,11 @@ from edgekit.measuring.agreement import Outputs
 from edgekit.measuring.core import run_file
 from edgekit.pipeline.check import answers
 from edgekit.pipeline.job import Job
-from edgekit.samples import Array, Samples
 from edgekit.schema.types import JsonObject
 from edgekit.stats import Interval, mean_interval, sqnr_db
 from edgekit.tasks.channels import MOST_OF_LIKE, SPLIT, channels_of
 from edgekit.tasks.metrics import decisions, picks, scores_form
+from edgekit.tasks.samples import Array, Samples
 from edgekit.tasks.scores import score_text
 from edgekit.tasks.scoring import labels, score, scores
 from edgekit.tasks.task import SIGMOID, SOFTMAX, VALUES, Head, Task

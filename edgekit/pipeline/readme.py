@@ -6,10 +6,10 @@ import math
 from collections.abc import Collection
 
 from edgekit.bundle.manifest import EVAL, MANIFEST, Artifact, Manifest
+from edgekit.errors.printable import visible
 from edgekit.export.rewrites.apply import in_words
 from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.tasks.tensors import TensorSpec
-from edgekit.text.printable import visible
 
 KEEP_STATE = frozenset(
     f"{kind}{cell}"

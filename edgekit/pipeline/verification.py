@@ -22,7 +22,7 @@ from edgekit.pipeline.check import answers, doubts, reference_labels
 from edgekit.pipeline.job import Job
 from edgekit.pipeline.quality import Judged, judge, part_to_check
 from edgekit.pipeline.stages import Outcome
-from edgekit.samples import ModelInputs
+from edgekit.tasks.samples import ModelInputs
 from edgekit.tasks.tensors import TensorSpec
 
 FLOAT_MODEL = "float model"

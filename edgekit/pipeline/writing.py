@@ -20,8 +20,8 @@ from edgekit.pipeline.quality import Judged, described
 from edgekit.pipeline.readme import readme
 from edgekit.pipeline.stages import Outcome
 from edgekit.pipeline.verification import Verified
-from edgekit.samples import NamedArrays, Samples
-from edgekit.version import __version__
+from edgekit.schema.versions import WRITER
+from edgekit.tasks.samples import NamedArrays, Samples
 
 PACKAGES = ("tensorflow", "tf_keras", "keras", "tf2onnx", "onnx", "onnxruntime", "ai-edge-litert", "numpy")
 
@@ -96,7 +96,7 @@ def _manifest(job: Job, outcome: Outcome, verified: Verified, tested: Judged | N
         recipe=job.recipe.name,
         seed=job.recipe.seed,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        edgekit=__version__,
+        edgekit=WRITER,
         preprocessing=job.preprocessing,
         class_names=dataset.class_names,
         task=job.task,

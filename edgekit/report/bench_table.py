@@ -7,11 +7,11 @@ from typing import Any
 
 from edgekit.bundle.facts import Unavailable
 from edgekit.bundle.records import Record
+from edgekit.errors.printable import lines as lines_of
 from edgekit.report.bench_columns import COLUMNS, columns_for
 from edgekit.report.conditions import conditions
 from edgekit.report.rows import Row, rows_of
 from edgekit.text.columns import PLAIN, Column, Look, render, values
-from edgekit.text.printable import lines as lines_of
 
 TARGET: Column[Row] = Column(
     "target", "target", "", 1, "The device that measured.",

@@ -8,11 +8,11 @@ from typing import Any
 
 from edgekit.bundle.agreement import Agreement
 from edgekit.bundle.manifest import Artifact, Bundle, Manifest
+from edgekit.errors.printable import lines
 from edgekit.tasks.channels import SPLIT, lost_text
 from edgekit.tasks.metrics import Score
 from edgekit.tasks.scores import brief_text, brief_title, score_text, title
 from edgekit.text.columns import PLAIN, Column, Look, Value, interval, render, without_prefix
-from edgekit.text.printable import lines
 from edgekit.text.tables import size_text
 
 SOURCE = "source model"

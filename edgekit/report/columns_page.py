@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from edgekit.errors.printable import lines
 from edgekit.report import bench_columns, bundle_table, ledger_table
 from edgekit.text.columns import Column
-from edgekit.text.printable import lines
 
 TABLES: dict[str, tuple[str, Sequence[Column[Any]]]] = {
     "Measurements": ("`edgekit bench` and `edgekit report`, a row a file and thread count", bench_columns.COLUMNS),

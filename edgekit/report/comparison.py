@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from edgekit.bundle.records import Record
+from edgekit.errors.printable import lines
 from edgekit.report.bench_columns import columns_for
 from edgekit.report.bench_table import TARGET, reasons, row_values
 from edgekit.report.conditions import conditions
 from edgekit.report.rows import Row, baselines
 from edgekit.text.columns import PLAIN, Column, Look, render
-from edgekit.text.printable import lines
 
 RECORD: Column[Row] = Column(
     "record", "record", "", 1, "The record that a row is of.", lambda row: row.name, lambda row: row.name, left=True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from edgekit.bundle.agreement import HOST, Agreement
 from edgekit.bundle.facts import fact_text
 from edgekit.bundle.records import Measurement, Record
-from edgekit.text.printable import lines as lines_of
+from edgekit.errors.printable import lines as lines_of
 
 
 def conditions(record: Record) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from edgekit.errors.printable import lines, visible
 from edgekit.formats.info import FileInfo, Quantization, TensorInfo, WeightInfo
 from edgekit.formats.shares import weight_share
-from edgekit.text.printable import lines, visible
 
 _NAME_WIDTH = 48
 

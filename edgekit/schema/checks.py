@@ -12,6 +12,7 @@ from functools import cache
 from typing import Annotated, Any, NotRequired
 
 from edgekit.errors import EdgekitError
+from edgekit.errors.printable import quoted, visible
 from edgekit.schema.rules import (
     LARGEST,
     Choosing,
@@ -31,7 +32,6 @@ from edgekit.schema.tables import is_open
 from edgekit.schema.toml import nearest
 from edgekit.schema.types import JsonMapping, JsonValue
 from edgekit.schema.versions import Versions
-from edgekit.text.printable import quoted, visible
 
 Check = Callable[[JsonValue], Any]
 """Returns the value as its type holds it; raises `Wrong`."""

@@ -14,8 +14,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from edgekit.errors import InputError
+from edgekit.errors.printable import path_text, quoted, visible
 from edgekit.schema.types import JsonObject, JsonValue
-from edgekit.text.printable import path_text, quoted, visible
 
 SMALL, LARGE = 16 << 20, 64 << 20
 """Bytes of a file: of recipes, targets, cards and manifests; and of records, which hold raw samples."""

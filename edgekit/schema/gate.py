@@ -27,12 +27,12 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from edgekit.errors import InputError
+from edgekit.errors.printable import path_text, quoted
 from edgekit.schema.checks import check_of
 from edgekit.schema.document import SMALL, parse_json, read_text
 from edgekit.schema.rules import Wrong
 from edgekit.schema.types import JsonValue
 from edgekit.schema.versions import Versions
-from edgekit.text.printable import path_text, quoted
 
 T = TypeVar("T")
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
+from edgekit.errors.printable import name_fault, quoted, visible
 from edgekit.schema.types import JsonValue
-from edgekit.text.printable import name_fault, quoted, visible
 
 LARGEST = 2**63 - 1
 T = TypeVar("T")
@@ -20,7 +20,7 @@ class Wrong(Exception):
         path: keys and indices from the value that was read to the one that is wrong.
         reason: what is wrong, such as `is "x", expected a number`.
         hint: may be empty.
-        code: a slug of `edgekit.codes`.
+        code: a slug of `edgekit.errors.codes`.
     """
 
     def __init__(

@@ -11,13 +11,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from edgekit.errors.printable import quoted
 from edgekit.schema.rules import Wrong
 from edgekit.schema.types import JsonObject, JsonValue
-from edgekit.text.printable import quoted
+from edgekit.version import __version__
 
 Upgrade: TypeAlias = Callable[[JsonObject], JsonObject]
 """Returns a table of one schema as one of the next. What it cannot use it need not check."""
 KEY = "schema"
+WRITER = __version__
+"""The edgekit that writes a file, which every kind names for whoever wonders."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgekit.errors import InputError
-from edgekit.samples import Array
 from edgekit.tasks.labels import PLAIN, Coding, Values, of_many, of_two, values_of
 from edgekit.tasks.nature import UNKNOWN, Nature, nature_of
+from edgekit.tasks.samples import Array
 from edgekit.tasks.task import DEFAULT_METRICS, DENSE, SIGMOID, SOFTMAX, Head
 
 Shape = tuple[int | None, ...]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.samples import Array
+from edgekit.tasks.samples import Array
 
 CHUNK_VALUES = 1 << 22
 """Values that are looked at together: labels may be masks that lie on the disk."""

@@ -13,11 +13,11 @@ from typing import Annotated, NotRequired, TypedDict
 
 import numpy as np
 
-from edgekit.samples import Array
 from edgekit.schema.gate import read
 from edgekit.schema.rules import AnyFloat, Choosing, Count, Natural, Through, Wrong
 from edgekit.schema.types import JsonMapping, JsonObject
 from edgekit.stats import Interval, bootstrap_ratio, mean_interval, sqnr_db, wilson
+from edgekit.tasks.samples import Array
 from edgekit.tasks.task import SOFTMAX, Head
 
 LOWER_IS_BETTER = ("mae", "mse")

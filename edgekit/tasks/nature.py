@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgekit.samples import Array
+from edgekit.tasks.samples import Array
 
 SUM_TOLERANCE = 0.01
 """By how much the probabilities of a sample may miss 1."""

@@ -16,11 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import InputError
-from edgekit.samples import Array, NamedArrays, Samples
+from edgekit.errors.printable import quoted
 from edgekit.schema.gate import read
 from edgekit.schema.rules import Sized, Through, one_of
 from edgekit.schema.types import Declaration, JsonMapping, JsonObject
-from edgekit.text.printable import quoted
+from edgekit.tasks.samples import Array, NamedArrays, Samples
 
 Prepared = Any
 """Model inputs: an array; of `NamedArrays` a tuple of arrays."""

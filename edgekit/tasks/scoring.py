@@ -12,11 +12,11 @@ import numpy.typing as npt
 
 from edgekit.errors import InputError
 from edgekit.files.own_code import importable
-from edgekit.samples import Array, Samples, arrays_of
 from edgekit.stats import Interval, mean_interval
 from edgekit.tasks.metrics import Score, decisions
 from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.tasks.register import METRICS, Metric, fitting
+from edgekit.tasks.samples import Array, Samples, arrays_of
 from edgekit.tasks.task import DEFAULT_METRICS, SIGMOID, SOFTMAX, Head, Task
 from edgekit.tasks.tensors import Quantization
 

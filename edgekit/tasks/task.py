@@ -18,12 +18,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Annotated, TypedDict
 
-from edgekit.samples import Array
 from edgekit.schema.gate import read
 from edgekit.schema.rules import Range, Sized, Through, one_of
 from edgekit.schema.types import Declaration, JsonMapping, JsonObject
 from edgekit.tasks.labels import Coding
 from edgekit.tasks.nature import is_probable
+from edgekit.tasks.samples import Array
 
 SOFTMAX = frozenset({"classification", "segmentation"})
 """Kinds whose outputs compete along the last axis."""

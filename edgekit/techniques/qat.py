@@ -19,8 +19,8 @@ from edgekit.frameworks.types import KerasModel
 from edgekit.models.training.targets import Targets, check_soft
 from edgekit.models.training.training import TrainConfig
 from edgekit.progress import Progress
-from edgekit.samples import ModelInputs, part
 from edgekit.schema.types import JsonObject
+from edgekit.tasks.samples import ModelInputs, part
 from edgekit.techniques.integer_inputs import check_inputs
 from edgekit.techniques.masks import keep_zeros
 from edgekit.techniques.qat_finish import for_converter, without_forms

@@ -13,7 +13,7 @@ from edgekit.frameworks.tensorflow import quiet, tf_keras, tfmot
 from edgekit.frameworks.types import KerasConfig, KerasLayer, KerasModel, KerasObject
 from edgekit.models.keras.quantized import scope
 from edgekit.models.keras.rebuild import Part, clone, rebuild
-from edgekit.samples import Array
+from edgekit.tasks.samples import Array
 from edgekit.techniques.qat_preflight import handle, is_quantized
 from edgekit.techniques.qat_ranges import OUTPUTS, variables
 from edgekit.techniques.qat_scheme import Form, apply

@@ -15,7 +15,7 @@ from edgekit.frameworks.types import ConfigValue, KerasLayer, KerasModel
 from edgekit.models.keras.asking import predicted
 from edgekit.models.keras.calls import calls, is_graph
 from edgekit.models.keras.rebuild import Part, clone, rebuild
-from edgekit.samples import Array, ModelInputs
+from edgekit.tasks.samples import Array, ModelInputs
 from edgekit.techniques.integer_inputs import with_float_inputs
 from edgekit.techniques.qat_scheme import kernel_configuration
 

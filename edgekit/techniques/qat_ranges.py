@@ -13,7 +13,7 @@ from edgekit.export.calibration import MINMAX, Observer, Ranging
 from edgekit.frameworks.tensorflow import tensorflow, tf_keras
 from edgekit.frameworks.types import KerasLayer, KerasModel, Tensor, Tensors, Variable
 from edgekit.models.keras.rebuild import clone
-from edgekit.samples import ModelInputs, part
+from edgekit.tasks.samples import ModelInputs, part
 from edgekit.techniques.qat_scheme import input_quantizers
 
 LEVELS = 256

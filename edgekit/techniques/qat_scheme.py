@@ -28,7 +28,7 @@ from edgekit.frameworks.tensorflow import quiet, tfmot
 from edgekit.frameworks.types import KerasLayer, KerasModel, KerasObject
 from edgekit.models.keras.quantized import depthwise_config, scope
 from edgekit.models.keras.rebuild import Part, clone, rebuild
-from edgekit.samples import Array
+from edgekit.tasks.samples import Array
 from edgekit.techniques.masks import is_kernel
 from edgekit.techniques.selection import kernel, sparse_kernel
 from edgekit.techniques.stage import CLUSTERED, SPARSE

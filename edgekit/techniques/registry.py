@@ -15,9 +15,9 @@ from edgekit.bundle.binding import bound
 from edgekit.bundle.recipe import StageSpec
 from edgekit.bundle.stages import STAGES
 from edgekit.errors import InputError
+from edgekit.errors.printable import quoted, visible
 from edgekit.schema.toml import nearest, to_toml
 from edgekit.techniques.stage import Stage, Trained
-from edgekit.text.printable import quoted, visible
 
 
 def resolve(spec: StageSpec, where: str) -> Stage:

@@ -9,7 +9,7 @@ from edgekit.frameworks.layers.knowledge import Sparse
 from edgekit.frameworks.layers.register import known
 from edgekit.frameworks.tensorflow import tf_keras
 from edgekit.frameworks.types import KerasLayer, KerasModel
-from edgekit.samples import Array
+from edgekit.tasks.samples import Array
 from edgekit.techniques.matching import by_reason, check_layers, matches, nothing_matches
 
 

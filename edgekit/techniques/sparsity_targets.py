@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.samples import Array
+from edgekit.tasks.samples import Array
 
 Magnitudes = npt.NDArray[np.float64]
 

@@ -15,8 +15,8 @@ from edgekit.models.training.augment import augmentation
 from edgekit.models.training.losses import canonical
 from edgekit.models.training.targets import Distilled, Teacher
 from edgekit.models.training.training import sample_shape
-from edgekit.samples import Array, ModelInputs, Stored
 from edgekit.tasks.preprocessing import Preprocessing
+from edgekit.tasks.samples import Array, ModelInputs, Stored
 from edgekit.tasks.task import Task, with_scale
 from edgekit.techniques.stage import StageContext
 

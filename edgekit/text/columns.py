@@ -12,9 +12,9 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from edgekit.stats import Interval
+from edgekit.errors.printable import visible
 from edgekit.text.colours import Colour, coloured
-from edgekit.text.printable import visible
+from edgekit.text.tables import Interval
 
 R = TypeVar("R")
 Value = float | str | dict[str, float | None] | None

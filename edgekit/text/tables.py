@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Protocol
 
-from edgekit.text.printable import lines as lines_of
-from edgekit.text.printable import visible
+from edgekit.errors.printable import lines as lines_of
+from edgekit.errors.printable import visible
 
 
 class Interval(Protocol):

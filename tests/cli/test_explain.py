@@ -8,7 +8,7 @@ import pytest
 
 from edgekit.cli import app
 from edgekit.cli.entry import run
-from edgekit.codes import KINDS, register
+from edgekit.errors.codes import KINDS, register
 
 
 def test_a_code_is_explained(capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,10 +24,10 @@ from edgekit.cli import app
 from edgekit.cli.entry import run
 from edgekit.cli.terminal import Guard, guarded
 from edgekit.errors import InputError
+from edgekit.errors.printable import lines, name_fault, plain_name, quoted, visible
 from edgekit.export.c_header import write_header
 from edgekit.progress import SILENT
 from edgekit.schema.toml import to_toml
-from edgekit.text.printable import lines, name_fault, plain_name, quoted, visible
 from edgekit.text.tables import table
 
 HOSTILE = "a\x1b[31mb\x07\x9b2J\u202ec\nedgekit: done\r\u2028\ud800\x7f\t"
@@ -181,7 +181,7 @@ def test_pages_join_their_lines_in_one_place() -> None:
     pages = list(Path(edgekit.report.__file__).parent.glob("*.py"))
     assert len(pages) > 1
     for path in pages:
-        assert '"\\n".join' not in path.read_text(), f"{path.name}: use edgekit.text.printable.lines"
+        assert '"\\n".join' not in path.read_text(), f"{path.name}: use edgekit.errors.printable.lines"
 
 
 @pytest.mark.parametrize("text", [HOSTILE, "../x", "", "-rf", ".ssh", "é" * 300, 'a"b', "a b"])

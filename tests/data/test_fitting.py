@@ -10,8 +10,8 @@ import pytest
 
 from edgekit.data.dataset import Dataset
 from edgekit.data.fitting import Port, fit, reshaped
-from edgekit.samples import NamedArrays
 from edgekit.tasks.preprocessing import Preprocessing
+from edgekit.tasks.samples import NamedArrays
 from tests.support.raised import raised
 
 

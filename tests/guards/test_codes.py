@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from edgekit import errors
-from edgekit.codes import register
+from edgekit.errors.codes import register
 from tests.guards.rooms import MODULES
 
 ERRORS = {name for name, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.EdgekitError)}

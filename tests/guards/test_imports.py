@@ -20,8 +20,8 @@ HEAVY = [
 ]  # fmt: skip
 COMMANDS = ["", *typer.main.get_command(app).commands]  # type: ignore[attr-defined]
 
-ROOMS, FLOORS, ARROWS = 25, 12, 149
-LEAVES = {"errors", "progress", "samples", "stats", "version"}
+ROOMS, FLOORS, ARROWS = 23, 11, 130
+LEAVES = {"progress", "stats", "version"}
 """Modules of one subject that know no other: all that may stand beside the folders."""
 TENSORFLOW_ROOMS = (
     "edgekit.frameworks.tensorflow", "edgekit.models", "edgekit.data", "edgekit.techniques", "edgekit.export",

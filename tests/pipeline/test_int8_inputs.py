@@ -19,8 +19,8 @@ from edgekit.errors import InputError
 from edgekit.frameworks.tensorflow import tf_keras
 from edgekit.models.sources.keras_source import KerasSource
 from edgekit.pipeline.int8_inputs import SPOILED, Subject, judge
-from edgekit.samples import NamedArrays
 from edgekit.tasks.preprocessing import Preprocessing
+from edgekit.tasks.samples import NamedArrays
 from edgekit.tasks.task import Head, Task
 
 RECIPE = Recipe("int8")

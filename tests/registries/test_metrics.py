@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgekit.samples import Array
 from edgekit.stats import mean_interval
 from edgekit.tasks.metrics import Score
 from edgekit.tasks.register import METRICS, Metric, fitting, page
+from edgekit.tasks.samples import Array
 from edgekit.tasks.scores import score_text
 from edgekit.tasks.scoring import measure, score, with_metric
 from edgekit.tasks.task import DEFAULT_METRICS, Head, Task

@@ -23,6 +23,7 @@ from edgekit.bundle.runs import ACCURACY, LATENCY, MEMORY, Mode, read_run
 from edgekit.devices import target
 from edgekit.devices.push import push
 from edgekit.errors import EdgekitError, InputError
+from edgekit.errors.printable import visible
 from edgekit.report.bench_table import bench_table
 from edgekit.report.bundle_table import bundle_table
 from edgekit.report.ledger_table import ledger_table
@@ -31,7 +32,6 @@ from edgekit.schema.gate import read
 from edgekit.schema.rules import AnyFloat, Count, PlainName, Sized
 from edgekit.schema.tables import written
 from edgekit.schema.versions import Versions
-from edgekit.text.printable import visible
 from tests.support.raised import raised
 
 ROOT = Path(__file__).parents[2]

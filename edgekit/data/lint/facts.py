@@ -10,7 +10,7 @@ import numpy as np
 
 from edgekit.data.lint.steps import Steps, rounding
 from edgekit.data.sources.raw import Part
-from edgekit.samples import Array, evenly
+from edgekit.tasks.samples import Array, evenly
 
 LOOKED_AT = 2000
 """Samples of which ranges are taken, evenly spaced."""

@@ -9,8 +9,8 @@ from edgekit.data.lint.checks import lint
 from edgekit.data.lint.facts import data_facts
 from edgekit.data.lint.finding import Finding
 from edgekit.data.lint.model_facts import ModelFacts
-from edgekit.samples import NamedArrays
 from edgekit.tasks.preprocessing import Preprocessing
+from edgekit.tasks.samples import NamedArrays
 
 
 def data_findings(

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.samples import Array
+from edgekit.tasks.samples import Array
 
 LEVELS = 256
 FINE_LEVELS = 65_536

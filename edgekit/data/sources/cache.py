@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from edgekit.errors import InputError, OutputError
 from edgekit.files.whole import atomic_folder, explained_write_errors, locked, work_base
-from edgekit.samples import Array
+from edgekit.tasks.samples import Array
 
 SPARE_BYTES = 1 << 30
 """Left free on the disk by everything here."""

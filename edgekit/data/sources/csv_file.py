@@ -15,8 +15,8 @@ import numpy as np
 from edgekit.data.sources.csv_cells import Numbers, missing, sniff
 from edgekit.errors import InputError
 from edgekit.files.opening import open_file, plain
-from edgekit.samples import Array
 from edgekit.schema.toml import nearest
+from edgekit.tasks.samples import Array
 
 MAX_CELLS = 250_000_000
 """1 GB of float32; larger tables belong into `.npy` files."""

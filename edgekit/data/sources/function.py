@@ -23,8 +23,8 @@ from edgekit.errors import EdgekitError, InputError
 from edgekit.files.opening import expanded, kind
 from edgekit.files.own_code import importable, module_of_file
 from edgekit.frameworks.tensorflow import set_environment
-from edgekit.samples import Array
 from edgekit.schema.toml import nearest
+from edgekit.tasks.samples import Array
 
 SHAPES = (
     "give a dictionary with x_train, y_train, x_test, y_test; a tuple of these four; ((x_train, y_train), "

@@ -10,8 +10,8 @@ from edgekit.data.sources.cache import Spool
 from edgekit.data.sources.raw import Loose, Part, Raw
 from edgekit.data.split import Indices, stratified
 from edgekit.errors import InputError
-from edgekit.samples import Array
 from edgekit.tasks.labels import is_whole
+from edgekit.tasks.samples import Array
 
 TEST_SHARE = 0.2
 IN_MEMORY_BYTES = 256 << 20

@@ -14,7 +14,7 @@ import numpy as np
 
 from edgekit.errors import MissingExtraError
 from edgekit.files.opening import open_file
-from edgekit.samples import Array
+from edgekit.tasks.samples import Array
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
 """What a file may be by its content. Pillow reads more, some of it with the help of other programs."""

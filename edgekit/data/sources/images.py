@@ -22,7 +22,7 @@ from edgekit.data.sources.spec import Request
 from edgekit.errors import EdgekitError, InputError
 from edgekit.files.opening import open_file, plain
 from edgekit.progress import Progress
-from edgekit.samples import Array
+from edgekit.tasks.samples import Array
 
 _CHUNK_BYTES = 16 << 20
 """At most this much decoded waits to be written."""

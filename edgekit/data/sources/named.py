@@ -15,8 +15,8 @@ from edgekit.data.sources.raw import Raw
 from edgekit.data.sources.spec import Request
 from edgekit.errors import InputError, MissingExtraError
 from edgekit.files.opening import exists, expanded, is_folder
-from edgekit.samples import Array
 from edgekit.tasks.preprocessing import Preprocessing
+from edgekit.tasks.samples import Array
 
 
 def takes(request: Request) -> bool:

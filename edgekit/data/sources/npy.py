@@ -12,7 +12,7 @@ from edgekit.data.sources.spec import Request
 from edgekit.errors import InputError
 from edgekit.files.opening import open_file, plain
 from edgekit.formats.numpy.header import read_array
-from edgekit.samples import Array
+from edgekit.tasks.samples import Array
 
 _SUFFIX = ".npy"
 

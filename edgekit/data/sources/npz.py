@@ -13,7 +13,7 @@ from edgekit.data.sources.spec import Request
 from edgekit.errors import InputError
 from edgekit.files.opening import plain
 from edgekit.formats.numpy.archive import Archive, open_archive
-from edgekit.samples import Array
+from edgekit.tasks.samples import Array
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 IN_MEMORY_BYTES = 1 << 30

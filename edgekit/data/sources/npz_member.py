@@ -16,7 +16,7 @@ from edgekit.errors import InputError
 from edgekit.files.opening import open_file
 from edgekit.formats.numpy.archive import Archive, is_bomb
 from edgekit.formats.numpy.header import read_header
-from edgekit.samples import Array
+from edgekit.tasks.samples import Array
 
 MAP_BYTES = 64 << 20
 """Arrays stored without compression are mapped from this size on."""

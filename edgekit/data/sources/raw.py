@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgekit.errors import InputError
-from edgekit.samples import Array
 from edgekit.tasks.preprocessing import Preprocessing
+from edgekit.tasks.samples import Array
 
 MOST_CLASS_NAMES = 100_000
 Part = Array | Mapping[str, Array]

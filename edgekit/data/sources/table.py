@@ -13,7 +13,7 @@ from edgekit.data.sources.raw import Loose, Raw
 from edgekit.data.sources.spec import Request
 from edgekit.errors import InputError
 from edgekit.files.opening import is_folder, kind, plain
-from edgekit.samples import Array
+from edgekit.tasks.samples import Array
 
 _SUFFIXES = (".csv", ".tsv")
 _FEW = 20

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.data.lint.model_facts import ModelInput
-from edgekit.samples import Array, Dtype, NamedArrays, Stored, arrays_of, evenly
 from edgekit.tasks.preprocessing import LARGEST, SMALLEST, Preprocessing
+from edgekit.tasks.samples import Array, Dtype, NamedArrays, Stored, arrays_of, evenly
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CAFFE_MEAN = (123.68, 116.779, 103.939)

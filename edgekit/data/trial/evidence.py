@@ -8,7 +8,7 @@ from statistics import NormalDist
 import numpy as np
 
 from edgekit.data.trial.losses import Losses
-from edgekit.samples import Array
+from edgekit.tasks.samples import Array
 
 ALPHA = 0.005
 """Chance of a difference that is none, two-sided, for each pair of candidates."""

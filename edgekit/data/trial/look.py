@@ -16,9 +16,9 @@ from edgekit.data.trial.losses import judged
 from edgekit.data.trial.race import ROUNDS, Predict, Race, Result, as_rows
 from edgekit.data.trial.words import OPTIONS, constant, first, formula, gave, tried, typed
 from edgekit.errors import ChanceError, EdgekitError, InputError
-from edgekit.samples import Array, ModelInputs, NamedArrays, Outputs, Stored, arrays_of, evenly
 from edgekit.schema.types import JsonObject
 from edgekit.tasks.preprocessing import Preprocessing
+from edgekit.tasks.samples import Array, ModelInputs, NamedArrays, Outputs, Stored, arrays_of, evenly
 from edgekit.tasks.task import Task
 
 LOOK = ROUNDS[-1]

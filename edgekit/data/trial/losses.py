@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edgekit.samples import Array
 from edgekit.tasks.metrics import decisions
+from edgekit.tasks.samples import Array
 from edgekit.tasks.task import DENSE, SIGMOID, SOFTMAX, Head, with_scale
 
 WORST = 10.0

@@ -11,8 +11,8 @@ from edgekit.data.trial.candidates import flipped
 from edgekit.data.trial.evidence import clearly_less
 from edgekit.data.trial.losses import Collected, Losses, judged, together
 from edgekit.errors import EdgekitError
-from edgekit.samples import Array, Index, ModelInputs, NamedArrays, Stored, arrays_of
 from edgekit.tasks.preprocessing import Preprocessing
+from edgekit.tasks.samples import Array, Index, ModelInputs, NamedArrays, Stored, arrays_of
 from edgekit.tasks.task import SIGMOID, SOFTMAX, Head, Task
 
 ROUNDS = (32, 128, 500)

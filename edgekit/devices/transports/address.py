@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.errors import InputError
-from edgekit.text.printable import clipped, visible
+from edgekit.errors.printable import clipped, visible
 
 
 @dataclass(frozen=True)

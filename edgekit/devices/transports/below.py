@@ -10,7 +10,7 @@ import stat
 from pathlib import Path
 
 from edgekit.errors import InputError, TargetError
-from edgekit.text.printable import name_fault, quoted
+from edgekit.errors.printable import name_fault, quoted
 
 DEEPEST = 16
 """Folders inside each other that a file may lie in."""
@@ -21,7 +21,7 @@ LONGEST = 1024
 def parts_below(name: str) -> tuple[str, ...]:
     """Return the folders and the file's name of a plain relative path.
 
-    Every part is a plain name of a file (see `edgekit.text.printable.name_fault`): none is `..`, hidden or empty.
+    Every part is a plain name of a file (see `edgekit.errors.printable.name_fault`): none is `..`, hidden or empty.
 
     Raises:
         InputError: it is none.

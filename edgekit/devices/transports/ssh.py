@@ -22,10 +22,10 @@ from edgekit.devices.transports.base import ANSWER_BYTES, LOST, Channel, Complet
 from edgekit.devices.transports.process import ProcessChannel, run_process
 from edgekit.devices.transports.ssh_failures import Way, lost, refusal, silent, talkative
 from edgekit.errors import ConnectionFailed, EdgekitError, InputError, TargetError
+from edgekit.errors.printable import whole
 from edgekit.files.opening import brief, is_file
 from edgekit.files.temporary import Temporary
 from edgekit.progress import Progress
-from edgekit.text.printable import whole
 
 CONNECT_SECONDS = 10
 ALIVE = ("-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from edgekit.devices.transports.base import LOST
 from edgekit.errors import ConnectionFailed, TargetError
-from edgekit.text.printable import quoted
+from edgekit.errors.printable import quoted
 
 
 @dataclass(frozen=True)

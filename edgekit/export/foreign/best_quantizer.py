@@ -24,7 +24,7 @@ from edgekit.formats.reading import inspect_file
 from edgekit.formats.shares import weight_share
 from edgekit.formats.tflite.pack import pack
 from edgekit.processes.child import memory_for, worker
-from edgekit.samples import Array
+from edgekit.tasks.samples import Array
 
 Arrays = Sequence[Array]
 

@@ -13,7 +13,7 @@ from edgekit.export.exporter import HEADER, Exported
 from edgekit.export.foreign import from_onnx, from_tflite
 from edgekit.models.files.file_model import FileModel
 from edgekit.progress import Progress
-from edgekit.samples import Array
+from edgekit.tasks.samples import Array
 
 SCHEMES = {"tflite": from_tflite.SCHEMES, "onnx": from_onnx.SCHEMES}
 

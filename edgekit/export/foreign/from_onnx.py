@@ -10,7 +10,7 @@ from edgekit.export.exporter import Exported
 from edgekit.export.onnx.child import fixed_float32, static_int8
 from edgekit.formats.reading import inspect_file
 from edgekit.progress import Progress
-from edgekit.samples import Array
+from edgekit.tasks.samples import Array
 
 Arrays = Sequence[Array]
 

@@ -23,7 +23,7 @@ from edgekit.formats.tflite.pack import READING, pack
 from edgekit.processes.child import memory_for, worker
 from edgekit.processes.wire import Value
 from edgekit.progress import Progress
-from edgekit.samples import Array
+from edgekit.tasks.samples import Array
 
 Arrays = Sequence[Array]
 

@@ -19,7 +19,7 @@ from edgekit.export.calibration import MINMAX, Ranging
 from edgekit.export.tflite.ranges import in_dtypes, with_ranges
 from edgekit.formats.tflite.builder import rebuilt
 from edgekit.processes.child import PER_BYTE, Child, memory_for
-from edgekit.samples import Array
+from edgekit.tasks.samples import Array
 
 Arrays = Sequence[Array]
 

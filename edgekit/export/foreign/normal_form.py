@@ -14,11 +14,11 @@ from collections.abc import Callable
 import numpy as np
 
 from edgekit.errors import ConversionError
+from edgekit.errors.printable import visible
 from edgekit.formats.fixed_batch import builtin_code
 from edgekit.formats.tflite.builder import rebuilt
 from edgekit.formats.types import TfliteModel, TfliteObject, TfliteSchema
-from edgekit.samples import Array
-from edgekit.text.printable import visible
+from edgekit.tasks.samples import Array
 
 _HINDERING_METADATA = (b"keep_stablehlo_constant",)
 _CALLING = ("IF", "WHILE", "CALL", "CALL_ONCE", "CUSTOM", "STABLEHLO_COMPOSITE", "STABLEHLO_REDUCE", "STABLEHLO_WHILE")

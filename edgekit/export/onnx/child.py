@@ -20,7 +20,7 @@ from edgekit.formats.info import FileInfo
 from edgekit.formats.tflite.reader import read_tflite
 from edgekit.formats.types import OnnxModel
 from edgekit.processes.child import memory_for, worker
-from edgekit.samples import Array
+from edgekit.tasks.samples import Array
 
 Feed = Mapping[str, Array]
 """Preprocessed samples, (n, ...), by the name of the input."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from edgekit.export.onnx.tidy import captured
 from edgekit.formats.types import OnnxGraph, OnnxModel, OnnxNode, OnnxTensor, OnnxValue
-from edgekit.samples import Array
+from edgekit.tasks.samples import Array
 
 
 def fold(model: OnnxModel) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from edgekit.errors import ConversionError
+from edgekit.errors.printable import visible
 from edgekit.export.calibration import MINMAX, Ranging
 from edgekit.formats.types import OnnxGraph, OnnxMessage, OnnxModel, OnnxSession
-from edgekit.samples import Array
-from edgekit.text.printable import visible
+from edgekit.tasks.samples import Array
 
 _LOWEST, _HIGHEST = "edgekit/lowest", "edgekit/highest"
 _FLOAT, _FLOAT16 = 1, 10

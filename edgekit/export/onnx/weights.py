@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from edgekit.formats.types import OnnxGraph, OnnxModel, OnnxNode
-from edgekit.samples import Array
+from edgekit.tasks.samples import Array
 
 WEIGHTS: dict[tuple[str, int], int] = {
     # (operator, place of the weights) -> axis of the channels; of a Gemm that transposes them the first one.

@@ -12,7 +12,7 @@ from edgekit.frameworks.layers.register import known, names
 from edgekit.frameworks.tensorflow import tf_keras
 from edgekit.frameworks.types import KerasNode, Tensor
 from edgekit.models.keras.calls import flat
-from edgekit.samples import Array
+from edgekit.tasks.samples import Array
 
 FOLDED_BY_TENSORFLOW = names(lambda row: row.export.folds_norm)
 """Layers into which TensorFlow's converter folds a BatchNormalization that follows, if nothing is in between."""

@@ -10,7 +10,7 @@ from edgekit.export.rewrites.scaling import can_take, take
 from edgekit.export.rewrites.view import View, channels_last, is_a
 from edgekit.frameworks.types import KerasLayer, Tensor
 from edgekit.models.keras.calls import flat
-from edgekit.samples import Array
+from edgekit.tasks.samples import Array
 
 UNLIKE = 4.0
 """Largest ratio of two channels' factors that weights take in: their steps are per output, not per input channel."""

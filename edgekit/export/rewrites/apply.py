@@ -13,7 +13,7 @@ from edgekit.frameworks.tensorflow import quiet
 from edgekit.frameworks.types import KerasModel
 from edgekit.models.keras.calls import flat, is_graph
 from edgekit.models.keras.rebuild import rebuild
-from edgekit.samples import Array, ModelInputs
+from edgekit.tasks.samples import Array, ModelInputs
 
 TOLERANCE = 1e-5
 """Of the largest difference of an output, relative to the output's largest magnitude."""

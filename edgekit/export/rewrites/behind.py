@@ -17,7 +17,7 @@ from edgekit.frameworks.layers.register import known
 from edgekit.frameworks.tensorflow import tf_keras
 from edgekit.frameworks.types import KerasLayer, Tensor
 from edgekit.models.keras.rebuild import Part
-from edgekit.samples import Array
+from edgekit.tasks.samples import Array
 
 TINY = 1e-12
 """A factor below it is not divided by."""

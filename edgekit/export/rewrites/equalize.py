@@ -14,7 +14,7 @@ from edgekit.export.rewrites.scaling import DEPTHWISE, can_take, give, take
 from edgekit.export.rewrites.view import View, is_a
 from edgekit.frameworks.tensorflow import tf_keras
 from edgekit.frameworks.types import KerasNode, Tensor
-from edgekit.samples import Array
+from edgekit.tasks.samples import Array
 
 HEADROOM = 0.75
 """Share of the widest channel's range to which others are widened: what was not seen in samples has room above."""

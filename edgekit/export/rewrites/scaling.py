@@ -8,7 +8,7 @@ from edgekit.export.rewrites.view import View, channels_last, is_a, is_homogeneo
 from edgekit.frameworks.layers.knowledge import Role
 from edgekit.frameworks.layers.register import of_role
 from edgekit.frameworks.types import KerasLayer
-from edgekit.samples import Array
+from edgekit.tasks.samples import Array
 
 CONVOLUTIONS, DEPTHWISE, SEPARABLE, TRANSPOSED, DENSE = (
     of_role(role) for role in (Role.CONVOLUTION, Role.DEPTHWISE, Role.SEPARABLE, Role.TRANSPOSED, Role.DENSE)

@@ -13,7 +13,7 @@ from edgekit.export.rewrites.view import View
 from edgekit.frameworks.tensorflow import quiet
 from edgekit.frameworks.types import KerasModel
 from edgekit.models.keras.quantized import scope
-from edgekit.samples import ModelInputs
+from edgekit.tasks.samples import ModelInputs
 
 BOUNDED = tuple(rewrite for rewrite in REWRITES if rewrite.function is bound_activations)
 

@@ -8,7 +8,7 @@ from edgekit.frameworks.tensorflow import tensorflow, tf_keras
 from edgekit.frameworks.types import ConfigValue, KerasConfig, KerasLayer, KerasModel, KerasNode, Tensor, Tensors
 from edgekit.models.keras.calls import calls, flat
 from edgekit.models.keras.rebuild import TRAINING_ONLY, Part, clone, rebuild
-from edgekit.samples import Array
+from edgekit.tasks.samples import Array
 
 BATCH = 32
 

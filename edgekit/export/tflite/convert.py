@@ -21,7 +21,7 @@ from edgekit.export.tflite.unroll import refuse_loops
 from edgekit.formats.tflite.pack import pack
 from edgekit.frameworks.tensorflow import quiet, tensorflow
 from edgekit.frameworks.types import Converter
-from edgekit.samples import Array
+from edgekit.tasks.samples import Array
 
 Calibration = npt.NDArray[np.float32] | tuple[npt.NDArray[np.float32], ...]
 """Preprocessed samples, float32 (n, ...): one array, or one an input in the model's order."""

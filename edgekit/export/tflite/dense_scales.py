@@ -19,7 +19,7 @@ from edgekit.export.tflite.nearness import Outputs, nearness_db, outputs, some
 from edgekit.formats.tflite.builder import rebuilt
 from edgekit.formats.tflite.pack import pack
 from edgekit.formats.types import TfliteModel, TfliteSchema
-from edgekit.samples import Array
+from edgekit.tasks.samples import Array
 
 Arrays = Sequence[Array]
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgekit.measuring.loaded import load_tflite
-from edgekit.samples import Array
 from edgekit.stats import sqnr_db
+from edgekit.tasks.samples import Array
 
 Arrays = Sequence[Array]
 Outputs = list[Array]

@@ -24,7 +24,7 @@ from edgekit.formats.tflite.flatbuffer import Walker
 from edgekit.formats.tflite.graph import parse
 from edgekit.frameworks.tensorflow import tensorflow
 from edgekit.processes.child import PER_BYTE, Child, memory_for
-from edgekit.samples import Array
+from edgekit.tasks.samples import Array
 
 SCHEMES = ("int8", "int16x8")
 SECONDS = 1800.0

@@ -16,7 +16,7 @@ from edgekit.export.calibration import Observer, Ranging
 from edgekit.formats.fixed_batch import builtin_code
 from edgekit.formats.tflite.builder import rebuilt
 from edgekit.formats.types import TfliteModel, TfliteSchema
-from edgekit.samples import Array
+from edgekit.tasks.samples import Array
 
 Arrays = Sequence[Array]
 LEVELS = {"int8": 256, "int16x8": 65536}

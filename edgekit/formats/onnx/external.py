@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.errors import InputError
+from edgekit.errors.printable import visible
 from edgekit.formats import values
 from edgekit.formats.onnx.graph import DTYPES, BadModel, text
 from edgekit.formats.source import MAX_RANK
 from edgekit.formats.types import OnnxModel, OnnxTensor
-from edgekit.text.printable import visible
 
 EXTERNAL = 1
 """`TensorProto.data_location` of a tensor whose bytes stand in another file."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
-from edgekit.text.printable import visible
+from edgekit.errors.printable import visible
 
 SHOWN, LONGEST = 12, 200
 

@@ -11,7 +11,7 @@ from edgekit.errors import ConversionError
 from edgekit.frameworks.tensorflow import keras3, tensorflow, tf_keras
 from edgekit.frameworks.types import KerasModel, Operation, SymbolicTensor, Tensors
 from edgekit.models.bridge.graph import Graph, call_tensors, graph_of, is_model, reason
-from edgekit.samples import Array
+from edgekit.tasks.samples import Array
 
 SEED = 20260601
 SAMPLES = 4

@@ -19,7 +19,7 @@ from edgekit.formats.source import MAX_END_BYTES
 from edgekit.formats.steps import Step
 from edgekit.measuring.child_runner import FileRunner, try_out
 from edgekit.measuring.ports import SCALES, specs, unscaled
-from edgekit.samples import Array, Outputs
+from edgekit.tasks.samples import Array, Outputs
 
 SUFFIXES = (".tflite", ".lite", ".onnx")
 _QUANTIZED_OPERATORS = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinear", "QGemm", "QAttention")

@@ -9,7 +9,7 @@ import numpy as np
 from edgekit.formats.steps import Step, arithmetic, follow, normalising, reverses
 from edgekit.frameworks.tensorflow import quiet, tensorflow
 from edgekit.frameworks.types import Operation, SymbolicTensor, Tensor, TensorFunction
-from edgekit.samples import Array
+from edgekit.tasks.samples import Array
 
 _ARITHMETIC = {
     **{"Add": "add", "AddV2": "add", "BiasAdd": "add", "Sub": "subtract", "Mul": "multiply"},

@@ -24,7 +24,7 @@ from edgekit.models.bridge.graph import reason
 from edgekit.models.files.leading import leading
 from edgekit.models.files.structure import names_of
 from edgekit.processes.child import memory_for, too_much
-from edgekit.samples import Array, ModelInputs, Outputs
+from edgekit.tasks.samples import Array, ModelInputs, Outputs
 
 BATCH = 32
 FIRST_SECONDS, BATCH_SECONDS = 120.0, 1800.0

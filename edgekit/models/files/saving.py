@@ -16,9 +16,8 @@ from edgekit.progress import Progress
 from edgekit.schema.gate import read, read_json
 from edgekit.schema.rules import Digest
 from edgekit.schema.types import JsonObject
-from edgekit.schema.versions import Versions
+from edgekit.schema.versions import WRITER, Versions
 from edgekit.tasks.preprocessing import Preprocessing
-from edgekit.version import __version__
 
 VERSIONS = Versions("model card", 1)
 
@@ -83,7 +82,7 @@ def _write_card(path: Path, card: ModelCard) -> None:
         card_path(path),
         {
             "schema": VERSIONS.newest,
-            "edgekit": __version__,
+            "edgekit": WRITER,
             "model_sha256": sha256(path),
             "preprocessing": card.preprocessing.to_dict(),
             "class_names": list(card.class_names),

@@ -8,7 +8,7 @@ import numpy as np
 
 from edgekit.frameworks.tensorflow import tensorflow
 from edgekit.frameworks.types import KerasModel, Tensor
-from edgekit.samples import Array, ModelInputs
+from edgekit.tasks.samples import Array, ModelInputs
 
 BATCH = 128
 Ask = Callable[[ModelInputs], list[Array]]

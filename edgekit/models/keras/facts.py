@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from edgekit.data.lint.model_facts import ModelFacts, ModelInput
 from edgekit.frameworks.types import KerasLayer, KerasModel
 from edgekit.models.keras.steps import layer_step
-from edgekit.samples import dtype_name
+from edgekit.tasks.samples import dtype_name
 
 
 def keras_facts(model: KerasModel) -> ModelFacts:

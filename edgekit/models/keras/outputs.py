@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgekit.data.fitting import INTEGERS
 from edgekit.frameworks.types import KerasLayer, Tensor
-from edgekit.samples import dtype_name
+from edgekit.tasks.samples import dtype_name
 
 
 def is_integer(tensor: Tensor) -> bool:

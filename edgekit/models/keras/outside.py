@@ -19,8 +19,8 @@ from edgekit.frameworks.layers.register import names
 from edgekit.frameworks.tensorflow import tf_keras
 from edgekit.frameworks.types import KerasLayer, KerasModel, SymbolicTensor
 from edgekit.models.keras.rebuild import rebuild
-from edgekit.samples import Array
 from edgekit.tasks.preprocessing import Preprocessing
+from edgekit.tasks.samples import Array
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from edgekit.frameworks.layers.register import is_batch_normalization, names
 from edgekit.frameworks.tensorflow import tensorflow, tf_keras
 from edgekit.frameworks.types import Arguments, ConfigValue, KerasLayer, KerasModel, Keywords, Tensors
 from edgekit.models.keras.calls import CallLayer, check_model, flat, is_graph, replay
-from edgekit.samples import Array
+from edgekit.tasks.samples import Array
 
 TRAINING_ONLY = names(lambda row: row.acts is Acts.TRAINING and row.role is Role.REGULARIZATION)
 """Layers that do nothing outside training."""

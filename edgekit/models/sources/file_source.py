@@ -19,8 +19,8 @@ from edgekit.models.files.file_model import SUFFIXES, FileModel
 from edgekit.models.keras.asking import predicted
 from edgekit.models.sources.source import Format, NormalizedOutside, Predict, Shape, Sizes, Values, no_layers_to_move
 from edgekit.processes.child import memory_for, worker
-from edgekit.samples import Array, ModelInputs
 from edgekit.tasks.preprocessing import Preprocessing
+from edgekit.tasks.samples import Array, ModelInputs
 
 _SECONDS = 600.0
 

@@ -16,8 +16,8 @@ from edgekit.models.keras.outputs import last_activation
 from edgekit.models.keras.outside import normalize_outside
 from edgekit.models.sources.in_memory import InMemory
 from edgekit.models.sources.source import Format, NormalizedOutside, Predict, Sizes, Values
-from edgekit.samples import Array, ModelInputs
 from edgekit.tasks.preprocessing import Preprocessing
+from edgekit.tasks.samples import Array, ModelInputs
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 
 from edgekit.models.sources.source import SourceModel
-from edgekit.samples import Samples, evenly
 from edgekit.tasks.nature import SAMPLES, Nature, nature_of
 from edgekit.tasks.preprocessing import Preprocessing
+from edgekit.tasks.samples import Samples, evenly
 
 
 def natures_of(source: SourceModel, preprocessing: Preprocessing) -> Callable[[Samples], tuple[Nature, ...]]:

@@ -11,8 +11,8 @@ from edgekit.models.files.settled import settled_plain
 from edgekit.models.keras.asking import predicted
 from edgekit.models.sources.in_memory import InMemory
 from edgekit.models.sources.source import Format, NormalizedOutside, Predict, Sizes, Values, no_layers_to_move
-from edgekit.samples import Array, ModelInputs, dtype_name
 from edgekit.tasks.preprocessing import Preprocessing
+from edgekit.tasks.samples import Array, ModelInputs, dtype_name
 
 
 @dataclass(frozen=True)

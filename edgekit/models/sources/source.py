@@ -15,8 +15,8 @@ from edgekit.data.fitting import Port
 from edgekit.data.lint.model_facts import ModelFacts
 from edgekit.errors import InputError
 from edgekit.frameworks.types import KerasModel
-from edgekit.samples import Array, ModelInputs
 from edgekit.tasks.preprocessing import Preprocessing
+from edgekit.tasks.samples import Array, ModelInputs
 
 Format = Literal["keras", "tflite", "onnx"]
 Shape = tuple[int | None, ...]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from edgekit.errors import InputError
-from edgekit.samples import Array
+from edgekit.tasks.samples import Array
 
 Augment = Callable[[Array, np.random.Generator], Array]
 PADDING = 4

@@ -13,7 +13,7 @@ import numpy as np
 from edgekit.files.whole import atomic_file
 from edgekit.frameworks.tensorflow import tensorflow
 from edgekit.frameworks.types import KerasConfig, KerasModel
-from edgekit.samples import Array
+from edgekit.tasks.samples import Array
 
 
 @dataclass

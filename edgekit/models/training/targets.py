@@ -12,8 +12,8 @@ from edgekit.errors import InputError
 from edgekit.frameworks.tensorflow import tensorflow, tf_keras
 from edgekit.frameworks.types import KerasObject, Tensor, Tensors
 from edgekit.models.training.losses import hard, right, soft
-from edgekit.samples import Array, ModelInputs, arrays_of
 from edgekit.tasks.preprocessing import Preprocessing
+from edgekit.tasks.samples import Array, ModelInputs, arrays_of
 from edgekit.tasks.task import CLASSIFICATION, SIGMOID, SOFTMAX, Head, Task
 
 DECIDES = SOFTMAX | SIGMOID

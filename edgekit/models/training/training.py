@@ -18,9 +18,9 @@ from edgekit.models.training.augment import AUGMENTATIONS, Augment, augmentation
 from edgekit.models.training.checkpoint import Checkpoint, Finished
 from edgekit.models.training.targets import Labels, Targets
 from edgekit.progress import Progress, ProgressTask
-from edgekit.samples import ModelInputs, NamedArrays
 from edgekit.schema.types import JsonObject
 from edgekit.tasks.preprocessing import Preprocessing
+from edgekit.tasks.samples import ModelInputs, NamedArrays
 
 FOLLOWED = ("loss", "accuracy", "val_loss", "val_accuracy")
 MOST_EPOCHS, LARGEST_BATCH = 1_000_000, 2**20

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgekit.frameworks.types import KerasConfig, Variable
-from edgekit.samples import Array
+from edgekit.tasks.samples import Array
 from edgekit.techniques.channels.flows import DROPOUT, whole_groups
 from edgekit.techniques.channels.tracking import Kept, LayerChannels
 

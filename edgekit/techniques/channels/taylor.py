@@ -17,7 +17,7 @@ from edgekit.errors import InputError
 from edgekit.frameworks.tensorflow import tensorflow, tf_keras
 from edgekit.frameworks.types import Arguments, KerasLayer, KerasModel, Keywords, Tensor, Tensors
 from edgekit.models.keras.calls import is_graph, replay
-from edgekit.samples import Array
+from edgekit.tasks.samples import Array
 from edgekit.techniques.channels.groups import Analysis
 from edgekit.techniques.channels.tracking import MAKES
 

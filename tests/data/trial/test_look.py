@@ -13,8 +13,8 @@ from edgekit.data.lint.model_facts import ModelInput
 from edgekit.data.split import Splits
 from edgekit.data.trial.look import Looked, look
 from edgekit.errors import ChanceError
-from edgekit.samples import NamedArrays
 from edgekit.tasks.preprocessing import Preprocessing
+from edgekit.tasks.samples import NamedArrays
 from edgekit.tasks.task import Head, Task
 from tests.support.raised import raised
 

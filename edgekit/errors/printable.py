@@ -59,7 +59,7 @@ def quoted(value: Any) -> str:
 
 
 def with_code(message: str, code: str) -> str:
-    """Return a message with its code of `edgekit.codes` behind it, if it has one."""
+    """Return a message with its code of `edgekit.errors.codes` behind it, if it has one."""
     return f"{message} [{code}]" if code else message
 
 

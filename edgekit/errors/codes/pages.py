@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
-from edgekit.codes import Explanation
+from edgekit.errors.codes import Explanation
 
 WIDTH = 100
 

@@ -14,12 +14,12 @@ from edgekit.devices.device import open_device
 from edgekit.devices.jobs import Job, run_job
 from edgekit.devices.provision import Provision, smoke
 from edgekit.devices.targets import find_target
-from edgekit.frameworks import onnxruntime as telemetry
+from edgekit.processes import telemetry
 from tests.support.tiny_onnx import tiny_onnx
 
 SESSION = "import onnxruntime, sys; onnxruntime.InferenceSession(sys.argv[1])"
 CHILD = """from edgekit.processes.child import Child
-Child().call('tests.frameworks.test_onnxruntime:load', what='x', seconds=60, memory=4 << 30, path=sys.argv[1])"""
+Child().call('tests.processes.test_telemetry:load', what='x', seconds=60, memory=4 << 30, path=sys.argv[1])"""
 
 
 def load(path: str) -> tuple[None, list[None]]:

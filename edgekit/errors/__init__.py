@@ -26,7 +26,7 @@ class EdgekitError(Exception):
     Args:
         message: what happened, naming the file or option.
         hint: the next step for the user, one sentence; empty when there is none.
-        code: a slug of `edgekit.codes`, which stays the same whatever the message says.
+        code: a slug of `edgekit.errors.codes`, which stays the same whatever the message says.
     """
 
     transient = False
@@ -53,7 +53,7 @@ class QualityError(EdgekitError):
     Args:
         message: what was lost.
         hint: what to try.
-        code: of `edgekit.codes`.
+        code: of `edgekit.errors.codes`.
         bundle: the bundle, an `edgekit.Bundle`; None where it is not at hand.
     """
 

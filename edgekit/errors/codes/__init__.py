@@ -52,7 +52,7 @@ def register() -> Mapping[str, Explanation]:
         ValueError: a file of the package is wrong: a code is explained twice, or a key is missing or unknown.
     """
     known: dict[str, Explanation] = {}
-    for file in resources.files("edgekit.codes").iterdir():
+    for file in resources.files("edgekit.errors.codes").iterdir():
         if not file.name.endswith(".toml"):
             continue
         for code, entry in tomllib.loads(file.read_text(encoding="utf-8")).items():
