@@ -108,7 +108,7 @@ def compress(
         path = None if model is None else _model_file(model, folder)
         chosen = _recipe(recipe, stages, seed, eval_samples, calibration_samples, calibration_method)
         chosen = replace(chosen, normalize_outside=normalize_outside or chosen.normalize_outside)
-        target = Path(out) if out is not None else Path(f"{path.stem if path else 'digits-cnn'}-{chosen.name}")
+        target = Path(out) if out is not None else chosen.default_folder(path)
         (folder / "recipe.toml").write_text(chosen.to_toml(), encoding="utf-8")
         request = {
             "model": path and str(path.absolute()),
@@ -128,9 +128,9 @@ def compress(
         }
         result = work.run("edgekit.pipeline.worker:compress", _plain(request), receiver, f"compress {target}")
     bundle = Bundle.of(read_bundle(target), tuple(receiver.warnings))
-    if isinstance(result, dict) and result["large"] and not anyway:
+    if isinstance(result, dict) and result["refusal"] and not anyway:
         raise QualityError(
-            f"{target}: the bundle is kept, and lost too much to be used: {result['lost'][0]}",
+            result["refusal"],
             f"{result['advice']}; --anyway accepts it",
             code="quality-lost",
             bundle=bundle,

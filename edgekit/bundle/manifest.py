@@ -207,6 +207,11 @@ class Bundle:
     advice: str = ""
     large: bool = False
 
+    @property
+    def refusal(self) -> str:
+        """Why a fresh bundle is not to be used, a sentence; empty where its losses are small."""
+        return f"{self.path}: the bundle is kept, and lost too much to be used: {self.lost[0]}" if self.large else ""
+
     def file(self, artifact: Artifact) -> Path:
         """Return the path of an artifact."""
         return self.path / artifact.file

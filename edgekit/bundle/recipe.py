@@ -61,6 +61,8 @@ from edgekit.schema.rules import Line
 from edgekit.schema.toml import key_toml, nearest, nearest_or_file, to_toml
 from edgekit.schema.types import JsonMapping, JsonValue
 
+DEMO_MODEL = "digits-cnn"
+"""What is compressed where no model is given: a reference model."""
 LARGEST_FILE = 1 << 20
 
 
@@ -100,6 +102,10 @@ class Recipe:
         }
         fields = {**self.preprocessing, **given}
         return replace(self, preprocessing=fields | {"inputs": inputs} if inputs else fields)
+
+    def default_folder(self, model: Path | None) -> Path:
+        """Return the folder, in the current one, of a bundle that this makes of a model; None: of the demo model."""
+        return Path(f"{model.stem if model else DEMO_MODEL}-{self.name}")
 
     def with_stages(self, added: Iterable[StageSpec]) -> Recipe:
         """Return the recipe with more stages behind its own, named and described accordingly."""

@@ -139,7 +139,7 @@ def command(
     chosen = dataclasses.replace(chosen, normalize_outside=normalize_outside or chosen.normalize_outside)
     how = preprocessing(scale, mean, std, layout, channels)
     sizes, numbers = shapes(input_shape or ()), values(input_value or ())
-    folder = out or Path(f"{model.stem if model else 'digits-cnn'}-{chosen.name}")
+    folder = out or chosen.default_folder(model)
     prove_bundle(folder, model, data, recipe, force=force, marker=MANIFEST, strangers=strangers)
     claim()
     console = progress()
@@ -166,7 +166,7 @@ def command(
         inputs=InputOptions(sizes, numbers),
         progress=console,
     )
-    stopped = bundle.large and not anyway
+    stopped = bool(bundle.refusal) and not anyway
     if asked().as_json:
         show_json({**page_values(bundle), "usable": not stopped, "lost": list(bundle.lost), "advice": bundle.advice})
     else:
@@ -178,7 +178,6 @@ def command(
     if not asked().as_json:
         show("\n" + lines([f"bundle: {bundle.path}", f"next:   edgekit bench {shlex.quote(str(bundle.path))}"]))
     if stopped:
-        lost = f"{bundle.path}: the bundle is kept, and lost too much to be used: {bundle.lost[0]}"
-        message(f"edgekit: {with_code(lost, 'quality-lost')}")
+        message(f"edgekit: {with_code(bundle.refusal, 'quality-lost')}")
         message(f"  hint: {bundle.advice}; --anyway accepts it")
         raise typer.Exit(3)

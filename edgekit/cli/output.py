@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -66,6 +65,8 @@ def detail(text: str) -> None:
 
 def show_json(value: Any) -> None:
     """Print the one JSON document of a command: ASCII, so that no terminal or locale changes it."""
+    import json
+
     show(json.dumps(value, indent=2))
 
 

@@ -7,7 +7,6 @@ every function that needs it calls `tensorflow()` or `tf_keras()` when it runs, 
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import tempfile
@@ -38,6 +37,8 @@ def tensorflow() -> Framework:
         MissingExtraError: TensorFlow is not installed.
         EdgekitError: something imported TensorFlow earlier with Keras 3 behind it.
     """
+    import logging
+
     set_environment()
     claim()
     try:

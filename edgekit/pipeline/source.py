@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edgekit.bundle.recipe import Recipe
+from edgekit.bundle.recipe import DEMO_MODEL, Recipe
 from edgekit.data.dataset import Dataset
 from edgekit.data.split import Splits, split
 from edgekit.errors import InputError
@@ -21,8 +21,6 @@ from edgekit.models.sources.plain_source import PlainSource
 from edgekit.models.sources.source import SourceModel
 from edgekit.pipeline.request import Request
 from edgekit.schema.types import JsonObject, JsonValue
-
-DEMO_MODEL = "digits-cnn"
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from edgekit.progress import Progress
 from edgekit.tasks.preprocessing import checked_fields
 
 
-def compress(request: dict[str, Any], progress: Progress) -> dict[str, object]:
-    """Compress as a request says (see `edgekit.api.compression`); return what the bundle lost, and what to do."""
+def compress(request: dict[str, Any], progress: Progress) -> dict[str, str]:
+    """Compress as a request says (see `edgekit.api.compression`); return why not to use the bundle, and what to do."""
     name, recipe_file = request["recipe"]
     recipe = replace(load_recipe(recipe_file), name=name)
     model = request["model"] and Path(request["model"])
@@ -40,7 +40,7 @@ def compress(request: dict[str, Any], progress: Progress) -> dict[str, object]:
         inputs=inputs,
         progress=progress,
     )
-    return {"lost": list(bundle.lost), "advice": bundle.advice, "large": bundle.large}
+    return {"refusal": bundle.refusal, "advice": bundle.advice}
 
 
 class Trained(TypedDict):
