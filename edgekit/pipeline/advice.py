@@ -17,7 +17,6 @@ from edgekit.frameworks.layers.register import of_role
 from edgekit.models.sources.source import SourceModel
 from edgekit.pipeline.quality import Judged, Loss
 from edgekit.schema.toml import to_toml
-from edgekit.tasks.metrics import LOWER_IS_BETTER
 from edgekit.tasks.scores import score_text
 
 Options = dict[str, Any]
@@ -118,7 +117,7 @@ def worst_stage(ledger: Sequence[Entry]) -> int | None:
     """
     if len(ledger) < 2:
         return None
-    sign = -1.0 if ledger[0].score.metric in LOWER_IS_BETTER else 1.0
+    sign = -1.0 if ledger[0].score.lower_is_better else 1.0
     falls = [
         sign * (before.score.interval.value - after.score.interval.value)
         for before, after in itertools.pairwise(ledger)

@@ -17,10 +17,9 @@ from edgekit.schema.gate import read
 from edgekit.schema.rules import AnyFloat, Choosing, Count, Natural, Through, Wrong
 from edgekit.schema.types import JsonMapping, JsonObject
 from edgekit.stats import Interval, bootstrap_ratio, mean_interval, sqnr_db, wilson
+from edgekit.tasks.register import METRICS
 from edgekit.tasks.samples import Array
 from edgekit.tasks.task import SOFTMAX, Head
-
-LOWER_IS_BETTER = ("mae", "mse")
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Score:
     @property
     def lower_is_better(self) -> bool:
         """Whether less is better, as of errors; a function of the user's is taken for a score."""
-        return self.metric in LOWER_IS_BETTER
+        return self.metric in METRICS and not METRICS[self.metric].higher_is_better
 
     @classmethod
     def of_count(cls, correct: int, samples: int, metric: str = "accuracy") -> Score:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgekit.stats import mean_interval
+from edgekit.stats import Interval, mean_interval
 from edgekit.tasks.metrics import Score
 from edgekit.tasks.register import METRICS, Metric, fitting, page
 from edgekit.tasks.samples import Array
@@ -54,6 +54,11 @@ def test_messages_list_it_where_it_fits(added: str) -> None:
 
 def test_the_page_describes_it(added: str) -> None:
     assert f"| `{added}` | {ADDED.measures} | mm | lower | regression |" in page()
+
+
+def test_which_way_is_up_is_known_to_its_scores(added: str) -> None:
+    assert Score(added, Interval(1.0, 0.5, 1.5), 10).lower_is_better
+    assert not Score("accuracy", Interval(1.0, 0.5, 1.5), 10).lower_is_better
 
 
 @pytest.mark.parametrize("command", ["bench", "compress"])
