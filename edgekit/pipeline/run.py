@@ -16,7 +16,7 @@ from edgekit.export.sources import export_source
 from edgekit.files.whole import atomic_folder
 from edgekit.pipeline import data_lint
 from edgekit.pipeline.advice import Conclusion, coarse_of_lossy, conclude
-from edgekit.pipeline.finished import work_folder
+from edgekit.pipeline.finished import Finished, work_folder
 from edgekit.pipeline.input_sizes import InputOptions
 from edgekit.pipeline.job import Job
 from edgekit.pipeline.matching import match
@@ -82,17 +82,33 @@ def compress(
     job, doubtful = settle_preprocessing(job)
     grave = data_lint.lint(job)
     job = replace(job, task=with_metric(job.task, metric).with_loss(job.source.loss))
-    with open_device() as device, work_folder(job) as work:
-        manifest, conclusion = _made(job, device, work)
+    with work_folder(job) as work:
+        bundle = bundle_of(job, Finished(work))
     for finding in [*grave, *doubtful]:
         progress.warn(f"repeated, because the bundle may be worthless: {finding.message}", finding.code)
-    return Bundle(out, manifest, conclusion.lost, conclusion.advice, conclusion.large)
+    return bundle
 
 
-def _made(job: Job, device: Device, work: Path) -> tuple[Manifest, Conclusion]:
+def bundle_of(job: Job, done: Finished) -> Bundle:
+    """Run the stages of a job that is ready, and write its bundle.
+
+    Args:
+        job: model and data matched, and the preprocessing settled.
+        done: stages that are finished, and where those are kept that are run now.
+
+    Raises:
+        ConversionError: an artifact cannot be made.
+        OutputError: the bundle cannot be written.
+    """
+    with open_device() as device:
+        manifest, conclusion = _made(job, device, done)
+    return Bundle(job.request.out, manifest, conclusion.lost, conclusion.advice, conclusion.large)
+
+
+def _made(job: Job, device: Device, done: Finished) -> tuple[Manifest, Conclusion]:
     """Run the stages, and write the bundle of what they made: whole, or not at all."""
     out, source, recipe = job.request.out, job.source, job.recipe
-    outcome = run_stages(job, device, work)
+    outcome = run_stages(job, device, done)
     with atomic_folder(out, force=job.request.force, marker=MANIFEST, keep=True, strangers=strangers) as folder:
         calibration = job.preprocessing.apply(job.splits.x_calibration)
         exported = export_source(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from edgekit.bundle.ledger import Entry, ledger_line
@@ -15,11 +17,11 @@ from edgekit.frameworks.types import KerasModel
 from edgekit.models.files.saving import bare
 from edgekit.models.sources.source import SourceModel
 from edgekit.pipeline.effect import EffectMeter
-from edgekit.pipeline.finished import Finished
+from edgekit.pipeline.finished import Finished, entry_name, stage_names
 from edgekit.pipeline.job import Job
 from edgekit.schema.types import JsonObject
 from edgekit.techniques.qat_finish import for_converter, strip_quantization
-from edgekit.techniques.stage import QUANTIZED, ModelState, StageContext
+from edgekit.techniques.stage import QUANTIZED, ModelState, Stage, StageContext
 
 
 @dataclass(frozen=True)
@@ -31,12 +33,14 @@ class Outcome:
         float_model: the same weights without fake quantization; None unless the model was trained with it.
         lineage: one step a stage, JSON values.
         ledger: one entry for the source and one a stage; empty for recipes without stages.
+        trained_seconds: spent in stages that were run now, and not taken from an earlier run.
     """
 
     model: KerasModel
     float_model: KerasModel
     lineage: list[JsonObject]
     ledger: list[Entry]
+    trained_seconds: float = 0.0
 
 
 def untrained(source: SourceModel) -> Outcome:
@@ -46,63 +50,103 @@ def untrained(source: SourceModel) -> Outcome:
     return Outcome(for_converter(source.quantized), source.model, [], [])
 
 
-def run_stages(job: Job, device: Device, work: Path) -> Outcome:
-    """Run all stages, or those that an earlier, interrupted run has not finished.
+def run_stages(job: Job, device: Device | None, done: Finished) -> Outcome:
+    """Run all stages, or those that are not finished.
 
     Args:
         job: the run.
-        device: the machine that runs the exported file after each stage.
-        work: this job's folder (`work_folder`), kept until the job is done.
+        device: the machine that runs the exported file after each stage; None: nothing is measured, and the outcome has
+            no ledger.
+        done: what is finished, and where what is done here is kept.
     """
     if not job.request.stages:
         return untrained(job.source.model)
+    for stage in job.request.stages:
+        job.progress.notify(f"expect: {stage.expectation}")
+    if device is None:
+        return _trained(job, None, done)
     with temporary_folder("effect") as folder:
         model = job.source.model.model
         meter = EffectMeter(device, model, job.recipe, job.splits, job.preprocessing, job.task, folder)
-        return _trained(job, model, meter, work)
+        return _trained(job, meter, done)
 
 
-def _trained(job: Job, model: KerasModel, meter: EffectMeter, work: Path) -> Outcome:
-    recipe, stages, progress = job.recipe, job.request.stages, job.progress
-    for stage in stages:
-        progress.notify(f"expect: {stage.expectation}")
+def _trained(job: Job, meter: EffectMeter | None, done: Finished) -> Outcome:
+    original, progress = job.source.model.model, job.progress
     # Stages train in place; the original stays as it came.
-    state, lineage, entries = ModelState(bare(model)), list[JsonObject](), list[Entry]()
-    done = Finished(work)
-    first = done.read("source")
-    entries.append(meter.source() if first is None else first["entry"])
-    done.write("source", {"entry": entries[0].to_dict()})
-    progress.notify(ledger_line(entries[0], entries[0]))
-    for index, (spec, stage) in enumerate(zip(recipe.stages, stages, strict=True)):
-        name = f"{index}-{spec.use}"
-        finished = done.read(name)
-        if finished is not None:
-            progress.notify(f"{spec.use}: finished by an earlier run, taken from {work}")
-            state = done.model(name, frozenset(finished.get("traits", ())))
-            entry, step = finished["entry"], finished.get("lineage", {})
-        else:
-            seed_everything((recipe.seed + 1000003 * (index + 1)) % 2**32)
-            context = StageContext(
-                job.splits,
-                job.preprocessing,
-                recipe.seed,
-                progress,
-                done.scratch(name),
-                model,
-                job.request.allow_unsafe,
-                job.task,
-                Ranging.of(recipe),
-            )
-            started = time.monotonic()
-            state, described = stage.run(state, context)
-            seconds = time.monotonic() - started
-            entry = meter.measure(spec.use, _for_converter(state), seconds, _float(state))
-            step = {"step": spec.use, "options": dict(spec.options), "seed": recipe.seed, **described}
-            done.save(name, state, {"traits": sorted(state.traits), "entry": entry.to_dict(), "lineage": step})
+    state = _Later(lambda: ModelState(bare(original)))
+    lineage, ledger, seconds = list[JsonObject](), _Ledger(job, meter, done), 0.0
+    ledger.source()
+    for index, (name, stage) in enumerate(zip(stage_names(job), job.request.stages, strict=True)):
+        spec = job.recipe.stages[index]
+        with done.turn(name):
+            note = done.note(name)
+            if note is None:
+                made, step, took = _run(job, index, stage, state(), done.scratch(name))
+                done.save(name, made, step, took)
+                state, seconds = _Later(made), seconds + took
+            else:
+                progress.notify(f"{spec.use}: finished by an earlier run, taken from {done.folder}")
+                state, step, took = _Later(partial(done.model, name, note)), note["lineage"], note["seconds"]
         lineage.append(step)
-        entries.append(entry)
-        progress.notify(ledger_line(entries[-1], entries[0]))
-    return Outcome(_for_converter(state), _float(state), lineage, entries)
+        ledger.stage(name, spec.use, state, took)
+    last = state()
+    return Outcome(_for_converter(last), _float(last), lineage, ledger.entries, seconds)
+
+
+def _run(job: Job, index: int, stage: Stage, state: ModelState, work: Path) -> tuple[ModelState, JsonObject, float]:
+    """Run one stage; return what it made, its step of the lineage, and the seconds it took."""
+    recipe = job.recipe
+    spec = recipe.stages[index]
+    seed_everything((recipe.seed + 1000003 * (index + 1)) % 2**32)
+    context = StageContext(
+        job.splits, job.preprocessing, recipe.seed, job.progress, work, job.source.model.model,
+        job.request.allow_unsafe, job.task, Ranging.of(recipe),
+    )  # fmt: skip
+    started = time.monotonic()
+    made, described = stage.run(state, context)
+    step = {"step": spec.use, "options": dict(spec.options), "seed": recipe.seed, **described}
+    return made, step, time.monotonic() - started
+
+
+class _Later:
+    """A model that is read from disk when it is first asked for: what only later stages need may never be."""
+
+    def __init__(self, state: ModelState | Callable[[], ModelState]) -> None:
+        self._state = state
+
+    def __call__(self) -> ModelState:
+        if not isinstance(self._state, ModelState):
+            self._state = self._state()
+        return self._state
+
+
+class _Ledger:
+    """The effect ledger as it grows; of entries that are kept nothing is measured again."""
+
+    def __init__(self, job: Job, meter: EffectMeter | None, done: Finished) -> None:
+        self.entries: list[Entry] = []
+        self._job, self._meter, self._done = job, meter, done
+
+    def source(self) -> None:
+        """Add the source's entry."""
+        if self._meter is not None:
+            self._add("source", self._meter.source)
+
+    def stage(self, name: str, use: str, state: _Later, seconds: float) -> None:
+        """Add a stage's entry."""
+        meter = self._meter
+        if meter is not None:
+            self._add(name, lambda: meter.measure(use, _for_converter(state()), seconds, _float(state())))
+
+    def _add(self, name: str, measure: Callable[[], Entry]) -> None:
+        kept = entry_name(self._job, name)
+        entry = self._done.entry(kept)
+        if entry is None:
+            entry = measure()
+            self._done.keep_entry(kept, entry)
+        self.entries.append(entry)
+        self._job.progress.notify(ledger_line(entry, self.entries[0]))
 
 
 def _for_converter(state: ModelState) -> KerasModel:

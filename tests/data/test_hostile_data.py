@@ -19,6 +19,7 @@ from edgekit.data.sources.function import loose_of
 from edgekit.data.sources.holdout import complete
 from edgekit.data.stored import read_samples
 from edgekit.errors import InputError, OutputError
+from edgekit.files import private
 from edgekit.files.opening import plain
 from tests.support.raised import raised
 
@@ -463,19 +464,19 @@ def test_a_cache_of_another_user(work_folder: Path, monkeypatch: pytest.MonkeyPa
         (folder / "x").write_text("whole")
 
     path = cache.cached("key", fill)
-    monkeypatch.setattr(cache, "_ROOT", -1)
+    monkeypatch.setattr(private, "_ROOT", -1)
     real = os.fstat
 
     class Other:
         st_uid = 4242
 
-    monkeypatch.setattr(cache.os, "fstat", lambda fd: Other())
+    monkeypatch.setattr(private.os, "fstat", lambda fd: Other())
     with raised("cache-not-own", kind=OutputError) as caught:
         cache.cached("key", fill)
     assert "EDGEKIT_WORK" in caught.value.hint
-    monkeypatch.setattr(cache, "_ROOT", os.geteuid() if os.geteuid() != 4242 else -1)
+    monkeypatch.setattr(private, "_ROOT", os.geteuid() if os.geteuid() != 4242 else -1)
     assert cache.cached("key", fill) == path
-    monkeypatch.setattr(cache.os, "fstat", real)
+    monkeypatch.setattr(private.os, "fstat", real)
 
 
 def test_a_cache_entry_that_is_a_link(work_folder: Path, tmp_path: Path) -> None:

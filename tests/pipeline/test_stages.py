@@ -176,13 +176,13 @@ def test_a_killed_process_is_resumed(model_file: Path, npz: Path, tmp_path: Path
     killed = subprocess.Popen(list(map(str, argv)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     work = Path(os.environ["EDGEKIT_WORK"]) / "work"
     deadline = time.monotonic() + 120
-    while not list(work.glob("*/0-finetune.json")):
+    while not list(work.glob("*/finetune-*.entry.json")):
         assert time.monotonic() < deadline
         assert killed.poll() is None, killed.stderr.read() if killed.stderr else ""
         time.sleep(0.1)
     killed.send_signal(signal.SIGKILL)
     killed.communicate()
-    [note] = work.glob("*/0-finetune.json")
+    [note] = work.glob("*/finetune-*.entry.json")
     before = json.loads(note.read_text())["entry"]
     again = subprocess.Popen(list(map(str, argv)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     assert again.stderr

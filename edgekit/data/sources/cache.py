@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import os
 import shutil
-import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,14 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import InputError, OutputError
+from edgekit.files.private import check_own
 from edgekit.files.whole import atomic_folder, explained_write_errors, locked, work_base
 from edgekit.tasks.samples import Array
 
 SPARE_BYTES = 1 << 30
 """Left free on the disk by everything here."""
 _MORE_ROOM = "free some space, or set EDGEKIT_WORK to a folder on a larger disk"
-_OWN_FOLDER = "set EDGEKIT_WORK to a folder of your own"
-_ROOT = 0
 _MARKER = "data.json"
 _CHUNK = 16 << 20
 
@@ -53,7 +50,7 @@ def cached(key: str, make: Callable[[Path], None]) -> Path:
         OutputError: it cannot be written, or the cache is another user's.
     """
     path = folder() / key
-    _check_own(path)
+    check_own(folder(), path)
     if (path / _MARKER).is_file():
         return path
     with locked(folder() / f"{key}.lock", f"another edgekit is preparing this very data, in {path}"):
@@ -63,31 +60,6 @@ def cached(key: str, make: Callable[[Path], None]) -> Path:
                     make(temporary)
                 (temporary / _MARKER).write_text("{}\n", encoding="utf-8")
     return path
-
-
-def _check_own(entry: Path) -> None:
-    """Raise unless the cache's folder, and an entry if there is one, were made by this user.
-
-    What others could write there would be taken for what edgekit made of the user's data.
-    """
-    place = folder()
-    with explained_write_errors(place):
-        place.mkdir(parents=True, exist_ok=True)
-    try:
-        with tempfile.TemporaryFile(dir=place) as probe:  # disks of other machines may call this user another
-            own = os.fstat(probe.fileno()).st_uid
-    except OSError:
-        own = os.geteuid()
-    if own != _ROOT and place.stat().st_uid not in (own, _ROOT):  # root works in folders of other users
-        raise OutputError(f"{place}: belongs to another user", _OWN_FOLDER, code="cache-not-own")
-    try:
-        status = entry.lstat()
-    except FileNotFoundError:
-        return
-    if not stat.S_ISDIR(status.st_mode):
-        raise OutputError(f"{entry}: is not a folder, and edgekit did not make it", "remove it", code="cache-not-own")
-    if status.st_uid not in (own, _ROOT):
-        raise OutputError(f"{entry}: belongs to another user", _OWN_FOLDER, code="cache-not-own")
 
 
 def check_space(needed: int, what: str) -> None:
