@@ -18,9 +18,11 @@ from edgekit.techniques.stage import SPARSE, ModelState, StageContext, Trained, 
 from edgekit.techniques.teacher import scaled_task, soft_targets
 from edgekit.techniques.training import train_stage
 
-SCALED, CURRENT = "scaled", "current"
-STUDENTS = (SCALED, CURRENT, *REFERENCE)
+SCALED, SLICED, CURRENT = "scaled", "sliced", "current"
+STUDENTS = (SCALED, SLICED, CURRENT, *REFERENCE)
 WIDTH = 0.5
+STEEPEST = 10.0
+"""Largest `taper`, and one over the smallest."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +30,13 @@ class Distill(Trained):
     """Knowledge distillation (Hinton et al. 2015), with teacher assistants (Mirzadeh et al. 2020, arXiv 1902.03393).
 
     Attributes:
-        student: `scaled`, a fresh model of the same architecture with its channels times `width`; the name of a
-            reference model, times `width`; a model file; or `current`, the model as it is, with its weights kept, which
-            then learns from the original model.
-        width: factor on the channels of a fresh student.
+        student: `scaled`, a fresh model of the same architecture with its channels times `width`; `sliced`, the same
+            with the weights of the model's most important channels; the name of a reference model, times `width`; a
+            model file; or `current`, the model as it is, with its weights kept, which then learns from the original
+            model.
+        width: factor on the channels of a fresh or sliced student.
+        taper: of a scaled or sliced student the last layers' factor over the first ones', those between on a log scale
+            around `width`: above 1 the first layers are the narrow ones, below 1 the last.
         assistants: how many models between teacher and student, their widths spaced evenly on a log scale.
         assistant_widths: their widths, largest first, in place of `assistants`.
         teacher: a model file; by default the model as it comes into this stage, or, for the student `current`, the
@@ -43,6 +48,7 @@ class Distill(Trained):
 
     student: str = SCALED
     width: float = WIDTH
+    taper: float = 1.0
     assistants: int = 0
     assistant_widths: tuple[float, ...] = ()
     teacher: str = ""
@@ -55,6 +61,10 @@ class Distill(Trained):
         if not 0 < self.width <= 1:
             raise InputError(
                 f"`width` is {self.width}, expected a factor above 0 and at most 1", code="value-out-of-range"
+            )
+        if not 1 / STEEPEST <= self.taper <= STEEPEST:
+            raise InputError(
+                f"`taper` is {self.taper}, expected {1 / STEEPEST:g} to {STEEPEST:g}", code="value-out-of-range"
             )
         check_soft(self.temperature, self.alpha)
         if not 0 <= self.assistants <= 8:
@@ -75,7 +85,13 @@ class Distill(Trained):
                     f"give a model file, or one of: {', '.join(known)}" if any(known) else "give a .keras or .h5 file"
                 )
                 raise InputError(f"{role} `{name}`: no such file", hint, code="file-missing")
-        if self.student not in (SCALED, *REFERENCE) and self.width != WIDTH:
+        if self.student not in (SCALED, SLICED) and self.taper != 1:
+            raise InputError(
+                f"`taper` has no effect on student `{self.student}`: it is for `{SCALED}` and `{SLICED}`",
+                "leave `taper` out",
+                code="option-without-effect",
+            )
+        if self.student not in (SCALED, SLICED, *REFERENCE) and self.width != WIDTH:
             raise InputError(
                 f"`width` has no effect: student `{self.student}` has a fixed size",
                 "leave `width` out",
@@ -117,6 +133,22 @@ class Distill(Trained):
             if name not in known:
                 _check_shapes(_load(name, progress, allow_unsafe=allow_unsafe), f"{role} {name}", model)
 
+    def outline(self, model: KerasModel, progress: Progress, *, allow_unsafe: bool) -> KerasModel:
+        """See `Stage`."""
+        if self.student == CURRENT:
+            return model
+        if self.student == SCALED:
+            return _scaled(model, self.width, self.taper)
+        if self.student == SLICED:
+            from edgekit.techniques.channels.prune import slice_channels
+
+            return slice_channels(model, self.width, self.taper)
+        if self.student in REFERENCE:
+            from edgekit.models.reference import reference
+
+            return reference.build(self.student, model.input_shape[1:], model.output_shape[-1], self.width)
+        return _load(self.student, progress, allow_unsafe=allow_unsafe)
+
     def run(self, state: ModelState, context: StageContext) -> tuple[ModelState, JsonObject]:
         """See `Stage`."""
         if self.student == CURRENT:
@@ -141,20 +173,14 @@ class Distill(Trained):
         return teacher
 
     def _student(self, teacher: KerasModel, context: StageContext) -> KerasModel:
-        if self.student == SCALED:
-            student = _scaled(teacher, self.width)
-        elif self.student in REFERENCE:
-            from edgekit.models.reference import reference
-
-            if context.task.main.kind != "classification" or context.task.main.logits:
-                raise InputError(
-                    f"student `{self.student}`: reference models are classifiers that end in a softmax",
-                    'use student = "scaled", or a model file',
-                    code="student-unfit",
-                )
-            student = reference.build(self.student, teacher.input_shape[1:], teacher.output_shape[-1], self.width)
-        else:
-            student = _from_file(self.student, context)
+        unlike = context.task.main.kind != "classification" or context.task.main.logits
+        if self.student in REFERENCE and unlike:
+            raise InputError(
+                f"student `{self.student}`: reference models are classifiers that end in a softmax",
+                'use student = "scaled", or a model file',
+                code="student-unfit",
+            )
+        student = self.outline(teacher, context.progress, allow_unsafe=context.allow_unsafe)
         _check_shapes(student, f"student {self.student}", teacher)
         _check_scale(student, f"student {self.student}", context)
         if student.count_params() >= teacher.count_params():
@@ -198,10 +224,10 @@ def spaced(width: float, count: int) -> tuple[float, ...]:
     return tuple(width ** (step / (count + 1)) for step in range(1, count + 1))
 
 
-def _scaled(model: KerasModel, width: float) -> KerasModel:
+def _scaled(model: KerasModel, width: float, taper: float = 1.0) -> KerasModel:
     from edgekit.techniques.channels.prune import scale_channels
 
-    return scale_channels(model, width)
+    return scale_channels(model, width, taper=taper)
 
 
 def _check_shapes(model: KerasModel, what: str, other: KerasModel) -> None:

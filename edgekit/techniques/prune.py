@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from edgekit.data.split import sample
 from edgekit.errors import InputError
+from edgekit.frameworks.types import KerasModel
+from edgekit.progress import Progress
 from edgekit.schema.types import JsonObject
 from edgekit.techniques import sparsity
 from edgekit.techniques.channels.criteria import check_criterion
@@ -91,6 +93,22 @@ class Prune(Trained):
             )
         refuse_after_clustering("prune", traits)
         return traits if self.granularity == CHANNEL else traits | {SPARSE}
+
+    def outline(self, model: KerasModel, progress: Progress, *, allow_unsafe: bool) -> KerasModel:
+        """See `Stage`; with scope `global` about so many channels of each layer, for weights decide about that."""
+        if self.granularity != CHANNEL:
+            return model
+        from edgekit.techniques.channels.prune import prune_channels
+
+        criterion = "l1" if self.criterion == "taylor" else self.criterion
+        return prune_channels(
+            model,
+            self.amount,
+            scope=self.scope,
+            criterion=criterion,
+            layers=self.layers,
+            multiple_of=self.multiple_of,
+        ).model
 
     def run(self, state: ModelState, context: StageContext) -> tuple[ModelState, JsonObject]:
         """See `Stage`."""

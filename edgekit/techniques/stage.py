@@ -94,6 +94,10 @@ class Trained:
     def preflight(self, model: KerasModel, progress: Progress, *, allow_unsafe: bool) -> None:
         """See `Stage`; nothing stops a stage that only trains."""
 
+    def outline(self, model: KerasModel, progress: Progress, *, allow_unsafe: bool) -> KerasModel:
+        """See `Stage`; a stage that only trains changes no shapes."""
+        return model
+
 
 class Stage(Protocol):
     """A configured technique. Implementations are frozen dataclasses whose fields are the recipe's options."""
@@ -119,6 +123,18 @@ class Stage(Protocol):
 
         Raises:
             InputError: the stage cannot work on this model, or with the files that it names.
+        """
+
+    def outline(self, model: KerasModel, progress: Progress, *, allow_unsafe: bool) -> KerasModel:
+        """Return a model of the shapes that this stage makes of one, without training: its sizes are known then.
+
+        Args:
+            model: of the shapes before the stage; left as it is.
+            progress: gets every step.
+            allow_unsafe: as for `preflight`.
+
+        Raises:
+            InputError, ConversionError: the stage cannot work on this model.
         """
 
     def run(self, state: ModelState, context: StageContext) -> tuple[ModelState, JsonObject]:

@@ -158,7 +158,8 @@ def test_the_assistants_are_spaced_evenly_on_a_log_scale() -> None:
         {"alpha": 1.1}, {"assistants": -1}, {"assistants": 1, "assistant_widths": (0.5,)},
         {"assistant_widths": (0.3, 0.5)}, {"assistant_widths": (0.5, 0.5)}, {"assistant_widths": (2.0,)},
         {"student": "current", "width": 0.25}, {"student": __file__, "width": 0.25}, {"augment": "flipp"},
-        {"student": "current", "assistants": 1},
+        {"student": "current", "assistants": 1}, {"student": "current", "taper": 2.0},
+        {"student": "digits-cnn", "taper": 2.0}, {"taper": 0.0}, {"taper": 11.0},
         {"epochs": 0},
     ],
 )  # fmt: skip
@@ -202,6 +203,20 @@ def test_a_student_larger_than_its_teacher_is_a_warning(context: StageContext, t
     loud = dataclasses.replace(context, progress=heard)
     Distill(student=str(tmp_path / "s.keras"), epochs=1).run(ModelState(network()), loud)
     assert "student-not-smaller" in heard.codes
+
+
+def test_a_sliced_student_begins_with_what_its_teacher_knows(
+    trained: Any, context: StageContext, tmp_path: Path
+) -> None:
+    stage = Distill(student="sliced", width=0.75, epochs=1, learning_rate=1e-5)
+    state, note = stage.run(ModelState(trained), context)
+    assert state.model.get_layer("hidden").units == 9
+    assert note["chain"][-1]["val_accuracy_keras"] > 0.8
+    (tmp_path / "fresh").mkdir()
+    other = dataclasses.replace(context, work=tmp_path / "fresh")
+    fresh, note = dataclasses.replace(stage, student="scaled").run(ModelState(trained), other)
+    assert fresh.model.get_layer("hidden").units == 9
+    assert note["chain"][-1]["val_accuracy_keras"] < 0.8
 
 
 def test_orders() -> None:

@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from edgekit.errors import InputError
 from edgekit.frameworks.types import KerasModel
 from edgekit.schema.types import JsonObject
@@ -119,13 +121,14 @@ def prune_channels(
     )
 
 
-def scale_channels(model: KerasModel, width: float, multiple_of: int = 1) -> KerasModel:
+def scale_channels(model: KerasModel, width: float, multiple_of: int = 1, taper: float = 1.0) -> KerasModel:
     """Return an untrained model like the given one, with its channels scaled.
 
     Args:
         model: as for `prune_channels`; its weights do not matter.
         width: how many of its channels every group has, a factor above 0 and at most 1.
         multiple_of: groups of at least twice as many channels get a multiple of this.
+        taper: see `group_widths`.
 
     Returns:
         A tf_keras model with the same names, inputs and outputs, weights from the layers' initializers, and dropout
@@ -135,14 +138,54 @@ def scale_channels(model: KerasModel, width: float, multiple_of: int = 1) -> Ker
         InputError: the width is out of range, or no channels of the model can be scaled.
         ConversionError: a layer cannot be made again from its configuration.
     """
+    analysis, sizes = _scaled(model, width, multiple_of, taper)
+    removed = {group.name: range(sizes[group.name], group.size) for group in analysis.groups}
+    return resized(analysis, analysis.kept(removed), fresh=True)
+
+
+def slice_channels(model: KerasModel, width: float, taper: float = 1.0) -> KerasModel:
+    """Return a model like the given one with its most important channels only, and their weights.
+
+    Args:
+        model: as for `prune_channels`; what is important is judged by the criterion `l1`.
+        width: as for `scale_channels`, which makes a model of the same sizes.
+        taper: see `group_widths`.
+
+    Raises:
+        InputError, ConversionError: as for `scale_channels`.
+    """
+    analysis, sizes = _scaled(model, width, 1, taper)
+    scores = importances(analysis, analysis.groups, "l1")
+    removed = {
+        group.name: np.argsort(scores[group.name], kind="stable")[: group.size - sizes[group.name]].tolist()
+        for group in analysis.groups
+    }
+    return resized(analysis, analysis.kept(removed))
+
+
+def group_widths(width: float, taper: float, groups: int) -> list[float]:
+    """Return the factor on the channels of every group, in the order of the model, each at most 1.
+
+    The factors lie on a line on a log scale: the last group's is `taper` times the first one's, and the middle of the
+    line is `width`. With a taper above 1 early layers, which multiply most, are the narrow ones; below 1 late layers,
+    which hold most weights.
+    """
+    last = max(groups - 1, 1)
+    return [min(1.0, width * taper ** (index / last - 0.5)) for index in range(groups)]
+
+
+def _scaled(model: KerasModel, width: float, multiple_of: int, taper: float) -> tuple[Analysis, dict[str, int]]:
+    """Return what can be removed from a model, and how many channels of every group stay."""
     if not 0 < width <= 1:
         raise InputError(f"`width` is {width}, expected a factor above 0 and at most 1", code="value-out-of-range")
-    rounding = Rounding(multiple_of)
-    analysis = analyse(model)
-    if width < 1:
+    rounding, analysis = Rounding(multiple_of), analyse(model)
+    if width < 1 or taper != 1:
         _check_removable(analysis)
-    removed = {group.name: range(rounding.kept(group, group.size * width), group.size) for group in analysis.groups}
-    return resized(analysis, analysis.kept(removed), fresh=True)
+    widths = group_widths(width, taper, len(analysis.groups))
+    return analysis, {
+        group.name: rounding.kept(group, group.size * factor)
+        for group, factor in zip(analysis.groups, widths, strict=True)
+    }
 
 
 def _check_removable(analysis: Analysis) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.frameworks.tensorflow import quiet, tensorflow, tf_keras
+from edgekit.frameworks.tensorflow import quiet, seed_everything, tensorflow, tf_keras
 from edgekit.models.reference.reference import build
-from edgekit.techniques.channels.prune import prune_channels, scale_channels
+from edgekit.techniques.channels.prune import group_widths, prune_channels, scale_channels, slice_channels
 from tests.support.raised import raised
 from tests.techniques.channels.cases import difference, functional, head, image, samples, shaken
 
@@ -350,3 +350,31 @@ def test_dropout_shared_by_branches_does_not_couple_them() -> None:
     done = prune_channels(functional(inputs, head(layers.Concatenate()([left, right]))), 0.5, multiple_of=1)
     assert done.removed == {"left": (4, 2), "right": (6, 3)}
     assert rates(done.model) == {"shared": 0.2}
+
+
+def test_a_taper_moves_channels_between_first_and_last_layers() -> None:
+    assert group_widths(0.5, 4.0, 3) == [0.25, 0.5, 1.0]
+    assert group_widths(0.5, 0.25, 3) == [1.0, 0.5, 0.25]
+    assert group_widths(0.5, 9.0, 1) == [pytest.approx(0.5 / 3)]
+    assert group_widths(0.9, 4.0, 3) == [0.45, 0.9, 1.0]
+    model = build("digits-cnn", (8, 8, 1), 10)
+    even, early, late = (scale_channels(model, 0.5, taper=taper) for taper in (1.0, 0.25, 4.0))
+    names = ("conv1", "conv2", "dense")
+    assert [even.get_layer(n).output_shape[-1] for n in names] == [8, 16, 32]
+    assert [early.get_layer(n).output_shape[-1] for n in names] == [16, 16, 16]
+    assert [late.get_layer(n).output_shape[-1] for n in names] == [4, 16, 64]
+
+
+def test_a_slice_has_the_weights_of_the_most_important_channels() -> None:
+    seed_everything(0)
+    model = build("digits-cnn", (8, 8, 1), 10)
+    norms = np.abs(model.get_layer("conv1").kernel.numpy()).sum(axis=(0, 1, 2))
+    best = np.sort(np.argsort(norms)[8:])
+    sliced = slice_channels(model, 0.5)
+    np.testing.assert_array_equal(
+        sliced.get_layer("conv1").kernel.numpy(), model.get_layer("conv1").kernel.numpy()[..., best]
+    )
+    fresh = scale_channels(model, 0.5)
+    assert [w.shape for w in sliced.get_weights()] == [w.shape for w in fresh.get_weights()]
+    whole = slice_channels(model, 1.0)
+    np.testing.assert_array_equal(whole.get_layer("logits").kernel.numpy(), model.get_layer("logits").kernel.numpy())
