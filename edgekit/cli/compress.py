@@ -9,7 +9,24 @@ from typing import Annotated
 import typer
 
 from edgekit.bundle.stages import STAGES
-from edgekit.cli.options import CHANNELS_HELP, DATA_HELP, METRIC_HELP, TASK_HELP, preprocessing, shapes, values
+from edgekit.cli.model_options import (
+    AllowUnsafe,
+    CalibrationMethod,
+    CalibrationSamples,
+    Channels,
+    Custom,
+    InputShape,
+    InputValue,
+    Layout,
+    Mean,
+    Metric,
+    NormalizeOutside,
+    OptionalModel,
+    Scale,
+    Std,
+    Task,
+)
+from edgekit.cli.options import DATA_HELP, preprocessing, shapes, values
 from edgekit.cli.output import asked, look, progress, show_json
 from edgekit.cli.terminal import message, show
 from edgekit.errors.printable import lines, with_code
@@ -41,10 +58,7 @@ PANELS = {
 
 
 def command(
-    model: Annotated[
-        Path | None,
-        typer.Argument(metavar="MODEL", help="A .keras, .h5, .tflite or .onnx file, or a SavedModel folder."),
-    ] = None,
+    model: OptionalModel = None,
     data: Annotated[str, typer.Option("--data", help=DATA_HELP)] = "digits",
     recipe: Annotated[str, typer.Option("--recipe", help="A name of `edgekit recipes`, or a .toml file.")] = "int8",
     stage: Annotated[
@@ -57,31 +71,14 @@ def command(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The folder to create. [default: MODEL-RECIPE]")
     ] = None,
-    scale: Annotated[
-        str | None,
-        typer.Option(
-            help="Inputs are (x * SCALE - MEAN) / STD; e.g. 1/255; of several inputs: 'NAME=1/255;...'. "
-            "[default: as trained]"
-        ),
-    ] = None,
-    mean: Annotated[str | None, typer.Option(help="One number, or one per channel: 0.49,0.48,0.45.")] = None,
-    std: Annotated[str | None, typer.Option(help="As --mean.")] = None,
-    layout: Annotated[str | None, typer.Option(help="NHWC or NCHW, what the model expects.")] = None,
-    channels: Annotated[str | None, typer.Option(help=CHANNELS_HELP)] = None,
-    normalize_outside: Annotated[
-        bool,
-        typer.Option(
-            "--normalize-outside", help="Move Rescaling and (Batch)Normalization of the model's start before the files."
-        ),
-    ] = False,
-    input_shape: Annotated[
-        list[str] | None,
-        typer.Option("--input-shape", help="NAME=1,224,224,3 for an input with open sizes. [default: as the data]"),
-    ] = None,
-    input_value: Annotated[
-        list[str] | None,
-        typer.Option("--input-value", help="NAME=16000 for an input that holds one number: a constant from now on."),
-    ] = None,
+    scale: Scale = None,
+    mean: Mean = None,
+    std: Std = None,
+    layout: Layout = None,
+    channels: Channels = None,
+    normalize_outside: NormalizeOutside = False,
+    input_shape: InputShape = None,
+    input_value: InputValue = None,
     seed: Annotated[
         int | None,
         typer.Option(min=0, max=2**32 - 1, help="Governs everything random. [default: the recipe's]"),
@@ -90,26 +87,12 @@ def command(
         int | None,
         typer.Option(min=0, max=2**31 - 1, help="Test samples in the bundle; 0: all. [default: the recipe's]"),
     ] = None,
-    calibration_samples: Annotated[
-        int | None,
-        typer.Option(min=1, max=2**31 - 1, help="Samples that set quantization ranges. [default: the recipe's]"),
-    ] = None,
-    calibration_method: Annotated[
-        str | None,
-        typer.Option(
-            metavar="METHOD",
-            help="minmax, or percentile or mse, which let outliers saturate. [default: the recipe's]",
-        ),
-    ] = None,
-    metric: Annotated[str | None, typer.Option("--metric", help=METRIC_HELP)] = None,
-    task: Annotated[str, typer.Option("--task", help=TASK_HELP)] = "",
-    allow_unsafe: Annotated[
-        bool, typer.Option("--allow-unsafe", help="Load Lambda layers: they run code from the model file.")
-    ] = False,
-    custom: Annotated[
-        list[str] | None,
-        typer.Option("--custom", metavar="MODULE:NAME", help="A layer or function of yours; FILE.py:NAME, too."),
-    ] = None,
+    calibration_samples: CalibrationSamples = None,
+    calibration_method: CalibrationMethod = None,
+    metric: Metric = None,
+    task: Task = "",
+    allow_unsafe: AllowUnsafe = False,
+    custom: Custom = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start over, in place of going on where an interrupted run stopped.")
     ] = False,

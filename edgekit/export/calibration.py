@@ -115,6 +115,19 @@ class HistogramObserver(Observer):
             low, high = _least_error(self._counts, edges, self.low, self.high, levels)
         return max(low, self.low), min(high, self.high)
 
+    def magnitude(self, percent: float) -> float:
+        """Return the magnitude that a share of the values does not exceed; 0 where no value was seen.
+
+        Args:
+            percent: the share.
+        """
+        if self._exponent is None:
+            return 0.0
+        folded = self._counts[_BINS:] + self._counts[:_BINS][::-1]
+        last = int(np.searchsorted(np.cumsum(folded), folded.sum() * percent / 100, side="left"))
+        edge = float(np.ldexp((last + 1) / _BINS, self._exponent))
+        return min(edge, max(abs(self.low), abs(self.high)))
+
 
 def _inner(counts: npt.NDArray[np.int64], edges: npt.NDArray[np.float64], percentile: float) -> tuple[float, float]:
     """Return the edges of the bins where a share of the values is passed from either end."""

@@ -14,7 +14,7 @@ from edgekit.export import c_header
 from edgekit.export.calibration import Ranging
 from edgekit.export.onnx import convert as onnx
 from edgekit.export.rewrites.apply import Rewritten, in_words, rewritten
-from edgekit.export.rewrites.trained import rewritten_trained
+from edgekit.export.rewrites.trained import rewritten_for_int8
 from edgekit.export.tflite import convert as tflite
 from edgekit.export.tflite.convert import Calibration
 from edgekit.export.tflite.dense_scales import one_scale
@@ -134,7 +134,7 @@ class _Workshop:
         int8 = any(map(from_int8, schemes))
         calibrated = "int16x8" in schemes or (int8 and not self._trained)
         found = rewritten(plain, samples.calibration) if calibrated else Rewritten(plain)
-        trained = rewritten_trained(model, plain, samples.calibration) if int8 and self._trained else found
+        trained = rewritten_for_int8(model, float_model, samples.calibration) if int8 and self._trained else found
         self.rewrites, self._int16_rewrites = trained.rewrites, found.rewrites
         self._int16 = without_loops(found.model, scratch / "int16")
         self._int8 = self._int16 if trained is found else without_loops(trained.model, scratch / "int8")

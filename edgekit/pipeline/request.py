@@ -21,16 +21,17 @@ from edgekit.techniques.stage import Stage, check_order
 
 @dataclass(frozen=True)
 class Request:
-    """A run of `compress`, as its parameters say; see there.
+    """A run of `compress`, or of what only looks at a model, as the parameters of `compress` say; see there.
 
     Attributes:
+        out: the folder to create, if one is.
         stages: of the recipe, resolved.
     """
 
     model: Path | None
     data: str
     recipe: Recipe
-    out: Path
+    out: Path = Path()
     preprocessing: Mapping[str, JsonValue] = field(default_factory=dict)
     allow_unsafe: bool = False
     metric: str | None = None
@@ -43,15 +44,22 @@ class Request:
     progress: Progress = SILENT
     stages: tuple[Stage, ...] = ()
 
+    def proved(self) -> Request:
+        """Return it as it is, once it is known that its bundle can be made.
+
+        Raises:
+            OutputError: `out` exists, or cannot be written.
+        """
+        prove_bundle(self.out, self.model, self.data, force=self.force, marker=MANIFEST, strangers=strangers)
+        return self
+
     def checked(self) -> Request:
         """Return it with its stages, and the recipe with its preprocessing.
 
         Raises:
             InputError: the stages cannot follow each other, or nothing trains a model like this.
             ConversionError: nothing can be made of a model like this.
-            OutputError: `out` exists, or cannot be written.
         """
-        prove_bundle(self.out, self.model, self.data, force=self.force, marker=MANIFEST, strangers=strangers)
         name = self.recipe.name
         stages = [resolve(spec, f"recipe {name}: stage[{i}]") for i, spec in enumerate(self.recipe.stages)]
         check_order(stages)

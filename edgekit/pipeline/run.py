@@ -6,7 +6,6 @@ source -> matched to data -> stages -> export -> check -> bundle
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from edgekit.bundle.manifest import MANIFEST, Bundle, Manifest, strangers
@@ -14,13 +13,11 @@ from edgekit.bundle.recipe import Recipe
 from edgekit.devices.device import Device, open_device
 from edgekit.export.sources import export_source
 from edgekit.files.whole import atomic_folder
-from edgekit.pipeline import data_lint
 from edgekit.pipeline.advice import Conclusion, coarse_of_lossy, conclude
 from edgekit.pipeline.finished import Finished, work_folder
 from edgekit.pipeline.input_sizes import InputOptions
 from edgekit.pipeline.job import Job
-from edgekit.pipeline.matching import match
-from edgekit.pipeline.preprocessing import settle_preprocessing
+from edgekit.pipeline.opening import opened
 from edgekit.pipeline.quality import judge_on_test
 from edgekit.pipeline.request import Request
 from edgekit.pipeline.stages import run_stages
@@ -28,7 +25,6 @@ from edgekit.pipeline.verification import verify
 from edgekit.pipeline.writing import write_bundle
 from edgekit.progress import SILENT, Progress
 from edgekit.schema.types import JsonValue
-from edgekit.tasks.scoring import with_metric
 
 
 def compress(
@@ -78,13 +74,10 @@ def compress(
         model, data, recipe, out, preprocessing or {}, allow_unsafe, metric, task, custom,
         force, fresh, anyway, inputs or InputOptions(), progress,
     )  # fmt: skip
-    job = match(request.checked())
-    job, doubtful = settle_preprocessing(job)
-    grave = data_lint.lint(job)
-    job = replace(job, task=with_metric(job.task, metric).with_loss(job.source.loss))
+    job, doubtful = opened(request.proved())
     with work_folder(job) as work:
         bundle = bundle_of(job, Finished(work))
-    for finding in [*grave, *doubtful]:
+    for finding in doubtful:
         progress.warn(f"repeated, because the bundle may be worthless: {finding.message}", finding.code)
     return bundle
 

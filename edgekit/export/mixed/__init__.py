@@ -1,4 +1,11 @@
 """int8 files in which a few operators compute in float: which ones, and what each costs.
 
 quantized.py    what is asked of a pair of files, float and int8, whatever their format
+pairs.py        the pair of a model
+tally.py        running sums over one activation
+flow.py         who makes an activation, who reads it, what only moves values
+origin.py       where the noise at the outputs comes from
+regions.py      what to revert together, and in which order
+sensitivity.py  the layer table: one pass over samples, and the gain of the first regions, measured on the file
+choice.py       the fewest regions that pass, by few calls of a judge
 """

@@ -18,6 +18,17 @@ from edgekit.tasks.samples import ModelInputs
 BOUNDED = tuple(rewrite for rewrite in REWRITES if rewrite.function is bound_activations)
 
 
+def rewritten_for_int8(model: KerasModel, float_model: KerasModel, samples: ModelInputs) -> Rewritten:
+    """Rewrite a model, whether it was trained with fake quantization or not.
+
+    Args:
+        model: left as it is.
+        float_model: of a model with quantize wrappers the same weights without; of another None.
+        samples: preprocessed inputs, one array or a tuple of them.
+    """
+    return rewritten(model, samples) if float_model is None else rewritten_trained(model, float_model, samples)
+
+
 def rewritten_trained(model: KerasModel, float_model: KerasModel, samples: ModelInputs) -> Rewritten:
     """Rewrite a model with quantize wrappers.
 

@@ -75,10 +75,35 @@ def convert(
         ConversionError: the converter cannot express the model in this scheme.
     """
     if SCHEMES[scheme].source is Source.SAMPLES:
-        if keeps_loops(saved_model, signature):
-            raise refuse_loops(f"TFLite {scheme}")
-        return pack(mend_states(_converted(saved_model, scheme, _quantizer(signature, scheme, calibration, ranging))))
+        return pack(convert_pair(saved_model, signature, scheme, calibration, ranging)[1])
     return pack(mend_states(_converted(saved_model, scheme)))
+
+
+def convert_pair(
+    saved_model: Path, signature: Signature, scheme: str, calibration: Calibration, ranging: Ranging = MINMAX
+) -> tuple[bytes, bytes]:
+    """Return the float flatbuffer that a quantizer is given, and the quantized one, as the converter names them.
+
+    Args:
+        saved_model: what `Signature.save` wrote.
+        signature: the same signature, for the names of the inputs.
+        scheme: of `edgekit.bundle.schemes.SCHEMES`, with the source `SAMPLES`.
+        calibration: preprocessed samples.
+        ranging: how they choose the ranges of activations.
+
+    Raises:
+        ConversionError: the converter cannot express the model in this scheme.
+    """
+    if keeps_loops(saved_model, signature):
+        raise refuse_loops(f"TFLite {scheme}")
+    quantize, plain = _quantizer(signature, scheme, calibration, ranging), list[bytes]()
+
+    def keeping(flatbuffer: bytes, *_: object) -> bytes:
+        plain.append(bytes(flatbuffer))
+        return quantize(flatbuffer)
+
+    made = _converted(saved_model, scheme, keeping)
+    return mend_states(plain[0]), mend_states(made)
 
 
 def _quantizer(signature: Signature, scheme: str, calibration: Calibration, ranging: Ranging) -> Callable[..., bytes]:
