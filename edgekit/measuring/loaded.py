@@ -87,8 +87,11 @@ def _scale(quantization: tuple[float, int]) -> tuple[float, int] | tuple[None, N
     return (float(scale), int(zero_point)) if scale else (None, None)
 
 
-def load_onnx(path: Path) -> Run:
+def load_onnx(file: Path | bytes) -> Run:
     """Load an `.onnx` file on the CPU: its bytes, so that onnxruntime looks for no other files.
+
+    Args:
+        file: a path, whose external data is read; or bytes with all data in them.
 
     Raises:
         RuntimeError: onnxruntime refuses it.
@@ -101,9 +104,9 @@ def load_onnx(path: Path) -> Run:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
-    model = whole(path)
+    data = file if isinstance(file, bytes) else whole(file).SerializeToString()
     try:
-        session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions have no base of their own
         raise RuntimeError(str(error)) from error
     names = [argument.name for argument in session.get_inputs()]

@@ -42,16 +42,12 @@ def quantized(
     """
     import onnx
 
-    notes = []
-    opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
-    if opset < OLDEST_OPSET:
-        model = onnx.version_converter.convert_version(model, OPSET)
-        notes.append(f"upgraded from opset {opset} to {OPSET}")
+    model, notes = upgraded(model)
     kept = [(entry.key, entry.value) for entry in model.metadata_props]
-    prepared = _prepared(model, scratch / "prepared.onnx")
-    ranges = measured(prepared, samples, ranging)
+    ready = prepared(model, scratch)
+    ranges = measured(ready, samples, ranging)
     wanted = {name: scale for side in (ports or {}).values() for name, scale in side.items() if name in ranges}
-    made = _with_qdq(prepared, ranges, wanted)
+    made = _with_qdq(ready, ranges, wanted)
     scales = make_integer(made, ranges, wanted)
     in_float = narrow_weights(made)
     if not any(node.op_type == "DequantizeLinear" and node.input[0] in _constants(made) for node in made.graph.node):
@@ -72,11 +68,27 @@ def quantized(
     return made, "".join(f", {note}" for note in notes)
 
 
-def _prepared(model: OnnxModel, path: Path) -> OnnxModel:
-    """Return the model as the quantizer wants it: optimized as far as it stays ONNX, folded, its shapes inferred."""
+def upgraded(model: OnnxModel) -> tuple[OnnxModel, list[str]]:
+    """Return a model in an opset that has scales per channel, and what a user should know of that."""
+    import onnx
+
+    opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+    if opset >= OLDEST_OPSET:
+        return model, []
+    return onnx.version_converter.convert_version(model, OPSET), [f"upgraded from opset {opset} to {OPSET}"]
+
+
+def prepared(model: OnnxModel, scratch: Path) -> OnnxModel:
+    """Return the model as the quantizer wants it: optimized as far as it stays ONNX, folded, its shapes inferred.
+
+    Args:
+        model: an onnx.ModelProto of opset 13 or later, its batch fixed to one; not changed.
+        scratch: a folder for temporary files.
+    """
     import onnx
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
+    path = scratch / "prepared.onnx"
     onnx.save(model, path)
     quant_pre_process(str(path), str(path), skip_symbolic_shape=True)
     found = onnx.load(path)

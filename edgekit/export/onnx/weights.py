@@ -99,11 +99,17 @@ def _int8(values: Array, axis: int) -> tuple[Array, Array]:
 
 def _axis(uses: list[tuple[OnnxNode, int]]) -> int | None:
     """Return the axis of the channels of weights, if all who read them agree that they are some."""
-    axes = {_axis_of(node, place) for node, place in uses}
+    axes = {channel_axis(node, place) for node, place in uses}
     return next(iter(axes)) if len(axes) == 1 else None
 
 
-def _axis_of(node: OnnxNode, place: int) -> int | None:
+def channel_axis(node: OnnxNode, place: int) -> int | None:
+    """Return the axis of the channels of a node's weights, negative from behind; None where it has none there.
+
+    Args:
+        node: the operator.
+        place: of the weights among its inputs.
+    """
     if node.domain not in ("", "ai.onnx"):
         return None
     if (node.op_type, place) == ("Gemm", 1) and any(a.name == "transB" and a.i for a in node.attribute):

@@ -10,11 +10,40 @@ from edgekit.formats.info import Quantization
 from edgekit.formats.onnx.graph import DTYPES, Index, attribute
 from edgekit.formats.onnx.operators import ATTRIBUTE, moved, reader, writer
 from edgekit.formats.onnx.values import Store
+from edgekit.formats.source import MAX_RANK
 from edgekit.formats.types import Number, OnnxNode
 
 _MAX_MOVES = 64
 """Operators behind a constant that are looked at, at most."""
 _MAX_SCALES = 1 << 20
+
+
+_NARROW = ("int8", "uint8", "int16", "uint16", "int4", "uint4", "int2", "uint2")
+
+
+def widened(graph: Index) -> dict[str, tuple[str, str]]:
+    """Return the integer constants that Cast, perhaps Sub, and Mul make real values of.
+
+    Returns:
+        Name -> names of the scale and, or nothing, of the zero point.
+    """
+    found = {}
+    for node, _ in graph.nodes:
+        constant = graph.by_name.get(node.input[0]) if node.op_type == "Cast" and node.input else None
+        if constant is None or DTYPES.get(constant.tensor.data_type) not in _NARROW:
+            continue
+        point, behind = "", _only_reader(graph, node)
+        if behind is not None and behind.op_type == "Sub" and behind.input[1] in graph.by_name:
+            point, behind = behind.input[1], _only_reader(graph, behind)
+        if behind is not None and behind.op_type == "Mul" and behind.input[1] in graph.by_name:
+            found[constant.name] = (behind.input[1], point)
+    return found
+
+
+def _only_reader(graph: Index, node: OnnxNode) -> OnnxNode | None:
+    """Return the node that reads the first output of another as its first input, and is alone in that."""
+    uses = graph.uses.get(node.output[0], []) if node.output else []
+    return uses[0][0] if len(uses) == 1 and uses[0][1] == 0 and len(uses[0][0].input) == 2 else None
 
 
 class Scales:
@@ -29,9 +58,12 @@ class Scales:
         self._graph = graph
         self._store = store
         self._numbers: dict[str, tuple[Number, ...] | None] = {}
+        self._widened = widened(graph)
 
     def of_constant(self, name: str, shape: tuple[int, ...]) -> Quantization | None:
         """Return the quantization of a constant, from the operators that read it; None where they do not agree."""
+        if name in self._widened:
+            return self._of_widened(*self._widened[name], shape)
         found = [q for node, place, far in self._readers(name) if (q := self.read_by(node, place, shape, moved=far))]
         return found[0] if found and all(q == found[0] for q in found) else None
 
@@ -84,6 +116,20 @@ class Scales:
             return None
         return Quantization(scale, points, axis)
 
+    def _of_widened(self, scale_name: str, point_name: str, shape: tuple[int, ...]) -> Quantization | None:
+        """Return the quantization of integers that are cast to floating point and multiplied."""
+        constant = self._graph.by_name[scale_name]
+        wide = [place for place, size in enumerate(constant.shape) if size > 1]
+        scale, points = self._decode(scale_name, MAX_RANK), self._decode(point_name, MAX_RANK) if point_name else (0,)
+        if not scale or not points or len(wide) > 1 or len(constant.shape) > len(shape):
+            return None
+        points = points * len(scale) if len(points) == 1 else points
+        if len(points) != len(scale) or not all(map(math.isfinite, points)):
+            return None
+        axis = wide[0] + len(shape) - len(constant.shape) if wide else None
+        known = axis is None or shape[axis] == len(scale)
+        return Quantization(scale, tuple(map(int, points)), axis) if known else None
+
     def _values(self, node: OnnxNode, place: int) -> tuple[Number, ...] | None:
         name = node.input[place] if place < len(node.input) else ""
         if name not in self._numbers:
@@ -99,9 +145,11 @@ class Scales:
             name = node.input[0]
         return name
 
-    def _decode(self, name: str) -> tuple[Number, ...] | None:
+    def _decode(self, name: str, most_axes: int = 1) -> tuple[Number, ...] | None:
         constant = self._graph.by_name.get(name)
-        if constant is None or constant.sparse or len(constant.shape) > 1 or math.prod(constant.shape) > _MAX_SCALES:
+        if constant is None or constant.sparse or math.prod(constant.shape) > _MAX_SCALES:
+            return None
+        if len(constant.shape) > most_axes:
             return None
         raw = self._store.raw(constant)
         if raw is None:

@@ -16,7 +16,7 @@ from edgekit.formats.onnx.external import embed
 from edgekit.formats.onnx.graph import DTYPES, BadModel, Constant, Index, index, operator_name, sizes, text
 from edgekit.formats.onnx.macs import count_macs
 from edgekit.formats.onnx.ports import Ports
-from edgekit.formats.onnx.quantization import Scales
+from edgekit.formats.onnx.quantization import Scales, widened
 from edgekit.formats.onnx.values import Store
 from edgekit.formats.source import check_file, damaged, load
 from edgekit.formats.types import OnnxModel, OnnxValue
@@ -134,7 +134,9 @@ def _describe(path: Path, size: int, model: OnnxModel, shapes: Mapping[str, Sequ
     ports = Ports(model, graph, scales) if any(map(_is_integer, (*fed, *model.graph.output))) else None
     inputs = tuple(_end(value, ports, "inputs") for value in fed)
     outputs = tuple(_end(value, ports, "outputs") for value in model.graph.output)
-    weights = tuple(_weight(c, scales, store, graph) for c in graph.constants if _is_weight(c, graph))
+    steps = {name for names in widened(graph).values() for name in names}
+    held = [c for c in graph.constants if c.name not in steps and _is_weight(c, graph)]
+    weights = tuple(_weight(c, scales, store, graph) for c in held)
     macs, note, batch = count_macs(model, graph, _given(path, inputs, shapes))
     return FileInfo(
         path=path,
