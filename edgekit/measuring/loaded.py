@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,16 +40,25 @@ class Loaded:
             RuntimeError, ValueError: the interpreter refuses them.
         """
         rows: list[list[Array]] = [[] for _ in self.outputs]
-        for index in range(len(samples[0])):
-            sample = [column[index : index + 1] for column in samples]
-            stored = [to_stored(x, spec).reshape(spec.shape) for x, spec in zip(sample, self.inputs, strict=True)]
-            for row, output, spec in zip(rows, self.run(stored), self.outputs, strict=True):
+        for _, outputs in self.stored_rows(samples):
+            for row, output, spec in zip(rows, outputs, self.outputs, strict=True):
                 row.append(real(output, spec.quantization()).ravel())
         return [np.stack(row) for row in rows]
 
+    def stored_rows(self, samples: Sequence[Array]) -> Iterator[tuple[list[Array], list[Array]]]:
+        """Yield for one sample after the other the inputs and the outputs as the file has them; arguments as above."""
+        for index in range(len(samples[0])):
+            sample = [column[index : index + 1] for column in samples]
+            stored = [to_stored(x, spec).reshape(spec.shape) for x, spec in zip(sample, self.inputs, strict=True)]
+            yield stored, self.run(stored)
 
-def load_tflite(model: Path | bytes) -> Loaded:
+
+def load_tflite(model: Path | bytes, threads: int = 1) -> Loaded:
     """Load a `.tflite` file, from its path or from memory; a dynamic batch becomes one.
+
+    Args:
+        model: the file.
+        threads: that the interpreter may use.
 
     Raises:
         RuntimeError, ValueError: the interpreter refuses it.
@@ -58,7 +67,7 @@ def load_tflite(model: Path | bytes) -> Loaded:
 
     given = {"model_content": model} if isinstance(model, bytes) else {"model_path": str(model)}
     with quiet():
-        interpreter = Interpreter(**given, num_threads=1)
+        interpreter = Interpreter(**given, num_threads=threads)
         for details in interpreter.get_input_details():
             if len(details["shape"]) and details["shape"][0] != 1:
                 interpreter.resize_tensor_input(details["index"], [1, *details["shape"][1:]])

@@ -56,6 +56,14 @@ def test_weights_of_another_type_than_the_values() -> None:
     assert lacking(data) == ["FULLY_CONNECTED with int8 weights for float32 values"]
 
 
+@pytest.mark.parametrize(("scales", "expected"), [([0.1], []), ([0.1, 0.2], ["DEQUANTIZE with a scale a channel"])])
+def test_weights_that_are_made_float(scales: list[float], expected: list[str]) -> None:
+    weights = T("w8", (2, 4), data=bytes(8), scale=scales, zero_point=[0] * len(scales))
+    tensors = [T("x", (1, 4), "FLOAT32"), weights, T("w", (2, 4), "FLOAT32"), T("y", (1, 2), "FLOAT32")]
+    operators = [Op("DEQUANTIZE", [1], [2]), Op("FULLY_CONNECTED", [0, 2, -1], [3])]
+    assert lacking(model(tensors, operators, [0], [3])) == expected
+
+
 def test_the_header_says_so(tmp_path: Path) -> None:
     (tmp_path / "g.tflite").write_bytes(one("GELU"))
     heard = Heard()

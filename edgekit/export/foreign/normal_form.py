@@ -15,6 +15,7 @@ import numpy as np
 
 from edgekit.errors import ConversionError
 from edgekit.errors.printable import visible
+from edgekit.export.tflite.tables import drop_unused
 from edgekit.formats.fixed_batch import builtin_code
 from edgekit.formats.tflite.builder import rebuilt
 from edgekit.formats.types import TfliteModel, TfliteObject, TfliteSchema
@@ -55,23 +56,8 @@ def normal_form(data: bytes) -> tuple[bytes, list[str]]:
         _check_wide(graph, schema)
     if not changed and not dropped:
         return data, []
-    _drop_unused(model)
+    drop_unused(model)
     return rebuilt(model), notes
-
-
-def _drop_unused(model: TfliteModel) -> None:
-    """Drop operator codes and constants that nothing uses: a runtime may lack the one, and the other takes bytes."""
-    operators = [operator for graph in model.subgraphs for operator in graph.operators]
-    used = sorted({operator.opcodeIndex for operator in operators})
-    for operator in operators:
-        operator.opcodeIndex = used.index(operator.opcodeIndex)
-    model.operatorCodes = [model.operatorCodes[index] for index in used]
-    held = {tensor.buffer for graph in model.subgraphs for tensor in graph.tensors}
-    held |= {entry.buffer for entry in model.metadata or []}
-    held |= set() if model.metadataBuffer is None else {int(index) for index in model.metadataBuffer}
-    for index, buffer in enumerate(model.buffers):
-        if index not in held:
-            buffer.data = None
 
 
 def _check_wide(graph: TfliteObject, schema: TfliteSchema) -> None:

@@ -1,6 +1,7 @@
 """int8 files in which a few operators compute in float: which ones, and what each costs.
 
 quantized.py    what is asked of a pair of files, float and int8, whatever their format
+tflite.py       two .tflite files
 onnx.py         two .onnx files; onnx_child.py answers in a child process
 pairs.py        the pair of a model
 tally.py        running sums over one activation

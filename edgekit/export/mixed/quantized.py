@@ -20,7 +20,8 @@ class Operator:
         index: its place in the int8 file.
         name: of its first output, as the file calls it.
         kind: such as `CONV_2D` or `Conv`.
-        inputs: numbers of the activations that it reads; weights and other constants are not among them.
+        inputs: numbers of the activations that it reads; weights and other constants are not among them. Of one that
+            only gets another scale on its way, the number before that.
         outputs: numbers of the activations that it computes.
         weight_bytes: of its int8 weights.
     """

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from edgekit.export.tflite.tables import operator_code
 from edgekit.formats.fixed_batch import builtin_code
 from edgekit.formats.tflite.builder import rebuilt
 from edgekit.formats.types import TfliteModel, TfliteObject, TfliteSchema
@@ -38,7 +39,7 @@ def to_float16(data: bytes) -> bytes:
     model = schema.ModelT.InitFromPackedBuf(data, 0)
     holders = _holders(model)
     opaque = {getattr(schema.BuiltinOperator, name) for name in _OPAQUE if hasattr(schema.BuiltinOperator, name)}
-    code = _operator_code(model, schema, schema.BuiltinOperator.DEQUANTIZE, 3)
+    code = operator_code(model, schema, schema.BuiltinOperator.DEQUANTIZE, 3)
     for graph in model.subgraphs:
         users = _users(graph)
         added = []
@@ -145,15 +146,3 @@ def _to_int8(
     peaks = np.abs(whole).max(axis=tuple(i for i in range(whole.ndim) if i != axis), keepdims=True)
     scale = np.where(peaks > 0, peaks / 127, 1).astype(np.float32)
     return np.rint(whole / scale).clip(-127, 127).astype(np.int8).ravel().view(np.uint8), scale.ravel()
-
-
-def _operator_code(model: TfliteModel, schema: TfliteSchema, builtin: int, version: int) -> int:
-    """Return the place of an operator code, added where it is missing."""
-    for place, code in enumerate(model.operatorCodes):
-        if builtin_code(code) == builtin:
-            code.version = max(code.version, version)
-            return place
-    model.operatorCodes.append(
-        schema.OperatorCodeT(deprecatedBuiltinCode=min(builtin, 127), builtinCode=builtin, version=version)
-    )
-    return len(model.operatorCodes) - 1

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from edgekit.formats.tflite.flatbuffer import Damaged, Walker
-from edgekit.formats.tflite.graph import Graph, Operator, Tensor, parse
+from edgekit.formats.tflite.graph import Graph, Operator, Tensor, parse, quantization
 
 SOURCE = "tensorflow/tflite-micro of 2026-08-20"
 OPERATORS = frozenset(
@@ -67,15 +67,16 @@ def lacking(data: bytes) -> list[str]:
         Names, with the reason where it has the operator, but not for these values; each once. Nothing of a file that
         cannot be read.
     """
+    walk = Walker(len(data))
     try:
-        graphs = parse(data, Walker(len(data))).graphs
+        graphs = parse(data, walk).graphs
+        found = [reason for graph in graphs for op in graph.operators for reason in _reasons(_Use(op, graph), walk)]
     except Damaged:
         return []
-    found = [reason for graph in graphs for op in graph.operators for reason in _reasons(_Use(op, graph))]
     return list(dict.fromkeys(found))
 
 
-def _reasons(use: _Use) -> Iterator[str]:
+def _reasons(use: _Use, walk: Walker) -> Iterator[str]:
     name = use.operator.name
     if name not in OPERATORS:
         yield name.removeprefix("CUSTOM:")
@@ -88,6 +89,8 @@ def _reasons(use: _Use) -> Iterator[str]:
         yield f"{name} with {outputs[0].dtype} results"
     if name in _HYBRID and len(inputs) > 1 and inputs[0].dtype == "float32" and inputs[1].dtype != "float32":
         yield f"{name} with {inputs[1].dtype} weights for float32 values"
+    if name == "DEQUANTIZE" and any(len(q.scale) > 1 for t in inputs if (q := quantization(t, walk)) is not None):
+        yield "DEQUANTIZE with a scale a channel"  # it takes the first for all
     axes = max((len(tensor.shape) for tensor in (*inputs, *outputs)), default=0)
     if axes > AXES.get(name, MOST_AXES):
         yield f"{name} of {axes} axes"
