@@ -31,7 +31,7 @@ CLOCK_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
-class Finding:
+class Result:
     """One thing that was looked at.
 
     Attributes:
@@ -59,12 +59,12 @@ class DeviceCheck:
 
     name: str
     looks_at: str
-    look: Callable[[Target, HostFacts, Transport], Finding]
+    look: Callable[[Target, HostFacts, Transport], Result]
 
 
 def examine(
     target: Target, *, python: str | None = None, wheels: Path | None = None, progress: Progress = SILENT
-) -> Iterator[Finding]:
+) -> Iterator[Result]:
     """Look at a device; findings come as they are made, and after an `error` that stops the rest there are no more.
 
     Args:
@@ -80,47 +80,47 @@ def examine(
             transport.run(["true"], timeout=TIMEOUT)
             seconds = time.monotonic() - started
             known = "; its host key is known" if target.kind.checks_host_key else ""
-            yield Finding("connection", "ok", f"{transport.address} answers after {seconds:.1f} s{known}")
+            yield Result("connection", "ok", f"{transport.address} answers after {seconds:.1f} s{known}")
             yield from _system(target, transport)
             machine = probe_device(target, transport, python)
             yield _interpreter(target, machine)
             yield from _runtime(target, transport, machine, python, wheels, progress)
     except (EdgekitError, TimeoutError) as error:
         hint = error.hint if isinstance(error, EdgekitError) else "is it very busy? run the command again"
-        yield Finding("connection" if "host key" in str(error) else "device", "error", str(error), hint)
+        yield Result("connection" if "host key" in str(error) else "device", "error", str(error), hint)
 
 
-def _system(target: Target, transport: Transport) -> Iterator[Finding]:
+def _system(target: Target, transport: Transport) -> Iterator[Result]:
     facts = read_facts(transport)
     for check in CHECKS:
         yield check.look(target, facts, transport)
 
 
-def _machine(target: Target, facts: HostFacts, transport: Transport) -> Finding:
+def _machine(target: Target, facts: HostFacts, transport: Transport) -> Result:
     named = {"cpu_model": facts.cpu_model, "architecture": facts.architecture, "os": facts.os, "kernel": facts.kernel}
     text = ", ".join(fact_text(fact, f"{name} unknown") for name, fact in named.items())
     if isinstance(facts.emulated, str):
-        return Finding("machine", "warning", f"{text}; {facts.emulated}", "latency on it tells nothing about a board")
+        return Result("machine", "warning", f"{text}; {facts.emulated}", "latency on it tells nothing about a board")
     wrong = differences(target.expect, {"cpu": known(facts.cpu_core), "cores": known(facts.cores)})
     if wrong:
-        return Finding("machine", "warning", f"{text}; {', '.join(wrong)}", f"is this {target.name}?")
-    return Finding("machine", "ok", text)
+        return Result("machine", "warning", f"{text}; {', '.join(wrong)}", f"is this {target.name}?")
+    return Result("machine", "ok", text)
 
 
-def _memory(target: Target, facts: HostFacts, transport: Transport) -> Finding:
+def _memory(target: Target, facts: HostFacts, transport: Transport) -> Result:
     done = transport.run(["cat", "/proc/meminfo"], timeout=TIMEOUT)
     fields = dict(line.split(":", 1) for line in done.stdout.splitlines() if ":" in line)
     try:
         free, total = (whole(fields[key].split()[0]) for key in ("MemAvailable", "MemTotal"))
     except (KeyError, ValueError, IndexError):
-        return Finding("memory", "unknown", "/proc/meminfo does not tell")
+        return Result("memory", "unknown", "/proc/meminfo does not tell")
     text = f"{free // 1024:,} MiB available of {total // 1024:,}"
     if free < LITTLE_MEMORY_KIB:
-        return Finding("memory", "warning", text, "end other programs; the kernel may kill the runner")
-    return Finding("memory", "ok", text)
+        return Result("memory", "warning", text, "end other programs; the kernel may kill the runner")
+    return Result("memory", "ok", text)
 
 
-def _disk(target: Target, facts: HostFacts, transport: Transport) -> Finding:
+def _disk(target: Target, facts: HostFacts, transport: Transport) -> Result:
     base = transport.run(shell.script(FIND, target.work), timeout=TIMEOUT).stdout.strip()
     done = transport.run(
         shell.script('d=$1; while [ ! -d "$d" ]; do d=$(dirname "$d"); done; df -Pk "$d"', base), timeout=TIMEOUT
@@ -128,71 +128,71 @@ def _disk(target: Target, facts: HostFacts, transport: Transport) -> Finding:
     try:
         free = whole(done.stdout.splitlines()[-1].split()[3])
     except (IndexError, ValueError):
-        return Finding("disk", "unknown", f"df does not tell how much is free for {base}")
+        return Result("disk", "unknown", f"df does not tell how much is free for {base}")
     text = f"{free // 1024:,} MiB free for {base}"
     if free < NEEDED_KIB:
-        return Finding("disk", "warning", text, f"a runtime needs up to {NEEDED_KIB // 1024} MiB once")
-    return Finding("disk", "ok", text)
+        return Result("disk", "warning", text, f"a runtime needs up to {NEEDED_KIB // 1024} MiB once")
+    return Result("disk", "ok", text)
 
 
-def _clock(target: Target, facts: HostFacts, transport: Transport) -> Finding:
+def _clock(target: Target, facts: HostFacts, transport: Transport) -> Result:
     text = transport.run(["date", "+%s"], timeout=TIMEOUT).stdout.strip()
     try:
         off = whole(text) - time.time()
     except ValueError:
-        return Finding("clock", "unknown", "date does not tell")
+        return Result("clock", "unknown", "date does not tell")
     if abs(off) > CLOCK_SECONDS:
         how = f"{abs(off) / 86400:.1f} days {'ahead' if off > 0 else 'behind'}"
-        return Finding(
+        return Result(
             "clock", "warning", how, "records carry this machine's time; set its clock: sudo timedatectl set-ntp true"
         )
-    return Finding("clock", "ok", "agrees with this machine's")
+    return Result("clock", "ok", "agrees with this machine's")
 
 
-def _governor(target: Target, facts: HostFacts, transport: Transport) -> Finding:
+def _governor(target: Target, facts: HostFacts, transport: Transport) -> Result:
     found = governors(transport, target.health)
     if not found:
-        return Finding("governor", "unknown", "cannot be read")
+        return Result("governor", "unknown", "cannot be read")
     if found != ["performance"]:
         fix = "sudo cpupower frequency-set -g performance"
         if not target.kind.is_host:
             fix = "measure with --governor performance, which puts it back"
-        return Finding("governor", "warning", ", ".join(found), fix)
-    return Finding("governor", "ok", "performance")
+        return Result("governor", "warning", ", ".join(found), fix)
+    return Result("governor", "ok", "performance")
 
 
-def _throttling(target: Target, facts: HostFacts, transport: Transport) -> Finding:
+def _throttling(target: Target, facts: HostFacts, transport: Transport) -> Result:
     bits = throttled(transport, target.health)
     if bits is None:
-        return Finding("throttling", "unknown", "neither vcgencmd nor sysfs tells")
+        return Result("throttling", "unknown", "neither vcgencmd nor sysfs tells")
     now, before = troubles(bits), troubles(bits, SINCE_BOOT)
     if now:
-        return Finding("throttling", "warning", f"now: {', '.join(now)} (0x{bits:x})", _POWER)
+        return Result("throttling", "warning", f"now: {', '.join(now)} (0x{bits:x})", _POWER)
     if before:
-        return Finding("throttling", "warning", f"since boot: {', '.join(before)} (0x{bits:x})", _POWER)
-    return Finding("throttling", "ok", "none since boot")
+        return Result("throttling", "warning", f"since boot: {', '.join(before)} (0x{bits:x})", _POWER)
+    return Result("throttling", "ok", "none since boot")
 
 
 _POWER = "under-voltage: a better power supply or cable; heat: a heat sink or fan, and --cool-below 60C"
 
 
-def _temperature(target: Target, facts: HostFacts, transport: Transport) -> Finding:
+def _temperature(target: Target, facts: HostFacts, transport: Transport) -> Result:
     found = temperature_c(transport, target.health)
     if found is None:
-        return Finding("temperature", "unknown", "cannot be read")
+        return Result("temperature", "unknown", "cannot be read")
     if found > HOT_C:
-        return Finding("temperature", "warning", f"{found:.1f} C", "let it cool, and measure with --cool-below 60C")
-    return Finding("temperature", "ok", f"{found:.1f} C")
+        return Result("temperature", "warning", f"{found:.1f} C", "let it cool, and measure with --cool-below 60C")
+    return Result("temperature", "ok", f"{found:.1f} C")
 
 
-def _load(target: Target, facts: HostFacts, transport: Transport) -> Finding:
+def _load(target: Target, facts: HostFacts, transport: Transport) -> Result:
     text = transport.run(["cat", "/proc/loadavg"], timeout=TIMEOUT).stdout.split()
     if not text or not re.fullmatch(r"[0-9]{1,6}([.][0-9]{1,6})?", text[0]):
-        return Finding("other load", "unknown", "cannot be read")
+        return Result("other load", "unknown", "cannot be read")
     load = float(text[0])
     if load > 0.5:
-        return Finding("other load", "warning", f"{load:.1f} in the last minute", "end other programs: top")
-    return Finding("other load", "ok", f"{load:.1f} in the last minute")
+        return Result("other load", "warning", f"{load:.1f} in the last minute", "end other programs: top")
+    return Result("other load", "ok", f"{load:.1f} in the last minute")
 
 
 CHECKS: list[DeviceCheck] = [
@@ -213,18 +213,18 @@ def checks_table() -> str:
     return "\n".join(f"| {check.name} | {check.looks_at} |" for check in CHECKS)
 
 
-def _interpreter(target: Target, machine: Interpreter) -> Finding:
+def _interpreter(target: Target, machine: Interpreter) -> Result:
     wrong = differences(target.expect, {"architecture": machine.machine, "bits": machine.bits})
     if wrong:
-        return Finding("python", "warning", f"{machine}; {', '.join(wrong)}", f"is this the system of {target.name}?")
-    return Finding("python", "ok", str(machine))
+        return Result("python", "warning", f"{machine}; {', '.join(wrong)}", f"is this the system of {target.name}?")
+    return Result("python", "ok", str(machine))
 
 
 def _runtime(
     target: Target, transport: Transport, machine: Interpreter, python: str, wheels: Path | None, progress: Progress
-) -> Iterator[Finding]:
+) -> Iterator[Result]:
     modules = ", ".join(f"{name} {version}" for name, version in machine.modules.items() if version)
-    yield Finding("modules", "ok", f"there: {modules or 'neither NumPy nor a runtime'}")
+    yield Result("modules", "ok", f"there: {modules or 'neither NumPy nor a runtime'}")
     if target.kind.is_host:
         return
     work = RemoteWork(transport, target.work)
@@ -234,10 +234,10 @@ def _runtime(
             Device(target, transport, work, python), machine, target.runtimes, wheels=wheels, progress=progress
         )
     except TargetError as error:
-        yield Finding("runtime", "error", error.message, error.hint)
+        yield Result("runtime", "error", error.message, error.hint)
     else:
         took = f"{work.sent_bytes:,} bytes copied, {time.monotonic() - started:.1f} s"
-        yield Finding("runtime", "ok", f"{_named(found, machine)}; a tiny model ran in a process of its own ({took})")
+        yield Result("runtime", "ok", f"{_named(found, machine)}; a tiny model ran in a process of its own ({took})")
     finally:
         work.close()
 

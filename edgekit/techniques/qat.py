@@ -148,8 +148,8 @@ def quantize(
     """
     x = context.preprocessing.apply(context.splits.x_calibration)
     prepared = prepare(model, part(x, slice(PROOF_SAMPLES)))
-    for finding in prepared.findings:
-        context.progress.warn(f"quantize: {finding}", "layer-not-simulated")
+    for replaced in prepared.replacements:
+        context.progress.warn(f"quantize: {replaced}", "layer-not-simulated")
     kept = forms(prepared.model, traits)
     if kept:
         counts = Counter(kept.values())
@@ -171,7 +171,7 @@ def quantize(
         callbacks=keep_zeros(quantized) if SPARSE in traits else [],
     )
     note = {
-        "preflight": [asdict(finding) for finding in prepared.findings],
+        "preflight": [asdict(replaced) for replaced in prepared.replacements],
         "forms": {name: str(form) for name, form in kept.items()},
     }
     return without_forms(quantized, prepared.model, prepared.handling, kept), {**note, **history.to_dict()}

@@ -28,7 +28,7 @@ TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
-class Finding:
+class Replacement:
     """A layer that TFMOT's quantization-aware training cannot take as it is, and what is done about it."""
 
     layer: str
@@ -46,19 +46,19 @@ class Prepared:
     Attributes:
         model: a flat functional tf_keras model that computes the same.
         handling: by layer, inputs excepted.
-        findings: what had to be done.
+        replacements: what had to be done.
     """
 
     model: KerasModel
     handling: dict[str, Handling]
-    findings: tuple[Finding, ...]
+    replacements: tuple[Replacement, ...]
 
 
 def prepare(model: KerasModel, x: ModelInputs) -> Prepared:
     """Make a model fit for quantization-aware training.
 
     Nested models are flattened; Normalization becomes Rescaling, SeparableConv2D its two halves, an activation that
-    cannot be simulated inside a layer a layer of its own. Everything else stays, and is in `findings` if it is not
+    cannot be simulated inside a layer a layer of its own. Everything else stays, and is in `replacements` if it is not
     fully simulated.
 
     Args:
@@ -75,8 +75,8 @@ def prepare(model: KerasModel, x: ModelInputs) -> Prepared:
             "give the model from before, or leave this stage out",
             code="already-quantized",
         )
-    findings = [
-        Finding(layer.name, "nested model", "flattened: its layers stand in the outer model")
+    replacements = [
+        Replacement(layer.name, "nested model", "flattened: its layers stand in the outer model")
         for layer in model.layers
         if is_graph(layer)
     ]
@@ -89,14 +89,14 @@ def prepare(model: KerasModel, x: ModelInputs) -> Prepared:
         if rewritten is None:
             return None
         parts, action = rewritten
-        findings.append(Finding(layer.name, type(layer).__name__, action))
+        replacements.append(Replacement(layer.name, type(layer).__name__, action))
         return parts
 
     with quiet():
         numbers, changed = with_float_inputs(model)
         flat = rebuild(numbers, replace)
-    findings += [
-        Finding(name, "Input", "takes float32 now: the same numbers, and int8 in the file") for name in changed
+    replacements += [
+        Replacement(name, "Input", "takes float32 now: the same numbers, and int8 in the file") for name in changed
     ]
     _prove(model, flat, x)
     handling = handle(flat)
@@ -106,8 +106,8 @@ def prepare(model: KerasModel, x: ModelInputs) -> Prepared:
             "leave `quantize` out; the scheme int8 quantizes by calibration alone",
             code="qat-model-unfit",
         )
-    findings += [_finding(layer, how) for layer in flat.layers if (how := handling.get(layer.name)) in _LEFT]
-    return Prepared(flat, handling, tuple(findings))
+    replacements += [_replacement(layer, how) for layer in flat.layers if (how := handling.get(layer.name)) in _LEFT]
+    return Prepared(flat, handling, tuple(replacements))
 
 
 def handle(model: KerasModel) -> dict[str, Handling]:
@@ -145,10 +145,10 @@ _LEFT = {
 }
 
 
-def _finding(layer: KerasLayer, how: Handling) -> Finding:
+def _replacement(layer: KerasLayer, how: Handling) -> Replacement:
     kind = type(layer).__name__
     weights = ", and its weights are quantized when the file is made" if layer.weights and kind[:5] != "Batch" else ""
-    return Finding(layer.name, kind, _LEFT[how] + weights)
+    return Replacement(layer.name, kind, _LEFT[how] + weights)
 
 
 def _folded_norms(model: KerasModel) -> set[str]:

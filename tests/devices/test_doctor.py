@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.devices import doctor
-from edgekit.devices.doctor import Finding, examine
+from edgekit.devices.doctor import Result, examine
 from edgekit.devices.facts import FACTS, read_facts
 from edgekit.devices.health import READ_ALL
 from edgekit.devices.target import DESKTOP, Health, Target, parse
@@ -19,7 +19,7 @@ from edgekit.devices.transports.fake import FakeTransport
 from edgekit.devices.work import FIND
 
 
-def found(target: Target, python: str | None = None) -> dict[str, Finding]:
+def found(target: Target, python: str | None = None) -> dict[str, Result]:
     return {finding.what: finding for finding in examine(target, python=python)}
 
 
@@ -64,7 +64,7 @@ def pi() -> Target:
     return find_target("rpi4")
 
 
-def look(pi: Target, answers: dict[str, str], what: str) -> Finding:
+def look(pi: Target, answers: dict[str, str], what: str) -> Result:
     transport = FakeTransport({**ANSWERS, **answers})
     facts = read_facts(transport)
     return {f.what: f for f in (check.look(pi, facts, transport) for check in doctor.CHECKS)}[what]

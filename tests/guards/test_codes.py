@@ -10,10 +10,13 @@ from collections.abc import Iterator
 import pytest
 
 from edgekit import errors
+from edgekit.data.lint.checks import INPUT_CHECKS, SET_CHECKS
 from edgekit.errors.codes import register
 from tests.guards.rooms import MODULES
 
 ERRORS = {name for name, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.EdgekitError)}
+FIRST = {"Finding", "Reason"}
+"""What begins with its code."""
 OWN_CODE = {"MissingExtraError"}
 """Errors that bring their code themselves."""
 
@@ -30,9 +33,11 @@ def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
 
 
 def literals(tree: ast.AST) -> Iterator[str]:
-    """Yield every code that stands in the text: `code="..."`, and the second argument of `warn`."""
+    """Yield every code that stands in the text: `code="..."`, second of `warn`, and first of findings and reasons."""
     for node in ast.walk(tree):
         given: list[ast.AST] = [node.value] if isinstance(node, ast.keyword) and node.arg == "code" else []
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in FIRST:
+            given += node.args[:1]
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "warn":
             given += node.args[1:2]
         for part in (part for value in given for part in ast.walk(value)):
@@ -54,6 +59,11 @@ def test_every_message_has_a_code(name: str) -> None:
 def test_every_code_is_explained() -> None:
     used = {code for tree in MODULES.values() for code in literals(tree) if code}
     assert used <= set(register())
+
+
+def test_every_finding_of_the_lint_is_explained() -> None:
+    codes = {code for check in (*INPUT_CHECKS, *SET_CHECKS) for code in check.codes}
+    assert codes and codes <= set(register())
 
 
 def test_every_explained_code_is_used() -> None:

@@ -11,7 +11,7 @@ from edgekit.bundle.facts import HostFacts, Unavailable
 from edgekit.cli.options import targets
 from edgekit.devices import doctor
 from edgekit.devices.device import connected
-from edgekit.devices.doctor import DeviceCheck, Finding
+from edgekit.devices.doctor import DeviceCheck, Result
 from edgekit.devices.facts import FACTS, Fact, facts_table, read_fact
 from edgekit.devices.target import Target, parse
 from edgekit.devices.transports import registry
@@ -98,8 +98,8 @@ def test_a_fact_is_a_row_and_a_field_of_records(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_device_check_is_one_function_and_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    def swap(target: Target, facts: HostFacts, transport: Transport) -> Finding:
-        return Finding("swap", "ok", "none")
+    def swap(target: Target, facts: HostFacts, transport: Transport) -> Result:
+        return Result("swap", "ok", "none")
 
     monkeypatch.setattr(doctor, "CHECKS", [DeviceCheck("swap", "swap space", swap)])
     assert [finding.what for finding in doctor._system(Target("local", name="x", source="x"), FakeTransport())] == [

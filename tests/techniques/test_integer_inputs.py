@@ -43,8 +43,8 @@ def test_bytes_are_numbers(cast: str) -> None:
     model = image(cast)
     assert keras_facts(model).inputs[0].takes_raw  # 0 to 255, as they are
     prepared = prepare(model, BYTES)
-    assert prepared.findings[0].layer == "image"
-    assert "takes float32 now" in prepared.findings[0].action
+    assert prepared.replacements[0].layer == "image"
+    assert "takes float32 now" in prepared.replacements[0].action
     assert prepared.model.inputs[0].dtype == np.float32
     quantized = apply(prepared.model, prepared.handling, {})
     calibrate(quantized, prepared.model, BYTES, 8)

@@ -242,7 +242,7 @@ def test_preparing_changes_no_output() -> None:
     kinds = [type(layer).__name__ for layer in prepared.model.layers]
     assert not {"SeparableConv2D", "Normalization", "Dropout", "Sequential"} & set(kinds)
     assert prepared.model.get_layer("frozen_norm").trainable is False
-    changed = {finding.layer for finding in prepared.findings}
+    changed = {replaced.layer for replaced in prepared.replacements}
     assert {"norm", "frozen", "separable", "leaky", "six"} <= changed
     assert any(name.startswith("tf.__operators__.add") for name in changed)  # Keras numbers these
 
