@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -13,6 +13,8 @@ import numpy.typing as npt
 CONFIDENCE = 0.95
 RESAMPLES = 10_000
 FEW_RESAMPLES = 1000
+COSTLY_RESAMPLES = 200
+"""Where each computes a metric anew."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,18 @@ def bootstrap_ratio(
 
     value = float(mean(numerators.sum(axis=0, dtype=np.float64), denominators.sum(axis=0, dtype=np.float64)))
     return _interval(value, mean(weights @ numerators, weights @ denominators))
+
+
+def bootstrapped(statistic: Callable[[npt.NDArray[np.int64]], float], count: int, value: float) -> Interval:
+    """Return a statistic with its bootstrap interval over the samples (percentile bootstrap, Efron 1979).
+
+    Args:
+        statistic: of the rows whose indices it is called with, int64 (count,), some more than once.
+        count: of the samples.
+        value: the statistic of all samples.
+    """
+    rng = np.random.default_rng(0)
+    return _interval(value, np.array([statistic(rng.integers(0, count, count)) for _ in range(COSTLY_RESAMPLES)]))
 
 
 def paired_ratio(numerators: Sequence[float], denominators: Sequence[float], seed: int = 0) -> Interval:

@@ -53,7 +53,7 @@ def rng(request: pytest.FixtureRequest) -> np.random.Generator:
 @pytest.fixture
 def one_latency_round(monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests that do not look at the latency in a ledger: every round is two processes."""
-    monkeypatch.setattr("edgekit.pipeline.effect.ROUNDS", 1)
+    monkeypatch.setattr("edgekit.pipeline.meter.ROUNDS", 1)
 
 
 class Edgekit:

@@ -49,6 +49,7 @@ def compress(
     eval_samples: int | None = None,
     calibration_samples: int | None = None,
     calibration_method: str | None = None,
+    max_drop: float | None = None,
     metric: str | None = None,
     task: str | None = None,
     allow_unsafe: bool = False,
@@ -82,6 +83,8 @@ def compress(
         eval_samples: test samples kept in the bundle; 0: all; by default the recipe's.
         calibration_samples: that set quantization ranges; by default the recipe's.
         calibration_method: `minmax`, `percentile` or `mse`; by default the recipe's.
+        max_drop: what int8 may lose: points of accuracy, percent of an error; ranges, operators in float and training
+            are tried, the cheapest first. By default int8 is made in one way, whatever that loses.
         metric: as `--metric`.
         task: as `--task`, such as `regression`, where labels and outputs do not show it.
         allow_unsafe: load Lambda layers, which run code from the model file.
@@ -106,7 +109,7 @@ def compress(
     """
     with working(progress) as (folder, receiver):
         path = None if model is None else _model_file(model, folder)
-        chosen = _recipe(recipe, stages, seed, eval_samples, calibration_samples, calibration_method)
+        chosen = _recipe(recipe, stages, seed, eval_samples, calibration_samples, calibration_method, max_drop)
         chosen = replace(chosen, normalize_outside=normalize_outside or chosen.normalize_outside)
         target = Path(out) if out is not None else chosen.default_folder(path)
         (folder / "recipe.toml").write_text(chosen.to_toml(), encoding="utf-8")
@@ -183,6 +186,7 @@ def _recipe(
     eval_samples: int | None,
     calibration_samples: int | None,
     calibration_method: str | None,
+    max_drop: float | None,
 ) -> Recipe:
     chosen = recipe if isinstance(recipe, Recipe) else load_recipe(str(recipe))
     chosen = chosen.with_stages(parse_stage(stage) if isinstance(stage, str) else stage for stage in stages)
@@ -191,6 +195,7 @@ def _recipe(
         eval_samples=eval_samples,
         calibration_samples=calibration_samples,
         calibration_method=calibration_method,
+        max_drop=max_drop,
     )
     return parse(chosen.to_toml(), chosen.name, f"recipe {chosen.name}")  # its values are checked as those of a file
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict
 
 from edgekit.errors.printable import visible
 from edgekit.schema.gate import read
@@ -12,6 +12,7 @@ from edgekit.schema.toml import nearest
 from edgekit.schema.types import JsonMapping, JsonObject
 from edgekit.schema.versions import Versions
 from edgekit.stats import Interval
+from edgekit.tasks.drop import Drop
 from edgekit.tasks.metrics import Counted, Score, Valued, share
 from edgekit.tasks.scores import score_text
 from edgekit.text.tables import ratio_with_interval
@@ -35,6 +36,8 @@ class EntryForm(TypedDict):
     unique: dict[str, Count]
     latency: Annotated[list[AnyFloat], Sized(3, 3)] | None
     seconds: Seconds
+    drop: NotRequired[Drop]
+    reverted: NotRequired[tuple[str, ...]]
 
 
 class _CountedEntry(EntryForm, Counted):
@@ -64,6 +67,8 @@ class Entry:
         unique: distinct stored values of each weight tensor of 32 and more elements.
         latency: ratio to the source's file, interleaved rounds: [value, low, high]; None for the source itself.
         seconds: spent in the stage by the run that finished it, without measuring.
+        drop: what the file lost against the source model, where a limit was set for it.
+        reverted: names of the operators of an int8 file that compute in float.
     """
 
     stage: str
@@ -78,11 +83,15 @@ class Entry:
     unique: dict[str, int]
     latency: list[float] | None
     seconds: float
+    drop: Drop | None = None
+    reverted: tuple[str, ...] = ()
 
     def to_dict(self) -> JsonObject:
         """Return the JSON form."""
-        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "score"}
-        return {"schema": VERSIONS.newest, **own, **self.score.to_dict()}
+        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("score", "drop", "reverted")}
+        limited: JsonObject = {} if self.drop is None else {"drop": self.drop.to_dict()}
+        mixed: JsonObject = {"reverted": list(self.reverted)} if self.reverted else {}
+        return {"schema": VERSIONS.newest, **own, **limited, **mixed, **self.score.to_dict()}
 
     @classmethod
     def from_dict(cls, value: JsonMapping, source: str = "ledger") -> Entry:
@@ -108,15 +117,16 @@ def _of_form(form: JsonMapping) -> Entry:
     for key in form:
         if key not in score and key not in EntryForm.__annotations__:
             raise Wrong("is an unknown key", nearest(visible(key), EntryForm.__annotations__), (key,), "key-unknown")
-    return Entry(**{key: form[key] for key in EntryForm.__annotations__}, score=Score.from_dict(score))
+    return Entry(**{key: form[key] for key in EntryForm.__annotations__ if key in form}, score=Score.from_dict(score))
 
 
 def ledger_line(entry: Entry, source: Entry) -> str:
     """Return one entry as a line that reads by itself."""
     ratio = entry.ratio()
+    lost = f" ({entry.drop.text} lost)" if entry.drop is not None else ""
     size, packed = entry.bytes / source.bytes, entry.gzip_bytes / source.gzip_bytes
     return (
-        f"{entry.stage} as {entry.scheme}: {score_text(entry.score)}, "
+        f"{entry.stage} as {entry.scheme}: {score_text(entry.score)}{lost}, "
         f"{entry.bytes:,} bytes ({size:.2f}x, gzip {packed:.2f}x), "
         f"{'-' if entry.macs is None else f'{entry.macs:,}'} MACs, zeros {entry.zeros:.1%}, "
         f"at most {max(entry.unique.values(), default=0)} distinct weights a layer, "

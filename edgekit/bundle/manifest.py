@@ -61,6 +61,9 @@ class Artifact:
     weights_in_8_bits: Annotated[float, Range(0, 1)] | None = None
     """Share of the bytes of its weights that are stored in 8 bits or fewer; None for `c`, and where it has none."""
 
+    reverted: tuple[str, ...] = ()
+    """Names of the operators of an int8 file that compute in float, because `max_drop` asked for it."""
+
     def wide_weights(self) -> str:
         """Return a sentence about weights that a file of int8 or int4 weights has in more bits, or an empty string."""
         share = self.weights_in_8_bits

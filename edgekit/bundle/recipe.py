@@ -11,6 +11,7 @@ epochs = 3
 [export]
 schemes = ["float32", "int8"]             # float32 float16 dynamic int8 int16x8 int4-dense int4
 formats = ["tflite", "onnx", "c"]
+max_drop = 0.5                            # what int8 may lose: points of accuracy, percent of an error; left out: any
 
 [preprocessing]                           # as the options of these names; left out: as trained
 scale = "1/255"                           # inputs are (x * scale - mean) / std
@@ -44,6 +45,7 @@ from pathlib import Path
 
 from edgekit.bundle.recipe_file import (
     CALIBRATION_METHODS,
+    MOST_DROP,
     VERSIONS,
     CalibrationTable,
     CheckTable,
@@ -92,6 +94,8 @@ class Recipe:
     preprocessing: JsonMapping = field(default_factory=dict)
     """Fields of `Preprocessing` that are not as the model's card says; `inputs` maps names of inputs to such fields."""
     normalize_outside: bool = False
+    max_drop: float | None = None
+    """What the int8 files may lose (`edgekit.tasks.drop`); None: they are made in one way, whatever that loses."""
 
     def with_preprocessing(self, given: JsonMapping) -> Recipe:
         """Return the recipe with fields of `preprocessing` replaced; what is given for all inputs replaces each's."""
@@ -124,18 +128,26 @@ class Recipe:
         eval_samples: int | None = None,
         calibration_samples: int | None = None,
         calibration_method: str | None = None,
+        max_drop: float | None = None,
     ) -> Recipe:
         """Return the recipe with what is given in place of its own.
 
         Raises:
-            InputError: there is no such calibration method.
+            InputError: there is no such calibration method, or `max_drop` is below 0 or none.
         """
+        if max_drop is not None and not 0 <= max_drop <= MOST_DROP:
+            raise InputError(
+                f"`--max-drop {max_drop:g}`: expected a number from 0",
+                "e.g. --max-drop 0.5: half a percentage point of accuracy, or 0.5 % of an error",
+                code="max-drop-invalid",
+            )
         return replace(
             self,
             seed=self.seed if seed is None else seed,
             eval_samples=self.eval_samples if eval_samples is None else eval_samples,
             calibration_samples=calibration_samples or self.calibration_samples,
             calibration_method=known_calibration(calibration_method or self.calibration_method),
+            max_drop=self.max_drop if max_drop is None else float(max_drop),
         )
 
     def to_toml(self) -> str:
@@ -153,6 +165,7 @@ class Recipe:
             "[export]",
             f"schemes = {to_toml(list(self.schemes))}",
             f"formats = {to_toml(list(self.formats))}",
+            *([] if self.max_drop is None else [f"max_drop = {to_toml(self.max_drop)}"]),
         ]
         if self.preprocessing or self.normalize_outside:
             lines += ["", "[preprocessing]", *_feeding_lines(self.preprocessing)]
@@ -209,6 +222,7 @@ def parse(text: str, name: str, source: str) -> Recipe:
         stages=tuple(map(_stage, file.stage)),
         schemes=file.export.schemes,
         formats=file.export.formats,
+        max_drop=file.export.max_drop,
         calibration_samples=file.calibration.samples,
         calibration_method=file.calibration.method,
         calibration_percentile=file.calibration.percentile,

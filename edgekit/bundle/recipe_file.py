@@ -14,6 +14,8 @@ from edgekit.schema.versions import Versions
 VERSIONS = Versions("recipe", 1, hint="begin the file with: schema = 1")
 CALIBRATION_METHODS = ("minmax", "percentile", "mse")
 MOST_SAMPLES = 2**31 - 1
+MOST_DROP = 1e6
+"""Of a metric without bounds; of a share 100 is everything."""
 PREPROCESSING = ("scale", "mean", "std", "layout", "channels")
 """Fields of `edgekit.tasks.preprocessing.Preprocessing` that a recipe gives."""
 
@@ -100,6 +102,7 @@ class ExportTable:
         "int8",
     )
     formats: Annotated[tuple[Annotated[str, one_of(*FORMATS)], ...], Sized(1), Through(unique)] = FORMATS
+    max_drop: Annotated[float, Range(0, MOST_DROP)] | None = None
 
 
 @dataclass(frozen=True)

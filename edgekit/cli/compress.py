@@ -44,6 +44,7 @@ EXAMPLES = (
     "edgekit compress resnet8.keras --data cifar10 --recipe all-schemes -o resnet8-ptq",
     "edgekit compress model.h5 --data my.npz --scale 1 -o out",
     "edgekit compress vendor.tflite --data my.npz -o out",
+    "edgekit compress model.keras --data my.npz --max-drop 0.5 -o safe",
     "edgekit compress model.keras --data my.npz --stage prune:amount=0.5 --stage quantize:epochs=3 -o small",
 )
 
@@ -51,7 +52,7 @@ PANELS = {
     "Model": "input_shape input_value allow_unsafe custom",
     "Data": "data eval_samples calibration_samples metric task",
     "Preprocessing": "scale mean std layout channels normalize_outside",
-    "Recipe": "recipe stage seed calibration_method fresh",
+    "Recipe": "recipe stage max_drop seed calibration_method fresh",
     "Output": "out anyway force",
 }
 """Groups of options in `--help`, in its order."""
@@ -89,6 +90,15 @@ def command(
     ] = None,
     calibration_samples: CalibrationSamples = None,
     calibration_method: CalibrationMethod = None,
+    max_drop: Annotated[
+        float | None,
+        typer.Option(
+            "--max-drop",
+            metavar="POINTS",
+            help="What int8 may lose: 0.5 is half a point of accuracy, or 0.5 % of an error. Other ranges, some float "
+            "operators and training are tried, the cheapest first. [default: int8 in one way, whatever it loses]",
+        ),
+    ] = None,
     metric: Metric = None,
     task: Task = "",
     allow_unsafe: AllowUnsafe = False,
@@ -118,6 +128,7 @@ def command(
         eval_samples=eval_samples,
         calibration_samples=calibration_samples,
         calibration_method=calibration_method,
+        max_drop=max_drop,
     )
     chosen = dataclasses.replace(chosen, normalize_outside=normalize_outside or chosen.normalize_outside)
     how = preprocessing(scale, mean, std, layout, channels)

@@ -33,6 +33,7 @@ class Exported:
 
     Attributes:
         rewrites: what was rewritten in the model before it was quantized, name to the number of places.
+        reverted: names of the operators of an int8 file that compute in float.
     """
 
     path: Path
@@ -40,6 +41,26 @@ class Exported:
     scheme: str
     made_by: str
     rewrites: dict[str, int] = field(default_factory=dict)
+    reverted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The int8 file of a model, chosen among several.
+
+    Attributes:
+        file: as it ships, `.tflite` of a Keras model, else in the source's format.
+        how: it differs from the file that is made by default, half a sentence; empty if it does not.
+        reverted: names of its operators that compute in float.
+    """
+
+    file: bytes
+    how: str = ""
+    reverted: tuple[str, ...] = ()
+
+    def said_of(self, made_by: str) -> str:
+        """Return how a file was made, with how it differs."""
+        return f"{made_by}, {self.how}" if self.how else made_by
 
 
 def export(
@@ -50,6 +71,7 @@ def export(
     name: str,
     progress: Progress,
     float_model: KerasModel = None,
+    chosen: Chosen | None = None,
 ) -> list[Exported]:
     """Export a tf_keras model.
 
@@ -65,6 +87,7 @@ def export(
         progress: notified of every file.
         float_model: for a model trained with fake quantization, the same weights without it: every scheme but int8 and
             those made from the int8 file come from this one.
+        chosen: the int8 `.tflite`, which its ONNX and C header are made of; None: it is made by default.
 
     Raises:
         ConversionError: a file cannot be made.
@@ -72,7 +95,7 @@ def export(
     with temporary_folder("export") as scratch:
         wanted, made = plan(recipe), list[Exported]()
         samples = _Samples(calibration, Ranging.of(recipe))
-        workshop = _Workshop(model, float_model, samples, scratch, name, {scheme for _, scheme in wanted})
+        workshop = _Workshop(model, float_model, samples, scratch, name, {scheme for _, scheme in wanted}, chosen)
         if workshop.rewrites:
             progress.notify(f"before quantization: {in_words(workshop.rewrites)}")
         with progress.task("exporting", len(wanted)) as task:
@@ -126,7 +149,9 @@ class _Workshop:
         scratch: Path,
         name: str,
         schemes: Collection[str],
+        chosen: Chosen | None,
     ) -> None:
+        self._chosen = chosen
         self._calibration, self._ranging = samples.calibration, samples.ranging
         self._scratch, self._name = scratch, name
         plain, self._trained = float_model or model, float_model is not None
@@ -150,7 +175,10 @@ class _Workshop:
             how = "TFLiteConverter, trained with fake quantization" if trained else "TFLiteConverter"
             how += ", recurrent layers unrolled" if self._saved(scheme).unrolled else ""
             how += f", {SCHEMES[scheme].made}" if SCHEMES[scheme].made else ""
-            return Exported(path, format_, scheme, how, self._used(scheme))
+            reverted: tuple[str, ...] = ()
+            if self._chosen and scheme == "int8":
+                how, reverted = self._chosen.said_of(how), self._chosen.reverted
+            return Exported(path, format_, scheme, how, self._used(scheme), reverted)
         if format_ == "c":
             path = folder / HEADER
             c_header.write_header(path, self._tflite(scheme), self._name, progress)
@@ -166,7 +194,7 @@ class _Workshop:
             if SCHEMES[scheme].source is Source.INT8:
                 path.write_bytes(bound(SCHEMES[scheme].where)(self._per_channel(), scheme, self._calibration))
             elif scheme == "int8":
-                path.write_bytes(self._with_few_scales(self._per_channel()))
+                path.write_bytes(self._chosen.file if self._chosen else self._with_few_scales(self._per_channel()))
             else:
                 saved = self._saved(scheme)
                 made = tflite.convert(saved.folder(), saved.signature, scheme, self._calibration, self._ranging)
@@ -219,4 +247,5 @@ class _Workshop:
             unrolled=self._int8.unrolled,
         )
         plain = source is self._float and how.startswith(onnx.STATIC)
-        return Exported(path, "onnx", "int8", how, {} if plain else self._used("int8"))
+        reverted = self._chosen.reverted if self._chosen and not how.startswith(onnx.STATIC) else ()
+        return Exported(path, "onnx", "int8", how, {} if plain else self._used("int8"), reverted)

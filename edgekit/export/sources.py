@@ -5,13 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgekit.bundle.recipe import Recipe
-from edgekit.export.exporter import Exported, export, plan
+from edgekit.export.calibration import Ranging
+from edgekit.export.exporter import Chosen, Exported, export, plan
 from edgekit.export.foreign.from_file import SCHEMES, export_file, plan_file
 from edgekit.export.honest import kept_promises
+from edgekit.export.mixed.file_ways import OnnxWays, TfliteWays
+from edgekit.export.mixed.keras_ways import KerasWays
+from edgekit.export.mixed.ways import Ways
 from edgekit.export.tflite.convert import Calibration
 from edgekit.frameworks.types import KerasModel
 from edgekit.models.sources.source import Format
 from edgekit.progress import Progress
+from edgekit.tasks.samples import Array
 
 
 def plan_source(format_: Format, recipe: Recipe) -> list[tuple[str, str]]:
@@ -38,6 +43,7 @@ def export_source(
     folder: Path,
     name: str,
     progress: Progress,
+    chosen: Chosen | None = None,
 ) -> list[Exported]:
     """Write what `plan_source` says, and check that every file is what its name promises.
 
@@ -50,11 +56,32 @@ def export_source(
         folder: where to write.
         name: the files are called `NAME-SCHEME.FORMAT`.
         progress: notified of every file.
+        chosen: the int8 file; None: it is made by default.
 
     Raises:
         ConversionError: a file cannot be made.
     """
     if format_ == "keras":
-        return kept_promises(export(model, recipe, calibration, folder, name, progress, float_model), progress)
-    arrays = list(calibration) if isinstance(calibration, tuple) else [calibration]
-    return kept_promises(export_file(model, recipe, arrays, folder, name, progress), progress)
+        made = export(model, recipe, calibration, folder, name, progress, float_model, chosen)
+    else:
+        made = export_file(model, recipe, _arrays(calibration), folder, name, progress, chosen)
+    return kept_promises(made, progress)
+
+
+def int8_ways(
+    format_: Format, model: KerasModel, float_model: KerasModel, recipe: Recipe, calibration: Calibration, folder: Path
+) -> Ways:
+    """Return the int8 files that can be made of a source; arguments as of `export_source`, `folder` for temporaries.
+
+    Raises:
+        ConversionError: there is none.
+    """
+    ranging = Ranging.of(recipe)
+    if format_ == "keras":
+        return KerasWays(model, float_model, calibration, ranging, folder)
+    kind = TfliteWays if format_ == "tflite" else OnnxWays
+    return kind(model.path, _arrays(calibration), ranging, folder)
+
+
+def _arrays(calibration: Calibration) -> list[Array]:
+    return list(calibration) if isinstance(calibration, tuple) else [calibration]

@@ -85,6 +85,17 @@ def conclude(
     return Conclusion(sentences, advice, any(loss.large for loss in losses))
 
 
+def refused(conclusion: Conclusion, refusal: str) -> Conclusion:
+    """Return the conclusion of a run whose int8 file lost more than it may.
+
+    Args:
+        conclusion: what the files lost.
+        refusal: what was tried, and how near it came.
+    """
+    advice = "allow more with --max-drop; or train longer (--stage quantize:epochs=20), or with more samples"
+    return Conclusion((refusal, *conclusion.lost), advice, True)
+
+
 def coarse_of_lossy(paths: Sequence[Path]) -> list[Coarse]:
     """Return the exponentials that int8 has too few steps for, of the `.tflite` files among those that lost."""
     files = [path for path in paths if path.suffix == ".tflite"]

@@ -43,13 +43,13 @@ def work_folder(job: Job) -> Iterator[Path]:
     and edgekit. What a recipe says besides that may change between an interrupted run and the next.
 
     Args:
-        job: the run; without stages it has no folder, and gets the current one, which is not written to.
+        job: the run; one that trains nothing has no folder, and gets the current one, which is not written to.
 
     Raises:
         InputError: another process is running this job.
         OutputError: $EDGEKIT_WORK cannot be written to.
     """
-    if not job.request.stages:
+    if not job.request.stages and job.recipe.max_drop is None:
         yield Path()
         return
     path = work_base() / "work" / _key(job, _trained_by(job.recipe), *_measured_by(job.recipe))[:16]
@@ -85,8 +85,9 @@ def _measured_by(recipe: Recipe) -> tuple[str, ...]:
 def _trained_by(recipe: Recipe) -> Recipe:
     """Return a recipe without what has no influence on the models that its stages make."""
     return replace(
-        recipe, name="", description="", schemes=("float32",), formats=("tflite",), eval_samples=0, check_samples=1
-    )
+        recipe, name="", description="", schemes=("float32",), formats=("tflite",), eval_samples=0, check_samples=1,
+        max_drop=None,
+    )  # fmt: skip
 
 
 def _key(job: Job, recipe: Recipe, *more: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edgekit.bundle.manifest import MANIFEST, strangers
 from edgekit.bundle.recipe import Recipe
+from edgekit.errors import InputError
 from edgekit.export.sources import plan_source
 from edgekit.files.destinations import prove_bundle
 from edgekit.models.sources.file_source import source_format
@@ -64,6 +65,12 @@ class Request:
         stages = [resolve(spec, f"recipe {name}: stage[{i}]") for i, spec in enumerate(self.recipe.stages)]
         check_order(stages)
         plan_source(source_format(self.model), self.recipe)
+        if self.recipe.max_drop is not None and "int8" not in self.recipe.schemes:
+            raise InputError(
+                f"recipe `{name}` makes no int8 file, which is what `--max-drop` is for",
+                'add "int8" to its schemes, or leave `--max-drop` out',
+                code="max-drop-without-int8",
+            )
         if self.recipe.normalize_outside:
             check_outside(self.recipe, None)
         return replace(self, recipe=self.recipe.with_preprocessing(self.preprocessing), stages=tuple(stages))

@@ -13,7 +13,8 @@ from edgekit.bundle.recipe import Recipe
 from edgekit.devices.device import Device, open_device
 from edgekit.export.sources import export_source
 from edgekit.files.whole import atomic_folder
-from edgekit.pipeline.advice import Conclusion, coarse_of_lossy, conclude
+from edgekit.pipeline.advice import Conclusion, coarse_of_lossy, conclude, refused
+from edgekit.pipeline.escalation.escalate import escalate
 from edgekit.pipeline.finished import Finished, work_folder
 from edgekit.pipeline.input_sizes import InputOptions
 from edgekit.pipeline.job import Job
@@ -101,16 +102,21 @@ def bundle_of(job: Job, done: Finished) -> Bundle:
 def _made(job: Job, device: Device, done: Finished) -> tuple[Manifest, Conclusion]:
     """Run the stages, and write the bundle of what they made: whole, or not at all."""
     out, source, recipe = job.request.out, job.source, job.recipe
-    outcome = run_stages(job, device, done)
+    outcome, chosen, refusal = run_stages(job, device, done), None, ""
+    if recipe.max_drop is not None:
+        escalated = escalate(job, device, outcome, done)
+        outcome, chosen, refusal = escalated.outcome, escalated.chosen, escalated.refusal
     with atomic_folder(out, force=job.request.force, marker=MANIFEST, keep=True, strangers=strangers) as folder:
         calibration = job.preprocessing.apply(job.splits.x_calibration)
         exported = export_source(
             source.model.format, outcome.model, outcome.float_model, recipe, calibration, folder, source.name,
-            job.progress,
+            job.progress, chosen,
         )  # fmt: skip
         verified = verify(job, device, outcome, exported)
-        tested = judge_on_test(job, device, verified.artifacts, folder) if job.request.stages else None
+        tested = judge_on_test(job, device, verified.artifacts, folder) if outcome.ledger else None
         manifest = write_bundle(job, outcome, verified, tested, folder)
     coarse = coarse_of_lossy([out / loss.file for loss in verified.judged.losses])
     stages = job.request.stages
-    return manifest, conclude(verified.judged, tested, recipe.stages, stages, outcome.ledger, source.model, coarse)
+    of_stages = outcome.ledger[: len(stages) + 1]
+    conclusion = conclude(verified.judged, tested, recipe.stages, stages, of_stages, source.model, coarse)
+    return manifest, refused(conclusion, refusal) if refusal else conclusion

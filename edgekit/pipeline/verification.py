@@ -103,5 +103,6 @@ def _artifact(item: Exported, inputs: tuple[TensorSpec, ...], outputs: tuple[Ten
         outputs=outputs,
         made_by=item.made_by,
         rewrites=item.rewrites,
+        reverted=item.reverted,
         **artifact_numbers(item.path),
     )

@@ -37,7 +37,7 @@ def write_bundle(job: Job, outcome: Outcome, verified: Verified, tested: Judged 
         folder: of the bundle.
     """
     evaluated = _write_samples(job, folder)
-    kept = _keep_model(job, outcome, folder) if outcome.ledger else ()
+    kept = _keep_model(job, outcome, folder) if outcome.lineage else ()
     (folder / RECIPE).write_text(job.recipe.to_toml(), encoding="utf-8")
     manifest = _manifest(job, outcome, verified, tested, evaluated)
     operators = {

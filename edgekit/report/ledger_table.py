@@ -10,6 +10,9 @@ from edgekit.tasks.scores import brief_text, brief_title, score_text, title
 from edgekit.text.columns import PLAIN, Column, Look, interval, render
 from edgekit.text.tables import ratio_with_interval, size_text
 
+LIMITED = ("drop", "float_operators")
+"""Columns that only a run with `--max-drop` fills."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -19,8 +22,17 @@ class Row:
     source: Entry
 
 
-def columns(metric: str = "accuracy") -> list[Column[Row]]:
-    """Return the columns, with the metric in a header."""
+def columns(metric: str = "accuracy", *, limited: bool = True) -> list[Column[Row]]:
+    """Return the columns, with the metric in a header.
+
+    Args:
+        metric: of the task.
+        limited: whether a limit was set for what files may lose.
+    """
+    return [column for column in _columns(metric) if limited or column.name not in LIMITED]
+
+
+def _columns(metric: str) -> list[Column[Row]]:
     return [
         Column(
             "stage", "stage", "", 1, "What was done; the numbers are of the file that would come out now.",
@@ -30,6 +42,16 @@ def columns(metric: str = "accuracy") -> list[Column[Row]]:
             "score", f"val {title(metric)}", "", 1, "The metric of the task on validation samples.",
             lambda row: score_text(row.entry.score), lambda row: interval(row.entry.score.interval),
             brief=lambda row: brief_text(row.entry.score), short=f"val {brief_title(metric)}",
+        ),
+        Column(
+            "drop", "drop", "", 1, "What the file lost against the source model, where `--max-drop` limits it.",
+            lambda row: "-" if row.entry.drop is None else row.entry.drop.text,
+            lambda row: None if row.entry.drop is None else interval(row.entry.drop.interval),
+            brief=lambda row: "-" if row.entry.drop is None else row.entry.drop.text.partition(" [")[0],
+        ),
+        Column(
+            "float_operators", "float", "operators", 3, "Operators of the int8 file that compute in float.",
+            lambda row: str(len(row.entry.reverted)), lambda row: len(row.entry.reverted),
         ),
         Column(
             "bytes", "size", "bytes", 2, "Size of the file, and its ratio to the source's.",
@@ -74,7 +96,8 @@ def rows(entries: Sequence[Entry]) -> list[Row]:
 
 def ledger_table(entries: Sequence[Entry], look: Look = PLAIN) -> str:
     """Return the whole ledger; sizes and latency are against the first entry, the source."""
-    return render(columns(entries[0].score.metric), rows(entries), look)
+    limited = any(entry.drop is not None for entry in entries)
+    return render(columns(entries[0].score.metric, limited=limited), rows(entries), look)
 
 
 def _unique(entry: Entry) -> int:

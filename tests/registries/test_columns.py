@@ -52,7 +52,7 @@ def test_the_tables_of_the_pages_have_these_columns() -> None:
     tables = [
         [header for header in headers if header != "vs host"],
         headers,
-        [column.header for column in ledger_table.columns()],
+        [column.header for column in ledger_table.columns(limited=False)],
         [column.header for column in bundle_table.columns()],
     ]
     narrow = [

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from edgekit.bundle.recipe import Recipe
 from edgekit.errors import ConversionError, InputError
 from edgekit.export import c_header
 from edgekit.export.calibration import Ranging
-from edgekit.export.exporter import HEADER, Exported
+from edgekit.export.exporter import HEADER, Chosen, Exported
 from edgekit.export.foreign import from_onnx, from_tflite
 from edgekit.models.files.file_model import FileModel
 from edgekit.progress import Progress
@@ -56,6 +57,7 @@ def export_file(
     folder: Path,
     name: str,
     progress: Progress,
+    chosen: Chosen | None = None,
 ) -> list[Exported]:
     """Write what `plan_file` says.
 
@@ -66,6 +68,7 @@ def export_file(
         folder: where to write.
         name: the files are called `NAME-SCHEME.FORMAT`.
         progress: notified of every file.
+        chosen: the int8 file; None: it is made by default.
 
     Raises:
         InputError: the recipe trains.
@@ -75,8 +78,16 @@ def export_file(
     schemes = [scheme for format_, scheme in wanted if format_ == model.format]
     requantize = from_tflite.requantize if model.format == "tflite" else from_onnx.requantize
     exported = requantize(model.path, schemes, calibration, folder, name, progress, Ranging.of(recipe))
+    if chosen is not None:
+        exported = [_as_chosen(item, chosen) if item.scheme == "int8" else item for item in exported]
     if ("c", "int8") in wanted:
         source = next(item.path for item in exported if item.scheme == "int8")
         c_header.write_header(folder / HEADER, source, name, progress)
         exported.append(Exported(folder / HEADER, "c", "int8", f"the bytes of {source.name}"))
     return exported
+
+
+def _as_chosen(item: Exported, chosen: Chosen) -> Exported:
+    """Write the chosen file in place of the default one."""
+    item.path.write_bytes(chosen.file)
+    return replace(item, made_by=chosen.said_of(item.made_by), reverted=chosen.reverted)

@@ -1,0 +1,75 @@
+"""The int8 `.tflite` files that can be made of a Keras model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from edgekit.export.calibration import Ranging
+from edgekit.export.mixed.quantized import Quantized
+from edgekit.export.mixed.regions import Region
+from edgekit.export.mixed.sensitivity import measured
+from edgekit.export.mixed.tflite import QuantizedTflite
+from edgekit.export.mixed.ways import Attempt, described, few, others, refused
+from edgekit.export.rewrites.trained import rewritten_for_int8
+from edgekit.export.tflite.convert import Calibration, by_name, convert_pair
+from edgekit.export.tflite.dense_scales import one_scale
+from edgekit.export.tflite.ranges import input_names
+from edgekit.export.tflite.saved import without_loops
+from edgekit.formats.tflite.pack import pack
+from edgekit.frameworks.types import KerasModel
+
+
+class KerasWays:
+    """See `edgekit.export.mixed.ways.Ways`.
+
+    Args:
+        model: a tf_keras model, or a `PlainModel`.
+        float_model: of a model trained with fake quantization the same weights without it; else None.
+        calibration: preprocessed samples.
+        ranging: how ranges are chosen by default.
+        folder: for files, temporary.
+
+    Raises:
+        ConversionError: the model cannot be expressed.
+    """
+
+    suffix = ".tflite"
+
+    def __init__(
+        self, model: KerasModel, float_model: KerasModel, calibration: Calibration, ranging: Ranging, folder: Path
+    ) -> None:
+        self._trained, self._ranging = float_model is not None, ranging
+        self._saved = without_loops(rewritten_for_int8(model, float_model, calibration).model, folder / "saved")
+        self._calibration = calibration
+        self._float, self._plain = self._made(ranging)
+        columns = by_name(self._saved.signature, calibration)
+        self._samples = [columns[name] for name in input_names(self._float)]
+
+    def _made(self, ranging: Ranging) -> tuple[bytes, bytes]:
+        saved = self._saved
+        return convert_pair(saved.folder(), saved.signature, "int8", self._calibration, ranging)
+
+    def plain(self) -> bytes:
+        """See `Ways`."""
+        return self._plain
+
+    def refined(self) -> Iterator[Attempt]:
+        """See `Ways`."""
+        for ranging in () if self._trained else others(self._ranging):
+            yield Attempt(described(ranging), self._made(ranging)[1])
+
+    def quantized(self, int8: bytes) -> Quantized:
+        """See `Ways`."""
+        return QuantizedTflite(self._float, int8)
+
+    def order(self, quantized: Quantized) -> Sequence[Region]:
+        """See `Ways`."""
+        try:
+            return measured(quantized, few(self._samples)).order
+        except (RuntimeError, ValueError) as error:
+            raise refused(error) from error
+
+    def finished(self, int8: bytes) -> bytes:
+        """See `Ways`."""
+        return one_scale(pack(int8), lambda: self._float, self._samples)
