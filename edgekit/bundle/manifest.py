@@ -13,7 +13,7 @@ from typing import Annotated, NotRequired, TypedDict
 from edgekit.bundle.agreement import Agreement
 from edgekit.bundle.ledger import Entry
 from edgekit.bundle.recipe_file import Scheme
-from edgekit.bundle.schemes import FORMATS
+from edgekit.bundle.schemes import FORMATS, SCHEMES
 from edgekit.errors import InputError
 from edgekit.errors.printable import quoted
 from edgekit.files.whole import gzip_bytes, sha256, write_json
@@ -67,7 +67,7 @@ class Artifact:
     def wide_weights(self) -> str:
         """Return a sentence about weights that a file of int8 or int4 weights has in more bits, or an empty string."""
         share = self.weights_in_8_bits
-        if share is None or share >= 1 or self.scheme in ("float32", "float16"):
+        if share is None or share >= 1 or SCHEMES[self.scheme].weight_bits > 8:
             return ""
         percent = math.floor(1000 * share) / 10  # what is not all is not called 100.0 %
         return f"{self.file}: {percent:.1f} % of the bytes of its weights are in 8 bits or fewer"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 FORMATS = ("tflite", "onnx", "c")
+FLOAT_BITS = 32
 
 
 class Source(StrEnum):
@@ -29,6 +30,8 @@ class SchemeRow:
         holds: what is held how, for the docs.
         formats: of `FORMATS`, in which it is written.
         made: how it is made of its source, for the manifest; empty where the source tells.
+        weight_bits: its weights are stored in so many bits or fewer.
+        whole: whether nearly all of them are; else small ones stay float on purpose.
     """
 
     where: str
@@ -36,16 +39,24 @@ class SchemeRow:
     holds: str
     formats: tuple[str, ...] = ("tflite",)
     made: str = ""
+    weight_bits: int = 8
+    whole: bool = True
 
 
 INT4 = "then int4 weights where the outputs tolerate them"
 SCHEMES = {
     "float32": SchemeRow(
-        "edgekit.export.tflite.convert:float32", Source.FLOAT, "everything in float32", ("tflite", "onnx")
+        "edgekit.export.tflite.convert:float32",
+        Source.FLOAT,
+        "everything in float32",
+        ("tflite", "onnx"),
+        weight_bits=FLOAT_BITS,
     ),
-    "float16": SchemeRow("edgekit.export.tflite.convert:float16", Source.FLOAT, "weights in float16"),
+    "float16": SchemeRow(
+        "edgekit.export.tflite.convert:float16", Source.FLOAT, "weights in float16", weight_bits=16, whole=False
+    ),
     "dynamic": SchemeRow(
-        "edgekit.export.tflite.convert:dynamic", Source.FLOAT, "weights in int8, activations in float"
+        "edgekit.export.tflite.convert:dynamic", Source.FLOAT, "weights in int8, activations in float", whole=False
     ),
     "int8": SchemeRow(
         "edgekit.export.tflite.convert:int8",

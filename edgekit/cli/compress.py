@@ -32,13 +32,13 @@ from edgekit.cli.terminal import message, show
 from edgekit.errors.printable import lines, with_code
 
 NAME = "compress"
-HELP = """Compress a Keras model into a bundle of TFLite and ONNX files.
+HELP = f"""Compress a Keras model into a bundle of TFLite and ONNX files.
 
 MODEL is a .keras or .h5 file of Keras 2 or Keras 3, or a SavedModel folder; without it the demo model is trained and
 compressed. A float .tflite or .onnx file is taken, too: it gets post-training schemes, in its own format. Every file is
 run and compared with the model it was made of, before the bundle appears: on test samples, or on validation samples
 where stages train. A bundle that lost much of the model's quality is kept, and ends with exit code 3.
-Stages train first: distill, prune, cluster, quantize, finetune. What an interrupted run has done is not done again."""
+Stages come first: {", ".join(STAGES)}. What an interrupted run has done is not done again."""
 EXAMPLES = (
     "edgekit compress --data digits -o demo",
     "edgekit compress resnet8.keras --data cifar10 --recipe all-schemes -o resnet8-ptq",

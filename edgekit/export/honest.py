@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from edgekit.bundle.schemes import FLOAT_BITS, SCHEMES
 from edgekit.errors import ConversionError
 from edgekit.export.exporter import Exported
 from edgekit.formats.info import FileInfo
@@ -35,18 +36,24 @@ class _Promise:
 
 # Kernels take some constants in int16 only: time weights of SVDF, and what stands beside int16 activations.
 _QUANTIZED = _Promise(8, ("int16",), LEAST, "quantized")
-_PROMISES = {
-    **dict.fromkeys(("int8", "int16x8", "int4", "int4-dense"), _QUANTIZED),
-    # These leave small weights float on purpose, but a file in which all are float is the float32 file.
-    "dynamic": replace(_QUANTIZED, least=_SOME),
-    "float16": _Promise(16, (), _SOME, "in 16 bits or fewer"),
-}
+
+
+def _promise(scheme: str) -> _Promise:
+    """Return what a scheme's name says of weights."""
+    row = SCHEMES[scheme]
+    promise = _QUANTIZED if row.weight_bits <= 8 else _Promise(row.weight_bits, (), LEAST, _words(row.weight_bits))
+    # Small weights that stay float are meant to, but a file in which all are float is the float32 file.
+    return promise if row.whole else replace(promise, least=_SOME)
+
+
+def _words(bits: int) -> str:
+    return f"in {bits} bits or fewer"
 
 
 def stored_as_named(info: FileInfo, scheme: str) -> Share | None:
     """Return how much of a file's weights is stored as its scheme says; None where the name says nothing of them."""
-    promise = _PROMISES.get(scheme)
-    return None if promise is None else weight_share(info, promise.bits, promise.also)
+    promise = _promise(scheme)
+    return weight_share(info, promise.bits, promise.also) if promise.bits < FLOAT_BITS else None
 
 
 def kept_promises(exported: Sequence[Exported], progress: Progress) -> list[Exported]:
@@ -64,7 +71,7 @@ def kept_promises(exported: Sequence[Exported], progress: Progress) -> list[Expo
         if item.format == "c" or item.reverted:  # what is float in these is so on purpose, and is named
             continue
         share = stored_as_named(inspect_file(item.path), item.scheme)
-        if share and share.value is not None and share.value < _PROMISES[item.scheme].least:
+        if share and share.value is not None and share.value < _promise(item.scheme).least:
             broken.append((item, share))
     if not broken:
         return list(exported)
@@ -87,18 +94,18 @@ def _is_source(item: Exported, header: Exported) -> bool:
 
 def _sentence(item: Exported, share: Share) -> str:
     return (
-        f"{item.path.name}: only {share.value:.1%} of the bytes of its weights are {_PROMISES[item.scheme].words}, "
+        f"{item.path.name}: only {share.value:.1%} of the bytes of its weights are {_promise(item.scheme).words}, "
         f"expected {_least(item.scheme)} of a file called {item.scheme}; the largest others are {share.wide_names()}"
     )
 
 
 def _least(scheme: str) -> str:
-    least = _PROMISES[scheme].least
+    least = _promise(scheme).least
     return f"at least {least:.0%}" if least > _SOME else "some"
 
 
 def _hint(item: Exported) -> str:
-    if item.scheme in ("dynamic", "float16"):
+    if not SCHEMES[item.scheme].whole:
         return f"leave {item.scheme} out of the schemes: its weights are too few or too small to be stored so"
     if item.format == "onnx":
         return (

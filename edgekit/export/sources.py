@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from edgekit.bundle.manifest import SUFFIXES
 from edgekit.bundle.recipe import Recipe
 from edgekit.export.calibration import Ranging
 from edgekit.export.exporter import Chosen, Exported, export, plan
@@ -32,6 +33,18 @@ def plan_source(format_: Format, recipe: Recipe) -> list[tuple[str, str]]:
 def takes_scheme(format_: Format, scheme: str) -> bool:
     """Return whether a file of this scheme can be made of a source."""
     return format_ == "keras" or scheme in SCHEMES[format_]
+
+
+def not_made(format_: Format, recipe: Recipe) -> list[str]:
+    """Return the formats and schemes of a recipe that cannot be made of a source."""
+    if format_ == "keras":
+        return []
+    made = plan_source(format_, recipe)
+    formats, schemes = {format_ for format_, _ in made}, {scheme for _, scheme in made}
+    return [
+        *(SUFFIXES[name] for name in recipe.formats if name not in formats),
+        *(scheme for scheme in recipe.schemes if scheme not in schemes),
+    ]
 
 
 def export_source(

@@ -9,6 +9,7 @@ from edgekit.data.dataset import Dataset
 from edgekit.data.fitting import Port, fit, named_as, reshaped
 from edgekit.data.loading import check_spec, load_data
 from edgekit.errors import InputError
+from edgekit.export.sources import not_made
 from edgekit.models.sources.natures import natures_of
 from edgekit.models.sources.source import SourceModel
 from edgekit.pipeline.input_sizes import in_words, settled_sizes, without_values
@@ -73,8 +74,9 @@ def _opened(source: Source, request: Request) -> tuple[Source, Dataset]:
         request.progress.notify(note)
     model = source.model
     model.try_out()
-    if model.format != "keras":
-        request.progress.notify(f"Output format: .{model.format} only; the other needs the Keras model")
+    left_out = not_made(model.format, request.recipe)
+    if left_out:
+        request.progress.notify(f"Left out, because they need the Keras model: {', '.join(left_out)}")
     return source, named_as(dataset, _names(model.inputs), _names(model.outputs))
 
 
