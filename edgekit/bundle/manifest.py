@@ -64,6 +64,11 @@ class Artifact:
     reverted: tuple[str, ...] = ()
     """Names of the operators of an int8 file that compute in float, because `max_drop` asked for it."""
 
+    def to_dict(self) -> JsonObject:
+        """Return the JSON form; what only a limit on losses fills is left out where there was none."""
+        form = dataclasses.asdict(self)
+        return form if self.reverted else {key: value for key, value in form.items() if key != "reverted"}
+
     def wide_weights(self) -> str:
         """Return a sentence about weights that a file of int8 or int4 weights has in more bits, or an empty string."""
         share = self.weights_in_8_bits
@@ -159,7 +164,7 @@ class Manifest:
             "class_names": list(self.class_names),
             "task": self.task.to_dict(),
             "ledger": [entry.to_dict() for entry in self.ledger],
-            "artifacts": [dataclasses.asdict(a) for a in self.artifacts],
+            "artifacts": [a.to_dict() for a in self.artifacts],
             "agreement": [a.to_dict() for a in self.agreement],
         }
 

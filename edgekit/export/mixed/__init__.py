@@ -10,4 +10,5 @@ origin.py       where the noise at the outputs comes from
 regions.py      what to revert together, and in which order
 sensitivity.py  the layer table: one pass over samples, and the gain of the first regions, measured on the file
 choice.py       the fewest regions that pass, by few calls of a judge
+ways.py         the int8 files that can be made of one model; keras_ways.py and file_ways.py by the source
 """

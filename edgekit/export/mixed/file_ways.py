@@ -19,7 +19,7 @@ from edgekit.export.mixed.onnx import OnnxQuantized
 from edgekit.export.mixed.quantized import Quantized
 from edgekit.export.mixed.regions import Region
 from edgekit.export.mixed.sensitivity import measured
-from edgekit.export.mixed.tflite import QuantizedTflite
+from edgekit.export.mixed.tflite import TfliteQuantized
 from edgekit.export.mixed.ways import Attempt, described, few, others, refused, written
 from edgekit.export.onnx.child import static_int8
 from edgekit.formats.reading import inspect_file
@@ -66,7 +66,7 @@ class TfliteWays:
 
     def quantized(self, int8: bytes) -> Quantized:
         """See `Ways`."""
-        return QuantizedTflite(self._float, int8)
+        return TfliteQuantized(self._float, int8)
 
     def order(self, quantized: Quantized) -> Sequence[Region]:
         """See `Ways`."""
@@ -93,7 +93,7 @@ def ordered(
         ConversionError: they cannot be matched, or are not run.
     """
     try:
-        regions = measured(QuantizedTflite(float_file.tobytes(), int8_file.tobytes()), samples).order
+        regions = measured(TfliteQuantized(float_file.tobytes(), int8_file.tobytes()), samples).order
     except (RuntimeError, ValueError) as error:
         raise refused(error) from error
     return [(region.lead, sorted(region.operators), region.share) for region in regions], []

@@ -9,7 +9,7 @@ from edgekit.export.calibration import Ranging
 from edgekit.export.mixed.quantized import Quantized
 from edgekit.export.mixed.regions import Region
 from edgekit.export.mixed.sensitivity import measured
-from edgekit.export.mixed.tflite import QuantizedTflite
+from edgekit.export.mixed.tflite import TfliteQuantized
 from edgekit.export.mixed.ways import Attempt, described, few, others, refused
 from edgekit.export.rewrites.trained import rewritten_for_int8
 from edgekit.export.tflite.convert import Calibration, by_name, convert_pair
@@ -61,7 +61,7 @@ class KerasWays:
 
     def quantized(self, int8: bytes) -> Quantized:
         """See `Ways`."""
-        return QuantizedTflite(self._float, int8)
+        return TfliteQuantized(self._float, int8)
 
     def order(self, quantized: Quantized) -> Sequence[Region]:
         """See `Ways`."""
