@@ -154,6 +154,11 @@ def test_external_data(tmp_path: Path, rng: np.random.Generator) -> None:
         OnnxQuantized(exact, tmp_path / "q.onnx")
 
 
+def test_what_is_no_operator_cannot_be_reverted(pair: Quantized) -> None:
+    with pytest.raises(ValueError, match="operator 1 "):
+        pair.reverted([pair.operators[0].index, 1], float_weights=True)
+
+
 def test_what_onnxruntime_refuses(pair: Quantized, tmp_path: Path, files: tuple[Path, Path]) -> None:
     with pytest.raises(RuntimeError):
         pair.outputs(pair.int8_file, [np.zeros((2, 3, 9, 9), np.float32)])

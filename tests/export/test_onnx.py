@@ -11,10 +11,12 @@ import pytest
 from edgekit.bundle.recipe import Recipe
 from edgekit.errors import ConversionError
 from edgekit.export.exporter import export
-from edgekit.export.onnx.convert import write_float
+from edgekit.export.onnx.convert import FROM_TFLITE, write_float
 from edgekit.export.signature import Signature
 from edgekit.formats.reading import inspect_file
 from edgekit.frameworks.tensorflow import tensorflow, tf_keras
+from edgekit.measuring.loaded import load_onnx, load_tflite
+from edgekit.measuring.ports import to_stored
 from edgekit.progress import SILENT
 from tests.support.raised import raised
 
@@ -128,6 +130,22 @@ def test_gelu(approximate: bool, tmp_path: Path) -> None:
     session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"), providers=["CPUExecutionProvider"])
     x = np.random.default_rng(0).normal(0, 3, (1, 7)).astype(np.float32)
     np.testing.assert_allclose(session.run(None, {"x": x})[0], model(x), atol=1e-5)
+
+
+@pytest.mark.parametrize("approximate", [True, False])
+def test_gelu_of_a_tflite_file(approximate: bool, tmp_path: Path) -> None:
+    """tf2onnx knows no operator for it."""
+    keras = tf_keras()
+    inputs = keras.Input((7,), name="x")
+    outputs = keras.layers.Dense(5, activation=lambda x: keras.activations.gelu(x, approximate))(inputs)
+    x = np.random.default_rng(0).normal(0, 2, (40, 7)).astype(np.float32)
+    recipe = Recipe("r", schemes=("int8",), formats=("tflite", "onnx"))
+    tflite, made = export(keras.Model(inputs, outputs), recipe, x, tmp_path, "m", SILENT)
+    assert made.made_by == FROM_TFLITE
+    twin, run = load_tflite(tflite.path), load_onnx(made.path)
+    for row in x:
+        stored = [to_stored(row[None], twin.inputs[0])]
+        assert np.abs(np.int32(twin.run(stored)[0]) - run(stored)[0]).max() <= 1
 
 
 @pytest.mark.parametrize("kind", ["masked LSTM", "backwards LSTM", "GRU of Keras 1", "ConvLSTM1D", "two loops"])

@@ -89,6 +89,11 @@ def test_a_subset_computes_what_it_is_to_compute(case: Case, chosen: list[int], 
         np.testing.assert_allclose(found, expected, atol=0.501 * 0.0039216)
 
 
+@pytest.mark.parametrize(("chosen", "all_in_float"), [([3, 5], [3, 4, 5]), ([9, 11], [9, 10, 11]), ([4, 10], [4, 10])])
+def test_what_only_moves_values_comes_along(case: Case, chosen: list[int], all_in_float: list[int]) -> None:
+    assert case.reverted(chosen).SerializeToString() == case.reverted(all_in_float).SerializeToString()
+
+
 def test_nothing_reverted_computes_the_same(case: Case) -> None:
     made = case.reverted([])
     for image in images(4, 2):

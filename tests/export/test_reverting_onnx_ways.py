@@ -149,6 +149,8 @@ def test_nodes_that_move_integers_move_real_values(tmp_path: Path, rng: np.rando
         (1,): rounded(np.concatenate([step, step, one], 1), 0.04, -20),
         (1, 3): rounded(rounded(np.concatenate([exact, step, one], 1), 0.05, 11), 0.04, -20),
         (1, 2, 3, 4): np.concatenate([exact, exact, one], 1),
+        (1, 2, 4): np.concatenate([exact, exact, one], 1),  # what only moves values between them comes along
+        (1, 4): rounded(np.concatenate([step, step, one], 1), 0.04, -20),
         (3, 4): np.concatenate([step, step, one], 1),
         (0, 1, 2, 3, 4): np.concatenate([exact, exact, one], 1),
     }.items():
@@ -256,3 +258,29 @@ def test_the_order_of_summands_does_not_matter(swapped: bool, tmp_path: Path, rn
     twin = Case(other, tmp_path / "q.onnx", tmp_path, ready=False).twin
     assert set(twin.values.values()) == {"x", "c", "s", "a", "y"}
     assert sorted(array.shape for array in twin.constants.values()) == [(1,), (2, 2, 1, 1)]
+
+
+@pytest.mark.parametrize("operator", ["LSTM", "GRU"])
+def test_recurrent_layers(operator: str, tmp_path: Path, rng: np.random.Generator) -> None:
+    """They compute in float as they are, with int8 weights; reverted, what they read and give is not rounded."""
+    gates = {"LSTM": 4, "GRU": 3}[operator]
+    nodes = [
+        node("Transpose", ["x"], ["t"], perm=[1, 0, 2]),
+        node(operator, ["t", "w", "r"], ["", "h"], hidden_size=32),
+        node("Flatten", ["h"], ["y"]),
+    ]
+    constants = [
+        constant(name, rng.normal(size=(1, 32 * gates, n)) / 5, "float32") for name, n in (("w", 8), ("r", 32))
+    ]
+    path = save(tmp_path / "a.onnx", nodes, [value("x", [1, 6, 8])], [value("y", [1, 32])], constants)
+    x = rng.normal(size=(20, 6, 8)).astype(np.float32)
+    static_int8(path, tmp_path / "q.onnx", {"x": x})
+    case = Case(path, tmp_path / "q.onnx", tmp_path)
+    assert [case.qdq.nodes[group.main].op_type for group in case.qdq.groups] == ["Transpose", operator]
+    how = next(case.qdq.stored[name] for name in case.qdq.outputs)
+    for float_weights, most in ((True, 0.501), (False, 3)):
+        made = case.reverted([0, 1], float_weights=float_weights)
+        for row in x[:4]:
+            stored = case.stored(row[None])
+            expected = run(onnx.load(path), {"x": case.real(stored, 0)})[0] / how.scale + how.zero_point
+            assert np.abs(run(made, {"x": stored})[0] - np.clip(expected, -128, 127)).max() <= most

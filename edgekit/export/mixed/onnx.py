@@ -87,8 +87,11 @@ class OnnxQuantized:
                 int8, and only activations are float.
 
         Raises:
+            ValueError: an operator is not among `operators`.
             ConversionError: onnx does not take the result.
         """
+        if unknown := sorted(set(chosen) - {operator.index for operator in self._operators}):
+            raise ValueError(f"operator {unknown[0]} cannot be reverted")
         if not chosen:
             return self._int8
         _, (data,) = self._ask("revert", chosen=sorted(chosen), float_weights=float_weights)

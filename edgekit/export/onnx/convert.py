@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from edgekit.bundle.recipe import Recipe, named_recipes
 from edgekit.errors import ConversionError
@@ -12,6 +14,7 @@ from edgekit.export.onnx.child import static_int8
 from edgekit.export.onnx.ports import note_scales, twin_scales
 from edgekit.export.onnx.tidy import OPSET, tidy
 from edgekit.export.onnx.tools import explained, silenced
+from edgekit.export.onnx.widening import write_mixed
 from edgekit.export.signature import Signature
 from edgekit.export.tflite.convert import Calibration, by_name
 from edgekit.formats.info import FileInfo
@@ -103,15 +106,15 @@ def write_int8(
     """
     twin = read_tflite(tflite)
 
-    def from_tflite() -> str:
-        _from_tflite(path, signature, tflite, twin)
+    def twinned() -> str:
+        from_tflite(path, signature, tflite, twin)
         return FROM_TFLITE
 
     def static() -> str:
         return STATIC + static_int8(float_onnx(), path, by_name(signature, calibration), twin, ranging)
 
     recurrent = unrolled or any(name.endswith(RECURRENT) for name in twin.operators)
-    first, second = (static, from_tflite) if recurrent else (from_tflite, static)
+    first, second = (static, twinned) if recurrent else (twinned, static)
     try:
         return first()
     except ConversionError as error:
@@ -121,14 +124,51 @@ def write_int8(
             raise ConversionError(f"{error.message}; {again.message}", code=again.code) from again
 
 
-def _from_tflite(path: Path, signature: Signature, tflite: Path, twin: FileInfo) -> None:
+def from_tflite(path: Path, signature: Signature, tflite: Path, twin: FileInfo | None = None) -> None:
+    """Write the ONNX file that computes what an int8 TFLite file does; operators of that in float are in float here.
+
+    Args:
+        path: the file to write.
+        signature: of the model, for the names.
+        tflite: the TFLite file, its inputs and outputs int8.
+        twin: what `read_tflite` returns of it, where that is known.
+
+    Raises:
+        ConversionError: tf2onnx cannot express it, or onnxruntime cannot load the result.
+    """
     with explained("int8 from TFLite"), silenced():
         import onnxruntime
         import tf2onnx
 
-        model, _ = tf2onnx.convert.from_tflite(str(tflite), opset=OPSET)
-        _save(model, path, signature, twin)
+        model, _ = tf2onnx.convert.from_tflite(str(tflite), opset=OPSET, custom_op_handlers={"TFL_GELU": (_gelu, [])})
+        _save(model, path, signature, twin or read_tflite(tflite))
         onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+
+
+def _gelu(graph: OnnxGraph, node: OnnxNode, name: str, _: object) -> None:
+    """Write TFLite's GELU, which ONNX has no operator for before opset 20.
+
+    https://www.tensorflow.org/api_docs/python/tf/nn/gelu: x/2 (1 + erf(x / sqrt(2))), or its approximation
+    x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))).
+    """
+    import numpy as np
+
+    shape, dtype = graph.get_shape(node.output[0]), graph.get_dtype(node.output[0])
+    [x], outputs, approximate = list(node.input), list(node.output), node.get_attr_value("approximate")
+    graph.remove_node(node.name)
+
+    def number(value: float) -> str:
+        return str(graph.make_const(f"{name}/{value}", np.array(value, np.float32)).output[0])
+
+    def made(operator: str, *inputs: str, **last: Any) -> str:
+        return str(graph.make_node(operator, list(inputs), shapes=[shape], dtypes=[dtype], **last).output[0])
+
+    if approximate:
+        cubed = made("Mul", made("Mul", made("Mul", x, x), x), number(0.044715))
+        bent = made("Tanh", made("Mul", made("Add", x, cubed), number(math.sqrt(2 / math.pi))))
+    else:
+        bent = made("Erf", made("Mul", x, number(math.sqrt(0.5))))
+    made("Mul", made("Mul", x, number(0.5)), made("Add", bent, number(1.0)), name=name, outputs=outputs)
 
 
 def _save(model: OnnxModel, path: Path, signature: Signature, twin: FileInfo | None = None) -> None:
@@ -137,6 +177,8 @@ def _save(model: OnnxModel, path: Path, signature: Signature, twin: FileInfo | N
 
     inputs = dict(zip([i.name for i in model.graph.input], _input_names(model, signature), strict=True))
     outputs = dict(zip([o.name for o in model.graph.output], _output_names(model, signature), strict=True))
+    if twin is not None:
+        write_mixed(model.graph)
     tidy(model, {**inputs, **outputs})
     if twin is not None:
         note_scales(model, twin_scales(model, twin))

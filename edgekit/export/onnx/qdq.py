@@ -9,7 +9,7 @@ moves integers as they are (a Concat of integers, as tf2onnx writes it) is one, 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,11 @@ from edgekit.tasks.samples import Array
 QUANTIZE, DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
 _NO_PLAIN_MOVE = ("Relu", "Unique", "TopK")
 """Moves that give other values on integers than on what they stand for, unless the zero point is 0; or positions."""
+_MOVING = frozenset(
+    {"Concat", "DepthToSpace", "Expand", "Flatten", "Gather", "GatherElements", "GatherND", "GlobalMaxPool", "Identity"}
+    | {"MaxPool", "Pad", "Reshape", "ReverseSequence", "Slice", "SpaceToDepth", "Split", "Squeeze", "Tile"}
+    | {"Transpose", "Unsqueeze"}
+)
 _BIAS = np.dtype(np.int32)
 
 
@@ -242,6 +247,13 @@ class Qdq:
         plain = node.op_type not in _NO_PLAIN_MOVE and len(steps) == 1
         return plain and set(places) <= set(moved(node)) and set(self._moved_names(node)) <= set(self.stored)
 
+    def moves(self, group: Group) -> bool:
+        """Return whether an operator only moves values, and rounds none but to another scale."""
+        nodes = [self.nodes[index] for index in group.nodes]
+        modes = {a.s for a in nodes[0].attribute if a.name == "mode"}
+        nearest = nodes[0].op_type == "Resize" and modes <= {b"nearest"}
+        return len(nodes) == 1 and (nodes[0].op_type in _MOVING or nearest)
+
     def channel_weights(self, group: Group) -> tuple[int, int, int] | None:
         """Return node, place and axis of the channels of an operator's weights; None where it has none."""
         for index, place in group.weights:
@@ -249,6 +261,23 @@ class Qdq:
             if axis is not None:
                 return index, place, axis
         return None
+
+
+def with_moved(qdq: Qdq, groups: Collection[Group]) -> list[Group]:
+    """Return operators, and those that only move values from ones in float to ones in float, in the graph's order."""
+    found = {group.main for group in groups}
+    makers = {number: group.main for group in qdq.groups for number in group.outputs}
+    readers: dict[int, set[int]] = {}
+    reached = set(found)
+    for group in qdq.groups:
+        for number in group.inputs:
+            readers.setdefault(number, set()).add(group.main)
+        if qdq.moves(group) and group.inputs and all(makers.get(number) in reached for number in group.inputs):
+            reached.add(group.main)
+    for group in reversed(qdq.groups):
+        if group.main in reached and any(readers.get(number, set()) & found for number in group.outputs):
+            found.add(group.main)
+    return [group for group in qdq.groups if group.main in found]
 
 
 def _constant_names(nodes: Sequence[OnnxNode], initializers: dict[str, object]) -> set[str]:

@@ -13,9 +13,10 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from edgekit.export.onnx.counterparts import MOST_STEPS, Activation, Counterparts
-from edgekit.export.onnx.qdq import DEQUANTIZE, QUANTIZE, Group, Qdq, Stored
+from edgekit.export.onnx.qdq import DEQUANTIZE, QUANTIZE, Group, Qdq, Stored, with_moved
 from edgekit.export.onnx.tidy import sort, tidy
 from edgekit.export.onnx.unfused import keep_float
+from edgekit.export.onnx.widening import widened
 from edgekit.formats.types import OnnxModel, OnnxNode
 from edgekit.tasks.samples import Array
 
@@ -28,13 +29,13 @@ def reverted(
     Args:
         model: an onnx.ModelProto; not changed.
         qdq: of its graph.
-        groups: the operators, of `qdq.groups`.
+        groups: the operators, of `qdq.groups`; what only moves values between them computes in float with them.
         twin: what the float graph that it was made of has in their places.
         float_weights: whether their weights are those of the float graph, where it is known which they are; else they
             stay int8 in the file.
     """
     made = type(model).FromString(model.SerializeToString())
-    surgery = _Surgery(made, qdq, groups, twin, float_weights=float_weights)
+    surgery = _Surgery(made, qdq, with_moved(qdq, groups), twin, float_weights=float_weights)
     surgery.operate()
     graph = made.graph
     sort(graph)  # what nobody reads any more goes
@@ -163,7 +164,7 @@ class _Surgery:
                     how = next(self._qdq.stored[n] for n in self._qdq.nodes[index].output if n in self._qdq.stored)
                     node.input[place] = self._dequantize(name, how)
             elif (index, place) in group.weights and not exact:
-                node.input[place] = self._widen(name, *found)
+                node.input[place] = self._widen(name, *found[1:])
             else:
                 values = self._float_constant(index, place, *found, exact=exact)
                 node.input[place] = self._add(values, f"{name}_float")
@@ -184,24 +185,12 @@ class _Surgery:
             same = bool((np.abs(given - rounded) <= MOST_STEPS * scale).all())
         return np.asarray(given if same else rounded, np.float32)
 
-    def _widen(self, name: str, stored: Array, scale: Array, point: Array) -> str:
-        """Make float values of int8 weights by Cast and Mul, and return their name.
-
-        onnxruntime computes that once, when it loads the file. Weights behind DequantizeLinear it would dequantize at
-        every inference, in a slower convolution, and fuse back to int8 where a neighbour on each side is int8.
-        """
-        from onnx import TensorProto, helper
-
+    def _widen(self, name: str, scale: Array, point: Array) -> str:
+        """Make float values of int8 weights, and return their name."""
         if name not in self._widened:
             integers = self._qdq.nodes[self._qdq.makers[name]].input[0]
-            real = self._new_name(f"{name}_cast")
-            self._nodes.append(helper.make_node("Cast", [integers], [real], to=TensorProto.FLOAT))
-            for operator, values in (("Sub", point), ("Mul", scale)):
-                if operator == "Mul" or values.any():
-                    inputs = [real, self._add(values.astype(np.float32), f"{name}_{operator}")]
-                    real = self._new_name(f"{name}_real")
-                    self._nodes.append(helper.make_node(operator, inputs, [real]))
-            self._widened[name] = real
+            nodes, self._widened[name] = widened(integers, scale, point, self._new_name(f"{name}_wide"), self._add)
+            self._nodes += nodes
         return self._widened[name]
 
     def _holds_integers(self, index: int, name: str) -> bool:

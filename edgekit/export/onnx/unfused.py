@@ -20,6 +20,8 @@ from edgekit.formats.types import OnnxGraph, OnnxNode, OnnxTensor
 _BIASED = ("Conv", "ConvTranspose", "Gemm")
 _HANDS_ON = ("Relu", "Clip", "MaxPool", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Slice", "Flatten", "Identity")
 """Operators through which onnxruntime sees or moves the steps (qdq_propagation.cc)."""
+_FUSED_BEFORE, _FUSED_BEHIND = ("Pad",), ("Mul", "Add", "BatchNormalization")
+"""Operators with constants that it first makes one with a convolution before or behind them."""
 _WIDEST = 2.0**30
 
 
@@ -36,38 +38,42 @@ def keep_float(graph: OnnxGraph, outputs: Collection[str]) -> None:
         for name in dict.fromkeys(node.input):
             readers.setdefault(name, []).append(node)
     constants = {tensor.name: tensor for tensor in graph.initializer}
-    at_risk = [n for n in graph.node if n.output[0] in outputs and _from_integers(n.input[0], makers)]
+    at_risk = [n for n in graph.node if n.output[0] in outputs and from_integers(n.input[0], makers)]
     for node in at_risk:
-        holder, place = _bias_of(node, readers)
-        if holder is not None and _to_integers(holder.output[0], readers):
+        holder, place = bias_of(node, readers)
+        if holder is not None and to_integers(holder.output[0], readers, constants):
             _store(graph, holder, place, _channels(node, makers, constants), constants)
 
 
-def _from_integers(name: str, makers: Mapping[str, OnnxNode]) -> bool:
+def from_integers(name: str, makers: Mapping[str, OnnxNode]) -> bool:
     """Return whether a value comes from a DequantizeLinear, or did when onnxruntime has moved that."""
     node = makers.get(name)
-    while node is not None and node.op_type in _HANDS_ON:
+    while node is not None and node.op_type in (*_HANDS_ON, *_FUSED_BEFORE):
         node = makers.get(node.input[0])
     return node is not None and node.op_type == DEQUANTIZE
 
 
-def _to_integers(name: str, readers: Mapping[str, list[OnnxNode]]) -> bool:
-    """Return whether all that reads a value quantizes it, with nothing computed between.
+def to_integers(name: str, readers: Mapping[str, list[OnnxNode]], constants: Collection[str]) -> bool:
+    """Return whether all that reads a value quantizes it, with nothing computed between that would stay there.
 
     onnxruntime takes one reader only, but makes one of equal ones.
     """
     queue, seen = [name], {name}
     for value in queue:
         found = readers.get(value, [])
-        if not found or any(node.op_type not in (QUANTIZE, *_HANDS_ON) for node in found):
+        if not found:
             return False
-        further = {node.output[0] for node in found if node.op_type != QUANTIZE} - seen
-        seen |= further
-        queue += further
+        for node in found:
+            fused = node.op_type in _FUSED_BEHIND and all(n == value or n in constants for n in node.input)
+            if node.op_type not in (QUANTIZE, *_HANDS_ON) and not fused:
+                return False
+            if node.op_type != QUANTIZE and node.output[0] not in seen:
+                seen.add(node.output[0])
+                queue.append(node.output[0])
     return True
 
 
-def _bias_of(node: OnnxNode, readers: Mapping[str, list[OnnxNode]]) -> tuple[OnnxNode | None, int]:
+def bias_of(node: OnnxNode, readers: Mapping[str, list[OnnxNode]]) -> tuple[OnnxNode | None, int]:
     """Return the node that adds the bias, and the place of it: of a MatMul the Add, which onnxruntime fuses with it."""
     if node.op_type in _BIASED:
         return node, 2
