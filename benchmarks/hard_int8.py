@@ -183,6 +183,33 @@ def residual(L: Layers, x: Any) -> Any:
     return classes(L, L.Flatten()(L.ReLU()(x)))
 
 
+def wide_residual(L: Layers, x: Any) -> Any:
+    """Branches of very different size are added: what int8 holds of the sum is mostly the large one."""
+    x = L.Conv2D(16, 3, strides=2, padding="same", activation="relu")(x)
+    for block in range(2):
+        large = L.Conv2D(16, 3, padding="same", use_bias=False, name=f"large_{block}")(x)
+        small = L.Conv2D(16, 3, padding="same", activation="relu")(x)
+        x = L.ReLU()(norm(L)(L.Subtract()([L.Add()([large, small]), large])))
+    return classes(L, L.Flatten()(x))
+
+
+def hard_swish(L: Layers, x: Any) -> Any:
+    """As MobileNetV3 writes it: x * relu6(x + 3) / 6, behind BatchNormalization with channels of unlike ranges."""
+    for filters in (12, 24, 24):
+        x = L.Conv2D(filters, 3, strides=2, padding="same")(x)
+        uneven_start = tf_keras().initializers.RandomUniform(0.05, 20.0, seed=0)
+        x = L.BatchNormalization(momentum=0.9, gamma_initializer=uneven_start)(x)
+        x = L.Multiply()([x, L.Rescaling(1 / 6)(L.ReLU(6.0)(L.Rescaling(1.0, 3.0)(x)))])
+    return classes(L, L.Flatten()(x))
+
+
+def larger(model: Any) -> None:
+    """Scale the branches that cancel out up: the same outputs."""
+    for layer in model.layers:
+        if layer.name.startswith("large"):
+            layer.set_weights([weight * 40 for weight in layer.get_weights()])
+
+
 def recurrent(kind: str) -> Callable[[Layers, Any], Any]:
     def build(L: Layers, x: Any) -> Any:
         rows = L.Reshape((14, 56))(x)
@@ -230,6 +257,9 @@ HARD: dict[str, Hard] = {
     "uneven-inputs": Hard(windows, conv1d(normalization=True), 8, options=("--normalize-outside",)),
     "outliers": Hard(lambda: windows(1.0, 60), conv1d(normalization=False), 8),
     "residual": Hard(mnist, residual, 2),
+    "residual-wide": Hard(mnist, wide_residual, 2, larger),
+    "hard-swish": Hard(mnist, hard_swish, 3),
+    "lstm-relu": Hard(mnist, recurrent("LSTM")),
     "gru-relu": Hard(mnist, recurrent("GRU")),
     "rnn-relu": Hard(mnist, recurrent("SimpleRNN")),
     "preprocessed": Hard(lambda: mnist(scale=1.0), preprocessed),

@@ -27,7 +27,8 @@ def lint(job: Job) -> list[Finding]:
     findings = [finding for finding in every if finding.code not in INT8]
     for finding in findings:
         job.progress.warn(finding.message, finding.code)
-    measured = judge(every, _subject(job), job.recipe, anyway=job.request.anyway)
+    limited = job.recipe.max_drop is not None  # then other ranges are tried, and the files are judged
+    measured = judge(every, _subject(job), job.recipe, anyway=job.request.anyway or limited)
     for finding in measured:
         job.progress.warn(finding.message, finding.code)
     return [finding for finding in (*findings, *measured) if finding.code in GRAVE]
