@@ -88,7 +88,7 @@ def build(
         arrays: `x_train`, `y_train`, `x_test`, `y_test`: an array, a mapping of names to arrays, or None for y.
         source: the file, for messages.
         class_names: names of the classes; by default the numbers that occur.
-        preprocessing: the usual one; by default 1/255 for uint8 samples, none for others.
+        preprocessing: the default one; else 1/255 for uint8 samples, none for others.
 
     Raises:
         InputError: whatever makes the arrays unusable, said with the file, the array and the fix.
@@ -110,8 +110,8 @@ def build(
     names = _plain_names(class_names, source) or _class_names(y["y_train"])
     if names and not isinstance(y["y_train"], NamedArrays):
         check_classes(y["y_train"], y["y_test"], len(names), source)
-    usual = preprocessing or _usual(x["x_train"])
-    return Dataset(name, x["x_train"], y["y_train"], x["x_test"], y["y_test"], names, usual)
+    default = preprocessing or _default(x["x_train"])
+    return Dataset(name, x["x_train"], y["y_train"], x["x_test"], y["y_test"], names, default)
 
 
 def check_classes(y_train: Array, y_test: Array, classes: int, source: str) -> None:
@@ -324,8 +324,8 @@ def _class_names(y: Stored) -> tuple[str, ...]:
     return tuple(str(c) for c in range(int(y.max()) + 1))
 
 
-def _usual(x: Stored) -> Preprocessing:
+def _default(x: Stored) -> Preprocessing:
     """Bytes are divided by 255, other numbers are taken as they are."""
     if isinstance(x, NamedArrays):
-        return Preprocessing(inputs=tuple((n, _usual(c)) for n, c in zip(x.names, x.arrays, strict=True)))
+        return Preprocessing(inputs=tuple((n, _default(c)) for n, c in zip(x.names, x.arrays, strict=True)))
     return Preprocessing(scale=1 / 255) if x.dtype == np.uint8 else Preprocessing()

@@ -71,7 +71,7 @@ def examine(
         target: which.
         python: another interpreter on it.
         wheels: a folder of wheels, in place of the package index.
-        progress: told of what is copied.
+        progress: notified of what is copied.
     """
     python = python or default_python(target)
     try:

@@ -109,7 +109,7 @@ class Provision:
 
 
 def probe_device(target: Target, transport: Transport, python: str) -> Interpreter:
-    """Ask a device's Python what it is (see `probe`); a phone without one is told what to do instead."""
+    """Ask a device's Python what it is (see `probe`); of a phone without one the error names what to do instead."""
     try:
         return probe(transport, python)
     except TargetError as error:
@@ -139,7 +139,7 @@ def provision(
         machine: its Python.
         wanted: runtimes, the best first.
         wheels: a folder of wheels, for machines without internet.
-        progress: told of what is copied.
+        progress: notified of what is copied.
 
     Raises:
         TargetError: none works; said with what each of them lacks.
@@ -213,7 +213,7 @@ def install(
         device: where.
         machine: its Python.
         wheels: what.
-        progress: told of what is copied.
+        progress: notified of what is copied.
         again: replace what is there.
 
     Raises:

@@ -72,7 +72,7 @@ def push(
         dest: the folder there; a relative one starts in the home folder (on this machine: here). By default
             `models/NAME`.
         only: formats or schemes, such as `tflite`; empty: all.
-        progress: told of every file.
+        progress: notified of every file.
 
     Returns:
         What is where.
@@ -128,14 +128,14 @@ def _files(source: Path, only: Sequence[str], progress: Progress) -> tuple[str, 
 
 
 def _beside(source: Path, progress: Progress) -> dict[str, Path]:
-    """Return the files that a model needs beside it; without the `onnx` package those with the usual names."""
+    """Return the files that a model needs beside it; without the `onnx` package those of the default names."""
     if source.suffix.lower() not in MODELS:
         return {}
     try:
         return checked(source)
     except MissingExtraError as error:
-        usual = [source.with_name(source.name + ending) for ending in (".data", "_data")]
-        found = {path.name: inside(path, source.parent) for path in usual if is_file(path)}
+        named = [source.with_name(source.name + ending) for ending in (".data", "_data")]
+        found = {path.name: inside(path, source.parent) for path in named if is_file(path)}
         with_data = f"; {', '.join(found)} comes along" if found else ""
         progress.warn(
             f"{source.name}: its external data is not checked, {error.message}{with_data}", "external-data-unchecked"

@@ -564,11 +564,11 @@ def every_input(job: Details, model: TFLite | Onnx) -> Iterator[list[Array]]:
         yield random_inputs(model)
         return
     stored = read_samples(job, model)
-    told = time.perf_counter()
+    reported = time.perf_counter()
     for start in range(0, len(stored[0]), CHUNK):
-        if time.perf_counter() - told > PROGRESS_SECONDS:
+        if time.perf_counter() - reported > PROGRESS_SECONDS:
             stage("evaluation, sample %d of %d" % (start, len(stored[0])))
-            told = time.perf_counter()
+            reported = time.perf_counter()
         batch = prepared(job, model, [x[start : start + CHUNK] for x in stored])
         for row in range(len(batch[0])):
             yield arranged(model, [x[row : row + 1] for x in batch])

@@ -105,7 +105,7 @@ def up(progress: Progress = SILENT, port: int | None = None) -> Running:
     """Build the board if there is none, and start it if it is not up.
 
     Args:
-        progress: told of every step.
+        progress: notified of every step.
         port: of 127.0.0.1; None: a free one.
 
     Raises:

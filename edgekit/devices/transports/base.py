@@ -115,7 +115,7 @@ class Transport(Protocol):
             argv: the program and its arguments.
             timeout: seconds after which it is killed.
             env: variables set in addition to the device's own.
-            on_line: told of every line of stderr when it comes.
+            on_line: called with every line of stderr when it comes.
 
         Raises:
             TargetTimeout: it did not end in time; it has been killed.

@@ -45,7 +45,7 @@ def run_process(
         env: its whole environment; None: ours.
         stdin: `subprocess.PIPE`: held open and empty until the process has ended; or a file, whose rest comes through
             a pipe of ours: the process sees its end when we are gone.
-        on_line: told of every line of stderr.
+        on_line: called with every line of stderr.
         into: a file for stdout, in place of memory.
         limit: bytes of stdout, and of stderr `ANSWER_BYTES`: a device may send without end.
 
@@ -121,7 +121,7 @@ def run_tied(
         timeout: as for `run_process`, as are the others and what is returned and raised.
         what: names it in messages.
         env: its whole environment.
-        on_line: told of every line of stderr.
+        on_line: called with every line of stderr.
     """
     if shutil.which(argv[0], path=(os.environ if env is None else env).get("PATH")) is None:
         raise EdgekitError(f"`{argv[0]}` cannot be started: no such program", code="program-missing")

@@ -38,7 +38,7 @@ MASTER = ("-o", "ControlMaster=yes", "-o", "LogLevel=VERBOSE")
 
 
 def known_name(host: str, port: int | None) -> str:
-    """Return how ssh's file of known hosts names a host; the usual port is left out there."""
+    """Return how ssh's file of known hosts names a host; the default port is left out there."""
     return host if port in (None, 22) else f"[{host}]:{port}"
 
 

@@ -117,9 +117,9 @@ def _not_let_in(way: Way, said: str) -> TargetError:
     """Return why no key served: a trouble of a key here, or that the device knows none of them."""
     for pattern, what, hint in _KEYS:
         if found := re.search(pattern, said):
-            told = what.format(key=quoted(found["key"]))
+            reason = what.format(key=quoted(found["key"]))
             return TargetError(
-                f"{way.address}: {told}",
+                f"{way.address}: {reason}",
                 hint.format(key=shlex.quote(found["key"]), command=way.by_hand),
                 code="key-unusable",
             )

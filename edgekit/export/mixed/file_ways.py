@@ -71,8 +71,8 @@ class TfliteWays:
     def order(self, quantized: Quantized) -> Sequence[Region]:
         """See `Ways`."""
         files = [np.frombuffer(data, np.uint8) for data in (quantized.float_file, quantized.int8_file)]
-        told, _ = _asked(self._path, f"{__name__}:ordered", *files, *few(self._samples))
-        return [Region(lead, frozenset(operators), share) for lead, operators, share in told]
+        regions, _ = _asked(self._path, f"{__name__}:ordered", *files, *few(self._samples))
+        return [Region(lead, frozenset(operators), share) for lead, operators, share in regions]
 
     def finished(self, int8: bytes) -> bytes:
         """See `Ways`."""

@@ -46,10 +46,10 @@ class OnnxQuantized:
         self._memory = memory_for(*self._paths, *companions)
         self._digests = " ".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in self._paths)
         self._int8 = int8_file.read_bytes()
-        told, (data,) = self._ask("describe")
+        answer, (data,) = self._ask("describe")
         self._float = data.tobytes()
-        self._operators = tuple(_operator(entry) for entry in told["operators"])
-        self._steps = {int(number): (float(scale), int(point)) for number, scale, point in told["steps"]}
+        self._operators = tuple(_operator(entry) for entry in answer["operators"])
+        self._steps = {int(number): (float(scale), int(point)) for number, scale, point in answer["steps"]}
 
     def __enter__(self) -> OnnxQuantized:
         """Return itself."""
