@@ -250,6 +250,14 @@ def test_weights_of_another_model_are_not_taken(litert: TfliteQuantized) -> None
     assert litert.reverted(alone, float_weights=True) != litert.reverted(alone, float_weights=False)
 
 
+def test_a_file_that_is_quantized_itself_has_no_float_weights(litert: TfliteQuantized) -> None:
+    """As that of a model which was trained with fake quantization, as TensorFlow's converter writes it."""
+    pair = TfliteQuantized(litert.int8_file, litert.int8_file)
+    assert all(pair.weights(operator) is None for operator in pair.operators)
+    both = [len(pair.reverted(indices(pair), float_weights=float_weights)) for float_weights in (True, False)]
+    assert both[0] == both[1] < len(litert.reverted(indices(litert), float_weights=True)) - 5000
+
+
 def test_of_layers_that_read_the_same_the_weights_tell(litert: TfliteQuantized) -> None:
     """Two dense layers of one shape read one tensor, and the float file has them in the other order."""
     from tests.export.test_reverting import TRUE, _float

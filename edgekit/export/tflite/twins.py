@@ -73,8 +73,10 @@ def twins(small: Dataflow, plain: Dataflow) -> Twins:
 
 
 def _same_constant(small: Dataflow, one: int, plain: Dataflow, other: int) -> bool:
-    real = small.constant(one) and small.scaled(one) and plain.constant(other)
-    return real and small.shape(one) == plain.shape(other) and plain.readable(plain.root(other))
+    """Return whether a constant of the float file has the real values of one of the quantized file, in float."""
+    if not (small.constant(one) and small.scaled(one) and plain.constant(other)) or plain.scaled(plain.root(other)):
+        return False
+    return small.shape(one) == plain.shape(other) and plain.readable(plain.root(other))
 
 
 def _order(small: Dataflow, plain: Dataflow, side: str) -> tuple[int, ...]:
