@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from edgekit.errors.codes import KINDS
-from edgekit.report import bench_columns, bundle_table, ledger_table
+from edgekit.report import bench_columns, bundle_table, ledger_table, search_table
 from edgekit.text.columns import Column
 
 Schema = dict[str, Any]
@@ -89,6 +89,22 @@ DOCUMENTS: dict[str, Schema] = {
     "recipes NAME": of(name=TEXT, description=TEXT, toml=TEXT),
     "report": of(
         records=several(of(record=TEXT, target=TEXT, created=TEXT)), rows=several(ROW), cautions=several(TEXT)
+    ),
+    "search": of(
+        out=TEXT,
+        metric=TEXT,
+        cost={"enum": ["latency", "macs"]},
+        target=TEXT,
+        gzip=YES,
+        met=YES,
+        nearest=maybe(WHOLE),
+        misses=named(miss=NUMBER),
+        complete=WHOLE,
+        pruned=WHOLE,
+        failed=WHOLE,
+        seconds=NUMBER,
+        budget=named(bound=maybe(NUMBER)),
+        front=several(row(search_table.columns(), recipe_file=maybe(TEXT))),
     ),
     "targets check": of(target=TEXT, findings=several(of(what=TEXT, state=TEXT, text=TEXT, fix=TEXT))),
     "targets emulate down": of(stopped=YES),

@@ -108,7 +108,7 @@ def compress(
         ['digits-float32.tflite', 'digits-dynamic.tflite', 'digits-float32.onnx']
     """
     with working(progress) as (folder, receiver):
-        path = None if model is None else _model_file(model, folder)
+        path = None if model is None else model_path(model, folder)
         chosen = _recipe(recipe, stages, seed, eval_samples, calibration_samples, calibration_method, max_drop)
         chosen = replace(chosen, normalize_outside=normalize_outside or chosen.normalize_outside)
         target = Path(out) if out is not None else chosen.default_folder(path)
@@ -129,7 +129,7 @@ def compress(
             "anyway": anyway,
             "force": force,
         }
-        result = work.run("edgekit.pipeline.worker:compress", _plain(request), receiver, f"compress {target}")
+        result = work.run("edgekit.pipeline.worker:compress", plain_request(request), receiver, f"compress {target}")
     bundle = Bundle.of(read_bundle(target), tuple(receiver.warnings))
     if isinstance(result, dict) and result["refusal"] and not anyway:
         raise QualityError(
@@ -141,7 +141,8 @@ def compress(
     return bundle
 
 
-def _model_file(model: Any, folder: Path) -> Path:
+def model_path(model: Any, folder: Path) -> Path:
+    """Return the path of a model file; a Keras model in memory is saved in `folder`."""
     if isinstance(model, (str, Path)):
         return Path(model)
     if not callable(getattr(model, "save", None)) or not hasattr(model, "layers"):
@@ -223,7 +224,7 @@ def _numbers(key: str, value: Any) -> Any:
         raise InputError(f"`{key}`: expected {expected}, got {quoted(value)}", code="value-wrong-type") from error
 
 
-def _plain(request: Mapping[str, Any]) -> Any:
+def plain_request(request: Mapping[str, Any]) -> Any:
     """Return a request as JSON gives it back, so that what JSON does not take is refused here."""
     try:
         return json.loads(json.dumps(request, allow_nan=False))

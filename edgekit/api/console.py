@@ -7,12 +7,12 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 from edgekit.errors.printable import visible, with_code
-from edgekit.progress import SILENT, ProgressTask
+from edgekit.progress import SILENT, Event, ProgressTask, Replay
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -47,6 +47,12 @@ class Console:
         if self._own:
             atexit.unregister(self._close)
             self._close()
+
+    @contextmanager
+    def events(self) -> Iterator[Callable[[Event], object]]:
+        """Return a function that shows typed events here; what is still open ends with the block."""
+        with Replay(self) as replay:
+            yield replay
 
     def notify(self, message: str) -> None:
         """Print a line."""

@@ -11,28 +11,35 @@ from typing import ParamSpec, TypeVar
 from edgekit.errors import EdgekitError
 
 FLAGS = {
-    "accuracy", "allow-unsafe", "anyway", "clean", "force", "fresh", "latency", "memory", "normalize-outside",
-    "trust-target",
+    "accuracy", "allow-unsafe", "anyway", "clean", "force", "fresh", "gzip", "join", "latency", "memory",
+    "normalize-outside", "trust-target",
 }  # fmt: skip
 """Options that are switched on by being there, and off by `--no-`."""
 VALUES = {
-    "benchmark-model", "calibration-method", "calibration-samples", "channels", "cool-below", "cool-timeout",
-    "custom", "data", "dest", "eval-samples", "governor", "host", "identity", "input-shape", "input-value",
-    "layout", "mean", "metric", "min-samples", "min-seconds", "only", "out", "pin", "processes", "python", "recipe",
-    "runtime", "runtime-wheels", "scale", "seed", "stage", "std", "target", "task", "threads", "timeout",
+    "augment", "benchmark-model", "cache-size", "calibration-method", "calibration-samples", "channels", "cool-below",
+    "cool-timeout", "custom", "data", "dest", "effort", "eval-samples", "governor", "host", "identity", "input-shape",
+    "input-value", "layout", "max-error", "max-latency", "max-macs", "max-memory", "max-size", "mean", "metric",
+    "min-accuracy", "min-samples", "min-seconds", "only", "out", "pin", "processes", "python", "recipe",
+    "runtime", "runtime-wheels", "sampler", "scale", "scheme", "seed", "stage", "std", "storage", "student", "study",
+    "target", "task", "teacher", "threads", "time", "timeout", "trial-timeout", "trials",
 }  # fmt: skip
 """Options that take a value."""
-TIMES = {"cool-timeout", "min-seconds", "timeout"}
+TIMES = {"cool-timeout", "min-seconds", "time", "timeout", "trial-timeout"}
 """Options whose value is a time, which Python takes in seconds."""
 SEVERAL = {
     "custom": "custom",
     "only": "only",
     "input-shape": "input_shapes",
     "input-value": "input_values",
+    "scheme": "schemes",
     "stage": "stages",
+    "student": "students",
 }
 """Options that may be given again, and the parameters that take all of them."""
-RENAMED = {**SEVERAL, "cool-below": "cool_below_c"}
+RENAMED = {
+    **SEVERAL, "cache-size": "cache_bytes", "cool-below": "cool_below_c", "max-latency": "max_latency_ms",
+    "max-memory": "max_memory_bytes", "max-size": "max_size_bytes", "time": "seconds",
+}  # fmt: skip
 """Options that Python calls otherwise than by their words."""
 _SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _QUANTITY = re.compile(r"([0-9.]+) ?(ms|s|min|m|h|)")

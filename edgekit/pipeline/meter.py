@@ -21,6 +21,7 @@ from edgekit.measuring.ports import feed_names, specs
 from edgekit.pipeline.check import answers, reference_labels
 from edgekit.stats import paired_ratio
 from edgekit.tasks.drop import Drop, drop
+from edgekit.tasks.metrics import Score
 from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.tasks.samples import Array
 from edgekit.tasks.scoring import score
@@ -72,6 +73,14 @@ class FileMeter:
         info = info or inspect_file(path)
         ports = specs(info.inputs), specs(info.outputs)
         return run_file(self._device, path, *ports, self._samples, self._preprocessing, self._task, self._folder)
+
+    def score(self, path: Path, info: FileInfo) -> Score:
+        """Return how good a file's outputs for the samples are.
+
+        Raises:
+            RunnerError: the runtime cannot run the file.
+        """
+        return score(self.outputs(path, info).real[0], self._labels[0], self._task.main)
 
     def drop(self, outputs: Outputs) -> Drop:
         """Return what outputs for the samples lost against the source model's."""

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from edgekit.errors.printable import lines
-from edgekit.report import bench_columns, bundle_table, ledger_table
+from edgekit.report import bench_columns, bundle_table, ledger_table, search_table
 from edgekit.text.columns import Column
 
 TABLES: dict[str, tuple[str, Sequence[Column[Any]]]] = {
     "Measurements": ("`edgekit bench` and `edgekit report`, a row a file and thread count", bench_columns.COLUMNS),
     "Files of a bundle": ("`edgekit compress`, a row a file", bundle_table.columns()),
+    "The front of a search": ("`edgekit search`, a row a file", search_table.columns()),
     "The effect ledger": ("`edgekit compress` with training stages, a row a stage", ledger_table.columns()),
 }
 

@@ -24,14 +24,17 @@ FUNCTIONS: dict[str, Callable[..., object]] = {
     "init": edgekit.init,
     "inspect": edgekit.inspect,
     "push": edgekit.push,
+    "search": edgekit.search,
     "train": edgekit.train,
 }
 OF_THE_TERMINAL = {"as_json", "json", "quiet", "verbose", "wide", "help"}
 """Options about what a terminal shows."""
 OF_PYTHON = {"progress"}
 RENAMED = {
-    "cool_below": "cool_below_c", "files": "path", "input_shape": "input_shapes", "input_value": "input_values",
-    "paths": "subjects", "stage": "stages",
+    "cache_size": "cache_bytes", "cool_below": "cool_below_c", "files": "path", "input_shape": "input_shapes",
+    "input_value": "input_values", "max_latency": "max_latency_ms", "max_memory": "max_memory_bytes",
+    "max_size": "max_size_bytes", "paths": "subjects", "scheme": "schemes", "stage": "stages", "student": "students",
+    "time": "seconds",
 }  # fmt: skip
 """Parameters that Python calls otherwise: what may be given again takes all at once, and units stand in names."""
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from edgekit.bundle import ledger, manifest, recipe_file, records
+from edgekit.bundle import ledger, manifest, recipe_file, records, search_result, trials
 from edgekit.bundle.recipe import load_recipe
 from edgekit.bundle.records import read_record, write_record
 from edgekit.devices import target
@@ -43,6 +43,14 @@ def as_card(path: Path) -> Any:
     return saving.read_card(model)
 
 
+def as_trial(path: Path) -> Any:
+    return trials.Trial.from_dict(read_json(path, "trial"), str(path))
+
+
+def as_search_result(path: Path) -> Any:
+    return search_result.SearchResult.from_dict(read_json(path, "search result"), str(path))
+
+
 class Kind(NamedTuple):
     versions: Versions
     read: Callable[[Path], Any]
@@ -53,6 +61,8 @@ KINDS = {
     "ledger-entry": Kind(ledger.VERSIONS, as_entry),
     "model-card": Kind(saving.VERSIONS, as_card),
     "record": Kind(records.VERSIONS, read_record),
+    "trial": Kind(trials.VERSIONS, as_trial),
+    "search-result": Kind(search_result.VERSIONS, as_search_result),
     "recipe": Kind(recipe_file.VERSIONS, lambda path: load_recipe(str(path))),
     "target": Kind(target.VERSIONS, as_target),
 }
@@ -82,7 +92,7 @@ def test_every_golden_file_is_read(name: str, tmp_path: Path) -> None:
 
 def test_what_is_written_today_is_the_golden_file(tmp_path: Path) -> None:
     """A key that is no longer written, or a new one that the golden file lacks, is seen here."""
-    for stem in ("bundle-manifest", "ledger-entry", "record"):
+    for stem in ("bundle-manifest", "ledger-entry", "record", "trial", "search-result"):
         name = f"{stem}.{KINDS[stem].versions.newest}.json"
         assert json.loads(json.dumps(read_golden(name, tmp_path).to_dict())) == json.loads((HERE / name).read_text())
     made = read_golden("record.1.json", tmp_path)

@@ -16,11 +16,11 @@ from tests.guards.rooms import MODULES, PACKAGE, arrows, circle, floors, folders
 
 HEAVY = [
     "tensorflow", "tf_keras", "keras", "tensorflow_model_optimization", "tf2onnx", "onnx", "onnxruntime",
-    "ai_edge_litert", "tflite_runtime", "sklearn", "h5py", "numpy", "rich.progress", "tomlkit",
+    "ai_edge_litert", "tflite_runtime", "sklearn", "h5py", "numpy", "rich.progress", "tomlkit", "optuna", "sqlalchemy",
 ]  # fmt: skip
 COMMANDS = ["", *typer.main.get_command(app).commands]  # type: ignore[attr-defined]
 
-ROOMS, FLOORS, ARROWS = 23, 11, 130
+ROOMS, FLOORS, ARROWS = 24, 11, 147
 LEAVES = {"progress", "stats", "version"}
 """Modules of one subject that know no other: all that may stand beside the folders."""
 TENSORFLOW_ROOMS = (

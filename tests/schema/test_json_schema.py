@@ -33,6 +33,8 @@ WRONG: dict[str, list[tuple[tuple[str | int, ...], Any]]] = {
     "manifest": [(("artifacts",), []), (("artifacts", 0, "scheme"), "int9"), (("files", "README.txt", "sha256"), "0")],
     "ledger-entry": [(("latency",), [1.0]), (("zeros",), 1.5), (("bytes",), None)],
     "recipe": [(("export", "scheme"), ["int8"]), (("seed",), -1), (("stage", 0, "amount"), {"a": 1})],
+    "trial": [(("state",), "done"), (("measured", "sha256"), "abc"), (("rungs", 0, "share"), 1.5), (("number",), -1)],
+    "search-result": [(("cost",), "time"), (("front", 0, "trial", "number"), "7"), (("misses", "max_bytes"), "much")],
     "target": [(("transport",), "telnet"), (("port",), 0), (("health", "temperature"), "temp")],
 }  # fmt: skip
 
