@@ -11,8 +11,9 @@ from edgekit.export.mixed.regions import Region
 from edgekit.export.mixed.sensitivity import measured
 from edgekit.export.mixed.tflite import TfliteQuantized
 from edgekit.export.mixed.ways import Attempt, described, few, others, refused
-from edgekit.export.rewrites.trained import rewritten_for_int8
-from edgekit.export.tflite.convert import Calibration, by_name, convert_pair
+from edgekit.export.rewrites.apply import rewritten
+from edgekit.export.rewrites.trained import BOUNDED, rewritten_for_int8
+from edgekit.export.tflite.convert import Calibration, by_name, convert, convert_pair
 from edgekit.export.tflite.dense_scales import one_scale
 from edgekit.export.tflite.ranges import input_names
 from edgekit.export.tflite.saved import without_loops
@@ -43,6 +44,8 @@ class KerasWays:
         self._saved = without_loops(rewritten_for_int8(model, float_model, calibration).model, folder / "saved")
         self._calibration = calibration
         self._float, self._plain = self._made(ranging)
+        if float_model is not None:  # what the converter is given then is int8 inside
+            self._float = _float_file(rewritten(float_model, calibration, BOUNDED).model, calibration, folder)
         columns = by_name(self._saved.signature, calibration)
         self._samples = [columns[name] for name in input_names(self._float)]
 
@@ -73,3 +76,8 @@ class KerasWays:
     def finished(self, int8: bytes) -> bytes:
         """See `Ways`."""
         return one_scale(pack(int8), lambda: self._float, self._samples)
+
+
+def _float_file(model: KerasModel, calibration: Calibration, folder: Path) -> bytes:
+    saved = without_loops(model, folder / "float")
+    return convert(saved.folder(), saved.signature, "float32", calibration)
