@@ -166,6 +166,7 @@ class _Workshop:
         self._float = self._int16 if self._int16.model is plain else Saved(plain, scratch / "float")
         self._flatbuffers: dict[str, Path] = {}
         self._int8_file: bytes | None = None
+        self._note = ""
 
     def make(self, format_: str, scheme: str, folder: Path, progress: Progress) -> Exported:
         if format_ == "tflite":
@@ -174,6 +175,7 @@ class _Workshop:
             trained = self._trained and from_int8(scheme)
             how = "TFLiteConverter, trained with fake quantization" if trained else "TFLiteConverter"
             how += ", recurrent layers unrolled" if self._saved(scheme).unrolled else ""
+            how += f", {self._note}" if self._note and from_int8(scheme) else ""
             how += f", {SCHEMES[scheme].made}" if SCHEMES[scheme].made else ""
             reverted: tuple[str, ...] = ()
             if self._chosen and scheme == "int8":
@@ -206,7 +208,8 @@ class _Workshop:
         """Return the int8 file with a scale a channel in all layers; int4 weights, which have fewer steps, need it."""
         if self._int8_file is None:
             saved = self._saved("int8")
-            self._int8_file = tflite.convert(saved.folder(), saved.signature, "int8", self._calibration, self._ranging)
+            made = tflite.noted(saved.folder(), saved.signature, "int8", self._calibration, self._ranging)
+            self._int8_file, self._note = made.data, made.note
         return self._int8_file
 
     def _with_few_scales(self, flatbuffer: bytes) -> bytes:

@@ -187,7 +187,7 @@ def _arrays(inputs: ModelInputs) -> list[Array]:
 def _steps(values: Array, ranging: Ranging, levels: int) -> Steps:
     observer = ranging.observer()
     observer.update(values)
-    low, high = observer.range(levels) or (0.0, 0.0)
+    low, high = ranging.ends(observer, levels) or (0.0, 0.0)
     return Steps.of(low, high, levels)
 
 

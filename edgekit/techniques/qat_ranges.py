@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from edgekit.export.calibration import MINMAX, Observer, Ranging
+from edgekit.export.calibration import MINMAX, Ends, Observer, Ranging
 from edgekit.frameworks.tensorflow import tensorflow, tf_keras
 from edgekit.frameworks.types import KerasLayer, KerasModel, Tensor, Tensors, Variable
 from edgekit.models.keras.rebuild import clone
@@ -37,7 +37,7 @@ def calibrate(
     ranges = list(_ranges(quantized, model))
     if ranges:
         for (low, high, _), observer in zip(ranges, _observed(ranges, model, x, batch_size, ranging), strict=True):
-            _assign(low, high, observer)
+            _assign(low, high, ranging.ends(observer, LEVELS))
     _calibrate_inputs(quantized, x, ranging)
 
 
@@ -60,8 +60,9 @@ def _observed(
         return [[tf.stack([tf.reduce_min(t), tf.reduce_max(t)]) for t in tensors] for tensors in outputs]
 
     run = tf.function(values, reduce_retracing=True)
-    observers = [ranging.observer() for _ in ranges]
     count = len(x[0] if isinstance(x, tuple) else x)
+    batches = -(-count // batch_size)
+    observers = [ranging.observer(batches * len(tensors)) for _, _, tensors in ranges]
     for start in range(0, count, batch_size):
         batch = part(x, slice(start, start + batch_size))
         outputs = run(tf.nest.map_structure(tf.constant, batch))
@@ -101,11 +102,11 @@ def _calibrate_inputs(quantized: KerasModel, x: ModelInputs, ranging: Ranging) -
         if "min" in ends:  # absent before a Concatenate
             observer = ranging.observer()
             observer.update(arrays[layer.input._keras_history.layer.name])
-            _assign(ends["min"], ends["max"], observer)
+            _assign(ends["min"], ends["max"], ranging.ends(observer, LEVELS))
 
 
-def _assign(low: Variable, high: Variable, observer: Observer) -> None:
+def _assign(low: Variable, high: Variable, ends: Ends | None) -> None:
     """Set a range; it holds zero, as TFLite requires, and is not empty."""
-    least, greatest = observer.range(LEVELS) or (0.0, 0.0)
+    least, greatest = ends or (0.0, 0.0)
     low.assign(min(least, 0.0))
     high.assign(max(greatest, 0.0 if least < 0 else 1e-6))

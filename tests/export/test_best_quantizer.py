@@ -12,6 +12,7 @@ from edgekit.errors import ConversionError
 from edgekit.export.foreign import best_quantizer, litert_quantizer
 from edgekit.export.foreign.normal_form import normal_form
 from edgekit.export.tflite import quantizer as tflite_quantizer
+from edgekit.export.tflite.bias import Noted
 from edgekit.export.tflite.nearness import nearness_db, outputs
 from edgekit.formats.reading import inspect_file
 from edgekit.formats.shares import weight_share
@@ -65,10 +66,10 @@ def float_inside(data: bytes) -> bytes:
 def choose(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """Return a function from what the two quantizers make, or raise, to what is taken."""
 
-    def given(found: bytes | str) -> bytes:
+    def given(found: bytes | str) -> Noted:
         if isinstance(found, str):
             raise ConversionError(found, HINT, code="conversion-failed")
-        return found
+        return Noted(found)
 
     def taken(by_tensorflow: bytes | str, by_litert: bytes | str | None) -> best_quantizer.Made:
         monkeypatch.setattr(tflite_quantizer, "quantize", lambda *_: {"int8": given(by_tensorflow)})
@@ -148,7 +149,7 @@ def test_litert_quantizer(name: str, tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
     fed = [rng.integers(0, 20, (40, 4)) if name == "tied_embedding" else rng.uniform(-1, 1, (40, 16))]
     fed = [fed[0].astype(np.int32 if name == "tied_embedding" else np.float32)]
-    made = litert_quantizer.quantize(source, "int8", fed)
+    made = litert_quantizer.quantize(source, "int8", fed).data
     assert share(made, tmp_path) == 1
     assert nearness_db(outputs(source, fed), outputs(made, fed)) > 25
 
@@ -171,6 +172,6 @@ def test_tensorflow_quantizes_what_litert_torch_writes(tmp_path: Path) -> None:
     """As it came, all its weights stayed float: the metadata `keep_stablehlo_constant` hid them."""
     fed = [np.random.default_rng(2).uniform(-1, 1, (40, 16)).astype(np.float32)]
     source = foreign_tflite.stablehlo_constants()
-    made = tflite_quantizer.quantize(normal_form(source)[0], ["int8"], fed)["int8"]
+    made = tflite_quantizer.quantize(normal_form(source)[0], ["int8"], fed)["int8"].data
     assert share(made, tmp_path) == 1
     assert nearness_db(outputs(source, fed), outputs(made, fed)) > 25

@@ -16,7 +16,7 @@ def chosen(ranging: Ranging, *parts: Any) -> tuple[float, float]:
     observer = ranging.observer()
     for part in parts:
         observer.update(np.asarray(part, np.float32))
-    found = observer.range(LEVELS)
+    found = ranging.ends(observer, LEVELS)
     assert found is not None
     return found
 
@@ -36,10 +36,10 @@ def test_minmax_takes_the_ends_of_all_parts() -> None:
 def test_values_that_are_not_finite_are_not_counted(method: str) -> None:
     low, high = chosen(Ranging(method), [np.nan, 1.0, -1.0], [np.inf, -np.inf, 0.5])
     assert -1 <= low < 0 < high <= 1
-    assert Ranging(method).observer().range(LEVELS) is None
     observer = Ranging(method).observer()
+    assert Ranging(method).ends(observer, LEVELS) is None
     observer.update(np.full(3, np.nan, np.float32))
-    assert observer.range(LEVELS) is None
+    assert Ranging(method).ends(observer, LEVELS) is None
 
 
 @pytest.mark.parametrize("kept", [99.0, 99.9])

@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 
 from edgekit.bundle.recipe import Recipe
-from edgekit.export.calibration import MINMAX
 from edgekit.export.exporter import export
 from edgekit.export.signature import Signature
 from edgekit.export.tflite import convert as tflite
+from edgekit.export.tflite import quantizer
 from edgekit.export.tflite.lstm_state import HIDDEN, STATE, mend_states
-from edgekit.export.tflite.quantizer import quantize
 from edgekit.frameworks.tensorflow import seed_everything, tf_keras
 from edgekit.progress import SILENT
 from edgekit.stats import sqnr_db
@@ -79,10 +78,14 @@ def scales(flatbuffer: bytes) -> list[tuple[float, ...]]:
     ]
 
 
-def test_states_share_the_scale_of_the_output(model: Any, samples: Any, tmp_path: Path) -> None:
+def test_states_share_the_scale_of_the_output(
+    model: Any, samples: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     signature = Signature(model)
     signature.save(tmp_path / "saved")
-    plain = tflite._converted(tmp_path / "saved", "int8", tflite._quantizer(signature, "int8", samples, MINMAX))
+    with monkeypatch.context() as patched:
+        patched.setattr(quantizer, "mend_states", lambda flatbuffer: flatbuffer)
+        plain = quantizer.int8(tflite._converted(tmp_path / "saved", "float32"), [samples]).data
     assert any(len(set(found)) > 1 for found in scales(plain))  # else TensorFlow mended it, and this module may go
     made = tflite.convert(tmp_path / "saved", signature, "int8", samples)
     assert len(scales(made)) == 2
@@ -96,7 +99,7 @@ def test_float_files_stay_and_their_quantized_forms_are_tied(model: Any, samples
     signature.save(tmp_path / "saved")
     source = tflite._converted(tmp_path / "saved", "float32")
     assert mend_states(source) == source
-    made = quantize(source, ["int8"], [samples])["int8"]
+    made = quantizer.quantize(source, ["int8"], [samples])["int8"].data
     assert len(scales(made)) == 2
     assert all(len(set(found)) == 1 for found in scales(made))
 

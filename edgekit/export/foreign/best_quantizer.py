@@ -20,6 +20,7 @@ from edgekit.export.foreign import litert_quantizer
 from edgekit.export.honest import LEAST, stored_as_named
 from edgekit.export.tflite import nearness
 from edgekit.export.tflite import quantizer as tflite_quantizer
+from edgekit.export.tflite.bias import Noted
 from edgekit.formats.reading import inspect_file
 from edgekit.formats.shares import weight_share
 from edgekit.formats.tflite.pack import pack
@@ -44,16 +45,19 @@ class Made:
     Attributes:
         data: the file, packed.
         how: by what it was made, and why by that, such as `litert-quantizer (41.2 dB, TensorFlow's quantizer 38.0 dB)`.
+        note: what was done to it besides.
     """
 
     data: bytes
     how: str
+    note: str = ""
 
 
 @dataclass(frozen=True)
 class _Candidate:
     by: str
     data: bytes
+    note: str
     quantized: float
     """Share of the weights' bytes that are, in 16 bits or fewer."""
     share: float
@@ -86,7 +90,7 @@ def quantize(
     by_tensorflow = _by_tensorflow(data, schemes, calibration, ranging)
     made = {}
     for scheme in schemes:
-        files: dict[str, bytes | ConversionError] = {TENSORFLOW: by_tensorflow[scheme]}
+        files: dict[str, Noted | ConversionError] = {TENSORFLOW: by_tensorflow[scheme]}
         if litert_quantizer.installed():
             try:
                 files[litert_quantizer.NAME] = litert_quantizer.quantize(data, scheme, calibration, ranging)
@@ -98,7 +102,7 @@ def quantize(
 
 def _by_tensorflow(
     data: bytes, schemes: Sequence[str], calibration: Arrays, ranging: Ranging
-) -> dict[str, bytes | ConversionError]:
+) -> dict[str, Noted | ConversionError]:
     try:  # in one process, which TensorFlow takes long to start
         return dict(tflite_quantizer.quantize(data, schemes, calibration, ranging))
     except ConversionError as error:
@@ -107,7 +111,7 @@ def _by_tensorflow(
     return {s: found for scheme in schemes for s, found in _by_tensorflow(data, [scheme], calibration, ranging).items()}
 
 
-def _better(data: bytes, files: dict[str, bytes | ConversionError], samples: Arrays, folder: Path) -> Made:
+def _better(data: bytes, files: dict[str, Noted | ConversionError], samples: Arrays, folder: Path) -> Made:
     """Return the best of the files, with why.
 
     Raises:
@@ -117,7 +121,7 @@ def _better(data: bytes, files: dict[str, bytes | ConversionError], samples: Arr
     made = [
         _candidate(by, data, found, samples, folder / f"{n}.tflite")
         for n, (by, found) in enumerate(files.items())
-        if isinstance(found, bytes)
+        if isinstance(found, Noted)
     ]
     if not made:
         first, *others = errors.values()
@@ -132,7 +136,7 @@ def _better(data: bytes, files: dict[str, bytes | ConversionError], samples: Arr
     reasons += [f"{by} failed" for by in errors]
     own = f"{best.db:.1f} dB" if math.isfinite(best.db) else ""
     why = ", ".join(filter(None, [own, *reasons]))
-    return Made(best.data, f"{best.by} ({why})" if reasons and why else best.by)
+    return Made(best.data, f"{best.by} ({why})" if reasons and why else best.by, best.note)
 
 
 def _as_near(one: _Candidate, made: Sequence[_Candidate]) -> bool:
@@ -155,8 +159,8 @@ def _reason(one: _Candidate, best: _Candidate) -> str:
     return f"{one.by} {one.db:.1f} dB"
 
 
-def _candidate(by: str, source: bytes, data: bytes, samples: Arrays, path: Path) -> _Candidate:
-    data = pack(data)
+def _candidate(by: str, source: bytes, found: Noted, samples: Arrays, path: Path) -> _Candidate:
+    data = pack(found.data)
     path.write_bytes(data)
     info = inspect_file(path)
     share, quantized = weight_share(info).value, stored_as_named(info, "int8")
@@ -175,7 +179,7 @@ def _candidate(by: str, source: bytes, data: bytes, samples: Arrays, path: Path)
     except RunnerError:
         db = -math.inf
     whole = 1.0 if quantized is None or quantized.value is None else quantized.value
-    return _Candidate(by, data, whole, 1.0 if share is None else share, ends, db)
+    return _Candidate(by, data, found.note, whole, 1.0 if share is None else share, ends, db)
 
 
 def compare(

@@ -79,7 +79,7 @@ def requantize(
             data = _float(made).read_bytes()
             for scheme, found in best_quantizer.quantize(data, calibrated, calibration, made, ranging).items():
                 (made / f"{scheme}.tflite").write_bytes(found.data)
-                how[scheme] = f"{found.how} from {origin}"
+                how[scheme] = ", ".join(filter(None, [f"{found.how} from {origin}", found.note]))
         for scheme in schemes:
             source = "int8" if from_int8(scheme) else scheme
             target = folder / f"{name}-{scheme}.tflite"

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from edgekit.errors import ConversionError, RunnerError
 from edgekit.export.calibration import MINMAX, Ranging
+from edgekit.export.tflite.bias import Noted, nearer
 from edgekit.export.tflite.ranges import in_dtypes, with_ranges
 from edgekit.formats.tflite.builder import rebuilt
 from edgekit.processes.child import PER_BYTE, Child, memory_for
@@ -34,7 +35,7 @@ def installed() -> bool:
     return find_spec("litert_quantizer") is not None
 
 
-def quantize(data: bytes, scheme: str, calibration: Arrays, ranging: Ranging = MINMAX) -> bytes:
+def quantize(data: bytes, scheme: str, calibration: Arrays, ranging: Ranging = MINMAX) -> Noted:
     """Return a float file in `int8` or `int16x8`, inputs and outputs included.
 
     Args:
@@ -49,7 +50,7 @@ def quantize(data: bytes, scheme: str, calibration: Arrays, ranging: Ranging = M
     memory = memory_for() + PER_BYTE * len(data) + 2 * sum(a.nbytes for a in calibration)
     with Child() as child:
         try:
-            _, [found] = child.call(
+            note, [found] = child.call(
                 f"{__name__}:work",
                 np.frombuffer(data, np.uint8),
                 *calibration,
@@ -62,20 +63,22 @@ def quantize(data: bytes, scheme: str, calibration: Arrays, ranging: Ranging = M
             )
         except RunnerError as error:
             raise ConversionError(error.message, code=error.code) from error
-    return found.tobytes()
+    return Noted(found.tobytes(), str(note))
 
 
 def work(
     data: npt.NDArray[np.uint8], *calibration: Array, scheme: str, method: str, percentile: float
-) -> tuple[None, list[Array]]:
-    """Do what `quantize` asks for, in its child."""
+) -> tuple[str, list[Array]]:
+    """Do what `quantize` asks for, in its child; return the note beside the file."""
     from litert_quantizer import quantizer, recipe
 
     named = _as_it_takes(data.tobytes())
-    ranges = _ranges(with_ranges(named, in_dtypes(named, calibration), Ranging(method, percentile), scheme))
+    samples = in_dtypes(named, calibration)
+    ranges = _ranges(with_ranges(named, samples, Ranging(method, percentile), scheme))
     worker = quantizer.Quantizer(bytearray(named), getattr(recipe, _RECIPES[scheme])())
     made = worker.quantize(ranges, enable_progress_bar=False, enable_progress_report=False).quantized_model
-    return None, [np.frombuffer(bytes(made), np.uint8)]
+    found = nearer(bytes(made), named, samples) if scheme == "int8" else Noted(bytes(made))
+    return found.note, [np.frombuffer(found.data, np.uint8)]
 
 
 def _as_it_takes(data: bytes) -> bytes:

@@ -19,6 +19,7 @@ from edgekit.export.onnx.qdq import Group, Qdq
 from edgekit.export.onnx.reverting import reverted
 from edgekit.export.onnx.static import prepared, upgraded
 from edgekit.export.onnx.tools import explained, silenced
+from edgekit.export.onnx.tracing import with_outputs
 from edgekit.formats.fixed_batch import fixed_onnx
 from edgekit.formats.info import TensorInfo
 from edgekit.formats.onnx.graph import DTYPES
@@ -69,12 +70,12 @@ class Pair:
         """Return what runs a file with its activations as outputs, its inputs' names, and of each number the name."""
         if which == "float":
             names = _float_names(self.twin_model, self.twin.values)
-            return *_with_outputs(self.twin_model, list(names.values())), names
+            return *with_outputs(self.twin_model, list(names.values())), names
         names = {}
         for name, number in self.qdq.numbers.items():
             if name in self.qdq.stored or (name in self.outputs and self.outputs[name].dtype == _FLOAT):
                 names.setdefault(number, name)
-        return *_with_outputs(self.int8_model, list(names.values())), names
+        return *with_outputs(self.int8_model, list(names.values())), names
 
     def fed(self, names: Sequence[str], sample: Sequence[Array]) -> dict[str, Array]:
         """Return a sample by the names of a file's inputs: they are the int8 file's, or in its order."""
@@ -94,26 +95,6 @@ def _float_names(model: OnnxModel, values: Mapping[int, str]) -> dict[int, str]:
         v.name: v.type.tensor_type.elem_type for v in (*model.graph.value_info, *model.graph.input, *model.graph.output)
     }
     return {number: name for number, name in values.items() if DTYPES.get(kinds.get(name, 0)) == _FLOAT}
-
-
-def _with_outputs(model: OnnxModel, names: Sequence[str]) -> tuple[Run, list[str]]:
-    """Return what runs a model with these values as its outputs, and the names of its inputs."""
-    import onnx
-
-    copy = onnx.ModelProto.FromString(model.SerializeToString())
-    known = {v.name: v for v in onnx.shape_inference.infer_shapes(model).graph.value_info}
-    known |= {v.name: v for v in (*model.graph.input, *model.graph.output)}
-    del copy.graph.output[:]
-    made = {name for node in copy.graph.node for name in node.output}
-    copy.graph.output.extend(known[name] for name in names if name in made)
-    run, given = load_onnx(copy.SerializeToString()), [v.name for v in copy.graph.input]
-    there = [name for name in names if name in made]
-
-    def complete(sample: Sequence[Array]) -> list[Array]:
-        found = dict(zip(there, run(sample) if there else [], strict=True)) | dict(zip(given, sample, strict=True))
-        return [found[name] for name in names]
-
-    return complete, given
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.export.calibration import HistogramObserver, Ranging
+from edgekit.export.calibration import Histogram, Ranging
 from edgekit.tasks.samples import Array
 
 Floats = npt.NDArray[np.float64]
@@ -54,7 +54,7 @@ class Tally:
         self.sums: Floats = np.zeros(0)
         self._low: Floats = np.zeros(0)
         self._high: Floats = np.zeros(0)
-        self._histogram = HistogramObserver(Ranging("percentile", MIDDLE))
+        self._histogram = Histogram()
 
     def update(self, true: Array, found: Array) -> None:
         """Add a sample.
@@ -104,7 +104,7 @@ class Tally:
     @property
     def range_used(self) -> float | None:
         """Share of the steps that the middle of the values spans, 0 to 1; None where it is not quantized."""
-        ends = self._histogram.range(LEVELS)
+        ends = Ranging("percentile", MIDDLE).ends(self._histogram, LEVELS)
         if self.step is None or ends is None:
             return None
         scale, zero = self.step

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from operator import length_hint
 
 import numpy as np
 
 from edgekit.errors import ConversionError
 from edgekit.errors.printable import visible
-from edgekit.export.calibration import MINMAX, Ranging
+from edgekit.export.calibration import MINMAX, Observer, Ranging, observer_for
 from edgekit.formats.types import OnnxGraph, OnnxMessage, OnnxModel, OnnxSession
 from edgekit.tasks.samples import Array
 
@@ -19,6 +20,8 @@ Ranges = dict[str, tuple[float, float]]
 Samples = Iterable[Mapping[str, Array]]
 LEVELS = 256
 """Of int8."""
+TYPICAL = 500
+"""Samples that are counted on where their number is not known."""
 
 
 def measured(model: OnnxModel, samples: Samples, ranging: Ranging = MINMAX) -> Ranges:
@@ -34,7 +37,10 @@ def measured(model: OnnxModel, samples: Samples, ranging: Ranging = MINMAX) -> R
     Raises:
         ConversionError: there are no samples, or a tensor is not finite on one of them.
     """
-    return _extremes(model, samples) if ranging.method == "minmax" else _observed(model, samples, ranging)
+    if ranging.method == "minmax":
+        return _extremes(model, samples)
+    found = {name: ranging.ends(seen, LEVELS) for name, seen in observed(model, samples, [ranging]).items()}
+    return {name: ends for name, ends in found.items() if ends is not None}
 
 
 def _extremes(model: OnnxModel, samples: Samples) -> Ranges:
@@ -56,8 +62,8 @@ def _extremes(model: OnnxModel, samples: Samples) -> Ranges:
     return {name: (float(a), float(b)) for name, a, b in zip(names, low, high, strict=True)}
 
 
-def _observed(model: OnnxModel, samples: Samples, ranging: Ranging) -> Ranges:
-    """Take every tensor out of the graph, and count its values."""
+def observed(model: OnnxModel, samples: Samples, rangings: Sequence[Ranging]) -> dict[str, Observer]:
+    """Take every tensor out of the graph, and return what was seen of each; arguments and errors as of `measured`."""
     copy, names = _copied(model)
     types = _types(copy.graph)
     given = {value.name for value in copy.graph.input}
@@ -67,7 +73,8 @@ def _observed(model: OnnxModel, samples: Samples, ranging: Ranging) -> Ranges:
             copy.graph.output.add(name=name).type.tensor_type.CopyFrom(types[name])
     session = _session(copy)
     inner = [name for name in names if name not in given]
-    observers = {name: ranging.observer() for name in names}
+    updates = length_hint(samples, TYPICAL)
+    observers = {name: observer_for(rangings, updates) for name in names}
     count = 0
     for sample in samples:
         seen = dict(zip(inner, session.run(inner, dict(sample)), strict=True)) | dict(sample)
@@ -76,10 +83,9 @@ def _observed(model: OnnxModel, samples: Samples, ranging: Ranging) -> Ranges:
                 raise _not_finite(name, count)
             observer.update(seen[name])
         count += 1
-    found = {name: observer.range(LEVELS) for name, observer in observers.items()}
     if not count:
         raise ConversionError(NO_SAMPLES, code="calibration-empty")
-    return {name: ends for name, ends in found.items() if ends is not None}
+    return observers
 
 
 def _session(model: OnnxModel) -> OnnxSession:

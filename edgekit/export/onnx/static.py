@@ -9,6 +9,7 @@ import numpy as np
 
 from edgekit.errors import ConversionError
 from edgekit.export.calibration import MINMAX, Ranging
+from edgekit.export.onnx.bias import nearer
 from edgekit.export.onnx.fold import fold
 from edgekit.export.onnx.ports import Scale, make_integer, note_scales
 from edgekit.export.onnx.ranges import Ranges, Samples, measured
@@ -43,9 +44,30 @@ def quantized(
     import onnx
 
     model, notes = upgraded(model)
-    kept = [(entry.key, entry.value) for entry in model.metadata_props]
-    ready = prepared(model, scratch)
-    ranges = measured(ready, samples, ranging)
+    ready, rows = prepared(model, scratch), list(samples)
+    made, scales, further = with_ranges(ready, measured(ready, rows, ranging), ports)
+    made, note = nearer(made, ready, rows, {**scales["inputs"], **scales["outputs"]})
+    del made.metadata_props[:]
+    made.metadata_props.extend(model.metadata_props)
+    note_scales(made, scales)
+    onnx.checker.check_model(made)
+    return made, "".join(f", {each}" for each in (*notes, *further, note) if each)
+
+
+def with_ranges(
+    ready: OnnxModel, ranges: Ranges, ports: Ports | None = None
+) -> tuple[OnnxModel, dict[str, dict[str, Scale]], list[str]]:
+    """Return a prepared model in int8, the scales of its inputs and outputs, and what a user should know.
+
+    Args:
+        ready: as `prepared` returns it; not changed.
+        ranges: of its activations, in real units.
+        ports: as of `quantized`.
+
+    Raises:
+        ConversionError: nothing in it can be quantized.
+    """
+    notes = []
     wanted = {name: scale for side in (ports or {}).values() for name, scale in side.items() if name in ranges}
     made = _with_qdq(ready, ranges, wanted)
     scales = make_integer(made, ranges, wanted)
@@ -60,12 +82,7 @@ def quantized(
         compute = "computes" if len(in_float) == 1 else "compute"
         notes.append(f"{', '.join(in_float)} {compute} in float with int8 weights")
     tidy(made, {value.name: value.name for value in (*made.graph.input, *made.graph.output)})
-    del made.metadata_props[:]
-    for key, value in kept:
-        made.metadata_props.add(key=key, value=value)
-    note_scales(made, scales)
-    onnx.checker.check_model(made)
-    return made, "".join(f", {note}" for note in notes)
+    return made, scales, notes
 
 
 def upgraded(model: OnnxModel) -> tuple[OnnxModel, list[str]]:

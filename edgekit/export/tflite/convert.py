@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from edgekit.bundle.schemes import SCHEMES, Source
 from edgekit.errors import ConversionError
 from edgekit.export.calibration import MINMAX, Ranging
 from edgekit.export.signature import Signature
+from edgekit.export.tflite.bias import Noted
 from edgekit.export.tflite.lstm_state import mend_states
 from edgekit.export.tflite.quantizer import QUANTIZERS
 from edgekit.export.tflite.ranges import input_names
@@ -62,7 +64,14 @@ def int16x8(converter: Converter) -> None:
 def convert(
     saved_model: Path, signature: Signature, scheme: str, calibration: Calibration, ranging: Ranging = MINMAX
 ) -> bytes:
-    """Return a TFLite flatbuffer, packed.
+    """Return a TFLite flatbuffer, packed; as `noted`, without its note."""
+    return noted(saved_model, signature, scheme, calibration, ranging).data
+
+
+def noted(
+    saved_model: Path, signature: Signature, scheme: str, calibration: Calibration, ranging: Ranging = MINMAX
+) -> Noted:
+    """Return a TFLite flatbuffer, packed, and what was done besides.
 
     Args:
         saved_model: what `Signature.save` wrote.
@@ -75,8 +84,9 @@ def convert(
         ConversionError: the converter cannot express the model in this scheme.
     """
     if SCHEMES[scheme].source is Source.SAMPLES:
-        return pack(convert_pair(saved_model, signature, scheme, calibration, ranging)[1])
-    return pack(mend_states(_converted(saved_model, scheme)))
+        _, quantized = _pair(saved_model, signature, scheme, calibration, ranging)
+        return Noted(pack(quantized.data), quantized.note)
+    return Noted(pack(mend_states(_converted(saved_model, scheme))))
 
 
 def convert_pair(
@@ -94,27 +104,27 @@ def convert_pair(
     Raises:
         ConversionError: the converter cannot express the model in this scheme.
     """
+    plain, quantized = _pair(saved_model, signature, scheme, calibration, ranging)
+    return plain, quantized.data
+
+
+def _pair(
+    saved_model: Path, signature: Signature, scheme: str, calibration: Calibration, ranging: Ranging
+) -> tuple[bytes, Noted]:
     if keeps_loops(saved_model, signature):
         raise refuse_loops(f"TFLite {scheme}")
-    quantize, plain = _quantizer(signature, scheme, calibration, ranging), list[bytes]()
-
-    def keeping(flatbuffer: bytes, *_: object) -> bytes:
-        plain.append(bytes(flatbuffer))
-        return quantize(flatbuffer)
-
-    made = _converted(saved_model, scheme, keeping)
-    return mend_states(plain[0]), mend_states(made)
-
-
-def _quantizer(signature: Signature, scheme: str, calibration: Calibration, ranging: Ranging) -> Callable[..., bytes]:
-    """Return what takes the place of the converter's own step from a float file to a quantized one."""
     columns = by_name(signature, calibration)
+    found: list[tuple[bytes, Noted]] = []
 
     def quantize(flatbuffer: bytes, *_: object) -> bytes:
+        """Take the place of the converter's own step from a float file to a quantized one."""
         samples = [columns[name] for name in input_names(flatbuffer)]
-        return QUANTIZERS[scheme](flatbuffer, samples, ranging)
+        found.append((bytes(flatbuffer), QUANTIZERS[scheme](flatbuffer, samples, ranging)))
+        return found[0][1].data
 
-    return quantize
+    made = mend_states(_converted(saved_model, scheme, quantize))
+    [(plain, quantized)] = found
+    return mend_states(plain), replace(quantized, data=made)
 
 
 def _converted(saved_model: Path, scheme: str, quantize: Callable[..., bytes] | None = None) -> bytes:

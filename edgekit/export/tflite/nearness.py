@@ -17,11 +17,28 @@ Outputs = list[Array]
 MAX_SAMPLES = 100
 """Evenly spaced ones of those given: a tenth of a dB needs no more."""
 
+ENOUGH, LEAST_HELD = 50, 10
+"""Samples of which some can be held apart, and how many those are at least."""
+
 
 def some(samples: Arrays, most: int = MAX_SAMPLES) -> list[Array]:
     """Return at most so many of the samples, one array an input."""
     step = max(1, math.ceil(len(samples[0]) / most))
     return [column[::step] for column in samples]
+
+
+def parted(samples: Arrays) -> tuple[list[Array], list[Array]]:
+    """Return samples to choose with, and others to judge the choice on; of few samples both are all of them.
+
+    Args:
+        samples: one array an input, (n, ...).
+    """
+    count = len(samples[0])
+    if count < ENOUGH:
+        return list(samples), list(samples)
+    step = max(ENOUGH // LEAST_HELD, -(-count // MAX_SAMPLES))
+    held = np.arange(count) % step == step // 2
+    return [column[~held] for column in samples], [column[held] for column in samples]
 
 
 def outputs(flatbuffer: bytes, samples: Arrays) -> Outputs:

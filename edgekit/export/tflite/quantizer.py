@@ -8,7 +8,8 @@ what another converter wrote differently (options left out, for one). So files t
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy.typing as npt
 
 from edgekit.errors import ConversionError, MissingExtraError, RunnerCrashed, RunnerError
 from edgekit.export.calibration import MINMAX, Ranging
+from edgekit.export.tflite.bias import Noted, nearer
 from edgekit.export.tflite.lstm_state import mend_states
 from edgekit.export.tflite.ranges import Arrays, hides_values, in_dtypes, with_ranges
 from edgekit.files.temporary import temporary_folder
@@ -32,7 +34,7 @@ SECONDS = 1800.0
 HINT = "leave the scheme out; float16 and dynamic need no quantizer"
 
 
-def quantize(data: bytes, schemes: Sequence[str], calibration: Arrays, ranging: Ranging = MINMAX) -> dict[str, bytes]:
+def quantize(data: bytes, schemes: Sequence[str], calibration: Arrays, ranging: Ranging = MINMAX) -> dict[str, Noted]:
     """Return a float file in other schemes, inputs and outputs included.
 
     Args:
@@ -49,12 +51,12 @@ def quantize(data: bytes, schemes: Sequence[str], calibration: Arrays, ranging: 
         raise MissingExtraError(f"making {' and '.join(schemes)} of a .tflite file", "compress")
     # Eight bytes a value of the samples: they are fed one by one, but they are held here and there.
     memory = memory_for() + PER_BYTE * len(data) + 2 * sum(a.nbytes for a in calibration)
-    made: dict[str, bytes] = {}
+    made: dict[str, Noted] = {}
     with Child() as child:
         for scheme in schemes:
             what = f"TFLite {scheme}: TensorFlow's quantizer"
             try:
-                _, [found] = child.call(
+                note, [found] = child.call(
                     f"{__name__}:work",
                     np.frombuffer(data, np.uint8),
                     *calibration,
@@ -70,19 +72,31 @@ def quantize(data: bytes, schemes: Sequence[str], calibration: Arrays, ranging: 
                 raise ConversionError(f"{error.message}; {reason}", HINT, code=error.code) from error
             except RunnerError as error:
                 raise ConversionError(error.message, HINT, code=error.code) from error
-            made[scheme] = found.tobytes()
+            made[scheme] = Noted(found.tobytes(), str(note))
     return made
 
 
 def work(
     data: npt.NDArray[np.uint8], *calibration: Array, scheme: str, method: str, percentile: float
-) -> tuple[None, list[Array]]:
-    """Do what `quantize` asks for, in its child.
+) -> tuple[str, list[Array]]:
+    """Do what `quantize` asks for, in its child; return the note beside the file.
 
     Raises:
         ConversionError: the file has operators that only TensorFlow knows; its flex operators read and write files.
     """
     flatbuffer = data.tobytes()
+    with of_a_stranger(flatbuffer, scheme):
+        made = QUANTIZERS[scheme](flatbuffer, in_dtypes(flatbuffer, calibration), Ranging(method, percentile))
+    return made.note, [np.frombuffer(made.data, np.uint8)]
+
+
+@contextmanager
+def of_a_stranger(flatbuffer: bytes, scheme: str) -> Iterator[None]:
+    """Let a child work on a file that was made elsewhere.
+
+    Raises:
+        ConversionError: it has operators that only TensorFlow knows; its flex operators read and write files.
+    """
     names = {
         operator.name for graph in parse(flatbuffer, Walker(len(flatbuffer))).graphs for operator in graph.operators
     }
@@ -95,48 +109,55 @@ def work(
         )
     with temporary_folder("keras") as home:
         os.environ["KERAS_HOME"] = str(home)  # Keras, which comes along with TensorFlow, writes into it
-        made = QUANTIZERS[scheme](flatbuffer, in_dtypes(flatbuffer, calibration), Ranging(method, percentile))
-    return None, [np.frombuffer(mend_states(made), np.uint8)]
+        yield
 
 
-def int8(data: bytes, samples: Arrays, ranging: Ranging = MINMAX) -> bytes:
-    """Return a float file with everything int8, weights per channel.
+def int8(data: bytes, samples: Arrays, ranging: Ranging = MINMAX) -> Noted:
+    """Return a float file with everything int8, weights per channel, its biases corrected where that is clearly better.
 
     Args:
         data: the float file, its batch fixed to one.
         samples: one array an input, (n, ...), in the order of the file and in its dtypes.
         ranging: how the ranges of activations are chosen.
     """
+    return nearer(to_int8(with_ranges(prepared(data, samples), samples, ranging, "int8")), data, samples)
+
+
+def to_int8(calibrated: bytes) -> bytes:
+    """Return a float file that holds ranges with everything int8."""
     tf = tensorflow()
     from tensorflow.lite.python.convert import mlir_quantize
 
-    calibrated = _calibrated(data, samples, ranging, "int8")
-    made: bytes = mlir_quantize(calibrated, input_data_type=tf.int8, output_data_type=tf.int8)
-    return made
+    return mend_states(mlir_quantize(calibrated, input_data_type=tf.int8, output_data_type=tf.int8))
 
 
-def int16x8(data: bytes, samples: Arrays, ranging: Ranging = MINMAX) -> bytes:
+def int16x8(data: bytes, samples: Arrays, ranging: Ranging = MINMAX) -> Noted:
     """Return a float file with int16 activations, int8 weights, int64 biases; arguments as of `int8`."""
     tf = tensorflow()
     from tensorflow.lite.python.optimize.calibrator import Calibrator
 
-    calibrated = _calibrated(data, samples, ranging, "int16x8")
+    calibrated = with_ranges(prepared(data, samples), samples, ranging, "int16x8")
     # Ranges are in the file: the calibrator is given no sample, and so has none of its own to write over them.
     made: bytes = Calibrator(calibrated).calibrate_and_quantize(
         lambda: iter(()), tf.int16, tf.int16, False, tf.int16, tf.int64
     )
-    return made
+    return Noted(mend_states(made))
 
 
-QUANTIZERS: dict[str, Callable[[bytes, Arrays, Ranging], bytes]] = {"int8": int8, "int16x8": int16x8}
+QUANTIZERS: dict[str, Callable[[bytes, Arrays, Ranging], Noted]] = {"int8": int8, "int16x8": int16x8}
 
 
-def _calibrated(data: bytes, samples: Arrays, ranging: Ranging, scheme: str) -> bytes:
-    """Return the float file with ranges, those inside of operators logged by TensorFlow's calibrator."""
+def prepared(data: bytes, samples: Arrays) -> bytes:
+    """Return the float file with the ranges that only TensorFlow's calibrator can measure, those inside of operators.
+
+    Args:
+        data: the float file, its batch fixed to one.
+        samples: one array an input, (n, ...), in the order of the file and in its dtypes.
+    """
     from tensorflow.lite.python.optimize.calibrator import Calibrator, add_intermediate_tensors
 
     data = bytes(add_intermediate_tensors(data))
     if hides_values(data):
         rows = ([column[i : i + 1] for column in samples] for i in range(len(samples[0])))
         data = bytes(Calibrator(data).calibrate(lambda: rows))
-    return with_ranges(data, samples, ranging, scheme)
+    return data

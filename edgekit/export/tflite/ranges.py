@@ -7,12 +7,12 @@ that each has a buffer of its own. XNNPACK runs it, which is faster than the cal
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from edgekit.export.calibration import Observer, Ranging
+from edgekit.export.calibration import Ends, Observer, Ranging, observer_for
+from edgekit.export.tflite.tracing import traced
 from edgekit.formats.fixed_batch import builtin_code
 from edgekit.formats.tflite.builder import rebuilt
 from edgekit.formats.types import TfliteModel, TfliteSchema
@@ -58,6 +58,15 @@ def input_names(flatbuffer: bytes) -> list[str]:
     return [names[int(index)] for index in model.subgraphs[0].inputs]
 
 
+def tensor_names(flatbuffer: bytes) -> tuple[list[int], list[str]]:
+    """Return which tensors of the main graph are its inputs, and what all of its tensors are called."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    graph = schema.ModelT.InitFromPackedBuf(flatbuffer, 0).subgraphs[0]
+    names = [(tensor.name or b"").decode("utf-8", "replace") for tensor in graph.tensors]
+    return [int(index) for index in graph.inputs], names
+
+
 def in_dtypes(flatbuffer: bytes, samples: Arrays) -> list[Array]:
     """Return samples in the dtypes of a file's inputs."""
     from ai_edge_litert.interpreter import Interpreter
@@ -69,54 +78,60 @@ def in_dtypes(flatbuffer: bytes, samples: Arrays) -> list[Array]:
 def with_ranges(flatbuffer: bytes, samples: Arrays, ranging: Ranging, scheme: str) -> bytes:
     """Return a float file with the ranges of its float tensors, as the quantizers read them.
 
-    Tensors that hold quantized values' ranges already, because the model was trained with fake quantization, are
-    between operators that say so, and the quantizers take those.
-
     Args:
         flatbuffer: the file, with a batch of one.
         samples: one array an input, (n, ...), in the order of the file and in its dtypes.
         ranging: how ranges are chosen.
         scheme: a key of `LEVELS`.
     """
+    seen = observed(flatbuffer, samples, [ranging])
+    found = {index: ranging.ends(observer, LEVELS[scheme]) for index, observer in seen.items()}
+    return written(flatbuffer, {index: ends for index, ends in found.items() if ends is not None})
+
+
+def written(flatbuffer: bytes, ranges: Mapping[int, Ends]) -> bytes:
+    """Return a float file with ranges of its tensors, as the quantizers read them.
+
+    Tensors that hold quantized values' ranges already, because the model was trained with fake quantization, are
+    between operators that say so, and the quantizers take those.
+
+    Args:
+        flatbuffer: the file.
+        ranges: by the index of the tensor in the main graph.
+    """
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.ModelT.InitFromPackedBuf(flatbuffer, 0)
-    for index, observer in _observed(flatbuffer, samples, ranging).items():
-        found = observer.range(LEVELS[scheme])
-        if found is None:
-            continue
+    for index, ends in ranges.items():
         tensor = model.subgraphs[0].tensors[index]
         tensor.quantization = tensor.quantization or schema.QuantizationParametersT()
-        tensor.quantization.min, tensor.quantization.max = ([np.float32(end)] for end in found)
+        tensor.quantization.min, tensor.quantization.max = ([np.float32(end)] for end in ends)
     return rebuilt(model)
 
 
-def _observed(flatbuffer: bytes, samples: Arrays, ranging: Ranging) -> dict[int, Observer]:
-    """Run the file over samples; return what was seen of each computed float tensor, by its index."""
+def observed(flatbuffer: bytes, samples: Arrays, rangings: Sequence[Ranging]) -> dict[int, Observer]:
+    """Run a float file over samples; return what was seen of each float tensor, inputs included, by its index.
+
+    Args:
+        flatbuffer: the file, with a batch of one.
+        samples: one array an input, (n, ...), in the order of the file and in its dtypes.
+        rangings: that are to choose ranges from it.
+    """
     from ai_edge_litert import schema_py_generated as schema
-    from ai_edge_litert.interpreter import Interpreter
 
     model = schema.ModelT.InitFromPackedBuf(flatbuffer, 0)
-    graph = model.subgraphs[0]
+    graph, count = model.subgraphs[0], len(samples[0])
     inputs = [int(i) for i in graph.inputs]
-    observers = {i: ranging.observer() for i in _computed(model, schema)}
-    graph.outputs = np.array([*graph.outputs, *sorted(set(observers) - set(map(int, graph.outputs)))], np.int32)
-    model.signatureDefs = []
-    interpreter = Interpreter(model_content=rebuilt(model), num_threads=os.cpu_count() or 1)
-    interpreter.allocate_tensors()
-    stateful = any(tensor.isVariable for tensor in graph.tensors)
-    fed = {i: ranging.observer() for i in inputs if graph.tensors[i].type == schema.TensorType.FLOAT32}
-    for row in range(len(samples[0])):
-        if stateful:
-            interpreter.reset_all_variables()
+    computed = _computed(model, schema)
+    seen = {i: observer_for(rangings, count) for i in computed}
+    fed = {i: observer_for(rangings, count) for i in inputs if graph.tensors[i].type == schema.TensorType.FLOAT32}
+    for row, values in enumerate(traced(model, computed, samples)):
         for index, column in zip(inputs, samples, strict=True):
-            interpreter.set_tensor(index, column[row : row + 1])
             if index in fed:
                 fed[index].update(column[row])
-        interpreter.invoke()
-        for index, observer in observers.items():
-            observer.update(interpreter.get_tensor(index))
-    return observers | fed
+        for observer, tensor in zip(seen.values(), values, strict=True):
+            observer.update(tensor)
+    return seen | fed
 
 
 def _computed(model: TfliteModel, schema: TfliteSchema) -> list[int]:

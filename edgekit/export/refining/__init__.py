@@ -1,0 +1,1 @@
+"""Better int8 files of one float file, without training and without a byte more: what calibration may choose."""
