@@ -13,7 +13,7 @@ from edgekit.bundle.ledger import Entry
 from edgekit.errors import ConversionError
 from edgekit.export.mixed.quantized import Operator
 from edgekit.export.mixed.regions import Region
-from edgekit.export.mixed.ways import Attempt
+from edgekit.export.refining.attempts import Attempt
 from edgekit.pipeline.escalation.steps import Escalation, Steps
 from edgekit.pipeline.escalation.trial import Judge
 from edgekit.stats import Interval
@@ -61,7 +61,7 @@ class Fake:
 
     def refined(self) -> Iterator[Attempt]:
         for lost in self._ranges:
-            yield Attempt(f"ranges {lost}", f"ranges={lost}".encode())
+            yield Attempt(f"way {lost}", f"ranges={lost}".encode(), 0.0)
 
     def quantized(self, int8: bytes) -> Any:
         return Pair(float(int8.decode().rsplit("=", 1)[1]), self._culprits, self._name)
@@ -112,7 +112,7 @@ def test_a_file_that_passes_is_taken_as_it_is(meter: Meter, tmp_path: Path) -> N
 
 def test_the_first_other_ranges_that_pass_are_taken(meter: Meter, tmp_path: Path) -> None:
     found = escalated(meter, tmp_path, Fake(2.0, [1.0, 0.4, 0.1], [3]))
-    assert found.reached and found.best.how == "ranges 0.4"
+    assert found.reached and found.best.how == "calibration by way 0.4"
     assert steps_of(found) == ["int8", "ranges"]
     assert meter.run == ["plain=2.0", "ranges=1.0", "ranges=0.4"]
 
@@ -121,7 +121,7 @@ def test_the_fewest_operators_in_float_on_top_of_the_best_ranges(meter: Meter, t
     found = escalated(meter, tmp_path, Fake(9.0, [4.0, 6.0], [7, 30, 2]))
     assert found.reached
     assert sorted(found.best.reverted) == ["op2", "op30", "op7"]
-    assert found.best.how == "ranges 4.0, 3 of 40 operators in float"
+    assert found.best.how == "calibration by way 4.0, 3 of 40 operators in float"
     assert steps_of(found) == ["int8", "ranges", "mixed"]
     assert len(meter.run) <= 3 + 2 * 6
 
@@ -167,7 +167,7 @@ def test_the_best_is_kept_where_nothing_passes(meter: Meter, tmp_path: Path) -> 
 def test_a_training_that_fails_leaves_the_best_before_it(meter: Meter, tmp_path: Path) -> None:
     found = escalated(meter, tmp_path, Fake(9.0, [8.0]), lambda: None)
     assert not found.reached
-    assert found.best.how == "ranges 8.0"
+    assert found.best.how == "calibration by way 8.0"
 
 
 def test_files_that_cannot_be_matched_are_a_warning(meter: Meter, tmp_path: Path) -> None:

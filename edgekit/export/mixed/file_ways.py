@@ -5,6 +5,7 @@ Such a file may be anybody's: runtimes work on it in child processes only.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -20,8 +21,10 @@ from edgekit.export.mixed.quantized import Quantized
 from edgekit.export.mixed.regions import Region
 from edgekit.export.mixed.sensitivity import measured
 from edgekit.export.mixed.tflite import TfliteQuantized
-from edgekit.export.mixed.ways import Attempt, described, few, others, refused, written
+from edgekit.export.mixed.ways import few, refined, refused, written
 from edgekit.export.onnx.child import static_int8
+from edgekit.export.refining.attempts import WAYS, Attempt
+from edgekit.export.refining.tflite import TfliteCalibratable
 from edgekit.formats.reading import inspect_file
 from edgekit.processes.child import PER_BYTE, memory_for, worker
 from edgekit.processes.wire import Value
@@ -61,8 +64,8 @@ class TfliteWays:
 
     def refined(self) -> Iterator[Attempt]:
         """See `Ways`."""
-        for ranging in others(self._ranging):
-            yield Attempt(described(ranging), self._made(ranging))
+        with TfliteCalibratable(self._float, strange=True) as source:
+            yield from refined(source, self._samples)
 
     def quantized(self, int8: bytes) -> Quantized:
         """See `Ways`."""
@@ -119,8 +122,9 @@ class OnnxWays:
 
     def refined(self) -> Iterator[Attempt]:
         """See `Ways`."""
-        for ranging in others(self._ranging):
-            yield Attempt(described(ranging), self._made(ranging))
+        for ranging in WAYS:
+            if ranging != self._ranging:
+                yield Attempt(str(ranging), self._made(ranging), math.nan)
 
     def quantized(self, int8: bytes) -> Quantized:
         """See `Ways`."""

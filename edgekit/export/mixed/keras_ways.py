@@ -10,7 +10,9 @@ from edgekit.export.mixed.quantized import Quantized
 from edgekit.export.mixed.regions import Region
 from edgekit.export.mixed.sensitivity import measured
 from edgekit.export.mixed.tflite import TfliteQuantized
-from edgekit.export.mixed.ways import Attempt, described, few, others, refused
+from edgekit.export.mixed.ways import few, refined, refused
+from edgekit.export.refining.attempts import Attempt
+from edgekit.export.refining.tflite import TfliteCalibratable
 from edgekit.export.rewrites.apply import rewritten
 from edgekit.export.rewrites.trained import BOUNDED, rewritten_for_int8
 from edgekit.export.tflite.convert import Calibration, by_name, convert, convert_pair
@@ -40,18 +42,14 @@ class KerasWays:
     def __init__(
         self, model: KerasModel, float_model: KerasModel, calibration: Calibration, ranging: Ranging, folder: Path
     ) -> None:
-        self._trained, self._ranging = float_model is not None, ranging
+        self._trained = float_model is not None
         self._saved = without_loops(rewritten_for_int8(model, float_model, calibration).model, folder / "saved")
-        self._calibration = calibration
-        self._float, self._plain = self._made(ranging)
+        saved = self._saved
+        self._float, self._plain = convert_pair(saved.folder(), saved.signature, "int8", calibration, ranging)
         if float_model is not None:  # what the converter is given then is int8 inside
             self._float = _float_file(rewritten(float_model, calibration, BOUNDED).model, calibration, folder)
         columns = by_name(self._saved.signature, calibration)
         self._samples = [columns[name] for name in input_names(self._float)]
-
-    def _made(self, ranging: Ranging) -> tuple[bytes, bytes]:
-        saved = self._saved
-        return convert_pair(saved.folder(), saved.signature, "int8", self._calibration, ranging)
 
     def plain(self) -> bytes:
         """See `Ways`."""
@@ -59,8 +57,9 @@ class KerasWays:
 
     def refined(self) -> Iterator[Attempt]:
         """See `Ways`."""
-        for ranging in () if self._trained else others(self._ranging):
-            yield Attempt(described(ranging), self._made(ranging)[1])
+        if not self._trained:
+            with TfliteCalibratable(self._float) as source:
+                yield from refined(source, self._samples)
 
     def quantized(self, int8: bytes) -> Quantized:
         """See `Ways`."""

@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from edgekit.errors import ConversionError
-from edgekit.export.calibration import Ranging
 from edgekit.export.mixed.quantized import Quantized
 from edgekit.export.mixed.regions import Region
+from edgekit.export.refining.attempts import Attempt, attempts
+from edgekit.export.refining.calibratable import Calibratable
 from edgekit.tasks.samples import Array
 
 Arrays = Sequence[Array]
-OTHER_RANGES = (Ranging("mse"), Ranging("percentile", 99.99), Ranging("percentile", 99.9))
-"""In place of the default, in the order in which they are tried."""
 RANKED_ON = 32
 """Calibration samples on which operators are ranked."""
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """A file with other ranges.
-
-    Attributes:
-        how: they were chosen, half a sentence.
-        file: as `Ways` make it.
-    """
-
-    how: str
-    file: bytes
 
 
 class Ways(Protocol):
@@ -48,7 +34,7 @@ class Ways(Protocol):
         """
 
     def refined(self) -> Iterator[Attempt]:
-        """Yield files with other ranges of activations; nothing where ranges were trained."""
+        """Yield files of better calibration, the cheapest first; nothing where ranges were trained."""
 
     def quantized(self, int8: bytes) -> Quantized:
         """Return the float file that one of these files was made of, and that file.
@@ -68,15 +54,13 @@ class Ways(Protocol):
         """Return a file as it ships."""
 
 
-def others(first: Ranging) -> list[Ranging]:
-    """Return the ways to choose ranges besides the one that was tried first."""
-    return [ranging for ranging in OTHER_RANGES if ranging != first]
-
-
-def described(ranging: Ranging) -> str:
-    """Return how ranges were chosen, half a sentence."""
-    share = f" ({ranging.percentile:g} %)" if ranging.method == "percentile" else ""
-    return f"ranges by {ranging.method}{share}"
+def refined(source: Calibratable, samples: Arrays) -> Iterator[Attempt]:
+    """Yield files of better calibration, each nearer to the float file than those before, on samples held apart."""
+    nearest = -math.inf
+    for attempt in attempts(source, samples):
+        if attempt.sqnr_db > nearest:
+            nearest = attempt.sqnr_db
+            yield attempt
 
 
 def refused(error: Exception) -> ConversionError:

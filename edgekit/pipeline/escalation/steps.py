@@ -90,7 +90,7 @@ class Steps:
         """Return the first of the files with other ranges that passes, else the best of all."""
         best = plain
         for attempt in ways.refined():
-            trial = self._judged(ways, "ranges", attempt.how, attempt.file)
+            trial = self._judged(ways, "ranges", f"calibration by {attempt.name}", attempt.file)
             best = min(best, trial, key=lambda one: one.lost)
             if self._judge.passes(trial):
                 return trial
