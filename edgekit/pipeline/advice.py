@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -85,15 +85,18 @@ def conclude(
     return Conclusion(sentences, advice, any(loss.large for loss in losses))
 
 
-def refused(conclusion: Conclusion, refusal: str) -> Conclusion:
-    """Return the conclusion of a run whose int8 file lost more than it may.
+def limited(conclusion: Conclusion, refusal: str) -> Conclusion:
+    """Return the conclusion of a run in which a limit was set for what int8 files may lose.
 
     Args:
         conclusion: what the files lost.
-        refusal: what was tried, and how near it came.
+        refusal: what was tried, and how near it came; empty where a file stayed within the limit.
     """
-    advice = "allow more with --max-drop; or train longer (--stage quantize:epochs=20), or with more samples"
-    return Conclusion((refusal, *conclusion.lost), advice, True)
+    if refusal:
+        advice = "allow more with --max-drop; or train longer (--stage quantize:epochs=20), or with more samples"
+        return Conclusion((refusal, *conclusion.lost), advice, True)
+    advice = "try a smaller --max-drop, or more validation samples: [check] samples in a recipe"
+    return replace(conclusion, advice=advice if conclusion.lost else "")
 
 
 def coarse_of_lossy(paths: Sequence[Path]) -> list[Coarse]:

@@ -13,7 +13,7 @@ from edgekit.bundle.recipe import Recipe
 from edgekit.devices.device import Device, open_device
 from edgekit.export.sources import export_source
 from edgekit.files.whole import atomic_folder
-from edgekit.pipeline.advice import Conclusion, coarse_of_lossy, conclude, refused
+from edgekit.pipeline.advice import Conclusion, coarse_of_lossy, conclude, limited
 from edgekit.pipeline.escalation.escalate import escalate
 from edgekit.pipeline.finished import Finished, work_folder
 from edgekit.pipeline.input_sizes import InputOptions
@@ -119,4 +119,4 @@ def _made(job: Job, device: Device, done: Finished) -> tuple[Manifest, Conclusio
     stages = job.request.stages
     of_stages = outcome.ledger[: len(stages) + 1]
     conclusion = conclude(verified.judged, tested, recipe.stages, stages, of_stages, source.model, coarse)
-    return manifest, refused(conclusion, refusal) if refusal else conclusion
+    return manifest, conclusion if recipe.max_drop is None else limited(conclusion, refusal)
