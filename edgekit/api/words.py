@@ -18,8 +18,8 @@ FLAGS = {
 VALUES = {
     "augment", "benchmark-model", "cache-size", "calibration-method", "calibration-samples", "channels", "cool-below",
     "cool-timeout", "custom", "data", "dest", "effort", "eval-samples", "governor", "host", "identity", "input-shape",
-    "input-value", "layout", "max-error", "max-latency", "max-macs", "max-memory", "max-size", "mean", "metric",
-    "min-accuracy", "min-samples", "min-seconds", "only", "out", "pin", "processes", "python", "recipe",
+    "input-value", "layout", "max-drop", "max-error", "max-latency", "max-macs", "max-memory", "max-size", "mean",
+    "metric", "min-accuracy", "min-samples", "min-seconds", "only", "out", "pin", "processes", "python", "recipe",
     "runtime", "runtime-wheels", "sampler", "scale", "scheme", "seed", "stage", "std", "storage", "student", "study",
     "target", "task", "teacher", "threads", "time", "timeout", "trial-timeout", "trials",
 }  # fmt: skip

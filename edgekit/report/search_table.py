@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from edgekit.bundle.budget import OPTIONS
 from edgekit.bundle.search_result import Point, SearchResult
 from edgekit.bundle.trials import COMPLETE, Measured, Trial
+from edgekit.errors.printable import lines
 from edgekit.tasks.scores import brief_text, brief_title, score_text, title
 from edgekit.text.columns import PLAIN, Column, Look, Value, interval, render, values
 from edgekit.text.tables import ratio_with_interval
@@ -114,7 +115,7 @@ def shown_columns(result: SearchResult) -> list[Column[Point]]:
 def search_table(result: SearchResult, look: Look = PLAIN) -> str:
     """Return the front, and below it what it is the front of, and what misses the budget."""
     table = render(shown_columns(result), result.front, look) if result.front else "no trial is complete"
-    return "\n".join([table, "", *summary(result)])
+    return f"{table}\n\n{lines(summary(result))}"
 
 
 def summary(result: SearchResult) -> list[str]:

@@ -127,12 +127,12 @@ def test_weights_are_int8_per_channel(tmp_path: Path) -> None:
     assert convolution.dtype == "int8"
     assert convolution.quantization is not None
     assert (len(convolution.quantization.scale), convolution.quantization.axis) == (16, 0)
-    assert made.made_by == "onnxruntime static calibration of v.onnx"
+    assert made.made_by.startswith("onnxruntime static calibration of v.onnx")
 
 
 def test_an_old_opset_is_upgraded_and_that_is_said(tmp_path: Path) -> None:
     _, (made,) = requantized(network(tmp_path / "v.onnx", opset=9), tmp_path, "int8")
-    assert made.made_by.endswith("upgraded from opset 9 to 17")
+    assert "upgraded from opset 9 to 17" in made.made_by
     assert inspect_file(made.path).description["opset"].startswith("ai.onnx 17")
 
 

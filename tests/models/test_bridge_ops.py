@@ -189,7 +189,7 @@ def test_pruning_and_fake_quantization_go_around_operations() -> None:
     model = bridge(shaken(keras.Model(image, x)), Silent()).model
     pruned = prune_channels(model, 0.5)
     assert pruned.removed["free"] == (32, 16)
-    findings = [str(f) for f in prepare(model, np.random.default_rng(0).random((2, *IMAGE), np.float32)).findings]
+    findings = [str(f) for f in prepare(model, np.random.default_rng(0).random((2, *IMAGE), np.float32)).replacements]
     assert any("(TFOpLambda): not simulated" in finding for finding in findings)
 
 

@@ -218,7 +218,7 @@ def test_static_calibration_where_tf2onnx_fails(
     def fail(*_: object) -> None:
         raise ConversionError("ONNX int8 from TFLite failed: unsupported operator")
 
-    monkeypatch.setattr("edgekit.export.onnx.convert._from_tflite", fail)
+    monkeypatch.setattr("edgekit.export.onnx.convert.from_tflite", fail)
     manifest = compress(model_file, str(learnable), SMALL, tmp_path / "out").manifest
     onnx = next(a for a in manifest.artifacts if a.file.endswith("int8.onnx"))
     assert "static calibration" in onnx.made_by

@@ -113,4 +113,4 @@ def by_litert(data: bytes, calibration: list[np.ndarray]) -> bytes:
 
 def by_tensorflow(data: bytes, calibration: list[np.ndarray]) -> bytes:
     """Return the int8 file of TensorFlow's quantizer, packed."""
-    return pack(tflite_quantizer.int8(data, calibration))
+    return pack(tflite_quantizer.int8(data, calibration).data)
