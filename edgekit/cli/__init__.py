@@ -1,7 +1,8 @@
 """The command line. One file a command: parse, call one library function, print.
 
-Nothing heavy is imported at module level here or in the commands, so that `--help` stays instant. This is the only
-place that prints, and the only one that decides exit codes:
+Nothing heavy is imported at module level here or in the commands, so that `--help` stays instant; and commands leave
+`from __future__ import annotations` out: Typer needs annotations as objects, and evaluating texts takes time. This is
+the only place that prints, and the only one that decides exit codes:
 
     0  done
     1  an explained failure (EdgekitError)

@@ -1,7 +1,5 @@
 """`edgekit doctor`."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import typer

@@ -1,7 +1,5 @@
 """`edgekit explain`."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Annotated
 

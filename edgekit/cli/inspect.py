@@ -1,7 +1,5 @@
 """`edgekit inspect`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

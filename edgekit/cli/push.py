@@ -1,7 +1,5 @@
 """`edgekit push`."""
 
-from __future__ import annotations
-
 import dataclasses
 from pathlib import Path
 from typing import Annotated
