@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from edgekit.api.results import Bundle, BundleFile, Ledger
     from edgekit.api.rows import Record
     from edgekit.api.search import FrontPoint, Search, search
+    from edgekit.api.sensitivity import Sensitivity, sensitivity
     from edgekit.api.training import train
     from edgekit.bundle.recipe import Recipe
     from edgekit.devices.target import Target
@@ -56,6 +57,7 @@ _FROM = {
     "edgekit.api.results": ("Bundle", "BundleFile", "Ledger"),
     "edgekit.api.rows": ("Record",),
     "edgekit.api.search": ("FrontPoint", "Search", "search"),
+    "edgekit.api.sensitivity": ("Sensitivity", "sensitivity"),
     "edgekit.report.rows": ("Row",),
     "edgekit.api.training": ("train",),
     "edgekit.bundle.recipe": ("Recipe",),
@@ -72,9 +74,9 @@ _MODULES = {name: module for module, names in _FROM.items() for name in names}
 __all__ = [  # noqa: RUF022 - functions, results, errors
     "__version__",
     "bench", "compress", "doctor", "explain", "find_target", "init", "inspect", "list_recipes", "list_targets",
-    "load_bundle", "load_record", "load_recipe", "push", "search", "train",
+    "load_bundle", "load_record", "load_recipe", "push", "search", "sensitivity", "train",
     "Bundle", "BundleFile", "Counted", "Event", "FrontPoint", "Ledger", "Notice", "Recipe", "Record", "Row", "Score",
-    "Search", "Stage", "Target", "Warned",
+    "Search", "Sensitivity", "Stage", "Target", "Warned",
     "ChanceError", "ConnectionFailed", "ConversionError", "EdgekitError", "InputError", "MissingExtraError",
     "OutputError", "QualityError", "RunnerCrashed", "RunnerError", "RunnerTimeout", "TargetError", "TargetTimeout",
 ]  # fmt: skip

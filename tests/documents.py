@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from edgekit.errors.codes import KINDS
-from edgekit.report import bench_columns, bundle_table, ledger_table, search_table
+from edgekit.report import bench_columns, bundle_table, ledger_table, search_table, sensitivity_table
 from edgekit.text.columns import Column
 
 Schema = dict[str, Any]
@@ -105,6 +105,19 @@ DOCUMENTS: dict[str, Schema] = {
         seconds=NUMBER,
         budget=named(bound=maybe(NUMBER)),
         front=several(row(search_table.columns(), recipe_file=maybe(TEXT))),
+    ),
+    "sensitivity": of(
+        model=TEXT,
+        format=TEXT,
+        samples=WHOLE,
+        sqnr_db=maybe(NUMBER),
+        inputs_share=NUMBER,
+        outputs_share=NUMBER,
+        scores=named(score={"type": "object"}),
+        layers=several(row(sensitivity_table.COLUMNS, exact=YES, with_it=several(TEXT))),
+        culprit=maybe(TEXT),
+        conclusion=TEXT,
+        plot=maybe(TEXT),
     ),
     "targets check": of(target=TEXT, findings=several(of(what=TEXT, state=TEXT, text=TEXT, fix=TEXT))),
     "targets emulate down": of(stopped=YES),

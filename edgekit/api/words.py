@@ -16,12 +16,13 @@ FLAGS = {
 }  # fmt: skip
 """Options that are switched on by being there, and off by `--no-`."""
 VALUES = {
-    "augment", "benchmark-model", "cache-size", "calibration-method", "calibration-samples", "channels", "cool-below",
-    "cool-timeout", "custom", "data", "dest", "effort", "eval-samples", "governor", "host", "identity", "input-shape",
-    "input-value", "layout", "max-drop", "max-error", "max-latency", "max-macs", "max-memory", "max-size", "mean",
-    "metric", "min-accuracy", "min-samples", "min-seconds", "only", "out", "pin", "processes", "python", "recipe",
-    "runtime", "runtime-wheels", "sampler", "scale", "scheme", "seed", "stage", "std", "storage", "student", "study",
-    "target", "task", "teacher", "threads", "time", "timeout", "trial-timeout", "trials",
+    "augment", "benchmark-model", "cache-size", "calibration-method", "calibration-samples", "channels",
+    "cool-below", "cool-timeout", "custom", "data", "dest", "effort", "eval-samples", "governor", "host",
+    "identity", "input-shape", "input-value", "layout", "max-drop", "max-error", "max-latency", "max-macs",
+    "max-memory", "max-size", "mean", "metric", "min-accuracy", "min-samples", "min-seconds", "only", "out", "pin",
+    "plot", "processes", "python", "recipe", "runtime", "runtime-wheels", "sampler", "samples", "scale", "scheme",
+    "seed", "stage", "std", "storage", "student", "study", "target", "task", "teacher", "threads", "time",
+    "timeout", "trial-timeout", "trials",
 }  # fmt: skip
 """Options that take a value."""
 TIMES = {"cool-timeout", "min-seconds", "time", "timeout", "trial-timeout"}

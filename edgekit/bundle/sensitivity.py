@@ -32,12 +32,15 @@ class Layer:
         output_sqnr_db: of its outputs, rounded and clipped to int8 alone.
         weights_sqnr_db: of its weights, in int8; None without weights.
         worst_channel_sqnr_db: the same of the channel that comes off worst.
+        acting_weights_sqnr_db: of its outputs against the noise that rounding its weights makes there, about: weights
+            that are small where its inputs are large count as they act.
         accumulated_sqnr_db: of its outputs in the int8 file against the float file's.
         range_used: share of the 256 steps that the middle 99.8 % of the values span.
         outliers: largest magnitude over the 99.9th percentile of magnitudes.
         narrow_channels: share of the channels that vary, but by less than 2 steps.
         gain_db: of output SQNR, measured on the file with it and `with_it` in float; None where that was not measured.
-        with_it: names of the operators that were reverted with it: the readers of its output; empty: alone.
+        with_it: names of the operators that were reverted with it, which read its output; empty: alone. What only moves
+            values is not named.
         reverting_bytes: that the file grows by, with float32 weights.
     """
 
@@ -49,6 +52,7 @@ class Layer:
     output_sqnr_db: float | None
     weights_sqnr_db: float | None
     worst_channel_sqnr_db: float | None
+    acting_weights_sqnr_db: float | None
     accumulated_sqnr_db: float | None
     range_used: Share | None
     outliers: float | None
@@ -56,6 +60,19 @@ class Layer:
     gain_db: float | None
     with_it: tuple[str, ...]
     reverting_bytes: int
+
+    def to_dict(self) -> JsonObject:
+        """Return the JSON form."""
+        return fields_written(self)
+
+    @classmethod
+    def from_dict(cls, value: JsonMapping, source: str = "layer") -> Layer:
+        """Read the JSON form; `source` names it in messages.
+
+        Raises:
+            InputError: it is of another form.
+        """
+        return read(cls, value, source, "layer")
 
 
 @dataclass(frozen=True)
@@ -69,6 +86,7 @@ class Sensitivity:
         sqnr_db: of the outputs of the int8 file against the float file's, the worst of several outputs; None where
             they are equal.
         inputs_share: of the noise at the outputs, what rounding the inputs makes, about.
+        outputs_share: the same of rounding the outputs; no layer in float is rid of either.
         scores: of the main output, by file: `float`, `int8`, and `reverted`, the first layer in float; empty without
             labels.
         layers: every operator that could be reverted, in the order in which they run.
@@ -79,6 +97,7 @@ class Sensitivity:
     samples: Count
     sqnr_db: float | None
     inputs_share: Share
+    outputs_share: Share
     scores: dict[str, ScoreForm]
     layers: tuple[Layer, ...]
 
@@ -99,7 +118,7 @@ class Sensitivity:
 
     def to_dict(self) -> JsonObject:
         """Return the JSON form."""
-        return {**fields_written(self), "layers": [fields_written(layer) for layer in self.layers]}
+        return fields_written(self)
 
     @classmethod
     def from_dict(cls, value: JsonMapping, source: str = "sensitivity") -> Sensitivity:

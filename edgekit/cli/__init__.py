@@ -19,14 +19,27 @@ from typing import Annotated
 
 import typer
 
-from edgekit.cli import bench, compress, doctor, explain, init, push, recipes, report, search, targets, train
+from edgekit.cli import (
+    bench,
+    compress,
+    doctor,
+    explain,
+    init,
+    push,
+    recipes,
+    report,
+    search,
+    sensitivity,
+    targets,
+    train,
+)
 from edgekit.cli import inspect as inspect_
 from edgekit.cli.command import SETTINGS, VARIABLES, add
 from edgekit.cli.entry import run
 from edgekit.cli.group import Group
 from edgekit.cli.terminal import show
 
-WIDE = (compress, bench, report, search)
+WIDE = (compress, sensitivity, bench, report, search)
 """Commands whose tables may be wider than a terminal."""
 
 app = typer.Typer(
@@ -39,7 +52,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={**SETTINGS, "auto_envvar_prefix": VARIABLES},
 )
-for module in (init, train, compress, search, bench, push, inspect_, report, recipes, explain, doctor):
+for module in (init, train, compress, sensitivity, search, bench, push, inspect_, report, recipes, explain, doctor):
     add(
         app,
         module.NAME,

@@ -11,7 +11,9 @@ from edgekit.files.temporary import claim
 from edgekit.models.reference.train_reference import train_reference
 from edgekit.pipeline.input_sizes import InputOptions
 from edgekit.pipeline.run import compress as run
+from edgekit.pipeline.sensitivity import sensitivity as look_into
 from edgekit.progress import Progress
+from edgekit.schema.types import JsonObject
 from edgekit.tasks.preprocessing import checked_fields
 
 
@@ -41,6 +43,29 @@ def compress(request: dict[str, Any], progress: Progress) -> dict[str, str]:
         progress=progress,
     )
     return {"refusal": bundle.refusal, "advice": bundle.advice}
+
+
+def sensitivity(request: dict[str, Any], progress: Progress) -> JsonObject:
+    """Look into a model as a request says (see `edgekit.api.sensitivity`); return the JSON form of the layer table."""
+    inputs = InputOptions({k: tuple(v) for k, v in request["input_shapes"].items()}, request["input_values"])
+    claim()
+    found = look_into(
+        Path(request["model"]),
+        request["data"],
+        preprocessing=checked_fields(request["preprocessing"]),
+        normalize_outside=request["normalize_outside"],
+        calibration_samples=request["calibration_samples"],
+        calibration_method=request["calibration_method"],
+        metric=request["metric"],
+        task=request["task"],
+        allow_unsafe=request["allow_unsafe"],
+        custom=request["custom"],
+        anyway=request["anyway"],
+        inputs=inputs,
+        samples=request["samples"],
+        progress=progress,
+    )
+    return found.to_dict()
 
 
 class Trained(TypedDict):

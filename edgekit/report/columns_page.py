@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from edgekit.errors.printable import lines
-from edgekit.report import bench_columns, bundle_table, ledger_table, search_table
+from edgekit.report import bench_columns, bundle_table, ledger_table, search_table, sensitivity_table
 from edgekit.text.columns import Column
 
 TABLES: dict[str, tuple[str, Sequence[Column[Any]]]] = {
@@ -14,6 +14,7 @@ TABLES: dict[str, tuple[str, Sequence[Column[Any]]]] = {
     "Files of a bundle": ("`edgekit compress`, a row a file", bundle_table.columns()),
     "The front of a search": ("`edgekit search`, a row a file", search_table.columns()),
     "The effect ledger": ("`edgekit compress` with training stages, a row a stage", ledger_table.columns()),
+    "Layers": ("`edgekit sensitivity`, a row a layer of the int8 file", sensitivity_table.COLUMNS),
 }
 
 

@@ -25,9 +25,10 @@ FUNCTIONS: dict[str, Callable[..., object]] = {
     "inspect": edgekit.inspect,
     "push": edgekit.push,
     "search": edgekit.search,
+    "sensitivity": edgekit.sensitivity,
     "train": edgekit.train,
 }
-OF_THE_TERMINAL = {"as_json", "json", "quiet", "verbose", "wide", "help"}
+OF_THE_TERMINAL = {"as_json", "json", "quiet", "verbose", "wide", "top", "help"}
 """Options about what a terminal shows."""
 OF_PYTHON = {"progress"}
 RENAMED = {

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from edgekit.export.mixed.pairs import pair_of
 from edgekit.export.mixed.tflite import TfliteQuantized
 from edgekit.export.onnx.convert import from_tflite
 from edgekit.export.signature import Signature
 from edgekit.frameworks.tensorflow import tensorflow, tf_keras
 from edgekit.measuring.loaded import load_tflite
 from edgekit.measuring.ports import to_stored
+from tests.support.pairs import pair_of
 from tests.support.reverted_onnx import run_model
 
 onnx = pytest.importorskip("onnx")

@@ -11,7 +11,7 @@ import pytest
 from edgekit.bundle.records import read_record
 from edgekit.cli import app
 from edgekit.cli.entry import run
-from edgekit.report import bench_columns, bench_table, bundle_table, columns_page, ledger_table
+from edgekit.report import bench_columns, bench_table, bundle_table, columns_page, ledger_table, sensitivity_table
 from edgekit.report.rows import Row
 from edgekit.text.columns import Column, Look
 
@@ -35,7 +35,9 @@ def test_one_entry_adds_a_column(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     assert [row["processes"] for row in json.loads(capsys.readouterr().out)["rows"]] == [3, 3, 0]
 
 
-@pytest.mark.parametrize("columns", [bench_columns.COLUMNS, bundle_table.columns(), ledger_table.columns()])
+@pytest.mark.parametrize(
+    "columns", [bench_columns.COLUMNS, bundle_table.columns(), ledger_table.columns(), sensitivity_table.COLUMNS]
+)
 def test_columns_explain_themselves(columns: list[Column[object]]) -> None:
     assert len({column.name for column in columns}) == len(columns)
     for column in columns:

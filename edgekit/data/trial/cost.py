@@ -9,6 +9,20 @@ _SLOWER = 4.0
 """A file runs on one thread."""
 _REUSED = 100
 """How often a weight is used, where nothing tells."""
+BUDGET_MACS = 60e9
+"""Multiplications of a look at a model, two seconds' worth; a larger model gets fewer samples, the same every time."""
+
+
+def afforded(most: int, cost: float, least: int, budget: float = BUDGET_MACS) -> int:
+    """Return on how many samples a model is run.
+
+    Args:
+        most: samples, of a small model.
+        cost: of a sample, in multiplications.
+        least: samples, of a large model.
+        budget: multiplications in all.
+    """
+    return max(least, min(most, int(budget / max(cost, 1.0))))
 
 
 def of_model(macs: float) -> float:

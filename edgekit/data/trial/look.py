@@ -11,6 +11,7 @@ from edgekit.data.lint.finding import Finding
 from edgekit.data.lint.model_facts import ModelInput
 from edgekit.data.split import Splits, sample
 from edgekit.data.trial.candidates import candidates
+from edgekit.data.trial.cost import afforded
 from edgekit.data.trial.evidence import FEWEST, GAIN, PART, USEFUL, beats_constant, clearly_better, clearly_less, tied
 from edgekit.data.trial.losses import judged
 from edgekit.data.trial.race import ROUNDS, Predict, Race, Result, as_rows
@@ -82,7 +83,7 @@ def look(
     x, y = _samples(splits)
     checked = _checked(name, predict)
     if not any(judged(head, labelled=y is not None) for head in task.heads):
-        checked(default.apply(x))
+        checked(default.apply(x[: afforded(LOOK, macs, ROUNDS[0])]))
         return Looked(default, task, f"{name}: inputs are {formula(default)}")
     race = Race(checked, task, x, y, _mean(splits.x_train) if task.main.kind == "reconstruction" else None, macs)
     left, dropped = race.run(candidates(default, splits.x_train, facts))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from edgekit.data.trial.candidates import flipped
+from edgekit.data.trial.cost import BUDGET_MACS
 from edgekit.data.trial.evidence import clearly_less
 from edgekit.data.trial.losses import Collected, Losses, judged, together
 from edgekit.errors import EdgekitError
@@ -21,8 +22,6 @@ LEAST = 64
 """Samples of those that are left at the end, whatever they cost."""
 FLIPPED = 3
 """Candidates behind the first round whose channels are tried in the other order, too."""
-BUDGET_MACS = 60e9
-"""Multiplications of a whole trial, two seconds' worth; a larger model gets fewer samples, the same every time."""
 BATCH_BYTES = 48 << 20
 Predict = Callable[[ModelInputs], Sequence[Array]]
 """From model inputs, one array or a tuple of them, to one array an output."""

@@ -9,17 +9,15 @@ import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from edgekit.errors import ConversionError, RunnerError
 from edgekit.export.calibration import Ranging
 from edgekit.export.foreign import best_quantizer
 from edgekit.export.foreign.from_tflite import finish, store
+from edgekit.export.mixed.apart import measured_apart
 from edgekit.export.mixed.onnx import OnnxQuantized
 from edgekit.export.mixed.quantized import Quantized
 from edgekit.export.mixed.regions import Region
-from edgekit.export.mixed.sensitivity import measured
+from edgekit.export.mixed.sensitivity import Measured, measured
 from edgekit.export.mixed.tflite import TfliteQuantized
 from edgekit.export.mixed.ways import few, refined, refused, written
 from edgekit.export.onnx.child import static_int8
@@ -28,6 +26,7 @@ from edgekit.export.refining.tflite import TfliteCalibratable
 from edgekit.formats.reading import inspect_file
 from edgekit.processes.child import PER_BYTE, memory_for, worker
 from edgekit.processes.wire import Value
+from edgekit.progress import SILENT, Progress
 from edgekit.tasks.samples import Array
 
 Arrays = Sequence[Array]
@@ -73,9 +72,11 @@ class TfliteWays:
 
     def order(self, quantized: Quantized) -> Sequence[Region]:
         """See `Ways`."""
-        files = [np.frombuffer(data, np.uint8) for data in (quantized.float_file, quantized.int8_file)]
-        regions, _ = _asked(self._path, f"{__name__}:ordered", *files, *few(self._samples))
-        return [Region(lead, frozenset(operators), share) for lead, operators, share in regions]
+        return measured_apart(quantized, few(self._samples), self._path.name).order
+
+    def measured(self, quantized: Quantized, samples: Arrays, progress: Progress) -> Measured:
+        """See `Ways`."""
+        return measured_apart(quantized, samples, self._path.name)
 
     def finished(self, int8: bytes) -> bytes:
         """See `Ways`."""
@@ -85,21 +86,6 @@ class TfliteWays:
         named = f"{finish.__module__}:finish"
         _asked(self._path, named, *self._samples, path=str(self._path), source="int8", scheme="int8", **where)
         return target.read_bytes()
-
-
-def ordered(
-    float_file: npt.NDArray[np.uint8], int8_file: npt.NDArray[np.uint8], *samples: Array
-) -> tuple[list[tuple[int, list[int], float]], list[Array]]:
-    """Return the regions of two `.tflite` files as they are best reverted; called in a child.
-
-    Raises:
-        ConversionError: they cannot be matched, or are not run.
-    """
-    try:
-        regions = measured(TfliteQuantized(float_file.tobytes(), int8_file.tobytes()), samples).order
-    except (RuntimeError, ValueError) as error:
-        raise refused(error) from error
-    return [(region.lead, sorted(region.operators), region.share) for region in regions], []
 
 
 class OnnxWays:
@@ -132,8 +118,12 @@ class OnnxWays:
 
     def order(self, quantized: Quantized) -> Sequence[Region]:
         """See `Ways`."""
+        return self.measured(quantized, few(self._samples), SILENT).order
+
+    def measured(self, quantized: Quantized, samples: Arrays, progress: Progress) -> Measured:
+        """See `Ways`."""
         try:
-            return measured(quantized, few(self._samples), axis=1).order
+            return measured(quantized, samples, axis=1, progress=progress)
         except (RuntimeError, ValueError) as error:
             raise refused(error) from error
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from functools import cached_property
 
 from edgekit.export.mixed.quantized import Operator, Quantized
@@ -85,9 +85,3 @@ class Flow:
                     found.add(reader.index)
                     waiting += reader.outputs if reader.index in self.exact else ()
         return frozenset(found)
-
-
-def names(operators: Iterable[int], flow: Flow) -> Sequence[str]:
-    """Return the names of operators, in the order in which they run."""
-    wanted = set(operators)
-    return [operator.name for operator in flow.operators if operator.index in wanted]

@@ -8,7 +8,7 @@ from pathlib import Path
 from edgekit.export.calibration import Ranging
 from edgekit.export.mixed.quantized import Quantized
 from edgekit.export.mixed.regions import Region
-from edgekit.export.mixed.sensitivity import measured
+from edgekit.export.mixed.sensitivity import Measured, measured
 from edgekit.export.mixed.tflite import TfliteQuantized
 from edgekit.export.mixed.ways import few, refined, refused
 from edgekit.export.refining.attempts import Attempt
@@ -21,6 +21,8 @@ from edgekit.export.tflite.ranges import input_names
 from edgekit.export.tflite.saved import without_loops
 from edgekit.formats.tflite.pack import pack
 from edgekit.frameworks.types import KerasModel
+from edgekit.progress import SILENT, Progress
+from edgekit.tasks.samples import Array
 
 
 class KerasWays:
@@ -48,8 +50,12 @@ class KerasWays:
         self._float, self._plain = convert_pair(saved.folder(), saved.signature, "int8", calibration, ranging)
         if float_model is not None:  # what the converter is given then is int8 inside
             self._float = _float_file(rewritten(float_model, calibration, BOUNDED).model, calibration, folder)
-        columns = by_name(self._saved.signature, calibration)
-        self._samples = [columns[name] for name in input_names(self._float)]
+        self._samples = self._ordered(calibration)
+
+    def _ordered(self, samples: Calibration) -> list[Array]:
+        """Return preprocessed samples in the order of the file's inputs."""
+        columns = by_name(self._saved.signature, samples)
+        return [columns[name] for name in input_names(self._plain)]
 
     def plain(self) -> bytes:
         """See `Ways`."""
@@ -67,10 +73,11 @@ class KerasWays:
 
     def order(self, quantized: Quantized) -> Sequence[Region]:
         """See `Ways`."""
-        try:
-            return measured(quantized, few(self._samples)).order
-        except (RuntimeError, ValueError) as error:
-            raise refused(error) from error
+        return _measured(quantized, few(self._samples)).order
+
+    def measured(self, quantized: Quantized, samples: Sequence[Array], progress: Progress) -> Measured:
+        """See `Ways`."""
+        return _measured(quantized, self._ordered(tuple(samples)), progress)
 
     def finished(self, int8: bytes) -> bytes:
         """See `Ways`."""
@@ -80,3 +87,10 @@ class KerasWays:
 def _float_file(model: KerasModel, calibration: Calibration, folder: Path) -> bytes:
     saved = without_loops(model, folder / "float")
     return convert(saved.folder(), saved.signature, "float32", calibration)
+
+
+def _measured(quantized: Quantized, samples: Sequence[Array], progress: Progress = SILENT) -> Measured:
+    try:
+        return measured(quantized, samples, progress=progress, shipped=len(pack(quantized.int8_file)))
+    except (RuntimeError, ValueError) as error:
+        raise refused(error) from error

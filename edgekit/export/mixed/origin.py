@@ -27,6 +27,8 @@ _WORST = 1e9
 """Noise to signal, of an activation without any signal."""
 _SUDDEN = 2.0
 """An operator whose output has so many times the noise that its inputs explain amplifies some of it, or makes it."""
+_HIDDEN = 0.5
+"""Share of the noise that may have come in unseen where there is as much of it as signal: more would hardly show."""
 _DEPTHWISE = "DEPTHWISE_CONV_2D"
 
 Weights = Mapping[int, tuple[Array, Array]]
@@ -41,11 +43,13 @@ class Origin:
         rounding: by activation, of rounding and clipping it.
         weights: by index of an operator, of rounding its weights.
         sudden: by index of an operator, what its inputs do not explain; it is counted with theirs, too.
+        acting: by index of an operator with weights, the energy of noise that rounding them makes at its output.
     """
 
     rounding: dict[int, float] = field(default_factory=dict)
     weights: dict[int, float] = field(default_factory=dict)
     sudden: dict[int, float] = field(default_factory=dict)
+    acting: dict[int, float] = field(default_factory=dict)
 
     def of(self, operator: Operator) -> float:
         """Return what an operator and its outputs add."""
@@ -66,39 +70,39 @@ def origin(flow: Flow, tallies: Mapping[int, Tally], weights: Weights) -> Origin
     total = sum(ratios.values())
     for number in ends if total else ():
         passing[number] = ratios[number] / total
-    found = Origin(defaultdict(float), defaultdict(float), defaultdict(float))
+    found = Origin(defaultdict(float), defaultdict(float), defaultdict(float), _acting(flow, tallies, weights))
     for operator in reversed(flow.operators):
         for number in operator.outputs:
             share = passing.get(number, 0.0)
             if share and number in tallies and tallies[number].noise:
-                rest = _made(operator, number, share, flow, tallies, weights, found)
+                rest = _made(operator, number, share, flow, tallies[number], found)
                 _pass_on(operator, tallies[number], rest, share, flow, tallies, passing, found)
     for number, share in passing.items():
         if number not in flow.maker and number in tallies:
             found.rounding[number] += share
-    return Origin(dict(found.rounding), dict(found.weights), dict(found.sudden))
+    return Origin(dict(found.rounding), dict(found.weights), dict(found.sudden), found.acting)
 
 
-def _made(
-    operator: Operator,
-    number: int,
-    share: float,
-    flow: Flow,
-    tallies: Mapping[int, Tally],
-    weights: Weights,
-    found: Origin,
-) -> float:
+def _acting(flow: Flow, tallies: Mapping[int, Tally], weights: Weights) -> dict[int, float]:
+    """Return the noise that rounding weights makes, by the index of their operator."""
+    found = {}
+    for operator in (operator for operator in flow.operators if operator.index in weights):
+        source = next((tallies[n] for n in operator.inputs if n in tallies), None)
+        output = next((tallies[n] for n in operator.outputs if n in tallies), None)
+        if source is not None and output is not None:
+            found[operator.index] = weight_noise(operator.kind, *weights[operator.index], source, output)
+    return found
+
+
+def _made(operator: Operator, number: int, share: float, flow: Flow, output: Tally, found: Origin) -> float:
     """Note what an operator adds to the noise of one of its outputs; return the share of it that came in."""
-    output = tallies[number]
     rounding = 0.0 if operator.index in flow.exact else output.rounding
-    source = next((tallies[n] for n in operator.inputs if n in tallies), None)
-    of_weights = 0.0
-    if operator.index in weights and source is not None:
-        of_weights = weight_noise(operator.kind, *weights[operator.index], source, output)
-    scale = share / max(output.noise, rounding + of_weights)
+    of_weights = found.acting.get(operator.index, 0.0)
+    made = min(1.0, (rounding + of_weights) / output.noise) * (1 - _HIDDEN * min(1.0, output.ratio))
+    scale = share * made / (rounding + of_weights or 1.0)
     found.rounding[number] += rounding * scale
     found.weights[operator.index] += of_weights * scale
-    return max(0.0, share - (rounding + of_weights) * scale)
+    return share * (1 - made)
 
 
 def _pass_on(

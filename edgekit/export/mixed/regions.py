@@ -18,6 +18,8 @@ _LEFT = 1e-4
 """Share of the noise below which no gain is told from another: 40 dB."""
 _SUDDEN = 3
 """Operators that are tried because their inputs do not explain their noise."""
+_LARGER = 3
+"""Regions that are tried because they hold one that clearly gains."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Region:
 
     Attributes:
         lead: index of the operator that is taken for the cause.
-        operators: indices, `lead` among them.
+        operators: indices, `lead` among them, and with them those that only move values between them.
         share: of the noise at the outputs that goes with them alone, about, 0 to 1.
     """
 
@@ -91,7 +93,7 @@ def ranked(flow: Flow, origin: Origin) -> list[Region]:
     chosen: frozenset[int] = frozenset()
     left, order = 1.0, list[Region]()
     while waiting:
-        best = max(waiting, key=lambda region: _worth(region, waiting[region], chosen, left))
+        best = max(waiting, key=lambda region: _worth(region, waiting[region], chosen | flow.exact, left))
         gain = waiting.pop(best)
         if gain <= 0:
             break
@@ -107,9 +109,9 @@ def ranked(flow: Flow, origin: Origin) -> list[Region]:
     return order
 
 
-def _worth(region: Region, gain: float, chosen: frozenset[int], left: float) -> tuple[float, float]:
-    """Return how many dB of what is left a region removes, for each operator that it adds."""
-    return -10 * math.log10(max(1 - gain / left, _LEFT)) / len(region.operators - chosen), gain
+def _worth(region: Region, gain: float, free: frozenset[int], left: float) -> tuple[float, float]:
+    """Return how many dB of what is left a region removes, for each operator that it adds and that is not free."""
+    return -10 * math.log10(max(1 - gain / left, _LEFT)) / max(1, len(region.operators - free)), gain
 
 
 def candidates(flow: Flow, origin: Origin, order: Sequence[Region], most: int) -> list[Region]:
@@ -126,6 +128,22 @@ def candidates(flow: Flow, origin: Origin, order: Sequence[Region], most: int) -
     suspects = [i for i in sudden if origin.sudden[i] > 0.01 and frozenset({i}) not in there and i not in flow.exact]
     alone = [Region(index, frozenset({index}), origin.sudden[index]) for index in suspects[:_SUDDEN]]
     return [*order[: max(1, most - len(alone))], *alone][:most]
+
+
+def larger(flow: Flow, origin: Origin, region: Region, known: Collection[Region]) -> list[Region]:
+    """Return regions that hold another one and more, at most three, those first that are expected to gain most.
+
+    What breaks a layer's weights may be the range of what it reads, and the other way round.
+
+    Args:
+        flow: of the operators.
+        origin: of the noise.
+        region: that clearly gains.
+        known: those that were measured already.
+    """
+    there = {one.operators for one in known}
+    found = [r for r in regions(flow, origin) if region.operators < r.operators and r.operators not in there]
+    return sorted(found, key=lambda r: -r.share)[:_LARGER]
 
 
 def reordered(order: Sequence[Region], gains_db: Mapping[Region, float]) -> list[Region]:

@@ -16,7 +16,7 @@ from edgekit.errors import ConversionError
 from edgekit.export.mixed.flow import Flow
 from edgekit.export.mixed.origin import Origin, Weights, origin
 from edgekit.export.mixed.quantized import Operator, Quantized
-from edgekit.export.mixed.regions import Region, candidates, ranked, reordered
+from edgekit.export.mixed.regions import CLEAR_DB, Region, candidates, larger, ranked, reordered
 from edgekit.export.mixed.tally import Tally
 from edgekit.export.tflite.nearness import nearness_db
 from edgekit.progress import SILENT, Progress
@@ -50,6 +50,11 @@ class Traced:
         made = self.origin.rounding.items()
         return min(1.0, sum(share for number, share in made if number not in self.flow.maker))
 
+    @property
+    def outputs_share(self) -> float:
+        """Of the noise at the outputs, what rounding the outputs themselves makes."""
+        return min(1.0, sum(self.origin.rounding.get(number, 0.0) for number in self.flow.ends()))
+
 
 @dataclass(frozen=True)
 class Gain:
@@ -76,7 +81,8 @@ class Measured:
         layers: every operator that can be reverted, in the order in which they run.
         order: regions in the order in which they are best reverted.
         sqnr_db: of the outputs of the int8 file, the worst of several; at most 200.
-        inputs_share: of the noise at the outputs, what rounding the inputs of the file makes.
+        inputs_share, outputs_share: of the noise at the outputs, what rounding the inputs of the file makes, and what
+            rounding its outputs.
         gains: of the regions that were measured, the largest first.
         true, found: outputs of the float and of the int8 file, float64 (n, values) each.
     """
@@ -85,13 +91,19 @@ class Measured:
     order: tuple[Region, ...]
     sqnr_db: float
     inputs_share: float
+    outputs_share: float
     gains: tuple[Gain, ...]
     true: Arrays
     found: Arrays
 
 
 def measured(
-    quantized: Quantized, samples: Arrays, axis: int = -1, most: int = MEASURED, progress: Progress = SILENT
+    quantized: Quantized,
+    samples: Arrays,
+    axis: int = -1,
+    most: int = MEASURED,
+    progress: Progress = SILENT,
+    shipped: int | None = None,
 ) -> Measured:
     """Return the layer table of an int8 file.
 
@@ -101,6 +113,8 @@ def measured(
         axis: of the channels of an activation: the last one in `.tflite`, 1 in `.onnx`.
         most: regions whose gain is measured on the file.
         progress: notified of every region.
+        shipped: bytes of the int8 file as it ships, which those with operators in float are compared with; by default
+            as it is.
 
     Raises:
         RuntimeError, ValueError: a runtime refuses a file or the samples.
@@ -108,20 +122,54 @@ def measured(
     with progress.task("running both files", 1) as task:
         traced = trace(quantized, samples, axis)
         task.advance()
-    true, found = (quantized.outputs(f, samples) for f in (quantized.float_file, quantized.int8_file))
+    reverting = _Reverting(quantized, samples, shipped or len(quantized.int8_file))
     order = ranked(traced.flow, traced.origin)
-    base = outputs_db(true, found)
     chosen = candidates(traced.flow, traced.origin, order, most)
-    gains = []
+    gains: list[Gain] = []
     with progress.task("reverting layers", len(chosen)) as task:
         for region in chosen:
-            gains += _gain(quantized, region, samples, true, base)
+            gains += reverting.gain(region)
             task.advance()
+    for region in _seeds(order, gains) if len(chosen) > 1 else ():
+        for more in larger(traced.flow, traced.origin, region, [gain.region for gain in gains]):
+            gains += reverting.gain(more)
     order = reordered(order, {gain.region: gain.db for gain in gains})
     gains.sort(key=lambda gain: -gain.db)
     return Measured(
-        _layers(traced, order, gains), tuple(order), base, traced.inputs_share, tuple(gains), true, found
+        _layers(traced, order, gains), tuple(order), reverting.base_db, traced.inputs_share, traced.outputs_share,
+        tuple(gains), reverting.true, reverting.found,
     )  # fmt: skip
+
+
+def _seeds(order: Sequence[Region], gains: Sequence[Gain]) -> list[Region]:
+    """Return the regions that are tried with more around them: the best one on the file, and what was expected best."""
+    best = max(gains, key=lambda gain: gain.db / len(gain.region.operators), default=None)
+    clear = [best.region] if best is not None and best.db >= CLEAR_DB else []
+    return list(dict.fromkeys([*clear, *order[:1]]))
+
+
+class _Reverting:
+    """Reverts regions on the file, and compares.
+
+    Attributes:
+        true, found: outputs of the float and of the int8 file.
+        base_db: SQNR of the latter.
+    """
+
+    def __init__(self, quantized: Quantized, samples: Arrays, shipped: int) -> None:
+        self._quantized, self._samples, self._bytes = quantized, samples, shipped
+        files = (quantized.float_file, quantized.int8_file)
+        self.true, self.found = (quantized.outputs(file, samples) for file in files)
+        self.base_db = outputs_db(self.true, self.found)
+
+    def gain(self, region: Region) -> list[Gain]:
+        """Return what reverting a region gains; nothing where the file cannot be expressed or run like that."""
+        try:
+            file = self._quantized.reverted(region.operators, float_weights=True)
+            outputs = self._quantized.outputs(file, self._samples)
+        except (ConversionError, RuntimeError, ValueError):
+            return []
+        return [Gain(region, outputs_db(self.true, outputs) - self.base_db, len(file) - self._bytes, outputs)]
 
 
 def trace(quantized: Quantized, samples: Arrays, axis: int = -1) -> Traced:
@@ -150,16 +198,6 @@ def outputs_db(true: Arrays, found: Arrays) -> float:
     return min(max(nearness_db(list(true), list(found)), -_LARGEST_DB), _LARGEST_DB)
 
 
-def _gain(quantized: Quantized, region: Region, samples: Arrays, true: Arrays, base: float) -> list[Gain]:
-    """Return what reverting a region gains; nothing where the file cannot be expressed or run like that."""
-    try:
-        file = quantized.reverted(region.operators, float_weights=True)
-        outputs = quantized.outputs(file, samples)
-    except (ConversionError, RuntimeError, ValueError):
-        return []
-    return [Gain(region, outputs_db(true, outputs) - base, len(file) - len(quantized.int8_file), outputs)]
-
-
 def _layers(traced: Traced, order: Sequence[Region], gains: Sequence[Gain]) -> tuple[Layer, ...]:
     ranks: dict[int, int] = {}
     for region in order:
@@ -181,7 +219,7 @@ def _layer(operator: Operator, traced: Traced, rank: int | None, gain: Gain | No
         [value for tally in outputs if (value := getattr(tally, name)) is not None]
         for name in ("range_used", "outliers", "narrow_channels")
     )
-    others = () if gain is None else gain.region.operators - {operator.index}
+    others = () if gain is None else gain.region.operators - {operator.index} - traced.flow.exact
     return Layer(
         name=operator.name,
         kind=operator.kind,
@@ -191,6 +229,7 @@ def _layer(operator: Operator, traced: Traced, rank: int | None, gain: Gain | No
         output_sqnr_db=_db(signal, rounding),
         weights_sqnr_db=whole,
         worst_channel_sqnr_db=worst,
+        acting_weights_sqnr_db=_db(signal, traced.origin.acting.get(operator.index, 0.0)),
         accumulated_sqnr_db=_db(signal, sum(tally.noise for tally in outputs)),
         range_used=min(used, default=None),
         outliers=max(far, default=None),

@@ -10,7 +10,6 @@ import numpy as np
 from edgekit.errors import ConversionError
 from edgekit.export.mixed.quantized import Operator, Which
 from edgekit.export.tflite.dataflow import Dataflow, Floats
-from edgekit.export.tflite.nearness import outputs
 from edgekit.export.tflite.revertible import revertible
 from edgekit.export.tflite.reverting import reverted
 from edgekit.export.tflite.twins import twins
@@ -56,12 +55,19 @@ class TfliteQuantized:
         made = [i for i in flow.outputs[index] if flow.real(i)] or list(flow.outputs[index])
         return Operator(
             index,
-            (flow.tensors[made[0]].name or b"").decode("utf-8", "replace"),
+            self._name(made[0]),
             flow.kinds[index],
             tuple(flow.computed(i) for i in flow.inputs[index] if flow.activation(i) and flow.real(i)),
             tuple(i for i in flow.outputs[index] if flow.real(i)),
             sum(len(flow.model.buffers[flow.tensors[i].buffer].data) for _, i in self._int8_constants(index)),
         )
+
+    def _name(self, activation: int) -> str:
+        """Return the name of an activation; packed files number theirs, which the float file may have a name for."""
+        own = self._small.tensors[activation].name or b""
+        twin = self._twins.activations.get(activation)
+        name = own if twin is None or not own.isdigit() else self._plain.tensors[twin].name or own
+        return name.decode("utf-8", "replace")
 
     def _int8_constants(self, index: int) -> list[tuple[int, int]]:
         """Return place and number of an operator's int8 constants."""
@@ -127,9 +133,10 @@ class TfliteQuantized:
 
         Those of the float file come in the order of the int8 file. Arguments and errors are those of `traced`.
         """
+        loaded = load_tflite(file, os.cpu_count() or 1)
         if file != self.float_file:
-            return outputs(file, samples)
-        found = outputs(file, self._ordered(samples))
+            return loaded.real_outputs(samples)
+        found = loaded.real_outputs(self._ordered(samples))
         return [found[place] for place in self._twins.outputs]
 
     def weights(self, operator: Operator) -> tuple[Floats, Floats] | None:

@@ -10,8 +10,10 @@ from typing import Protocol
 from edgekit.errors import ConversionError
 from edgekit.export.mixed.quantized import Quantized
 from edgekit.export.mixed.regions import Region
+from edgekit.export.mixed.sensitivity import Measured
 from edgekit.export.refining.attempts import Attempt, attempts
 from edgekit.export.refining.calibratable import Calibratable
+from edgekit.progress import Progress
 from edgekit.tasks.samples import Array
 
 Arrays = Sequence[Array]
@@ -20,7 +22,7 @@ RANKED_ON = 32
 
 
 class Ways(Protocol):
-    """The int8 files that can be made of one model. Files are not packed, so that operators keep their names."""
+    """The int8 files that can be made of one model."""
 
     @property
     def suffix(self) -> str:
@@ -48,6 +50,18 @@ class Ways(Protocol):
 
         Raises:
             ConversionError: that cannot be measured.
+        """
+
+    def measured(self, quantized: Quantized, samples: Arrays, progress: Progress) -> Measured:
+        """Return the layer table of a pair of files.
+
+        Args:
+            quantized: the pair.
+            samples: one array of preprocessed samples an input, in the order of the model.
+            progress: notified of every layer that is reverted.
+
+        Raises:
+            ConversionError: it cannot be measured.
         """
 
     def finished(self, int8: bytes) -> bytes:

@@ -6,10 +6,14 @@ from collections.abc import Callable
 
 import numpy as np
 
+from edgekit.data.trial.cost import afforded
 from edgekit.models.sources.source import SourceModel
 from edgekit.tasks.nature import SAMPLES, Nature, nature_of
 from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.tasks.samples import Samples, evenly
+
+FEWEST = 16
+"""Samples of a model that takes long."""
 
 
 def natures_of(source: SourceModel, preprocessing: Preprocessing) -> Callable[[Samples], tuple[Nature, ...]]:
@@ -24,7 +28,7 @@ def natures_of(source: SourceModel, preprocessing: Preprocessing) -> Callable[[S
     """
 
     def look(x: Samples) -> tuple[Nature, ...]:
-        rows = evenly(len(x), SAMPLES)
+        rows = evenly(len(x), afforded(SAMPLES, source.cost, FEWEST))
         inputs = preprocessing.apply(x[rows])
         try:
             outputs = source.predict(inputs)

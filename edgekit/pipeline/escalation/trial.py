@@ -18,7 +18,7 @@ class Trial:
     Attributes:
         step: what was done last, such as `ranges`.
         how: the same for the manifest, half a sentence; empty for the file as it is made by default.
-        raw: the file with the names of its activations, as `Ways` make it.
+        raw: the file as `Ways` make it.
         path: of the file as it ships.
         drop: what it lost.
         reverted: names of the operators that compute in float.
@@ -59,7 +59,7 @@ class Judge:
         Args:
             step: what was done last.
             how: the same for the manifest, half a sentence.
-            raw: the file with the names of its activations.
+            raw: the file as `Ways` make it.
             shipped: the file to run.
             reverted: names of the operators that compute in float.
 

@@ -170,3 +170,10 @@ def with_exponential(nodes: list[Node], at: int) -> None:
     """Compute softplus from EXP and LOG."""
     nodes[at] = Node("EXP", (at,), lambda i, _: np.exp(4 * i[0]))
     nodes[at + 1] = Node("LOG", (at + 1,), lambda i, _: np.log1p(i[0]) / 4)
+
+
+def with_cancellation(nodes: list[Node], at: int) -> None:
+    """Add a large number, and subtract it again one node later: little is left, and all of the noise."""
+    plain = nodes[at]
+    nodes[at] = Node(plain.kind, plain.inputs, lambda i, w: dense(i, w) + np.float32(90), plain.weights)
+    nodes[at + 1] = Node("SUB", (at + 1,), lambda i, _: i[0] - np.float32(90))

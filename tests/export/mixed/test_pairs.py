@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.export.mixed.pairs import pair_of
 from edgekit.measuring.loaded import load_tflite
 from edgekit.stats import sqnr_db
+from tests.support.pairs import pair_of
 
 pytestmark = pytest.mark.tensorflow
 
