@@ -167,11 +167,8 @@ def sensitivity_table(found: Sensitivity, look: Look = PLAIN, top: int = ROWS) -
     ranked = found.ranked
     shown = rows(found, ranked[: top or None])
     left = len(ranked) - len(shown)
-    parts = [render(COLUMNS, shown, look)]
-    if left:
-        parts.append(f"{left} more layer{'s' * (left != 1)}: --top 0")
-    parts.append(lines(["", conclusion(found), *notes(found)]))
-    return "\n".join(parts)
+    more = f"\n{left} more layer{'s' * (left != 1)}: --top 0" if left else ""
+    return f"{render(COLUMNS, shown, look)}{more}\n{lines(['', conclusion(found), *notes(found)])}"
 
 
 def rows(found: Sensitivity, layers: Sequence[Layer]) -> list[Row]:

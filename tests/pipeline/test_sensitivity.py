@@ -94,9 +94,7 @@ def test_the_test_part_is_not_read(files: Path, tmp_path: Path) -> None:
     tables = []
     for n, test in enumerate((x[:20], np.zeros_like(x[:20]))):
         np.savez(tmp_path / f"{n}.npz", x_train=x[20:], y_train=y[20:], x_test=test, y_test=y[:20])
-        found = sensitivity(
-            files / "uneven.keras", str(tmp_path / f"{n}.npz"), preprocessing={"scale": 1.0}, samples=4
-        )
+        found = sensitivity(files / "uneven.keras", str(tmp_path / f"{n}.npz"), preprocessing={"scale": 1.0}, samples=4)
         tables.append(found)
     assert tables[0] == tables[1]
 

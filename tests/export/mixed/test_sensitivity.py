@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from edgekit.bundle.sensitivity import STANDS_OUT_DB
 from edgekit.export.mixed.choice import shortest
 from edgekit.export.mixed.regions import ranked
 from edgekit.export.mixed.sensitivity import measured, outputs_db, trace
@@ -51,9 +52,9 @@ def test_the_culprit_is_first(rng: np.random.Generator, plant: Plant, at: int, o
     assert first.lead == at and first.operators == operators
     found = measured(chain, [x], most=3)
     assert found.order[0].operators == operators
-    assert {gain.region: gain.db for gain in found.gains}[found.order[0]] > 6
+    assert {gain.region: gain.db for gain in found.gains}[found.order[0]] > STANDS_OUT_DB
     layer = found.layers[at]
-    assert layer.rank == 1 and layer.gain_db is not None and layer.gain_db > 6
+    assert layer.rank == 1 and layer.gain_db is not None and layer.gain_db > STANDS_OUT_DB
     assert layer.with_it == tuple(f"layer{index}" for index in sorted(operators - {at}))
     assert max(other.noise_share for other in found.layers if other.name != layer.name) < layer.noise_share
 
