@@ -15,7 +15,7 @@ the only place that prints, and the only one that decides exit codes:
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -42,32 +42,15 @@ from edgekit.cli.terminal import show
 WIDE = (compress, sensitivity, bench, report, search)
 """Commands whose tables may be wider than a terminal."""
 
-app = typer.Typer(
-    cls=Group,
-    name="edgekit",
-    help="From a trained Keras model to int8 files for a phone or a small board, every number measured on the file.",
-    no_args_is_help=True,
-    add_completion=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={**SETTINGS, "auto_envvar_prefix": VARIABLES},
-)
-for module in (init, train, compress, sensitivity, search, bench, push, inspect_, report, recipes, explain, doctor):
-    add(
-        app,
-        module.NAME,
-        module.command,
-        help=module.HELP,
-        examples=module.EXAMPLES,
-        panels=getattr(module, "PANELS", {}),
-        wide=module in WIDE,
-    )
-app.add_typer(targets.app, name=targets.NAME)
+COMMANDS = (init, train, compress, sensitivity, search, bench, push, inspect_, report, recipes, explain, doctor)
+HELP = "From a trained Keras model to int8 files for a phone or a small board, every number measured on the file."
+OVERVIEW: Final[tuple[list[str], ...]] = (["--help"], ["-h"], [])
+"""What shows the names of commands only, and is quick because no option is looked at."""
 
 
 def main() -> None:
     """Run the command line; `edgekit.__main__` is where a process starts."""
-    sys.exit(run(app, "edgekit"))
+    sys.exit(run(overview() if sys.argv[1:] in OVERVIEW else app, "edgekit"))
 
 
 def _print_version(wanted: bool) -> None:
@@ -78,10 +61,52 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _root(
     version: Annotated[
         bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
     ] = False,
 ) -> None:
     """Hold the options that stand before a command."""
+
+
+def _application() -> typer.Typer:
+    """Return edgekit's command line without its commands."""
+    made = typer.Typer(
+        cls=Group,
+        name="edgekit",
+        help=HELP,
+        no_args_is_help=True,
+        add_completion=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={**SETTINGS, "auto_envvar_prefix": VARIABLES},
+    )
+    made.callback()(_root)
+    return made
+
+
+def overview() -> typer.Typer:
+    """Return the command line with the commands' names and what they do, and none of their options."""
+    made = _application()
+    for module in COMMANDS:
+        made.command(module.NAME, help=module.HELP)(_nothing)
+    made.command(targets.NAME, help=targets.HELP)(_nothing)
+    return made
+
+
+def _nothing() -> None:
+    """Stand for a command whose help alone is shown."""
+
+
+app = _application()
+for module in COMMANDS:
+    add(
+        app,
+        module.NAME,
+        module.command,
+        help=module.HELP,
+        examples=module.EXAMPLES,
+        panels=getattr(module, "PANELS", {}),
+        wide=module in WIDE,
+    )
+app.add_typer(targets.app, name=targets.NAME)

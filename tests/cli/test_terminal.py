@@ -20,7 +20,7 @@ from benchmarks.hostile.mutations import replaced
 from edgekit.api.console import Console
 from edgekit.api.rows import Record as ShownRecord
 from edgekit.bundle.records import Record, read_record
-from edgekit.cli import app
+from edgekit.cli import OVERVIEW, app, overview
 from edgekit.cli.entry import run
 from edgekit.cli.terminal import Guard, guarded
 from edgekit.errors import InputError
@@ -203,3 +203,13 @@ def test_a_name_cannot_leave_a_comment_or_a_string(tmp_path: Path) -> None:
     assert "int x" not in text
     hostile = HOSTILE.replace("\ud800", "") + '"""\\'
     assert tomllib.loads(f"a = {to_toml(hostile)}")["a"] == hostile
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], []])
+def test_the_quick_overview_is_the_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert arguments in OVERVIEW
+    run(app, "edgekit", arguments)
+    whole = capsys.readouterr()
+    run(overview(), "edgekit", arguments)
+    assert capsys.readouterr() == whole
+    assert "compress" in whole.out + whole.err

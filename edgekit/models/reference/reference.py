@@ -8,12 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from edgekit.errors import InputError
-from edgekit.frameworks.tensorflow import tf_keras
-from edgekit.frameworks.types import KerasModel, Tensor
+
+if TYPE_CHECKING:
+    from edgekit.frameworks.types import Framework, KerasModel, Tensor
 
 Shape = tuple[int, ...]
+
+
+def tf_keras() -> Framework:
+    """Return Keras 2, imported where a model is built: the names here are in help texts, which stay quick."""
+    from edgekit.frameworks import tensorflow
+
+    return tensorflow.tf_keras()
 
 
 @dataclass(frozen=True)
