@@ -11,7 +11,7 @@ import edgekit.bundle.sensitivity as layers
 from edgekit.api.compression import PerInput, data_spec, model_path, plain_request, preprocessing_fields
 from edgekit.api.frames import data_frame
 from edgekit.api.reporting import ProgressOption, working
-from edgekit.api.words import face
+from edgekit.api.words import face, python_words
 from edgekit.errors import InputError
 from edgekit.files.destinations import check_apart, prove
 from edgekit.files.opening import brief
@@ -40,7 +40,7 @@ class Sensitivity(layers.Sensitivity):
         """Which layer breaks the file, by how much reverting it helps, and why; or that none stands out."""
         from edgekit.report.sensitivity_table import conclusion
 
-        return conclusion(self)
+        return python_words(conclusion(self))
 
     def table(self, top: int = 0) -> str:
         """Return the table, the layer that is best reverted first.
@@ -50,7 +50,7 @@ class Sensitivity(layers.Sensitivity):
         """
         from edgekit.report.sensitivity_table import sensitivity_table
 
-        return sensitivity_table(self, top=top)
+        return python_words(sensitivity_table(self, top=top, whole="table()"))
 
     def plot(self, path: str | Path, *, force: bool = False) -> Path:
         """Draw the SQNR of every layer along the net into a `.png` or `.svg` file; return its path.

@@ -16,6 +16,9 @@ Share = Annotated[float, Range(0, 1)]
 STANDS_OUT_DB = 3.0
 """Of output SQNR: who gains it by reverting one layer gets rid of half of the noise."""
 
+FINE_DB = 30.0
+"""An int8 file whose outputs are this near to the float file's is broken by nothing."""
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -110,7 +113,9 @@ class Sensitivity:
     def culprit(self) -> Layer | None:
         """The layer that breaks the file: reverting it removes half of the noise or more; None: none does."""
         first = next(iter(self.ranked), None)
-        return first if first is not None and (first.gain_db or 0.0) >= STANDS_OUT_DB else None
+        if first is None or self.sqnr_db is None or self.sqnr_db >= FINE_DB:
+            return None
+        return first if (first.gain_db or 0.0) >= STANDS_OUT_DB else None
 
     def score(self, file: str) -> Score | None:
         """Return the score of `float`, `int8` or `reverted`; None without labels."""

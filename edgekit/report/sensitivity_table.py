@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from edgekit.bundle.sensitivity import STANDS_OUT_DB, Layer, Sensitivity
+from edgekit.bundle.sensitivity import FINE_DB, STANDS_OUT_DB, Layer, Sensitivity
 from edgekit.errors.printable import lines, visible
 from edgekit.report.model_page import short
 from edgekit.tasks.scores import brief_text
@@ -15,14 +15,13 @@ from edgekit.text.columns import PLAIN, Column, Look, Value, render, values
 ROWS = 10
 """Rows of the table where nobody says how many."""
 _NAME = 22
-_INSIDE = re.compile(r"(/(BiasAdd|ReadVariableOp|Conv[123]D|conv[123]d|MatMul|depthwise|convolution|Squeeze)_?\d*)+$")
+_INSIDE = re.compile(r"(/(BiasAdd|ReadVariableOp|Conv[123]D|MatMul|depthwise|Squeeze)_?\d*)+$")
 """How TensorFlow ends the name of what a layer with weights computes."""
 _MANY, _FEW, _NARROW = 8.0, 0.25, 0.1
 """Outliers from this factor on, a range used below this share, this share of narrow channels are named as causes."""
+_FINER = "; finer steps may help: `--calibration-method percentile`, or of a Keras model `--normalize-outside`"
 _HALF = 0.5
 """Share of the noise above which one cause is named alone."""
-_FINE_DB = 30.0
-"""An int8 file whose outputs are this near needs no layer in float."""
 
 
 @dataclass(frozen=True)
@@ -156,18 +155,19 @@ COLUMNS: tuple[Column[Row], ...] = (
 )  # fmt: skip
 
 
-def sensitivity_table(found: Sensitivity, look: Look = PLAIN, top: int = ROWS) -> str:
+def sensitivity_table(found: Sensitivity, look: Look = PLAIN, top: int = ROWS, whole: str = "--top 0") -> str:
     """Return the table, the layer that is best reverted first, and what follows from it.
 
     Args:
         found: the layers.
         look: where it is shown.
         top: rows at most; 0: all.
+        whole: how to see all of them.
     """
     ranked = found.ranked
     shown = rows(found, ranked[: top or None])
     left = len(ranked) - len(shown)
-    more = f"\n{left} more layer{'s' * (left != 1)}: --top 0" if left else ""
+    more = f"\n{left} more layer{'s' * (left != 1)}: {whole}" if left else ""
     return f"{render(COLUMNS, shown, look)}{more}\n{lines(['', conclusion(found), *notes(found)])}"
 
 
@@ -217,14 +217,14 @@ def conclusion(found: Sensitivity) -> str:
             f"`{_shown(found, culprit.name)}` ({culprit.kind}) breaks the int8 file: {cured}, output SQNR rises from "
             f"{before:.1f} to {before + (culprit.gain_db or 0.0):.1f} dB{scores}. Cause: {cause(culprit)}"
         )
-    if found.sqnr_db is None or found.sqnr_db >= _FINE_DB:
+    if found.sqnr_db is None or found.sqnr_db >= FINE_DB:
         at = "the same as" if found.sqnr_db is None else f"at {found.sqnr_db:.1f} dB of"
         return f"No layer stands out, and none has to: the int8 file's outputs are {at} the float file's"
-    for share, what in ((found.inputs_share, "inputs"), (found.outputs_share, "outputs")):
+    for share, what, help_ in ((found.inputs_share, "inputs", _FINER), (found.outputs_share, "outputs", "")):
         if share >= _HALF:
             return (
                 f"No layer stands out: {share:.0%} of the noise comes from rounding the {what} to int8, at an output "
-                f"SQNR of {found.sqnr_db:.1f} dB"
+                f"SQNR of {found.sqnr_db:.1f} dB{help_}"
             )
     best = found.ranked[0] if found.layers else None
     gained = best.gain_db if best is not None and best.gain_db is not None else 0.0

@@ -22,8 +22,10 @@ def test_a_table_and_what_follows_from_it() -> None:
     found = shown()
     assert found.culprit == CULPRIT and found.ranked[0] is found.layers[1]
     assert found.conclusion in repr(found) and "`wide`" in found.conclusion
-    assert found.table(1).splitlines()[2].startswith("wide") and "--top" in found.table(1)
-    assert "--top" not in found.table()
+    assert found.table(1).splitlines()[2].startswith("wide") and found.table(1).splitlines()[3].endswith("table()")
+    assert "table()" not in found.table()
+    inputs = edgekit.Sensitivity.of(table(PLAIN, inputs_share=0.9))
+    assert "`normalize_outside=True`" in inputs.conclusion and "calibration_method='percentile'" in repr(inputs)
     hostile = edgekit.Sensitivity.of(table(PLAIN, model="<script>"))
     assert "<script>" not in hostile._repr_html_()
 

@@ -61,8 +61,9 @@ def test_rows_can_be_fewer() -> None:
 def test_names_are_short_and_stay_apart() -> None:
     names = shown_names(table())
     assert names == {PLAIN.name: "plain", CULPRIT.name: "wide", MOVED.name: "flat/Reshape", READER.name: "reader"}
-    alone = table(replace(PLAIN, name="StatefulPartitionedCall:0"), replace(PLAIN, name="Conv2D"))
-    assert list(shown_names(alone).values()) == ["StatefulPartitionedCall:0", "Conv2D"]
+    names = ["StatefulPartitionedCall:0", "Conv2D", "net/conv2d_4/BiasAdd", "net/dense_1/MatMul;net/dense_1/BiasAdd"]
+    others = table(*[replace(PLAIN, name=name) for name in names])
+    assert list(shown_names(others).values()) == ["StatefulPartitionedCall:0", "Conv2D", "conv2d_4", "dense_1"]
 
 
 def test_the_conclusion_names_the_culprit_and_what_it_gains() -> None:
@@ -91,6 +92,12 @@ def test_no_layer_stands_out(changed: dict[str, float | None], parts: list[str])
     assert found.culprit is None
     for part in parts:
         assert part in conclusion(found)
+
+
+def test_a_file_that_is_near_is_broken_by_nothing() -> None:
+    for near in (30.0, None):
+        found = table(sqnr_db=near)
+        assert found.culprit is None and "No layer" in conclusion(found)
 
 
 def test_a_table_without_layers() -> None:
