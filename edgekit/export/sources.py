@@ -82,16 +82,32 @@ def export_source(
 
 
 def int8_ways(
-    format_: Format, model: KerasModel, float_model: KerasModel, recipe: Recipe, calibration: Calibration, folder: Path
+    format_: Format,
+    model: KerasModel,
+    float_model: KerasModel,
+    recipe: Recipe,
+    calibration: Calibration,
+    folder: Path,
+    *,
+    corrected: bool = True,
 ) -> Ways:
-    """Return the int8 files that can be made of a source; arguments as of `export_source`, `folder` for temporaries.
+    """Return the int8 files that can be made of a source.
+
+    Args:
+        format_: as of `export_source`, and so are the others that are not named here.
+        model: likewise.
+        float_model: likewise.
+        recipe: how ranges are chosen.
+        calibration: likewise.
+        folder: for temporaries.
+        corrected: whether biases of a Keras model's default file are corrected; of files they always are.
 
     Raises:
         ConversionError: there is none.
     """
     ranging = Ranging.of(recipe)
     if format_ == "keras":
-        return KerasWays(model, float_model, calibration, ranging, folder)
+        return KerasWays(model, float_model, calibration, ranging, folder, corrected=corrected)
     kind = TfliteWays if format_ == "tflite" else OnnxWays
     return kind(model.path, _arrays(calibration), ranging, folder)
 

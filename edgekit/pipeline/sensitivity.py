@@ -65,7 +65,8 @@ def sensitivity(
         data: its validation part is run, its training part calibrates, its test part is not read.
         preprocessing: likewise.
         normalize_outside: move normalization of the model's start into the preprocessing.
-        calibration_samples: that set the ranges; by default those of `compress`, and fewer for a large model.
+        calibration_samples: that set the ranges; by default those of `compress`. For a large model they are fewer, and
+            its biases are not corrected.
         calibration_method: how they do; by default that of `compress`.
         allow_unsafe: likewise.
         metric: of the scores beside the ratios.
@@ -96,13 +97,9 @@ def sensitivity(
     progress.notify("Making the int8 file")
     with temporary_folder("sensitivity") as folder:
         ways = int8_ways(
-            source.model.format,
-            outcome.model,
-            outcome.float_model,
-            recipe,
-            job.preprocessing.apply(calibration),
-            folder,
-        )
+            source.model.format, outcome.model, outcome.float_model, recipe, job.preprocessing.apply(calibration),
+            folder, corrected=len(calibration) == len(job.splits.x_calibration),
+        )  # fmt: skip
         columns = list(fed) if isinstance(fed, tuple) else [fed]
         found = ways.measured(ways.quantized(ways.plain()), columns, progress)
     return Sensitivity(
@@ -123,8 +120,8 @@ def _fewer(calibration: Samples, cost: float, progress: Progress) -> Samples:
     if count == len(calibration):
         return calibration
     progress.notify(
-        f"Calibrating with {count} samples, since the model is large: edgekit compress takes {len(calibration)}, which "
-        f"--calibration-samples {len(calibration)} sets here"
+        f"Calibrating with {count} samples and without correction of biases, since the model is large: "
+        f"--calibration-samples {len(calibration)} does as edgekit compress"
     )
     return calibration[evenly(len(calibration), count)]
 
@@ -146,8 +143,9 @@ def _scores(job: Job, found: Measured, x: Samples, y: Samples | None, fed: Model
         y: their labels.
         fed: the samples as the model takes them.
     """
-    head = job.task.main
-    first_rows = answers(job.source.model.model, part(fed, slice(0, _COMPARED)))[0]
+    head, step = job.task.main, found.step
+    x, y = x[::step], None if y is None else y[::step]
+    first_rows = answers(job.source.model.model, part(fed, slice(0, _COMPARED * step, step)))[0]
     place = _nearest(found.true, first_rows)
     if place is None or head.metric == "sqnr":  # of which the table has its own
         return {}

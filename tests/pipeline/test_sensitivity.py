@@ -105,9 +105,12 @@ def test_a_large_model_gets_fewer_samples(files: Path, monkeypatch: pytest.Monke
     heard = Heard()
     looked_into(files, ".keras", samples=2, progress=heard)
     assert any("11 samples" in line and "--calibration-samples" in line for line in heard.lines)
+    monkeypatch.setattr("edgekit.export.mixed.sensitivity.GAIN_VALUES", 1)
     heard = Heard()
-    looked_into(files, ".keras", samples=2, calibration_samples=20, progress=heard)
+    found = looked_into(files, ".keras", samples=6, calibration_samples=20, progress=heard)
     assert not any("--calibration-samples" in line for line in heard.lines)
+    true = found.score("float")
+    assert found.samples == 6 and true is not None and true.samples == 1
 
 
 def test_from_python(files: Path, tmp_path: Path) -> None:

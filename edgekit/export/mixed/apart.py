@@ -63,6 +63,7 @@ def _packed(found: Measured) -> tuple[Value, list[Array]]:
         "sqnr_db": found.sqnr_db,
         "inputs_share": found.inputs_share,
         "outputs_share": found.outputs_share,
+        "step": found.step,
         "gains": [[_region(gain.region), gain.db, gain.more_bytes] for gain in found.gains],
     }
     return value, [*found.true, *found.found, *(output for gain in found.gains for output in gain.outputs)]
@@ -83,6 +84,7 @@ def _unpacked(value: Value, arrays: list[Array]) -> Measured:
         gains=tuple(gains),
         true=outputs[0],
         found=outputs[1],
+        step=value["step"],
     )
 
 

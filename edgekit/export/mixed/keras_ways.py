@@ -34,6 +34,7 @@ class KerasWays:
         calibration: preprocessed samples.
         ranging: how ranges are chosen by default.
         folder: for files, temporary.
+        corrected: whether biases are corrected by default, which takes as long as some hundred inferences.
 
     Raises:
         ConversionError: the model cannot be expressed.
@@ -42,12 +43,21 @@ class KerasWays:
     suffix = ".tflite"
 
     def __init__(
-        self, model: KerasModel, float_model: KerasModel, calibration: Calibration, ranging: Ranging, folder: Path
+        self,
+        model: KerasModel,
+        float_model: KerasModel,
+        calibration: Calibration,
+        ranging: Ranging,
+        folder: Path,
+        *,
+        corrected: bool = True,
     ) -> None:
         self._trained = float_model is not None
         self._saved = without_loops(rewritten_for_int8(model, float_model, calibration).model, folder / "saved")
         saved = self._saved
-        self._float, self._plain = convert_pair(saved.folder(), saved.signature, "int8", calibration, ranging)
+        self._float, self._plain = convert_pair(
+            saved.folder(), saved.signature, "int8", calibration, ranging, corrected=corrected
+        )
         if float_model is not None:  # what the converter is given then is int8 inside
             self._float = _float_file(rewritten(float_model, calibration, BOUNDED).model, calibration, folder)
         self._samples = self._ordered(calibration)

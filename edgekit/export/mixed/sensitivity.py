@@ -24,6 +24,8 @@ from edgekit.tasks.samples import Array
 
 MEASURED = 12
 """Regions that are reverted on the file and run."""
+GAIN_VALUES = 1 << 27
+"""Activations of all samples that a region is reverted for, about: of a large net every second sample or fewer do."""
 _LARGEST_DB = 200.0
 Arrays = Sequence[Array]
 
@@ -85,6 +87,7 @@ class Measured:
             rounding its outputs.
         gains: of the regions that were measured, the largest first.
         true, found: outputs of the float and of the int8 file, float64 (n, values) each.
+        step: they and the gains are of every so manieth sample.
     """
 
     layers: tuple[Layer, ...]
@@ -95,6 +98,7 @@ class Measured:
     gains: tuple[Gain, ...]
     true: Arrays
     found: Arrays
+    step: int = 1
 
 
 def measured(
@@ -122,7 +126,9 @@ def measured(
     with progress.task("running both files", 1) as task:
         traced = trace(quantized, samples, axis)
         task.advance()
-    reverting = _Reverting(quantized, samples, shipped or len(quantized.int8_file))
+    step = max(1, -(-sum(tally.values for tally in traced.tallies.values()) // GAIN_VALUES))
+    some = [column[::step] for column in samples]
+    reverting = _Reverting(quantized, some, shipped or len(quantized.int8_file))
     order = ranked(traced.flow, traced.origin)
     chosen = candidates(traced.flow, traced.origin, order, most)
     gains: list[Gain] = []
@@ -137,7 +143,7 @@ def measured(
     gains.sort(key=lambda gain: -gain.db)
     return Measured(
         _layers(traced, order, gains), tuple(order), reverting.base_db, traced.inputs_share, traced.outputs_share,
-        tuple(gains), reverting.true, reverting.found,
+        tuple(gains), reverting.true, reverting.found, step,
     )  # fmt: skip
 
 

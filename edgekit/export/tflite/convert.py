@@ -17,7 +17,7 @@ from edgekit.export.calibration import MINMAX, Ranging
 from edgekit.export.signature import Signature
 from edgekit.export.tflite.bias import Noted
 from edgekit.export.tflite.lstm_state import mend_states
-from edgekit.export.tflite.quantizer import QUANTIZERS
+from edgekit.export.tflite.quantizer import QUANTIZERS, Quantizer, uncorrected_int8
 from edgekit.export.tflite.ranges import input_names
 from edgekit.export.tflite.unroll import refuse_loops
 from edgekit.formats.tflite.pack import pack
@@ -84,13 +84,19 @@ def noted(
         ConversionError: the converter cannot express the model in this scheme.
     """
     if SCHEMES[scheme].source is Source.SAMPLES:
-        _, quantized = _pair(saved_model, signature, scheme, calibration, ranging)
+        _, quantized = _pair(saved_model, signature, scheme, calibration, ranging, QUANTIZERS[scheme])
         return Noted(pack(quantized.data), quantized.note)
     return Noted(pack(mend_states(_converted(saved_model, scheme))))
 
 
 def convert_pair(
-    saved_model: Path, signature: Signature, scheme: str, calibration: Calibration, ranging: Ranging = MINMAX
+    saved_model: Path,
+    signature: Signature,
+    scheme: str,
+    calibration: Calibration,
+    ranging: Ranging = MINMAX,
+    *,
+    corrected: bool = True,
 ) -> tuple[bytes, bytes]:
     """Return the float flatbuffer that a quantizer is given, and the quantized one, as the converter names them.
 
@@ -100,16 +106,23 @@ def convert_pair(
         scheme: of `edgekit.bundle.schemes.SCHEMES`, with the source `SAMPLES`.
         calibration: preprocessed samples.
         ranging: how they choose the ranges of activations.
+        corrected: whether biases of an int8 file are corrected where that is clearly better.
 
     Raises:
         ConversionError: the converter cannot express the model in this scheme.
     """
-    plain, quantized = _pair(saved_model, signature, scheme, calibration, ranging)
+    quantizer = QUANTIZERS[scheme] if corrected else uncorrected_int8
+    plain, quantized = _pair(saved_model, signature, scheme, calibration, ranging, quantizer)
     return plain, quantized.data
 
 
 def _pair(
-    saved_model: Path, signature: Signature, scheme: str, calibration: Calibration, ranging: Ranging
+    saved_model: Path,
+    signature: Signature,
+    scheme: str,
+    calibration: Calibration,
+    ranging: Ranging,
+    quantizer: Quantizer,
 ) -> tuple[bytes, Noted]:
     if keeps_loops(saved_model, signature):
         raise refuse_loops(f"TFLite {scheme}")
@@ -119,7 +132,7 @@ def _pair(
     def quantize(flatbuffer: bytes, *_: object) -> bytes:
         """Take the place of the converter's own step from a float file to a quantized one."""
         samples = [columns[name] for name in input_names(flatbuffer)]
-        found.append((bytes(flatbuffer), QUANTIZERS[scheme](flatbuffer, samples, ranging)))
+        found.append((bytes(flatbuffer), quantizer(flatbuffer, samples, ranging)))
         return found[0][1].data
 
     made = mend_states(_converted(saved_model, scheme, quantize))

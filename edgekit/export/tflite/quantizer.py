@@ -120,7 +120,12 @@ def int8(data: bytes, samples: Arrays, ranging: Ranging = MINMAX) -> Noted:
         samples: one array an input, (n, ...), in the order of the file and in its dtypes.
         ranging: how the ranges of activations are chosen.
     """
-    return nearer(to_int8(with_ranges(prepared(data, samples), samples, ranging, "int8")), data, samples)
+    return nearer(uncorrected_int8(data, samples, ranging).data, data, samples)
+
+
+def uncorrected_int8(data: bytes, samples: Arrays, ranging: Ranging = MINMAX) -> Noted:
+    """Return the same with its biases as they are rounded; arguments as of `int8`."""
+    return Noted(to_int8(with_ranges(prepared(data, samples), samples, ranging, "int8")))
 
 
 def to_int8(calibrated: bytes) -> bytes:
@@ -144,7 +149,9 @@ def int16x8(data: bytes, samples: Arrays, ranging: Ranging = MINMAX) -> Noted:
     return Noted(mend_states(made))
 
 
-QUANTIZERS: dict[str, Callable[[bytes, Arrays, Ranging], Noted]] = {"int8": int8, "int16x8": int16x8}
+Quantizer = Callable[[bytes, Arrays, Ranging], Noted]
+"""From a float file, samples and how ranges are chosen to a quantized file."""
+QUANTIZERS: dict[str, Quantizer] = {"int8": int8, "int16x8": int16x8}
 
 
 def prepared(data: bytes, samples: Arrays) -> bytes:

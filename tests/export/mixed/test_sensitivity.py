@@ -74,6 +74,19 @@ def _listed(pair: tuple[Chain, np.ndarray]) -> tuple[Chain, list[np.ndarray]]:
     return pair[0], [pair[1]]
 
 
+def test_regions_of_a_large_net_are_reverted_for_fewer_samples(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain, x = planted(rng, with_outliers, 23)
+    values = sum(tally.values for tally in trace(chain, [x]).tallies.values())
+    assert measured(chain, [x], most=1).step == 1
+    monkeypatch.setattr("edgekit.export.mixed.sensitivity.GAIN_VALUES", values // 2)
+    found = measured(chain, [x], most=1)
+    assert found.step == 2
+    assert [len(outputs) for outputs in (found.true[0], found.found[0], found.gains[0].outputs[0])] == [FEW // 2] * 3
+    assert found.order[0].operators == {23, 24}
+
+
 def test_without_a_culprit_no_layer_stands_out(rng: np.random.Generator) -> None:
     chain, x = planted(rng)
     found = measured(chain, [x], most=4)
