@@ -22,6 +22,8 @@ def train(
     learning_rate: float = 1e-3,
     augment: str | None = None,
     schedule: str | None = None,
+    optimizer: str = "adam",
+    weight_decay: float = 0.0,
     width: float = 1.0,
     seed: int = 0,
     force: bool = False,
@@ -35,9 +37,11 @@ def train(
         out: the `.keras` file to write.
         epochs: passes over the data; by default the model's own.
         batch_size: samples a step; by default the model's own.
-        learning_rate: of Adam.
+        learning_rate: of the optimizer.
         augment: `none`, `flip`, `crop` or `flip-crop`; by default the model's own.
         schedule: `constant` or `cosine`; by default the model's own.
+        optimizer: `adam`, or `sgd` with Nesterov momentum.
+        weight_decay: of kernels, apart from the gradients.
         width: factor on the number of channels.
         seed: of initial weights, shuffling, augmentation and dropout.
         force: replace `out` if it exists.
@@ -57,6 +61,8 @@ def train(
                 "learning_rate": learning_rate,
                 "augment": augment,
                 "schedule": schedule,
+                "optimizer": optimizer,
+                "weight_decay": weight_decay,
             },
             "width": width,
             "seed": seed,

@@ -13,6 +13,7 @@ from pathlib import Path
 from edgekit.bundle.budget import OPTIONS
 from edgekit.bundle.recipe import Recipe, load_recipe
 from edgekit.bundle.trials import COMPLETE, FAILED, PRUNED, Known, Measured, Rung, Trial
+from edgekit.devices.device import Device
 from edgekit.errors import ConversionError, EdgekitError, InputError, OutputError
 from edgekit.errors.printable import visible
 from edgekit.export.sources import export_source
@@ -21,6 +22,7 @@ from edgekit.files.temporary import temporary_folder
 from edgekit.files.whole import gzip_bytes, sha256
 from edgekit.formats.info import FileInfo
 from edgekit.formats.reading import inspect_file
+from edgekit.pipeline.escalation.escalate import escalate
 from edgekit.pipeline.finished import Finished
 from edgekit.pipeline.job import Job
 from edgekit.pipeline.meter import FileMeter
@@ -49,7 +51,8 @@ class Tools:
         space: from choices to recipes.
         goals: what is better.
         stages: finished stages that trials share.
-        meter: of files, on validation samples.
+        device: the machine that runs files.
+        meter: scores them on validation samples.
         outlines: untrained files; None for a source that has no layers.
         stopwatch: latency on the target; None: MACs stand in.
         keep: puts what there is of a trial in its place.
@@ -60,6 +63,7 @@ class Tools:
     space: Space
     goals: Goals
     stages: Finished
+    device: Device
     meter: FileMeter
     outlines: Outlines | None
     stopwatch: Stopwatch | None
@@ -226,14 +230,17 @@ class _Run:
         """Run the stages, export, and measure all but latency."""
         tools = self._tools
         job = tools.subject.run(recipe, self._folder, self._progress)
-        outcome = run_stages(job, None, tools.stages)
+        outcome, chosen = run_stages(job, None, tools.stages), None
         self._trained += outcome.trained_seconds
+        if recipe.max_drop is not None:
+            escalated = escalate(job, tools.device, outcome, tools.stages)
+            outcome, chosen = escalated.outcome, escalated.chosen
         format_ = job.source.model.format
         wanted = replace(recipe, formats=("tflite" if format_ == "keras" else format_,))
         calibration = job.preprocessing.apply(job.splits.x_calibration)
         [made, *_] = export_source(
             format_, outcome.model, outcome.float_model, wanted, calibration, self._folder, job.source.name,
-            self._progress,
+            self._progress, chosen,
         )  # fmt: skip
         self.file = made.path
         info = inspect_file(made.path)

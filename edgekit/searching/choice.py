@@ -20,7 +20,7 @@ class Choice:
 
     Attributes:
         student: `none`, or what `distill` takes as student.
-        width, taper: of the student.
+        width, taper, shallower: of the student.
         temperature, alpha, rate: of distillation; the learning rate at its start.
         augment: of images while anything learns.
         amount: share of the channels that is pruned then, 0 for none; by `criterion`.
@@ -30,11 +30,13 @@ class Choice:
         qat_epochs: of the latter two.
         scheme: of the file.
         calibration: how ranges are chosen.
+        max_drop: how much an int8 file of the model itself may lose, 0 for any: the fewest operators compute in float.
     """
 
     student: str = NONE
     width: float = 1.0
     taper: float = 1.0
+    shallower: int = 0
     temperature: float = 4.0
     alpha: float = 0.7
     rate: float = 2e-3
@@ -47,6 +49,12 @@ class Choice:
     qat_epochs: int = 5
     scheme: str = "int8"
     calibration: str = "minmax"
+    max_drop: float = 0.0
+
+    @property
+    def learns(self) -> bool:
+        """Whether any stage trains."""
+        return self.student != NONE or bool(self.amount or self.zeros or self.clusters) or self.quantize != CALIBRATE
 
 
 def choice_of(recipe: Recipe) -> Choice:

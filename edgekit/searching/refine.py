@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 EVERY = 3
 """Trials, of which one refines another."""
 KEPT = (
-    "student", "width", "taper", "temperature", "alpha", "rate", "pruned", "amount", "criterion", "augment",
+    "student", "width", "taper", "shallower", "temperature", "alpha", "rate", "pruned", "amount", "criterion",
+    "augment",
 )  # fmt: skip
 """Parameters of the stages that take most of the time."""
 TRAINED = ("width", "amount")

@@ -26,6 +26,8 @@ AMOUNTS, AMOUNT_STEP = (0.1, 0.7), 0.02
 ZEROS, ZEROS_STEP = (0.3, 0.9), 0.1
 CLUSTERS = (8, 16, 32, 64)
 QAT_EPOCHS = (2, 10)
+MAX_DROPS = (0.0, 0.5)
+"""Of the model itself in int8: anything, or half a point, as `--max-drop` takes it."""
 
 
 class Suggests(Protocol):
@@ -50,6 +52,7 @@ class Space:
     Attributes:
         students: `none`, `scaled`, `sliced`, names of reference models, and keys of `files`.
         files: student models: a name that is the same for all workers, to the path here.
+        blocks: how many blocks of the model's architecture a student can do without.
         trains: whether stages can be run at all.
         channels: whether channels can be removed.
         criteria: by which.
@@ -63,6 +66,7 @@ class Space:
 
     students: tuple[str, ...] = (NONE,)
     files: Mapping[str, str] = field(default_factory=dict)
+    blocks: int = 0
     trains: bool = True
     channels: bool = True
     criteria: tuple[str, ...] = ("l1", "l2")
@@ -81,8 +85,10 @@ class Space:
             chosen.pruning()
             chosen.compression()
         chosen.quantization()
-        if self.trains and chosen.learns:
+        if chosen.made.learns:
             chosen.one("augment", self.augments)
+        elif chosen.made.scheme == "int8":
+            chosen.one("max_drop", MAX_DROPS)
         return Choice(**chosen.values)
 
     def params(self, choice: Choice) -> dict[str, JsonValue]:
@@ -105,7 +111,7 @@ class Space:
         words = ", ".join(self._words(choice)) or "as it is"
         return replace(
             base, name=name, description=f"{words}; {choice.scheme}", stages=stages, schemes=(choice.scheme,),
-            calibration_method=method,
+            calibration_method=method, max_drop=choice.max_drop or None,
         )  # fmt: skip
 
     def named(self, recipe: Recipe, base: Recipe, share: float = 1.0) -> Recipe:
@@ -136,6 +142,8 @@ class Space:
             yield StageSpec("cluster", {**options, **learning, "epochs": self._epochs(EPOCHS["cluster"], share)})
         if choice.quantize != CALIBRATE:
             options = {"alpha": 0.7, "teacher": "original"} if choice.quantize == TAUGHT else {}
+            if choice.scheme != "int8" and not choice.zeros and not choice.clusters:
+                options["weight_bits"] = 4
             yield StageSpec("quantize", {**options, **learning, "epochs": self._epochs(choice.qat_epochs, share)})
 
     def _distill(self, choice: Choice, share: float) -> JsonObject:
@@ -143,7 +151,7 @@ class Space:
         if choice.student not in self.files:
             options["width"] = choice.width
         if choice.student in OWN_SHAPES:
-            options["taper"] = choice.taper
+            options |= {"taper": choice.taper, "shallower": choice.shallower}
         if self.teacher:
             options["teacher"] = self.teacher
         return {
@@ -155,8 +163,10 @@ class Space:
         words = []
         if choice.student != NONE:
             size = "" if choice.student in self.files else f" x{choice.width:g}"
-            taper = f" taper {choice.taper:g}" if choice.student in OWN_SHAPES and choice.taper != 1 else ""
-            words.append(f"student {choice.student}{size}{taper}")
+            own = choice.student in OWN_SHAPES
+            taper = f" taper {choice.taper:g}" if own and choice.taper != 1 else ""
+            blocks = f" without {choice.shallower} blocks" if own and choice.shallower else ""
+            words.append(f"student {choice.student}{size}{taper}{blocks}")
         if choice.amount:
             words.append(f"channels -{choice.amount:.0%} by {choice.criterion}")
         if choice.zeros:
@@ -167,6 +177,8 @@ class Space:
             words.append(f"QAT {choice.qat_epochs}{' taught' * (choice.quantize == TAUGHT)}")
         elif choice.calibration != "minmax":
             words.append(f"calibrated by {choice.calibration}")
+        if choice.max_drop:
+            words.append(f"mixed precision, drop {choice.max_drop:g}")
         return words
 
 
@@ -186,6 +198,7 @@ class _Suggested:
             self._number("width", WIDTHS, step=WIDTH_STEP)
         if student in OWN_SHAPES:
             self._number("taper", TAPERS, log=True)
+            self.one("shallower", range(self._space.blocks + 1))
         self._number("temperature", TEMPERATURES, log=True)
         self._number("alpha", ALPHAS)
         self._number("rate", RATES, log=True)
@@ -213,14 +226,13 @@ class _Suggested:
         self.one("scheme", self._space.schemes)
 
     @property
-    def learns(self) -> bool:
-        """Whether any stage trains."""
-        made = Choice(**self.values)
-        return made.student != NONE or bool(made.amount or made.zeros or made.clusters) or made.quantize != CALIBRATE
+    def made(self) -> Choice:
+        """What is chosen by now."""
+        return Choice(**self.values)
 
     def one(self, name: str, choices: Sequence[Any]) -> Any:
         """Choose one of several; where there is one only, no sampler is asked."""
-        self.values[name] = choices[0] if len(choices) == 1 else self._trial.suggest_categorical(name, choices)
+        self.values[name] = choices[0] if len(choices) == 1 else self._trial.suggest_categorical(name, tuple(choices))
         return self.values[name]
 
     def _asked(self, name: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -125,7 +125,7 @@ def _other(where: str, found: Iterable[tuple[str, str, str]]) -> InputError:
 
 
 def open_study(
-    shared: Shared, name: str, identity: Identity, first: Mapping[str, Mapping[str, JsonValue]], *, more: bool
+    shared: Shared, name: str, identity: Identity, first: Sequence[tuple[str, Mapping[str, JsonValue]]], *, more: bool
 ) -> tuple[optuna.Study, Identity]:
     """Return the study, made if it is missing, with its first trials queued, and what it is about.
 
@@ -133,7 +133,7 @@ def open_study(
         shared: the storage.
         name: of the study.
         identity: what it is about, as far as it is this worker's to say.
-        first: parameters of the first trials, by the recipe of the package that each is.
+        first: parameters of the first trials, each with the recipe of the package that it is, or with an empty name.
         more: whether less of the metric is worse.
 
     Raises:
@@ -154,8 +154,9 @@ def open_study(
         if made or not _prepared(study):
             study.set_user_attr(IDENTITY, identity.to_dict())
             there = {trial.user_attrs.get(RECIPE) for trial in study.get_trials(deepcopy=False)}
-            for recipe in [recipe for recipe in first if recipe not in there]:
-                study.enqueue_trial(dict(first[recipe]), user_attrs={RECIPE: recipe})
+            for recipe, params in first:
+                if recipe not in there:
+                    study.enqueue_trial(dict(params), user_attrs={RECIPE: recipe})
             study.set_user_attr(PREPARED, True)
     known = known_identity(shared, name)
     assert known is not None

@@ -21,7 +21,10 @@ from edgekit.searching.settings import Settings
 from edgekit.searching.space import Space
 from edgekit.tasks.preprocessing import checked_fields
 from edgekit.tasks.register import METRICS
+from edgekit.techniques.depth import blocks_of
 
+MOST_BLOCKS = 4
+"""That a student does without, at most: a sampler learns slowly what there is much of."""
 MOST_SAMPLES = 5000
 """Validation samples that files are scored on: what is chosen by few is chosen by chance."""
 
@@ -120,7 +123,7 @@ def space_of(subject: Subject, options: Options, settings: Settings) -> Space:
     augments = (NONE, settings.augment) if settings.augment else (NONE,)
     return replace(
         plain, students=students, files=files, channels=own, criteria=_criteria(subject), augments=augments,
-        teacher=options.teacher,
+        teacher=options.teacher, blocks=min(MOST_BLOCKS, len(blocks_of(subject.job.source.model.model))) if own else 0,
     )  # fmt: skip
 
 

@@ -36,6 +36,7 @@ from edgekit.searching.options import Options, options_of
 from edgekit.searching.publish import Publisher, on_front, result_of
 from edgekit.searching.settings import Settings
 from edgekit.searching.shared import RECIPE, Shared
+from edgekit.searching.space import MAX_DROPS
 from edgekit.searching.study import Identity, Standing, agreed, check_same, known_identity, open_study
 from edgekit.searching.subject import Subject, is_share, open_subject, space_of
 from edgekit.searching.suggesting import Replayed
@@ -130,8 +131,8 @@ class _Worker:
             model = job.source.model.model
             meter = FileMeter(device, model, job.splits, job.preprocessing, job.task, job.recipe.check_samples, scratch)
             tools = Tools(
-                self._subject, self._space, self._goals, self._stages, meter, outlines, stopwatch, self._folder.keep,
-                self._timed,
+                self._subject, self._space, self._goals, self._stages, device, meter, outlines, stopwatch,
+                self._folder.keep, self._timed,
             )  # fmt: skip
             self._loop = Loop(
                 self._study, self._shared, self._space, self._goals, self._options.limits, Attempt(tools), self._kept,
@@ -178,16 +179,16 @@ class _Worker:
         )
         return made.path
 
-    def _first(self) -> dict[str, JsonObject]:
-        """Return the parameters of the recipes of the package that come first, by their names."""
+    def _first(self) -> list[tuple[str, JsonObject]]:
+        """Return the parameters of the trials that come first: of recipes of the package, and of mixed precision."""
         names = ("int8",) if not self._subject.trains else NAMED + (NAMED_GZIP if self._space.gzip else ())
-        recipes = {name: load_recipe(name) for name in names}
-        channels = self._space.channels
-        return {
-            name: self._space.params(choice_of(recipe))
-            for name, recipe in recipes.items()
-            if channels or not any(spec.use in ("distill", "prune") for spec in recipe.stages)
-        }
+        recipes = [(name, load_recipe(name)) for name in names]
+        first = [
+            (name, self._space.params(choice_of(recipe)))
+            for name, recipe in recipes
+            if self._space.channels or not any(spec.use in ("distill", "prune") for spec in recipe.stages)
+        ]
+        return [*first, ("", self._space.params(Choice(max_drop=MAX_DROPS[-1])))]
 
     def _timed(self) -> Progress:
         """Return the progress of a trial, which ends with its time, or with that of the search."""

@@ -23,6 +23,7 @@ STUDENTS = (SCALED, SLICED, CURRENT, *REFERENCE)
 WIDTH = 0.5
 STEEPEST = 10.0
 """Largest `taper`, and one over the smallest."""
+MOST_BLOCKS = 100
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class Distill(Trained):
         width: factor on the channels of a fresh or sliced student.
         taper: of a scaled or sliced student the last layers' factor over the first ones', those between on a log scale
             around `width`: above 1 the first layers are the narrow ones, below 1 the last.
+        shallower: of a scaled or sliced student how many blocks are left out, the last first: those that give back the
+            shape that they take, such as a residual block with a plain shortcut.
         assistants: how many models between teacher and student, their widths spaced evenly on a log scale.
         assistant_widths: their widths, largest first, in place of `assistants`.
         teacher: a model file; by default the model as it comes into this stage, or, for the student `current`, the
@@ -49,6 +52,7 @@ class Distill(Trained):
     student: str = SCALED
     width: float = WIDTH
     taper: float = 1.0
+    shallower: int = 0
     assistants: int = 0
     assistant_widths: tuple[float, ...] = ()
     teacher: str = ""
@@ -85,12 +89,15 @@ class Distill(Trained):
                     f"give a model file, or one of: {', '.join(known)}" if any(known) else "give a .keras or .h5 file"
                 )
                 raise InputError(f"{role} `{name}`: no such file", hint, code="file-missing")
-        if self.student not in (SCALED, SLICED) and self.taper != 1:
-            raise InputError(
-                f"`taper` has no effect on student `{self.student}`: it is for `{SCALED}` and `{SLICED}`",
-                "leave `taper` out",
-                code="option-without-effect",
-            )
+        if not 0 <= self.shallower <= MOST_BLOCKS:
+            raise InputError(f"`shallower` is {self.shallower}, expected 0 to {MOST_BLOCKS}", code="value-out-of-range")
+        for name, given in (("taper", self.taper != 1), ("shallower", bool(self.shallower))):
+            if self.student not in (SCALED, SLICED) and given:
+                raise InputError(
+                    f"`{name}` has no effect on student `{self.student}`: it is for `{SCALED}` and `{SLICED}`",
+                    f"leave `{name}` out",
+                    code="option-without-effect",
+                )
         if self.student not in (SCALED, SLICED, *REFERENCE) and self.width != WIDTH:
             raise InputError(
                 f"`width` has no effect: student `{self.student}` has a fixed size",
@@ -137,12 +144,14 @@ class Distill(Trained):
         """See `Stage`."""
         if self.student == CURRENT:
             return model
-        if self.student == SCALED:
-            return _scaled(model, self.width, self.taper)
-        if self.student == SLICED:
-            from edgekit.techniques.channels.prune import slice_channels
+        if self.student in (SCALED, SLICED):
+            from edgekit.techniques.channels.prune import scale_channels, slice_channels
+            from edgekit.techniques.depth import shallower
 
-            return slice_channels(model, self.width, self.taper)
+            whole = shallower(model, self.shallower)
+            if self.student == SLICED:
+                return slice_channels(whole, self.width, self.taper)
+            return scale_channels(whole, self.width, taper=self.taper)
         if self.student in REFERENCE:
             from edgekit.models.reference import reference
 
@@ -224,10 +233,10 @@ def spaced(width: float, count: int) -> tuple[float, ...]:
     return tuple(width ** (step / (count + 1)) for step in range(1, count + 1))
 
 
-def _scaled(model: KerasModel, width: float, taper: float = 1.0) -> KerasModel:
+def _scaled(model: KerasModel, width: float) -> KerasModel:
     from edgekit.techniques.channels.prune import scale_channels
 
-    return scale_channels(model, width, taper=taper)
+    return scale_channels(model, width)
 
 
 def _check_shapes(model: KerasModel, what: str, other: KerasModel) -> None:

@@ -23,10 +23,10 @@ from edgekit.schema.types import JsonObject
 from edgekit.tasks.samples import ModelInputs, part
 from edgekit.techniques.integer_inputs import check_inputs
 from edgekit.techniques.masks import keep_zeros
-from edgekit.techniques.qat_finish import for_converter, without_forms
+from edgekit.techniques.qat_finish import for_converter, rounded, without_forms
 from edgekit.techniques.qat_preflight import Prepared, prepare
 from edgekit.techniques.qat_ranges import calibrate
-from edgekit.techniques.qat_scheme import apply, forms, unclustered
+from edgekit.techniques.qat_scheme import INT4, INT8, apply, forms, unclustered
 from edgekit.techniques.stage import CLUSTERED, QUANTIZED, SPARSE, ModelState, StageContext, Trained
 from edgekit.techniques.teacher import soft_targets
 from edgekit.techniques.training import train_stage
@@ -49,6 +49,7 @@ class Quantize(Trained):
         alpha: share of the soft loss, towards a teacher's outputs; with 0 the labels alone count.
         temperature: T of the soft targets.
         teacher: `float`, the model that enters this stage, or `original`, the one from before all stages.
+        weight_bits: 8, or 4 for the schemes `int4` and `int4-dense`: what they hold in 4 bits is trained so.
         allow_float_layers: go on, with a warning, if some layers will compute in float inside the int8 file, because
             TFLite has no int8 form of them; else refuse before training.
     """
@@ -56,6 +57,7 @@ class Quantize(Trained):
     alpha: float = 0.0
     temperature: float = 4.0
     teacher: str = FLOAT
+    weight_bits: int = INT8
     learning_rate: float = 1e-4
     allow_float_layers: bool = True
 
@@ -71,6 +73,11 @@ class Quantize(Trained):
                 code="option-without-effect",
             )
 
+        if self.weight_bits not in (INT4, INT8):
+            raise InputError(
+                f"`weight_bits` is {self.weight_bits}, expected {INT4} or {INT8}", code="value-out-of-range"
+            )
+
     @property
     def expectation(self) -> str:
         """See `Stage`."""
@@ -79,9 +86,12 @@ class Quantize(Trained):
             taught = f", taught by the {self.teacher} model"
             if self.augment != "none":
                 cost = "; the teacher runs along, because augmented samples cannot be cached"
+        epochs = f"quantization-aware training, {self.epochs} epoch{'s' * (self.epochs != 1)}"
+        if self.weight_bits == INT4:
+            return f"{epochs} of weights in 4 bits{taught}: what the schemes int4 and int4-dense make smaller{cost}"
         return (
-            f"quantization-aware training, {self.epochs} epoch{'s' * (self.epochs != 1)}{taught}: the same int8 file "
-            f"as by calibration alone, with less loss of accuracy where there was any{cost}"
+            f"{epochs}{taught}: the same int8 file as by calibration alone, with less loss of accuracy where there was "
+            f"any{cost}"
         )
 
     def follow(self, traits: frozenset[str]) -> frozenset[str]:
@@ -90,6 +100,12 @@ class Quantize(Trained):
             raise InputError(
                 "`quantize` after `quantize`: the model is quantized already",
                 "leave one of them out",
+                code="stage-order",
+            )
+        if self.weight_bits == INT4 and (kept := traits & {SPARSE, CLUSTERED}):
+            raise InputError(
+                f"`quantize` with `weight_bits = 4` does not keep a model {' and '.join(sorted(kept))}",
+                "leave `weight_bits` out, or the stage that makes zeros or clusters",
                 code="stage-order",
             )
         return traits | {QUANTIZED}
@@ -108,6 +124,7 @@ class Quantize(Trained):
             config=self.config(context.seed),
             targets=self._targets(state.model, context) if self.alpha else None,
             allow_float_layers=self.allow_float_layers,
+            weight_bits=self.weight_bits,
         )
         return ModelState(model, traits), note
 
@@ -126,6 +143,7 @@ def quantize(
     config: TrainConfig,
     targets: Targets | None = None,
     allow_float_layers: bool = True,
+    weight_bits: int = INT8,
 ) -> tuple[KerasModel, JsonObject]:
     """Train with fake quantization.
 
@@ -136,6 +154,7 @@ def quantize(
         config: how to train.
         targets: what to train towards; by default the labels.
         allow_float_layers: see `Quantize`.
+        weight_bits: likewise.
 
     Returns:
         A flat model with TFMOT's quantize wrappers of the default 8-bit scheme and the layer names of before, and the
@@ -159,7 +178,7 @@ def quantize(
             f"quantize: training will undo the clusters of {', '.join(lost)}: TFMOT keeps those of Conv2D and Dense",
             "clusters-lost",
         )
-    quantized = apply(prepared.model, prepared.handling, kept)
+    quantized = apply(prepared.model, prepared.handling, kept, weight_bits)
     calibrate(quantized, prepared.model, x, config.batch_size, context.ranging)
     if set(prepared.handling.values()) != {Handling.TRAINED}:
         _try_conversion(quantized, prepared, x, allow_float_layers, context.progress)
@@ -174,6 +193,8 @@ def quantize(
         "preflight": [asdict(replaced) for replaced in prepared.replacements],
         "forms": {name: str(form) for name, form in kept.items()},
     }
+    if weight_bits != INT8:
+        return rounded(quantized, prepared.model, prepared.handling, weight_bits), {**note, **history.to_dict()}
     return without_forms(quantized, prepared.model, prepared.handling, kept), {**note, **history.to_dict()}
 
 

@@ -16,7 +16,7 @@ from edgekit.models.keras.rebuild import Part, clone, rebuild
 from edgekit.tasks.samples import Array
 from edgekit.techniques.qat_preflight import handle, is_quantized
 from edgekit.techniques.qat_ranges import OUTPUTS, variables
-from edgekit.techniques.qat_scheme import Form, apply
+from edgekit.techniques.qat_scheme import Form, apply, narrowed
 
 AFFINE = names(lambda row: bool(row.export.affine) and row.qat.handling is Handling.OUTPUT)
 """Layers that compute factor * x + shift, and whose output alone is simulated while training."""
@@ -39,6 +39,30 @@ def without_forms(
         return quantized
     bare = apply(model, handling, {})
     _copy(quantized, bare)
+    return bare
+
+
+def rounded(quantized: KerasModel, model: KerasModel, handling: dict[str, Handling], bits: int) -> KerasModel:
+    """Return a model of the default scheme whose narrow kernels hold the values that fewer bits leave of them.
+
+    What 8 bits make of such a kernel, the int4 schemes round to the same values again: a channel's largest weight is
+    the last step of both.
+
+    Args:
+        quantized: the trained model, as `apply` made it with `bits`.
+        model: the flat float model it was made from; only its structure is used.
+        handling: by layer, as `quantized` was made.
+        bits: of a weight.
+    """
+    bare = apply(model, handling, {})
+    _copy(quantized, bare)
+    steps = 2 ** (bits - 1) - 1
+    for layer in model.layers:
+        if handling.get(layer.name) is Handling.TRAINED and narrowed(layer):
+            known = variables(bare.get_layer(layer.name))
+            largest = np.maximum(np.abs(known["kernel_min"].numpy()), np.abs(known["kernel_max"].numpy()))
+            levels = np.rint(known["kernel"].numpy() / np.maximum(largest, 1e-12) * steps)
+            known["kernel"].assign(np.clip(levels, -steps, steps) * largest / steps)
     return bare
 
 

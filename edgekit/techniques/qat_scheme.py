@@ -33,6 +33,10 @@ from edgekit.techniques.masks import is_kernel
 from edgekit.techniques.selection import kernel, sparse_kernel
 from edgekit.techniques.stage import CLUSTERED, SPARSE
 
+INT8, INT4 = 8, 4
+"""Bits of a weight."""
+FEWEST_NARROW = 64
+"""Weights of a kernel, below which it stays int8: what 4 bits save is less than what they cost."""
 MAX_DISTINCT = 256
 """A kernel with more distinct values is not clustered: they would not fit int8."""
 
@@ -82,13 +86,17 @@ def unclustered(model: KerasModel, kept: Mapping[str, Form]) -> list[str]:
     return lost
 
 
-def apply(model: KerasModel, handling: Mapping[str, Handling], kept: Mapping[str, Form]) -> KerasModel:
+def apply(
+    model: KerasModel, handling: Mapping[str, Handling], kept: Mapping[str, Form], weight_bits: int = INT8
+) -> KerasModel:
     """Return the model with quantize wrappers; layer names stay.
 
     Args:
         model: a flat functional tf_keras model that `qat_preflight` has prepared; left as it is.
         handling: by layer.
         kept: the collaborative form, by layer.
+        weight_bits: of the kernels that `narrowed` names; the others have 8. Keras keeps no other number than 8 in a
+            file.
 
     Raises:
         ConversionError: a layer cannot be taken apart and made again.
@@ -106,7 +114,9 @@ def apply(model: KerasModel, handling: Mapping[str, Handling], kept: Mapping[str
 
     try:
         with quiet(), scope(model):
-            return keras.quantize_apply(rebuild(model, annotate), _scheme(kept), quantized_layer_name_prefix="")
+            return keras.quantize_apply(
+                rebuild(model, annotate), _scheme(kept, weight_bits), quantized_layer_name_prefix=""
+            )
     except (ValueError, TypeError, RuntimeError, NotImplementedError) as error:  # whatever TFMOT and Keras raise
         reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise ConversionError(
@@ -128,7 +138,7 @@ def _few_values(values: Array) -> bool:
     return distinct <= MAX_DISTINCT and distinct < 0.9 * nonzero.size
 
 
-def _scheme(kept: Mapping[str, Form]) -> KerasObject:
+def _scheme(kept: Mapping[str, Form], weight_bits: int) -> KerasObject:
     """Return TFMOT's default 8-bit scheme, with the corrections that the module's docstring names."""
     default = tfmot().quantization.keras.default_8bit
 
@@ -141,7 +151,8 @@ def _scheme(kept: Mapping[str, Form]) -> KerasObject:
             for layer in model.layers:
                 if layer.name in configs and kernel_configuration(layer):
                     config = configs[layer.name].get("quantize_config")
-                    configs[layer.name]["quantize_config"] = _config(layer, config, kept.get(layer.name))
+                    config = _config(layer, config, kept.get(layer.name))
+                    configs[layer.name]["quantize_config"] = _of_bits(layer, config, weight_bits)
             return model, configs
 
     class Scheme(default.Default8BitQuantizeScheme):  # type: ignore[misc,name-defined]
@@ -177,6 +188,25 @@ def _named(model: KerasModel, configs: LayerMetadata) -> tuple[KerasModel, Layer
         return [Part(clone(layer, name=names[layer.name]))] if layer.name in names else None
 
     return rebuild(model, rename), {names.get(name, name): config for name, config in configs.items()}
+
+
+def narrowed(layer: KerasLayer) -> bool:
+    """Return whether the int4 schemes may hold a layer's kernel in 4 bits; depthwise and transposed ones stay int8."""
+    narrow = kernel_configuration(layer) in ("conv", "dense") and not type(layer).__name__.endswith("Transpose")
+    return narrow and kernel(layer).size >= FEWEST_NARROW
+
+
+def _of_bits(layer: KerasLayer, config: KerasObject, bits: int) -> KerasObject:
+    """Return TFMOT's configuration of a layer with so many bits a weight; None is its default."""
+    if bits == INT8 or not narrowed(layer):
+        return config
+    from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
+        default_8bit_quantize_registry as registry,
+    )
+
+    config = config or registry.Default8BitQuantizeRegistry().get_quantize_config(layer)
+    config.weight_quantizer.num_bits = bits
+    return config
 
 
 def _config(layer: KerasLayer, config: KerasObject, form: Form | None) -> KerasObject:

@@ -101,10 +101,35 @@ def test_same_seed_same_weights(rows: Dataset, augment: str) -> None:
     assert np.abs(weights[0] - weights[2]).max() > 1e-3
 
 
+def test_sgd_learns_too(rows: Dataset) -> None:
+    model = small()
+    history = train(model, split(rows, 10), rows.preprocessing, TrainConfig(8, 16, 0.5, optimizer="sgd"), SILENT)
+    assert history.best["val_accuracy_keras"] > 0.9
+    assert type(model.optimizer).__name__ == "SGD"
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_weight_decay_shrinks_kernels_and_leaves_biases(rows: Dataset, optimizer: str) -> None:
+    found = {}
+    for decay in (0.0, 0.9):
+        model = small()
+        kernel, _ = model.get_weights()
+        # Softmax gives equal biases no gradient in common: their mean stays, unless they decay.
+        model.set_weights([kernel, np.ones(3, np.float32)])
+        config = TrainConfig(3, 16, 0.02, optimizer=optimizer, weight_decay=decay)
+        train(model, split(rows, 10), rows.preprocessing, config, SILENT)
+        found[decay] = [np.linalg.norm(model.get_weights()[0]), model.get_weights()[1].mean()]
+    assert found[0.9][0] < 0.9 * found[0.0][0]
+    assert found[0.9][1] == pytest.approx(1.0, abs=0.05)
+
+
 @pytest.mark.parametrize(
     "fields",
-    [{"epochs": 0}, {"batch_size": 0}, {"learning_rate": 0.0}, {"learning_rate": float("nan")}, {"schedule": "step"}],
-)
+    [
+        {"epochs": 0}, {"batch_size": 0}, {"learning_rate": 0.0}, {"learning_rate": float("nan")}, {"schedule": "step"},
+        {"optimizer": "lion"}, {"weight_decay": -0.1}, {"weight_decay": 1.0},
+    ],
+)  # fmt: skip
 def test_impossible_configurations(fields: dict[str, Any]) -> None:
     with raised("training-option-invalid", *fields):
         TrainConfig(**{"epochs": 1, **fields})
@@ -113,7 +138,12 @@ def test_impossible_configurations(fields: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("name", "shape", "parameters"),
     # resnet8: what the public MLPerf Tiny Keras model counts
-    [("resnet8", (32, 32, 3), 78_666), ("mnist-cnn", (28, 28, 1), 225_034), ("digits-cnn", (8, 8, 1), 13_706)],
+    [
+        ("resnet8", (32, 32, 3), 78_666),
+        ("resnet14", (32, 32, 3), 176_554),
+        ("mnist-cnn", (28, 28, 1), 225_034),
+        ("digits-cnn", (8, 8, 1), 13_706),
+    ],
 )
 def test_reference_models(name: str, shape: tuple[int, ...], parameters: int) -> None:
     model = reference.build(name, shape, 10)

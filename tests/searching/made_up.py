@@ -69,7 +69,7 @@ class Made:
         self.kept: list[Trial] = []
         self.heard = Heard()
         settings = Settings(budget=budget or Budget())
-        self.study, _ = open_study(self.shared, "edgekit", identity(settings), first or {}, more=True)
+        self.study, _ = open_study(self.shared, "edgekit", identity(settings), [*(first or {}).items()], more=True)
         goals = Goals(budget=budget or Budget())
         self.loop = Loop(
             self.study, self.shared, space, goals, Limits(seconds, trials), attempt,

@@ -18,6 +18,7 @@ BASE = Recipe("search", seed=7, check_samples=5000)
 WHOLE = Space(
     students=("none", "scaled", "sliced", "resnet8", "file-01234567"),
     files={"file-01234567": __file__},
+    blocks=2,
     criteria=("l1", "taylor"),
     schemes=("int8", "int4"),
     augments=("none", "flip"),
@@ -104,9 +105,20 @@ def test_effort_and_share_scale_epochs() -> None:
 
 def test_what_is_not_trainable_varies_its_calibration_only() -> None:
     plain = Space(trains=False, channels=False)
-    assert set(plain.params(Choice())) == {"calibration"}
+    assert set(plain.params(Choice())) == {"calibration", "max_drop"}
     recipe = plain.recipe(plain.suggest(Fixed(Choice(calibration="mse"))), BASE, "x")
     assert (recipe.stages, recipe.calibration_method) == ((), "mse")
+
+
+def test_mixed_precision_is_for_the_model_itself() -> None:
+    space = Space(students=("none", "scaled"))
+    recipe = space.recipe(space.suggest(Fixed(Choice(max_drop=0.5))), BASE, "x")
+    assert (recipe.stages, recipe.max_drop) == ((), 0.5)
+    assert parse(recipe.to_toml(), "x", "x") == recipe
+    for other in (Choice(student="scaled"), Choice(quantize="train"), Choice(amount=0.5)):
+        assert "max_drop" not in space.params(other)
+    assert "max_drop" not in Space(schemes=("int4",)).params(Choice())
+    assert space.recipe(Choice(), BASE, "x").max_drop is None
 
 
 def test_zeros_and_clusters_are_for_gzip_only() -> None:

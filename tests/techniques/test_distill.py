@@ -160,6 +160,7 @@ def test_the_assistants_are_spaced_evenly_on_a_log_scale() -> None:
         {"student": "current", "width": 0.25}, {"student": __file__, "width": 0.25}, {"augment": "flipp"},
         {"student": "current", "assistants": 1}, {"student": "current", "taper": 2.0},
         {"student": "digits-cnn", "taper": 2.0}, {"taper": 0.0}, {"taper": 11.0},
+        {"shallower": -1}, {"shallower": 101}, {"student": "current", "shallower": 1},
         {"epochs": 0},
     ],
 )  # fmt: skip

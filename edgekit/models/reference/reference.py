@@ -131,6 +131,15 @@ def _cifar10_cnn(shape: Shape, classes: int, width: float) -> KerasModel:
 
 def _resnet8(shape: Shape, classes: int, width: float) -> KerasModel:
     """Build the MLPerf Tiny image classifier (Banbury et al. 2021, arXiv 2106.07597)."""
+    return _resnet(shape, classes, width, blocks=1)
+
+
+def _resnet14(shape: Shape, classes: int, width: float) -> KerasModel:
+    """Build the MLPerf Tiny image classifier with twice the blocks, 6n + 2 layers as in He et al. 2015, section 4.2."""
+    return _resnet(shape, classes, width, blocks=2)
+
+
+def _resnet(shape: Shape, classes: int, width: float, blocks: int) -> KerasModel:
     layers, l2 = tf_keras().layers, tf_keras().regularizers.l2(1e-4)
 
     def conv(x: Tensor, channels: int, kernel: int, stride: int, name: str) -> Tensor:
@@ -141,14 +150,16 @@ def _resnet8(shape: Shape, classes: int, width: float) -> KerasModel:
     inputs = layers.Input(shape, name="image")
     x = conv(inputs, _channels(16, width), 3, 1, "stem")
     x = layers.ReLU(name="stem_relu")(layers.BatchNormalization(name="stem_bn")(x))
-    for stack, (base, stride) in enumerate(((16, 1), (32, 2), (64, 2))):
-        channels, name = _channels(base, width), f"stack{stack + 1}"
-        y = conv(x, channels, 3, stride, f"{name}_conv1")
-        y = layers.ReLU(name=f"{name}_relu1")(layers.BatchNormalization(name=f"{name}_bn1")(y))
-        y = layers.BatchNormalization(name=f"{name}_bn2")(conv(y, channels, 3, 1, f"{name}_conv2"))
-        if stride != 1:
-            x = conv(x, channels, 1, stride, f"{name}_shortcut")
-        x = layers.ReLU(name=f"{name}_relu2")(layers.Add(name=f"{name}_add")([x, y]))
+    for stack, (base, first_stride) in enumerate(((16, 1), (32, 2), (64, 2))):
+        for block in range(blocks):
+            channels, stride = _channels(base, width), 1 if block else first_stride
+            name = f"stack{stack + 1}" + (f"_block{block + 1}" if blocks > 1 else "")
+            y = conv(x, channels, 3, stride, f"{name}_conv1")
+            y = layers.ReLU(name=f"{name}_relu1")(layers.BatchNormalization(name=f"{name}_bn1")(y))
+            y = layers.BatchNormalization(name=f"{name}_bn2")(conv(y, channels, 3, 1, f"{name}_conv2"))
+            if stride != 1:
+                x = conv(x, channels, 1, stride, f"{name}_shortcut")
+            x = layers.ReLU(name=f"{name}_relu2")(layers.Add(name=f"{name}_add")([x, y]))
     return _finish(inputs, layers.GlobalAveragePooling2D(name="pool")(x), classes)
 
 
@@ -176,6 +187,9 @@ REFERENCE: dict[str, ReferenceModel] = {
     "cifar10-cnn": ReferenceModel(_cifar10_cnn, "six convolutions in three blocks", 30, augment="flip"),
     "resnet8": ReferenceModel(
         _resnet8, "the MLPerf Tiny image classifier", 60, 128, augment="flip-crop", schedule="cosine"
+    ),
+    "resnet14": ReferenceModel(
+        _resnet14, "the same with two blocks a stack", 60, 128, augment="flip-crop", schedule="cosine"
     ),
     "ds-cnn": ReferenceModel(
         _ds_cnn, "depthwise separable blocks, scaled by --width", 40, 128, augment="flip-crop", schedule="cosine"

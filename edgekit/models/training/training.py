@@ -25,6 +25,10 @@ from edgekit.tasks.samples import ModelInputs, NamedArrays
 FOLLOWED = ("loss", "accuracy", "val_loss", "val_accuracy")
 MOST_EPOCHS, LARGEST_BATCH = 1_000_000, 2**20
 SCHEDULES = ("constant", "cosine")
+ADAM, SGD = "adam", "sgd"
+OPTIMIZERS = (ADAM, SGD)
+MOMENTUM = 0.9
+"""Of SGD, with Nesterov's look ahead."""
 
 
 def _invalid(option: str, expected: str) -> InputError:
@@ -38,10 +42,13 @@ class TrainConfig:
     Attributes:
         epochs: passes over the training samples, at least 1.
         batch_size: samples a step.
-        learning_rate: of Adam; the starting value when the schedule is `cosine`.
+        learning_rate: of the optimizer; the starting value when the schedule is `cosine`.
         augment: `none`, `flip`, `crop` (shifts by up to 4 pixels) or `flip-crop`.
         schedule: `constant`, or `cosine` down to zero over all epochs (Loshchilov and Hutter 2016).
         seed: of the shuffling and the augmentation.
+        optimizer: `adam` (Kingma and Ba 2014), or `sgd` with Nesterov momentum.
+        weight_decay: by which part of itself, times the learning rate, every kernel shrinks a step: apart from the
+            gradients (Loshchilov and Hutter 2017, arXiv 1711.05101). Biases and normalization are left out.
     """
 
     epochs: int
@@ -50,6 +57,8 @@ class TrainConfig:
     augment: str = "none"
     schedule: str = "constant"
     seed: int = 0
+    optimizer: str = ADAM
+    weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
         if not (1 <= self.epochs <= MOST_EPOCHS and 1 <= self.batch_size <= LARGEST_BATCH):
@@ -63,6 +72,10 @@ class TrainConfig:
             raise _invalid(f"`augment={self.augment}`", f"expected one of {', '.join(AUGMENTATIONS)}")
         if self.schedule not in SCHEDULES:
             raise _invalid(f"`schedule={self.schedule}`", f"expected one of {', '.join(SCHEDULES)}")
+        if self.optimizer not in OPTIMIZERS:
+            raise _invalid(f"`optimizer={self.optimizer}`", f"expected one of {', '.join(OPTIMIZERS)}")
+        if not 0 <= self.weight_decay < 1:
+            raise _invalid(f"`weight_decay={self.weight_decay}`", "expected 0, or a number below 1")
 
 
 @dataclass(frozen=True)
@@ -99,7 +112,7 @@ def train(
     keep_from: int = 0,
     checkpoint: Path | None = None,
 ) -> History:
-    """Train `model` in place with Adam and leave the weights of its best epoch in it.
+    """Train `model` in place and leave the weights of its best epoch in it.
 
     The best epoch has the highest validation accuracy, where there is one, and among equals the lowest validation
     loss. Epoch e of seed s is
@@ -119,14 +132,10 @@ def train(
     Raises:
         InputError: the loss is no longer finite.
     """
-    keras = tf_keras()
     targets = targets or Labels(splits)
     batches = _batches(splits, preprocessing, config, targets)
-    rate: KerasObject = config.learning_rate
-    if config.schedule == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(config.learning_rate, config.epochs * len(batches))
     model.compile(
-        optimizer=keras.optimizers.Adam(rate),
+        optimizer=_optimizer(model, config, config.epochs * len(batches)),
         loss=targets.loss(),
         metrics=[accuracy] if (accuracy := targets.accuracy()) else None,
     )
@@ -149,6 +158,21 @@ def train(
         )
     model.set_weights(finished.best.weights)
     return History(config, finished.history, finished.best.epoch)
+
+
+def _optimizer(model: KerasModel, config: TrainConfig, steps: int) -> KerasObject:
+    optimizers = tf_keras().optimizers
+    rate: KerasObject = config.learning_rate
+    if config.schedule == "cosine":
+        rate = optimizers.schedules.CosineDecay(config.learning_rate, steps)
+    decay = {"weight_decay": config.weight_decay} if config.weight_decay else {}
+    if config.optimizer == ADAM:
+        optimizer = optimizers.Adam(rate, **decay)
+    else:
+        optimizer = optimizers.SGD(rate, momentum=MOMENTUM, nesterov=True, **decay)
+    if decay:
+        optimizer.exclude_from_weight_decay(var_list=[v for v in model.trainable_variables if len(v.shape) < 2])
+    return optimizer
 
 
 @contextmanager
