@@ -31,7 +31,7 @@ from edgekit.tasks.metrics import Score
 if TYPE_CHECKING:
     import pandas
 
-WORKER = "edgekit.searching.worker:search"
+WORKER = "edgekit.pipeline.searching.worker:search"
 MOST_DEATHS = 5
 """Worker processes that may die in one call."""
 

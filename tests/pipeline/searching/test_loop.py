@@ -13,13 +13,13 @@ import pytest
 from edgekit.bundle.budget import Budget
 from edgekit.bundle.trials import FAILED, PRUNED, Known, Rung, Trial
 from edgekit.errors import OutputError
+from edgekit.pipeline.searching.database import Database
+from edgekit.pipeline.searching.deadline import Expired
+from edgekit.pipeline.searching.loop import MOST_FAILURES, Proposal
+from edgekit.pipeline.searching.shared import AGAIN, CRASHES, RECIPE, REFINES
+from edgekit.pipeline.searching.space import Space
 from edgekit.processes.interruptions import Interrupted
-from edgekit.searching.database import Database
-from edgekit.searching.deadline import Expired
-from edgekit.searching.loop import MOST_FAILURES, Proposal
-from edgekit.searching.shared import AGAIN, CRASHES, RECIPE, REFINES
-from edgekit.searching.space import Space
-from tests.searching.made_up import Made, by_size, failing, trial
+from tests.pipeline.searching.made_up import Made, by_size, failing, trial
 from tests.support.raised import raised
 
 FIRST = {"int8": {"student": "none"}, "fastest": {"student": "scaled", "width": 0.5}}

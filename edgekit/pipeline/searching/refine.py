@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from edgekit.bundle.trials import Trial
+from edgekit.pipeline.searching.shared import RECIPE, REFINES, number_of
+from edgekit.pipeline.searching.study import STARTUP, Standing
 from edgekit.schema.types import JsonValue
-from edgekit.searching.shared import RECIPE, REFINES, number_of
-from edgekit.searching.study import STARTUP, Standing
 
 if TYPE_CHECKING:
     import optuna

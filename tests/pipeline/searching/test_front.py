@@ -9,8 +9,8 @@ from typing import Any
 
 from edgekit.bundle.budget import Budget
 from edgekit.bundle.trials import FAILED, PRUNED
-from edgekit.searching.front import Goals, best_effort, front, nearest
-from tests.searching.made_up import measured, trial
+from edgekit.pipeline.searching.front import Goals, best_effort, front, nearest
+from tests.pipeline.searching.made_up import measured, trial
 
 
 def numbers(trials: Any) -> list[int]:

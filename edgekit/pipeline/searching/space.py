@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from edgekit.bundle.recipe import Recipe, StageSpec
+from edgekit.pipeline.searching.choice import CALIBRATE, NONE, OWN_SHAPES, TAUGHT, TRAIN, Choice
+from edgekit.pipeline.searching.suggesting import Fixed
 from edgekit.schema.types import JsonObject, JsonValue
-from edgekit.searching.choice import CALIBRATE, NONE, OWN_SHAPES, TAUGHT, TRAIN, Choice
-from edgekit.searching.suggesting import Fixed
 
 EPOCHS = {"distill": 40, "prune": 20, "weights": 10, "cluster": 5}
 """Of each stage, where `effort` is 1; those of quantization-aware training are searched."""

@@ -18,8 +18,8 @@ from edgekit.errors.printable import quoted, visible
 from edgekit.files.opening import brief, check_readable
 from edgekit.files.turns import is_taken, turn
 from edgekit.files.whole import explained_write_errors
+from edgekit.pipeline.searching.shared import Shared, requeue
 from edgekit.schema.types import JsonObject
-from edgekit.searching.shared import Shared, requeue
 
 if TYPE_CHECKING:
     import optuna

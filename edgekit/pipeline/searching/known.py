@@ -16,10 +16,10 @@ from edgekit.formats.memory import activation_bytes
 from edgekit.formats.reading import inspect_file
 from edgekit.frameworks.types import KerasModel
 from edgekit.pipeline.job import Job
+from edgekit.pipeline.searching.choice import NONE, OWN_SHAPES, Choice
+from edgekit.pipeline.searching.space import AMOUNTS, WIDTHS, Space
+from edgekit.pipeline.searching.subject import Subject
 from edgekit.progress import SILENT
-from edgekit.searching.choice import NONE, OWN_SHAPES, Choice
-from edgekit.searching.space import AMOUNTS, WIDTHS, Space
-from edgekit.searching.subject import Subject
 from edgekit.tasks.samples import part
 
 SAMPLES = 8

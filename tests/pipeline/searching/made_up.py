@@ -8,15 +8,15 @@ from typing import Any
 
 from edgekit.bundle.budget import Budget
 from edgekit.bundle.trials import COMPLETE, Measured, Trial
+from edgekit.pipeline.searching.front import Goals
+from edgekit.pipeline.searching.journal import Journal
+from edgekit.pipeline.searching.loop import Attempt, Loop, Proposal
+from edgekit.pipeline.searching.options import Limits
+from edgekit.pipeline.searching.settings import Settings
+from edgekit.pipeline.searching.shared import Shared
+from edgekit.pipeline.searching.space import Space
+from edgekit.pipeline.searching.study import Identity, Standing, open_study
 from edgekit.schema.versions import WRITER
-from edgekit.searching.front import Goals
-from edgekit.searching.journal import Journal
-from edgekit.searching.loop import Attempt, Loop, Proposal
-from edgekit.searching.options import Limits
-from edgekit.searching.settings import Settings
-from edgekit.searching.shared import Shared
-from edgekit.searching.space import Space
-from edgekit.searching.study import Identity, Standing, open_study
 from tests.support.heard import Heard
 
 SPACE = Space(students=("none", "scaled", "sliced"))

@@ -9,7 +9,7 @@ import pytest
 
 from edgekit.bundle.budget import Budget
 from edgekit.bundle.trials import Known
-from tests.searching.made_up import measured
+from tests.pipeline.searching.made_up import measured
 from tests.support.raised import raised
 
 

@@ -12,9 +12,9 @@ from edgekit.bundle.recipe import Recipe, load_recipe
 from edgekit.bundle.search_result import Point, SearchResult
 from edgekit.bundle.trials import Trial
 from edgekit.errors import OutputError
+from edgekit.pipeline.searching.folder import Folder
 from edgekit.schema.gate import read_json
-from edgekit.searching.folder import Folder
-from tests.searching.made_up import trial
+from tests.pipeline.searching.made_up import trial
 from tests.support.raised import raised
 
 

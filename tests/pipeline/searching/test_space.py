@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from edgekit.bundle.recipe import Recipe, load_recipe, named_recipes, parse
-from edgekit.searching.choice import Choice, choice_of
-from edgekit.searching.space import Space, Suggests
-from edgekit.searching.suggesting import Fixed, Replayed
+from edgekit.pipeline.searching.choice import Choice, choice_of
+from edgekit.pipeline.searching.space import Space, Suggests
+from edgekit.pipeline.searching.suggesting import Fixed, Replayed
 from edgekit.techniques.registry import resolve
 from edgekit.techniques.stage import check_order
 from tests.support.raised import raised

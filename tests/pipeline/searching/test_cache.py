@@ -9,7 +9,7 @@ import pytest
 
 from edgekit.errors import OutputError
 from edgekit.files import private
-from edgekit.searching.cache import StageCache
+from edgekit.pipeline.searching.cache import StageCache
 from tests.support.raised import raised
 
 

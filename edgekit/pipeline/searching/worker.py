@@ -18,28 +18,28 @@ from edgekit.export.sources import export_source
 from edgekit.files.temporary import claim, temporary_folder
 from edgekit.pipeline.finished import stage_names
 from edgekit.pipeline.meter import FileMeter
+from edgekit.pipeline.searching.attempt import Attempt, Tools, digest, recipe_of
+from edgekit.pipeline.searching.cache import StageCache
+from edgekit.pipeline.searching.choice import Choice, choice_of
+from edgekit.pipeline.searching.deadline import Timed
+from edgekit.pipeline.searching.folder import Folder
+from edgekit.pipeline.searching.front import Goals
+from edgekit.pipeline.searching.known import Outlines, check_reachable
+from edgekit.pipeline.searching.latency import Emulated, Stopwatch
+from edgekit.pipeline.searching.loop import Loop, Proposal
+from edgekit.pipeline.searching.options import Options, options_of
+from edgekit.pipeline.searching.publish import Publisher, on_front, result_of
+from edgekit.pipeline.searching.settings import Settings
+from edgekit.pipeline.searching.shared import RECIPE, Shared
+from edgekit.pipeline.searching.space import MAX_DROPS
+from edgekit.pipeline.searching.study import Identity, Standing, agreed, check_same, known_identity, open_study
+from edgekit.pipeline.searching.subject import Subject, is_share, open_subject, space_of
+from edgekit.pipeline.searching.suggesting import Replayed
 from edgekit.pipeline.stages import untrained
 from edgekit.progress import SILENT, Progress
 from edgekit.report.search_table import clock, trial_line
 from edgekit.schema.types import JsonMapping, JsonObject
 from edgekit.schema.versions import WRITER
-from edgekit.searching.attempt import Attempt, Tools, digest, recipe_of
-from edgekit.searching.cache import StageCache
-from edgekit.searching.choice import Choice, choice_of
-from edgekit.searching.deadline import Timed
-from edgekit.searching.folder import Folder
-from edgekit.searching.front import Goals
-from edgekit.searching.known import Outlines, check_reachable
-from edgekit.searching.latency import Emulated, Stopwatch
-from edgekit.searching.loop import Loop, Proposal
-from edgekit.searching.options import Options, options_of
-from edgekit.searching.publish import Publisher, on_front, result_of
-from edgekit.searching.settings import Settings
-from edgekit.searching.shared import RECIPE, Shared
-from edgekit.searching.space import MAX_DROPS
-from edgekit.searching.study import Identity, Standing, agreed, check_same, known_identity, open_study
-from edgekit.searching.subject import Subject, is_share, open_subject, space_of
-from edgekit.searching.suggesting import Replayed
 from edgekit.tasks.register import METRICS
 
 NAMED = ("int8", "qat", "channels-qat", "distill-channels-qat", "fastest", "smallest")
@@ -89,10 +89,10 @@ def _need_optuna() -> None:
 def _shared(options: Options, folder: Folder) -> Shared:
     """Open the storage: a database, a journal file, or the one in the search's folder."""
     if options.storage is not None and "://" in options.storage:
-        from edgekit.searching.database import Database
+        from edgekit.pipeline.searching.database import Database
 
         return Database(options.storage)
-    from edgekit.searching.journal import Journal
+    from edgekit.pipeline.searching.journal import Journal
 
     return Journal(folder.journal if options.storage is None else Path(options.storage))
 

@@ -16,20 +16,20 @@ from edgekit.bundle.trials import Rung, Trial
 from edgekit.devices.device import open_device
 from edgekit.errors import ConnectionFailed, InputError, OutputError
 from edgekit.pipeline.meter import FileMeter
+from edgekit.pipeline.searching.attempt import Attempt, Tools
+from edgekit.pipeline.searching.cache import StageCache
+from edgekit.pipeline.searching.choice import Choice
+from edgekit.pipeline.searching.deadline import Expired, Timed
+from edgekit.pipeline.searching.folder import Folder
+from edgekit.pipeline.searching.front import Goals
+from edgekit.pipeline.searching.known import Outlines, check_reachable
+from edgekit.pipeline.searching.loop import Proposal
+from edgekit.pipeline.searching.options import Limits, Options
+from edgekit.pipeline.searching.publish import Publisher
+from edgekit.pipeline.searching.settings import Settings
+from edgekit.pipeline.searching.space import Space
+from edgekit.pipeline.searching.subject import Subject, open_subject, space_of
 from edgekit.progress import SILENT
-from edgekit.searching.attempt import Attempt, Tools
-from edgekit.searching.cache import StageCache
-from edgekit.searching.choice import Choice
-from edgekit.searching.deadline import Expired, Timed
-from edgekit.searching.folder import Folder
-from edgekit.searching.front import Goals
-from edgekit.searching.known import Outlines, check_reachable
-from edgekit.searching.loop import Proposal
-from edgekit.searching.options import Limits, Options
-from edgekit.searching.publish import Publisher
-from edgekit.searching.settings import Settings
-from edgekit.searching.space import Space
-from edgekit.searching.subject import Subject, open_subject, space_of
 from edgekit.techniques.finetune import Finetune
 from edgekit.techniques.prune import Prune
 from edgekit.techniques.qat import Quantize
@@ -130,14 +130,14 @@ def test_stages_that_trials_share_are_trained_once(bench: Bench, monkeypatch: py
 
 def test_the_same_recipe_is_not_run_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     first = bench.attempt()
-    monkeypatch.setattr("edgekit.searching.attempt.run_stages", lambda *_: pytest.fail("ran"))
+    monkeypatch.setattr("edgekit.pipeline.searching.attempt.run_stages", lambda *_: pytest.fail("ran"))
     again = bench.attempt(number=5, others=[first])
     assert (again.same_as, again.measured, again.state) == (0, first.measured, "complete")
 
 
 @pytest.mark.parametrize("bounds", [{"max_bytes": 1500}, {"max_macs": 500}, {"max_memory_bytes": 20}])
 def test_what_is_hopeless_is_not_trained(bench: Bench, monkeypatch: pytest.MonkeyPatch, bounds: dict[str, int]) -> None:
-    monkeypatch.setattr("edgekit.searching.attempt.run_stages", lambda *_: pytest.fail("trained"))
+    monkeypatch.setattr("edgekit.pipeline.searching.attempt.run_stages", lambda *_: pytest.fail("trained"))
     bench.under(Budget(**bounds))
     done = bench.attempt(Choice(student="scaled", width=0.9))
     assert (done.state, done.code, done.measured) == ("pruned", "trial-hopeless", None)
@@ -167,7 +167,7 @@ def test_a_budget_that_nothing_can_keep_to_is_refused(bench: Bench) -> None:
 
 
 def test_rungs(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgekit.searching.halving.FEWEST_EPOCHS", 2)
+    monkeypatch.setattr("edgekit.pipeline.searching.halving.FEWEST_EPOCHS", 2)
     reached: list[Rung] = []
     done = bench.attempt(reached=reached.append)
     assert done.state == "complete"
@@ -197,7 +197,7 @@ def test_failures_are_records(
     def fail(*_: Any) -> None:
         raise error()
 
-    monkeypatch.setattr("edgekit.searching.attempt.run_stages", fail)
+    monkeypatch.setattr("edgekit.pipeline.searching.attempt.run_stages", fail)
     done = bench.attempt()
     assert (done.state, done.code) == (state, code)
     assert "\n" not in done.reason
@@ -211,7 +211,7 @@ def test_what_no_trial_would_survive_ends_the_search(
     def fail(*_: Any) -> None:
         raise error
 
-    monkeypatch.setattr("edgekit.searching.attempt.run_stages", fail)
+    monkeypatch.setattr("edgekit.pipeline.searching.attempt.run_stages", fail)
     with pytest.raises(type(error)):
         bench.attempt()
     assert not bench.kept

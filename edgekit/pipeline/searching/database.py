@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from edgekit.errors import InputError
 from edgekit.errors.printable import clipped
-from edgekit.searching.shared import Shared, requeue
+from edgekit.pipeline.searching.shared import Shared, requeue
 
 if TYPE_CHECKING:
     import optuna

@@ -11,11 +11,11 @@ import optuna
 import pytest
 
 from edgekit.bundle.budget import Budget
-from edgekit.searching.journal import Journal
-from edgekit.searching.settings import Settings
-from edgekit.searching.shared import AGAIN, RECIPE, RECORD, requeue
-from edgekit.searching.study import IDENTITY, Standing, agreed, check_same, known_identity, open_study
-from tests.searching.made_up import identity, trial
+from edgekit.pipeline.searching.journal import Journal
+from edgekit.pipeline.searching.settings import Settings
+from edgekit.pipeline.searching.shared import AGAIN, RECIPE, RECORD, requeue
+from edgekit.pipeline.searching.study import IDENTITY, Standing, agreed, check_same, known_identity, open_study
+from tests.pipeline.searching.made_up import identity, trial
 from tests.support.raised import raised
 
 SETTINGS = Settings(budget=Budget(max_bytes=60000), seed=3, preprocessing={"mean": [0.5, 0.25]})
@@ -44,7 +44,7 @@ def test_recipes_of_the_package_come_first_and_once(shared: Journal) -> None:
 
 
 def test_a_starter_that_died_is_stood_in_for(shared: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgekit.searching.study.PREPARE_SECONDS", 0.0)
+    monkeypatch.setattr("edgekit.pipeline.searching.study.PREPARE_SECONDS", 0.0)
     with monkeypatch.context() as patch:
         patch.setattr(optuna.Study, "enqueue_trial", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):

@@ -6,7 +6,7 @@ from typing import Any
 
 from edgekit.bundle.recipe import Recipe, StageSpec
 from edgekit.bundle.trials import Rung
-from edgekit.searching.halving import FIRST_SHARE, goes_on, shares
+from edgekit.pipeline.searching.halving import FIRST_SHARE, goes_on, shares
 
 
 def rung(correct: int, size: int = 1000, cost: float = 5.0, samples: int = 1000) -> Rung:

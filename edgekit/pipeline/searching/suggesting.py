@@ -8,8 +8,8 @@ from typing import Any
 
 from edgekit.errors import InputError
 from edgekit.errors.printable import quoted
+from edgekit.pipeline.searching.choice import Choice
 from edgekit.schema.types import JsonValue
-from edgekit.searching.choice import Choice
 
 ALMOST = 1e-9
 """By which multiples of a step may be off."""

@@ -13,12 +13,12 @@ from edgekit.pipeline.input_sizes import InputOptions
 from edgekit.pipeline.job import Job
 from edgekit.pipeline.opening import opened
 from edgekit.pipeline.request import Request
+from edgekit.pipeline.searching.choice import NONE, OWN_SHAPES
+from edgekit.pipeline.searching.options import Options
+from edgekit.pipeline.searching.settings import Settings
+from edgekit.pipeline.searching.space import Space
 from edgekit.progress import Progress
 from edgekit.schema.toml import nearest
-from edgekit.searching.choice import NONE, OWN_SHAPES
-from edgekit.searching.options import Options
-from edgekit.searching.settings import Settings
-from edgekit.searching.space import Space
 from edgekit.tasks.preprocessing import checked_fields
 from edgekit.tasks.register import METRICS
 from edgekit.techniques.depth import blocks_of

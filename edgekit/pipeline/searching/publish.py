@@ -15,13 +15,13 @@ from edgekit.bundle.trials import COMPLETE, FAILED, PRUNED, Trial
 from edgekit.errors import ConversionError, EdgekitError
 from edgekit.pipeline.finished import Finished
 from edgekit.pipeline.run import bundle_of
+from edgekit.pipeline.searching.folder import Folder
+from edgekit.pipeline.searching.front import Goals, best_effort, front, nearest
+from edgekit.pipeline.searching.settings import Settings
+from edgekit.pipeline.searching.study import Standing
+from edgekit.pipeline.searching.subject import Subject
 from edgekit.progress import Progress, ProgressTask
 from edgekit.schema.versions import WRITER
-from edgekit.searching.folder import Folder
-from edgekit.searching.front import Goals, best_effort, front, nearest
-from edgekit.searching.settings import Settings
-from edgekit.searching.study import Standing
-from edgekit.searching.subject import Subject
 from edgekit.tasks.metrics import ScoreForm
 
 FORMATS = ("tflite", "onnx", "c")

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 from edgekit.bundle.trials import FAILED, Trial
 from edgekit.errors import InputError
 from edgekit.errors.printable import clipped, plain_name
+from edgekit.pipeline.searching.settings import Settings, differences, joined
+from edgekit.pipeline.searching.shared import AGAIN, RECIPE, RECORD, Shared, number_of
 from edgekit.schema.gate import read
 from edgekit.schema.rules import AnyFloat, Line
 from edgekit.schema.tables import fields_written
 from edgekit.schema.types import JsonObject, JsonValue
 from edgekit.schema.versions import WRITER, Versions
-from edgekit.searching.settings import Settings, differences, joined
-from edgekit.searching.shared import AGAIN, RECIPE, RECORD, Shared, number_of
 
 if TYPE_CHECKING:
     import optuna

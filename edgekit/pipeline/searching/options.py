@@ -8,9 +8,9 @@ from pathlib import Path
 from edgekit.errors import InputError
 from edgekit.files.opening import expanded
 from edgekit.files.whole import sha256
+from edgekit.pipeline.searching.settings import Settings
 from edgekit.schema.gate import read
 from edgekit.schema.types import JsonMapping
-from edgekit.searching.settings import Settings
 
 
 @dataclass(frozen=True)

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 
 from edgekit.bundle.trials import COMPLETE, FAILED, PRUNED, Rung, Trial
 from edgekit.errors import EdgekitError, InputError
+from edgekit.pipeline.searching.choice import Choice
+from edgekit.pipeline.searching.deadline import Expired
+from edgekit.pipeline.searching.front import Goals, front
+from edgekit.pipeline.searching.options import Limits
+from edgekit.pipeline.searching.refine import refined
+from edgekit.pipeline.searching.shared import RECIPE, RECORD, RUNGS, Shared, requeue
+from edgekit.pipeline.searching.space import Space
+from edgekit.pipeline.searching.study import Standing
 from edgekit.progress import Progress
 from edgekit.schema.gate import read
 from edgekit.schema.tables import fields_written
-from edgekit.searching.choice import Choice
-from edgekit.searching.deadline import Expired
-from edgekit.searching.front import Goals, front
-from edgekit.searching.options import Limits
-from edgekit.searching.refine import refined
-from edgekit.searching.shared import RECIPE, RECORD, RUNGS, Shared, requeue
-from edgekit.searching.space import Space
-from edgekit.searching.study import Standing
 
 if TYPE_CHECKING:
     import optuna

@@ -13,9 +13,9 @@ import optuna
 import pytest
 
 from edgekit.errors import EdgekitError, InputError
-from edgekit.searching.database import Database
-from edgekit.searching.journal import Journal
-from edgekit.searching.shared import AGAIN, CRASHES, MOST_CRASHES, RECIPE, Shared, requeue
+from edgekit.pipeline.searching.database import Database
+from edgekit.pipeline.searching.journal import Journal
+from edgekit.pipeline.searching.shared import AGAIN, CRASHES, MOST_CRASHES, RECIPE, Shared, requeue
 from tests.support.raised import raised
 
 pytestmark = pytest.mark.filterwarnings("ignore:Heartbeat of storage:UserWarning")
@@ -80,7 +80,7 @@ HOLD = """
 import sys, time
 from pathlib import Path
 import optuna
-from edgekit.searching.journal import Journal
+from edgekit.pipeline.searching.journal import Journal
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 shared = Journal(Path(sys.argv[1]))
 study = optuna.load_study(storage=shared.storage, study_name="s")

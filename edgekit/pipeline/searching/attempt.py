@@ -26,16 +26,16 @@ from edgekit.pipeline.escalation.escalate import escalate
 from edgekit.pipeline.finished import Finished
 from edgekit.pipeline.job import Job
 from edgekit.pipeline.meter import FileMeter
+from edgekit.pipeline.searching.deadline import Expired
+from edgekit.pipeline.searching.front import Goals
+from edgekit.pipeline.searching.halving import goes_on, shares
+from edgekit.pipeline.searching.known import MARGIN, Outlines, memory_of, outline
+from edgekit.pipeline.searching.latency import Stopwatch
+from edgekit.pipeline.searching.loop import Proposal
+from edgekit.pipeline.searching.space import Space
+from edgekit.pipeline.searching.subject import Subject, preflight
 from edgekit.pipeline.stages import run_stages
 from edgekit.progress import SILENT, Progress
-from edgekit.searching.deadline import Expired
-from edgekit.searching.front import Goals
-from edgekit.searching.halving import goes_on, shares
-from edgekit.searching.known import MARGIN, Outlines, memory_of, outline
-from edgekit.searching.latency import Stopwatch
-from edgekit.searching.loop import Proposal
-from edgekit.searching.space import Space
-from edgekit.searching.subject import Subject, preflight
 from edgekit.tasks.scores import brief_text
 
 Keep = Callable[[Trial, Recipe, Path | None], None]
