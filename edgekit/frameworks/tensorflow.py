@@ -7,6 +7,7 @@ every function that needs it calls `tensorflow()` or `tf_keras()` when it runs, 
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import tempfile
@@ -42,11 +43,13 @@ def tensorflow() -> Framework:
     set_environment()
     claim()
     try:
-        with quiet():
+        with quiet(), _kept():
             import tensorflow as tf
+
+            keras = tf.keras  # is imported when it is asked for
     except ImportError as error:
         raise MissingExtraError("this command", "compress", str(error)) from error
-    if not tf.keras.__name__.startswith(("tf_keras", "keras.api._v2")) and tf.keras.__version__.startswith("3"):
+    if not keras.__name__.startswith(("tf_keras", "keras.api._v2")) and keras.__version__.startswith("3"):
         raise EdgekitError(
             "TensorFlow was imported before edgekit, with Keras 3 behind `tf.keras`",
             "import edgekit first, or set TF_USE_LEGACY_KERAS=1 before the first `import tensorflow`",
@@ -62,7 +65,7 @@ def tf_keras() -> Framework:
     """Import Keras 2 (`tf_keras`)."""
     tensorflow()
     try:
-        with quiet():
+        with quiet(), _kept():
             import tf_keras as module
     except ImportError as error:
         raise MissingExtraError("this command", "compress", str(error)) from error
@@ -76,7 +79,7 @@ def keras3() -> Framework:
     """Import Keras 3 (`keras`) on the TensorFlow backend; it lives beside `tf_keras` in one process."""
     tensorflow()
     try:
-        with quiet():
+        with quiet(), _kept():
             import keras as module
     except ImportError as error:
         raise MissingExtraError("reading a Keras 3 file", "compress", str(error)) from error
@@ -88,11 +91,47 @@ def tfmot() -> Framework:
     """Import TensorFlow Model Optimization, which works on `tf_keras` models."""
     tf_keras()
     try:
-        with quiet():
+        # It looks for a module of Keras 2 in Keras 3, in vain, which would take seconds to load.
+        with quiet(), _kept(), no_keras3_yet():
             import tensorflow_model_optimization as module
     except ImportError as error:
         raise MissingExtraError("this stage", "compress", str(error)) from error
     return module
+
+
+def has_keras3() -> bool:
+    """Return whether something has imported Keras 3, so that there can be objects of it."""
+    return sys.modules.get("keras") is not None
+
+
+@contextmanager
+def no_keras3_yet() -> Iterator[None]:
+    """Refuse `import keras` meanwhile, unless something has imported it already."""
+    absent = "keras" not in sys.modules
+    if absent:
+        sys.modules["keras"] = None  # type: ignore[assignment]  # as the import system has it
+    try:
+        yield
+    finally:
+        if absent:
+            del sys.modules["keras"]
+
+
+@contextmanager
+def _kept() -> Iterator[None]:
+    """Import what stays until the process ends, out of sight of Python's garbage collector.
+
+    TensorFlow is a million objects, and each of the collector's full rounds, of which training and export cause
+    dozens, would look through them.
+    """
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        if was:
+            gc.enable()
 
 
 def seed_everything(seed: int) -> None:

@@ -39,6 +39,8 @@ def build(file: KerasFile, config: KerasConfig) -> KerasModel:
         InputError: the weights are not what they should be, or the configuration asks for more than the file holds.
         Exception: Keras cannot make the model; it raises what it likes.
     """
+    if file.generation == 3:
+        keras3()  # while a model is built, it is too late
     if file.container == "hdf5":
         with open_hdf5(file.path) as opened, _within(file.path, _checked(opened, file.path)):
             model = _make(file, config)
@@ -77,7 +79,6 @@ def _make(file: KerasFile, config: KerasConfig) -> KerasModel:
         return keras.saving.deserialize_keras_object(config, safe_mode=True)
     if file.generation == 2:
         return tf_keras().models.model_from_config(plain_values(config))
-    keras3()
     from keras.src.legacy.saving import saving_options, saving_utils
     from keras.src.saving import object_registration, serialization_lib
 

@@ -10,7 +10,7 @@ from types import ModuleType
 
 from edgekit.errors import InputError
 from edgekit.files.own_code import importable, module_of_file
-from edgekit.frameworks.tensorflow import keras3, tf_keras
+from edgekit.frameworks.tensorflow import has_keras3, keras3, tf_keras
 from edgekit.frameworks.types import KerasObject
 
 FORM = "write it as --custom package.module:NAME or --custom path/to/file.py:NAME"
@@ -37,7 +37,7 @@ def register_packaged(kinds: Sequence[str]) -> None:
     Args:
         kinds: names in a file.
     """
-    for keras in (tf_keras(), keras3()):
+    for keras in (tf_keras(), *([keras3()] if has_keras3() else [])):
         known = keras.saving.get_custom_objects()
         for kind in kinds:
             if ">" in kind and kind not in known and kind.rpartition(">")[2] in known:

@@ -13,7 +13,7 @@ from pathlib import Path
 from edgekit.errors import ConversionError, InputError
 from edgekit.files.temporary import temporary_folder
 from edgekit.files.whole import sha256
-from edgekit.frameworks.tensorflow import keras3, tf_keras
+from edgekit.frameworks.tensorflow import has_keras3, keras3, tf_keras
 from edgekit.frameworks.types import KerasConfig, KerasModel
 from edgekit.models.bridge.forward import bridge
 from edgekit.models.bridge.graph import reason
@@ -243,7 +243,8 @@ def _load(file: KerasFile, config: KerasConfig, allow_unsafe: bool) -> KerasMode
 
 def _is_graph(model: KerasModel) -> bool:
     """Return whether a model of either generation is Sequential or functional."""
-    return isinstance(model, (tf_keras().Sequential, keras3().Sequential)) or hasattr(model, "_nodes_by_depth")
+    sequential = (tf_keras().Sequential, *([keras3().Sequential] if has_keras3() else []))
+    return isinstance(model, sequential) or hasattr(model, "_nodes_by_depth")
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from math import prod
 from typing import Any
 
-from edgekit.frameworks.tensorflow import keras3, tensorflow, tf_keras
+from edgekit.frameworks.tensorflow import has_keras3, keras3, no_keras3_yet, tensorflow, tf_keras
 from edgekit.frameworks.types import Arguments, ConfigValue, KerasLayer, KerasModel, Keywords, Method, Tensors, Variable
 from edgekit.models.files.gate.configuration import OPERATION_LAYERS
 
@@ -38,7 +38,7 @@ class TooLarge(Exception):
 
 @contextmanager
 def budget(stored: int) -> Iterator[None]:
-    """Hold both Kerases to a budget while a model is built.
+    """Hold both Kerases to a budget while a model is built; Keras 3 cannot be imported meanwhile.
 
     Args:
         stored: bytes of weights in the file.
@@ -76,17 +76,18 @@ def budget(stored: int) -> Iterator[None]:
 
         return convert_inner_node_data
 
-    old, new = tf_keras().layers.Layer, keras3().layers.Layer
-    operation, reading = keras3().Operation, tf_keras().src.utils.tf_utils
+    old = tf_keras().layers.Layer
+    held = [
+        (old, "add_weight", counted),
+        (old, "__call__", watched),
+        (tf_keras().src.utils.tf_utils, "convert_inner_node_data", patient),
+    ]
+    if has_keras3():
+        new = keras3().layers.Layer
+        held += [(new, "add_weight", counted), (new, "__call__", watched), (keras3().Operation, "__call__", watched)]
     with ExitStack() as stack:
-        for owner, name, wrap in (
-            (old, "add_weight", counted),
-            (new, "add_weight", counted),
-            (old, "__call__", watched),
-            (new, "__call__", watched),
-            (operation, "__call__", watched),
-            (reading, "convert_inner_node_data", patient),
-        ):
+        stack.enter_context(no_keras3_yet())
+        for owner, name, wrap in held:
             original = vars(owner)[name]
             stack.callback(setattr, owner, name, original)
             setattr(owner, name, wrap(original))
