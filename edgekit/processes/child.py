@@ -206,16 +206,22 @@ class Child:
         return self._process
 
 
-_workers: dict[int, Child] = {}
+_workers: dict[tuple[int, str], Child] = {}
 
 
-def worker() -> Child:
-    """Return this process's own child for small work, which stays for the next."""
-    if os.getpid() not in _workers:
-        _workers.clear()
-        _workers[os.getpid()] = Child()
-        atexit.register(_workers[os.getpid()].close)
-    return _workers[os.getpid()]
+def worker(of: str = "small work") -> Child:
+    """Return this process's own child for a kind of work, which stays for the next.
+
+    Args:
+        of: the kind. What imports much has a kind of its own, so that small work stays in a small process.
+    """
+    key = os.getpid(), of
+    if key not in _workers:
+        for other in [other for other in _workers if other[0] != key[0]]:  # of the process that forked this one
+            del _workers[other]
+        _workers[key] = Child()
+        atexit.register(_workers[key].close)
+    return _workers[key]
 
 
 def _error(reply: Message, what: str, memory: int) -> EdgekitError | OSError:

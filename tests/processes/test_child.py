@@ -128,8 +128,9 @@ def test_what_is_killed_says_so() -> None:
         call(made, "end", how="killed")
 
 
-def test_the_worker_is_one_a_process() -> None:
+def test_the_worker_is_one_a_process_and_kind_of_work() -> None:
     assert worker() is worker()
+    assert worker("other") is worker("other") is not worker()
 
 
 def test_how_much_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,8 +63,7 @@ class TfliteWays:
 
     def refined(self) -> Iterator[Attempt]:
         """See `Ways`."""
-        with TfliteCalibratable(self._float, strange=True) as source:
-            yield from refined(source, self._samples)
+        yield from refined(TfliteCalibratable(self._float, strange=True), self._samples)
 
     def quantized(self, int8: bytes) -> Quantized:
         """See `Ways`."""

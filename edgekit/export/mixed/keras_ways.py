@@ -74,8 +74,7 @@ class KerasWays:
     def refined(self) -> Iterator[Attempt]:
         """See `Ways`."""
         if not self._trained:
-            with TfliteCalibratable(self._float) as source:
-                yield from refined(source, self._samples)
+            yield from refined(TfliteCalibratable(self._float), self._samples)
 
     def quantized(self, int8: bytes) -> Quantized:
         """See `Ways`."""

@@ -1,13 +1,12 @@
 """A float `.tflite` file that is calibrated: TensorFlow's quantizer, here or in a process of its own.
 
 What edgekit's own converter wrote is worked on in this process, which has TensorFlow loaded. A stranger's file may end
-the process that runs or quantizes it, so that one gets a child, which is asked anew for each step.
+the process that runs or quantizes it, so that a child is asked for each step.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import TracebackType
 
 import numpy as np
 
@@ -15,8 +14,9 @@ from edgekit.errors import ConversionError, EdgekitError, RunnerError
 from edgekit.export.calibration import Ranging
 from edgekit.export.refining.calibratable import Choice, Measured
 from edgekit.export.refining.tflite_steps import STEPS, apart
+from edgekit.export.tflite.quantizer import CHILD
 from edgekit.frameworks.tensorflow import quiet
-from edgekit.processes.child import PER_BYTE, Child, memory_for
+from edgekit.processes.child import PER_BYTE, memory_for, worker
 from edgekit.processes.wire import Value
 from edgekit.tasks.samples import Array
 
@@ -35,16 +35,7 @@ class TfliteCalibratable:
     def __init__(self, float_file: bytes, *, strange: bool = False) -> None:
         self._float = self._prepared = np.frombuffer(float_file, np.uint8)
         self._numbers = np.zeros(0, np.int64)
-        self._child = Child() if strange else None
-
-    def __enter__(self) -> TfliteCalibratable:
-        """Return itself."""
-        return self
-
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        """End the child, if there is one."""
-        if self._child is not None:
-            self._child.close()
+        self._strange = strange
 
     def measured(self, samples: Sequence[Array], rangings: Sequence[Ranging]) -> Measured:
         """Run the float file over samples, once, and return what was seen; see `Calibratable`."""
@@ -71,7 +62,7 @@ class TfliteCalibratable:
 
     def _do(self, step: str, *arrays: Array, **arguments: Value) -> tuple[Value, list[Array]]:
         what = "TFLite int8: calibrating the file"
-        if self._child is None:
+        if not self._strange:
             try:
                 with quiet():
                     return STEPS[step](*arrays, **arguments)
@@ -80,7 +71,7 @@ class TfliteCalibratable:
             except Exception as error:  # the quantizer raises many types
                 raise ConversionError(f"{what} failed: {str(error)[:300]}", code="conversion-failed") from error
         try:
-            return self._child.call(
+            return worker(CHILD).call(
                 f"{apart.__module__}:{apart.__name__}",
                 *arrays,
                 what=what,

@@ -2,7 +2,7 @@
 
 They are the ones inside TensorFlow's converter: the same work as on a Keras model. But they trust the file, and die of
 what another converter wrote differently (options left out, for one). So files that were made elsewhere are quantized by
-`quantize`, which has a child that runs `work`.
+`quantize`, which has a child that runs `work`. It stays for the next file: TensorFlow takes seconds to start.
 """
 
 from __future__ import annotations
@@ -25,12 +25,14 @@ from edgekit.formats.operators import foreign_tflite
 from edgekit.formats.tflite.flatbuffer import Walker
 from edgekit.formats.tflite.graph import parse
 from edgekit.frameworks.tensorflow import tensorflow
-from edgekit.processes.child import PER_BYTE, Child, memory_for
+from edgekit.processes.child import PER_BYTE, memory_for, worker
 from edgekit.tasks.samples import Array
 
 SCHEMES = ("int8", "int16x8")
 SECONDS = 1800.0
 """In which a file is quantized."""
+CHILD = "TensorFlow"
+"""The kind of work that has the child with TensorFlow in it."""
 HINT = "leave the scheme out; float16 and dynamic need no quantizer"
 
 
@@ -52,27 +54,26 @@ def quantize(data: bytes, schemes: Sequence[str], calibration: Arrays, ranging: 
     # Eight bytes a value of the samples: they are fed one by one, but they are held here and there.
     memory = memory_for() + PER_BYTE * len(data) + 2 * sum(a.nbytes for a in calibration)
     made: dict[str, Noted] = {}
-    with Child() as child:
-        for scheme in schemes:
-            what = f"TFLite {scheme}: TensorFlow's quantizer"
-            try:
-                note, [found] = child.call(
-                    f"{__name__}:work",
-                    np.frombuffer(data, np.uint8),
-                    *calibration,
-                    what=what,
-                    seconds=SECONDS,
-                    memory=memory,
-                    scheme=scheme,
-                    method=ranging.method,
-                    percentile=ranging.percentile,
-                )
-            except RunnerCrashed as error:
-                reason = "it expects a file as TensorFlow's own converter writes it"
-                raise ConversionError(f"{error.message}; {reason}", HINT, code=error.code) from error
-            except RunnerError as error:
-                raise ConversionError(error.message, HINT, code=error.code) from error
-            made[scheme] = Noted(found.tobytes(), str(note))
+    for scheme in schemes:
+        what = f"TFLite {scheme}: TensorFlow's quantizer"
+        try:
+            note, [found] = worker(CHILD).call(
+                f"{__name__}:work",
+                np.frombuffer(data, np.uint8),
+                *calibration,
+                what=what,
+                seconds=SECONDS,
+                memory=memory,
+                scheme=scheme,
+                method=ranging.method,
+                percentile=ranging.percentile,
+            )
+        except RunnerCrashed as error:
+            reason = "it expects a file as TensorFlow's own converter writes it"
+            raise ConversionError(f"{error.message}; {reason}", HINT, code=error.code) from error
+        except RunnerError as error:
+            raise ConversionError(error.message, HINT, code=error.code) from error
+        made[scheme] = Noted(found.tobytes(), str(note))
     return made
 
 
