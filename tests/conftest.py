@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -11,11 +12,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgekit.devices.jobs import BRIEF
 from tests.support.pretended import board_home
 
 pytest_plugins = ["tests.support.durations", "tests.support.quick"]
 TIMEOUTS = {"e2e": 600, "board": 600, "tensorflow": 300}
 """Seconds a test with a marker may take where it does not say itself; the others have pyproject.toml's."""
+ONE_THREAD = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+"""TensorFlow and NumPy read these when they are imported, in child processes, too. The models of tests are too small
+for threads to help, and several workers share the CPUs: a fifth of the time would go into waiting for one another."""
+os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
 NO_SKIPS = os.environ.get("EDGEKIT_NO_SKIPS") == "1"
 
 
@@ -52,8 +58,10 @@ def rng(request: pytest.FixtureRequest) -> np.random.Generator:
 
 @pytest.fixture
 def one_latency_round(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For tests that do not look at the latency in a ledger: every round is two processes."""
+    """For tests that do not look at the latency in a ledger: one short round; every round is two processes."""
     monkeypatch.setattr("edgekit.pipeline.meter.ROUNDS", 1)
+    short = dataclasses.replace(BRIEF, min_samples=5, min_seconds=0.005, warmup_seconds=0.005)
+    monkeypatch.setattr("edgekit.pipeline.meter.BRIEF", short)
 
 
 class Edgekit:

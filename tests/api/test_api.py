@@ -35,6 +35,7 @@ def open_files() -> int:
 
 
 @pytest.mark.tensorflow
+@pytest.mark.usefixtures("one_latency_round")
 def test_a_model_in_memory_becomes_a_bundle_and_is_measured(
     data: Arrays, tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:

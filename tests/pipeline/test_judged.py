@@ -21,7 +21,7 @@ from edgekit.report.bundle_table import bundle_table
 from tests.support.heard import Heard
 from tests.support.raised import raised
 
-pytestmark = pytest.mark.tensorflow
+pytestmark = [pytest.mark.tensorflow, pytest.mark.usefixtures("one_latency_round")]
 SMALL = Recipe("small", calibration_samples=20, check_samples=30, eval_samples=0, formats=("tflite",))
 FLOAT = dataclasses.replace(SMALL, schemes=("float32",))
 TRAINED = dataclasses.replace(SMALL, stages=(StageSpec("finetune", {"epochs": 1}),))
