@@ -72,5 +72,6 @@ def choice_of(recipe: Recipe) -> Choice:
         elif spec.use == "cluster":
             values["clusters"] = options.get("clusters", 16)
         elif spec.use == "quantize":
-            values |= {"quantize": TRAIN, "qat_epochs": options.get("epochs", 5)}
+            taught = TAUGHT if options.get("alpha") else TRAIN
+            values |= {"quantize": taught, "qat_epochs": options.get("epochs", 5)}
     return Choice(**values)

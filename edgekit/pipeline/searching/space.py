@@ -26,6 +26,8 @@ AMOUNTS, AMOUNT_STEP = (0.1, 0.7), 0.02
 ZEROS, ZEROS_STEP = (0.3, 0.9), 0.1
 CLUSTERS = (8, 16, 32, 64)
 QAT_EPOCHS = (2, 10)
+INT4_RATE = 5e-4
+"""Learning rate of quantization-aware training of weights in 4 bits, which have further to go than those in 8."""
 MAX_DROPS = (0.0, 0.5)
 """Of the model itself in int8: anything, or half a point, as `--max-drop` takes it."""
 
@@ -143,7 +145,7 @@ class Space:
         if choice.quantize != CALIBRATE:
             options = {"alpha": 0.7, "teacher": "original"} if choice.quantize == TAUGHT else {}
             if choice.scheme != "int8" and not choice.zeros and not choice.clusters:
-                options["weight_bits"] = 4
+                options |= {"weight_bits": 4, "learning_rate": INT4_RATE}
             yield StageSpec("quantize", {**options, **learning, "epochs": self._epochs(choice.qat_epochs, share)})
 
     def _distill(self, choice: Choice, share: float) -> JsonObject:

@@ -46,6 +46,8 @@ NAMED = ("int8", "qat", "channels-qat", "distill-channels-qat", "fastest", "smal
 """Recipes of the package that come first: a front that does not beat them is none."""
 NAMED_GZIP = ("prune-qat", "cluster-qat")
 """Those that save bytes after gzip only."""
+NAMED_INT4 = ("int4-qat",)
+"""Those whose files hold weights in 4 bits."""
 GRACE_SECONDS = 900.0
 """Beyond the time of a trial, after which a process is ended whose native code looks at no clock."""
 TIMED_OUT = 75
@@ -181,7 +183,8 @@ class _Worker:
 
     def _first(self) -> list[tuple[str, JsonObject]]:
         """Return the parameters of the trials that come first: of recipes of the package, and of mixed precision."""
-        names = ("int8",) if not self._subject.trains else NAMED + (NAMED_GZIP if self._space.gzip else ())
+        further = (NAMED_GZIP if self._space.gzip else ()) + (NAMED_INT4 if "int4" in self._space.schemes else ())
+        names = NAMED + further if self._subject.trains else ("int8",)
         recipes = [(name, load_recipe(name)) for name in names]
         first = [
             (name, self._space.params(choice_of(recipe)))
@@ -256,7 +259,7 @@ class _Worker:
             [frozen] = [t for t in self._study.get_trials(deepcopy=False) if t.number == trial.number]
         named = str(frozen.user_attrs.get(RECIPE, ""))
         choice = Choice() if named else self._space.suggest(Replayed(frozen.params, source))
-        if named and named not in NAMED + NAMED_GZIP:
+        if named and named not in NAMED + NAMED_GZIP + NAMED_INT4:
             raise InputError(f"{source}: recipe `{named}` is none that a search begins with", code="storage-foreign")
         recipe = recipe_of(self._space, self._subject, _proposal(trial, choice, named))
         if digest(recipe) != trial.recipe_sha256 and not self._space.files and not self._space.teacher:

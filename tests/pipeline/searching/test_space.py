@@ -84,14 +84,20 @@ def test_a_storage_may_hold_no_other_points(name: str, value: Any) -> None:
 @pytest.mark.parametrize("name", named_recipes())
 def test_recipes_of_the_package_have_a_place_in_the_space(name: str) -> None:
     recipe = load_recipe(name)
-    if recipe.schemes[-1] != "int8":
+    if recipe.schemes[-1] not in WHOLE.schemes:
         return
     choice = WHOLE.suggest(Fixed(choice_of(recipe)))
     uses = [spec.use for spec in WHOLE.recipe(choice, BASE, name).stages]
     assert uses == [spec.use for spec in recipe.stages]
     as_it_is = WHOLE.named(recipe, BASE)
     assert as_it_is.stages == recipe.stages
-    assert (as_it_is.seed, as_it_is.schemes, as_it_is.name) == (7, ("int8",), name)
+    assert (as_it_is.seed, as_it_is.schemes, as_it_is.name) == (7, recipe.schemes[-1:], name)
+
+
+def test_weights_in_4_bits_are_trained_so() -> None:
+    for scheme, zeros, bits in (("int4", 0.0, 4), ("int4", 0.5, None), ("int8", 0.0, None)):
+        recipe = WHOLE.recipe(Choice(quantize="train", scheme=scheme, zeros=zeros), BASE, "x")
+        assert recipe.stages[-1].options.get("weight_bits") == bits, (scheme, zeros)
 
 
 def test_effort_and_share_scale_epochs() -> None:
