@@ -21,7 +21,7 @@ measure() { # FILE_OR_BUNDLE... OPTIONS: the record goes to benchmarks/records/
   "$edgekit" bench "$@" --out records
   mv records/*.json "$benchmarks/records/"
 }
-keep() { # BUNDLE NAME: its int8 file, manifest and recipe go to benchmarks/artifacts/BUNDLE/
+keep() { # BUNDLE NAME [SCHEME]: its file, manifest and recipe go to benchmarks/artifacts/BUNDLE/
   mkdir -p "$benchmarks/artifacts/$1"
-  cp "$1/$2-int8.tflite" "$1/manifest.json" "$1/recipe.toml" "$benchmarks/artifacts/$1/"
+  cp "$1/$2-${3:-int8}.tflite" "$1/manifest.json" "$1/recipe.toml" "$benchmarks/artifacts/$1/"
 }
