@@ -66,7 +66,8 @@ class Entry:
         zeros: share of the weights that mean zero, 0 to 1.
         unique: distinct stored values of each weight tensor of 32 and more elements.
         latency: ratio to the source's file, interleaved rounds: [value, low, high]; None for the source itself.
-        seconds: spent in the stage by the run that finished it, without measuring.
+        seconds: spent in the stage by the run that finished it, without measuring; of a step of `--max-drop` the time
+            in which its files were made and judged.
         drop: what the file lost against the source model, where a limit was set for it.
         reverted: names of the operators of an int8 file that compute in float.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -142,7 +143,7 @@ def test_many_operators_in_float_come_last(meter: Meter, tmp_path: Path) -> None
     found = escalated(meter, tmp_path, Fake(9.0, [], range(20)), lambda: Fake(8.0, name="trained "))
     assert found.reached and not found.trained
     assert 19 <= len(found.best.reverted) <= COUNT
-    assert steps_of(found) == ["int8", "mixed", "qat", "mixed"]
+    assert steps_of(found) == ["int8", "mixed", "qat", "qat, mixed", "mixed"]
 
 
 def test_after_training_operators_are_reverted_again(meter: Meter, tmp_path: Path) -> None:
@@ -186,3 +187,53 @@ def test_only_the_first_row_is_its_own_baseline(meter: Meter, tmp_path: Path) ->
     found = escalated(meter, tmp_path, Fake(9.0, [4.0], [7]))
     assert [entry.latency is None for entry in found.entries] == [True, False, False]
     assert [len(entry.reverted) for entry in found.entries] == [0, 0, 1]
+
+
+def test_steps_that_gain_nothing_are_rows_too(meter: Meter, tmp_path: Path) -> None:
+    found = escalated(meter, tmp_path, Fake(9.0, [9.5, 9.25], [7]))
+    assert found.reached and found.best.how == "1 of 40 operators in float"
+    assert [(entry.stage, entry.drop.interval.value) for entry in found.entries if entry.drop] == [
+        ("int8", 9.0),
+        ("ranges", 9.25),
+        ("mixed", 0.0),
+    ]
+
+
+def test_a_step_takes_all_that_was_done_for_it_but_the_measuring_of_its_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0  # the conversion began 60 seconds before
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+
+    def later(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    class Slow(Fake):
+        def refined(self) -> Iterator[Attempt]:
+            later(8.0)
+            yield from super().refined()
+
+        def order(self, quantized: Any) -> list[Region]:
+            later(3.0)
+            return super().order(quantized)
+
+    class SlowMeter(Meter):
+        def outputs(self, path: Path) -> str:
+            later(1.0)
+            return super().outputs(path)
+
+        def entry(self, *args: Any, **given: Any) -> Entry:
+            later(500.0)
+            return super().entry(*args, **given)
+
+    def retrain() -> Fake:
+        later(100.0)
+        return Fake(0.3, name="trained ")
+
+    steps = Steps(Judge(SlowMeter(), 0.5, ".txt", tmp_path), Heard(), now - 60.0)  # type: ignore[arg-type]
+    found = steps.escalate(Slow(9.0, [8.0], range(20)), retrain)  # type: ignore[arg-type]
+    seconds = {entry.stage: entry.seconds for entry in found.entries}
+    assert list(seconds) == ["int8", "ranges", "mixed", "qat"]
+    assert (seconds["int8"], seconds["ranges"], seconds["qat"]) == (61.0, 9.0, 101.0)
+    assert seconds["mixed"] > 3.0

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from edgekit.export.calibration import Ends, Observer, Ranging, observer_for
+from edgekit.export.tflite.saturation import narrowed
 from edgekit.export.tflite.tracing import traced
 from edgekit.formats.fixed_batch import builtin_code
 from edgekit.formats.tflite.builder import rebuilt
@@ -92,8 +93,9 @@ def with_ranges(flatbuffer: bytes, samples: Arrays, ranging: Ranging, scheme: st
 def written(flatbuffer: bytes, ranges: Mapping[int, Ends]) -> bytes:
     """Return a float file with ranges of its tensors, as the quantizers read them.
 
-    Tensors that hold quantized values' ranges already, because the model was trained with fake quantization, are
-    between operators that say so, and the quantizers take those.
+    What readers do not tell apart is left out of them (`edgekit.export.tflite.saturation`). Tensors that hold quantized
+    values' ranges already, because the model was trained with fake quantization, are between operators that say so, and
+    the quantizers take those.
 
     Args:
         flatbuffer: the file.
@@ -102,7 +104,7 @@ def written(flatbuffer: bytes, ranges: Mapping[int, Ends]) -> bytes:
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.ModelT.InitFromPackedBuf(flatbuffer, 0)
-    for index, ends in ranges.items():
+    for index, ends in narrowed(model, ranges).items():
         tensor = model.subgraphs[0].tensors[index]
         tensor.quantization = tensor.quantization or schema.QuantizationParametersT()
         tensor.quantization.min, tensor.quantization.max = ([np.float32(end)] for end in ends)

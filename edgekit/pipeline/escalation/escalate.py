@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -65,11 +66,12 @@ def escalate(job: Job, device: Device, outcome: Outcome, done: Finished) -> Esca
             (folder / name).mkdir()
             return int8_ways(source.format, of.model, of.float_model, job.recipe, calibration, folder / name)
 
+        started = time.monotonic()
         first = ways(outcome, "first")
         meter = FileMeter(device, source.model, job.splits, job.preprocessing, job.task, _samples(job), folder)
         judge = Judge(meter, limit, first.suffix, folder)
         again = _Retraining(job, outcome, done, lambda of: ways(of, "again"))
-        found = Steps(judge, job.progress).escalate(first, again if again.possible() else None)
+        found = Steps(judge, job.progress, started).escalate(first, again if again.possible() else None)
         last = again.outcome if found.trained and again.outcome else outcome
         best = found.best
         chosen = Chosen(best.path.read_bytes(), best.how, best.reverted)

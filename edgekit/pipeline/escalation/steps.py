@@ -42,11 +42,19 @@ class Escalation:
 
 
 class Steps:
-    """Goes from step to step until a file passes."""
+    """Goes from step to step until a file passes.
 
-    def __init__(self, judge: Judge, progress: Progress) -> None:
+    Args:
+        judge: of the files.
+        progress: notified of every step.
+        started: when the first file was begun, by `time.monotonic`; by default now. A step takes the time since the
+            one before it was noted, so that all that was done for a file counts: conversion, training, judging.
+    """
+
+    def __init__(self, judge: Judge, progress: Progress, started: float | None = None) -> None:
         self._judge, self._progress = judge, progress
         self._entries: list[Entry] = []
+        self._noted = time.monotonic() if started is None else started
 
     def escalate(self, ways: Ways, retrain: Retrain | None) -> Escalation:
         """Make files until one passes.
@@ -78,27 +86,27 @@ class Steps:
         return Escalation(best, False, self._entries, trained)
 
     def _with_ranges(self, ways: Ways) -> tuple[Trial, bool]:
-        started = time.monotonic()
         plain = self._judged(ways, "int8", "", ways.plain())
-        if self._row(plain, started):
+        if self._row(plain):
             return plain, True
-        started = time.monotonic()
-        best = self._refined(ways, plain)
-        return best, best is not plain and self._row(best, started)
+        best = self._refined(ways)
+        if best is None:
+            return plain, False
+        passed = self._row(best)
+        return min(plain, best, key=lambda one: one.lost), passed
 
-    def _refined(self, ways: Ways, plain: Trial) -> Trial:
-        """Return the first of the files with other ranges that passes, else the best of all."""
-        best = plain
+    def _refined(self, ways: Ways) -> Trial | None:
+        """Return the first of the files with other ranges that passes, else the best of them; None without any."""
+        best: Trial | None = None
         for attempt in ways.refined():
             trial = self._judged(ways, "ranges", f"calibration by {attempt.name}", attempt.file)
-            best = min(best, trial, key=lambda one: one.lost)
+            best = trial if best is None else min(best, trial, key=lambda one: one.lost)
             if self._judge.passes(trial):
                 return trial
         return best
 
     def _reverted(self, mixed: _Mixed, step: str, most: float) -> tuple[Trial, bool]:
         """Return the file with the fewest operators in float that passes; if none does, the best that was seen."""
-        started = time.monotonic()
         base = mixed.base
         try:
             quantized, order = mixed.pair, mixed.order
@@ -124,23 +132,26 @@ class Steps:
             return False
 
         choice = shortest(order, names, judged)
-        best = seen[choice.operators] if choice.reached else min([base, *seen.values()], key=lambda one: one.lost)
-        return (best, self._row(best, started)) if best is not base else (base, False)
+        if not seen:
+            return base, False
+        best = seen[choice.operators] if choice.reached else min(seen.values(), key=lambda one: one.lost)
+        passed = self._row(best)
+        return min(base, best, key=lambda one: one.lost), passed
 
     def _trained(self, ways: Ways) -> tuple[Trial, bool]:
-        started = time.monotonic()
         best = self._judged(ways, "qat", TRAINED, ways.plain())
-        if self._row(best, started):
+        if self._row(best):
             return best, True
         return self._reverted(_Mixed(ways, best), "qat, mixed", FEW_REVERTED)
 
     def _judged(self, ways: Ways, step: str, how: str, raw: bytes, reverted: tuple[str, ...] = ()) -> Trial:
         return self._judge.trial(step, how, raw, ways.finished(raw), reverted)
 
-    def _row(self, trial: Trial, started: float) -> bool:
+    def _row(self, trial: Trial) -> bool:
         """Note a step in the ledger; return whether its file passes."""
-        self._entries.append(self._judge.entry(trial, time.monotonic() - started))
+        self._entries.append(self._judge.entry(trial, time.monotonic() - self._noted))
         self._progress.notify(ledger_line(self._entries[-1], self._entries[0]))
+        self._noted = time.monotonic()
         return self._judge.passes(trial)
 
 
