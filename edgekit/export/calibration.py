@@ -33,6 +33,7 @@ _SWEEPS = 2
 
 Ends = tuple[float, float]
 """Of a range: the lower and the upper, in real units."""
+UNBOUNDED: Ends = (-np.inf, np.inf)
 Counts = npt.NDArray[np.int64]
 Reals = npt.NDArray[np.float64]
 

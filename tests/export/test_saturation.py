@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgekit.export.mixed.sensitivity import measured
+from edgekit.export.mixed.tflite import TfliteQuantized
 from edgekit.export.signature import Signature
 from edgekit.export.tflite import convert as tflite
 from edgekit.frameworks.tensorflow import seed_everything, tf_keras
@@ -50,7 +52,10 @@ def hard_swish(x: Any) -> Any:
 @pytest.mark.parametrize("act", ["swish", hard_swish])
 def test_a_dead_channel_does_not_coarsen_the_others(act: Any, tmp_path: Path) -> None:
     layers = tf_keras().layers
-    assert near(lives(layers, layers.Activation(act), tmp_path)) > 30
+    float_file, int8_file, samples = lives(layers, layers.Activation(act), tmp_path)
+    assert near((float_file, int8_file, samples)) > 30
+    table = measured(TfliteQuantized(float_file, int8_file), [samples], most=1).layers
+    assert all(layer.output_sqnr_db is None or layer.output_sqnr_db > 25 for layer in table)
 
 
 def test_what_another_reader_needs_is_kept(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from edgekit.errors import ConversionError, RunnerError
+from edgekit.export.calibration import UNBOUNDED, Ends
 from edgekit.export.mixed.quantized import Operator, Which
 from edgekit.files.temporary import temporary_folder
 from edgekit.formats.companions import gate
@@ -136,6 +137,10 @@ class OnnxQuantized:
     def step(self, activation: int) -> tuple[float, int] | None:
         """Return scale and zero point of an activation in the int8 file; None where it is not quantized."""
         return self._steps.get(activation)
+
+    def told_apart(self, activation: int) -> Ends:
+        """Return the ends of what the readers of an activation tell apart: ranges of ONNX files have all values."""
+        return UNBOUNDED
 
     def _ask(self, question: str, *arrays: Array, **arguments: Value) -> tuple[Value, list[Array]]:
         memory = self._memory + 4 * sum(array.nbytes for array in arrays)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from edgekit.export.calibration import Ends
 from edgekit.tasks.samples import Array
 
 Which = Literal["float", "int8"]
@@ -87,3 +88,6 @@ class Quantized(Protocol):
 
     def step(self, activation: int) -> tuple[float, int] | None:
         """Return scale and zero point of an activation in the int8 file; None where it is not quantized."""
+
+    def told_apart(self, activation: int) -> Ends:
+        """Return the ends of what the readers of an activation tell apart: outside of them saturation is no loss."""

@@ -187,7 +187,7 @@ def trace(quantized: Quantized, samples: Arrays, axis: int = -1) -> Traced:
         for number in flow.activations:
             if number in true and number in found:
                 if number not in tallies:
-                    tallies[number] = Tally(flow.step(number), axis)
+                    tallies[number] = Tally(flow.step(number), axis, quantized.told_apart(number))
                 tallies[number].update(true[number], found[number].reshape(true[number].shape))
     held = ((operator.index, quantized.weights(operator)) for operator in flow.operators)
     weights = {index: pair for index, pair in held if pair is not None}

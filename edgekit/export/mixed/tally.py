@@ -10,7 +10,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.export.calibration import Histogram, Ranging
+from edgekit.export.calibration import UNBOUNDED, Ends, Histogram, Ranging
 from edgekit.tasks.samples import Array
 
 Floats = npt.NDArray[np.float64]
@@ -35,20 +35,22 @@ class Tally:
     Attributes:
         step: its scale and zero point in the int8 file; None where it is not quantized.
         axis: of its channels; an activation without it has its last axis.
+        ends: of what its readers tell apart; values outside of them count as the nearer end.
         values: how many were seen.
         rounding: energy of what rounding and clipping to int8 change in the float file's values.
         noise: energy of the difference between the two files' values.
         energies, sums: by channel, of the float file's values: the sum of their squares, and their sum.
     """
 
-    def __init__(self, step: tuple[float, int] | None, axis: int) -> None:
+    def __init__(self, step: tuple[float, int] | None, axis: int, ends: Ends = UNBOUNDED) -> None:
         """Start.
 
         Args:
             step: as above.
             axis: as above.
+            ends: as above.
         """
-        self.step, self.axis = step, axis
+        self.step, self.axis, self.ends = step, axis, ends
         self.values, self.rounding, self.noise = 0, 0.0, 0.0
         self.energies: Floats = np.zeros(0)
         self.sums: Floats = np.zeros(0)
@@ -63,6 +65,8 @@ class Tally:
             true: the float file's values, (1, ...).
             found: the int8 file's, of the same shape, in real units.
         """
+        if self.ends != UNBOUNDED:
+            true, found = (np.clip(values, *self.ends) for values in (true, found))
         self._add(_by_channel(true, self.axis), _by_channel(found, self.axis))
 
     def _add(self, columns: Array, other: Array) -> None:

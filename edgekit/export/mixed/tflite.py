@@ -8,10 +8,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 import numpy as np
 
 from edgekit.errors import ConversionError
+from edgekit.export.calibration import UNBOUNDED, Ends
 from edgekit.export.mixed.quantized import Operator, Which
 from edgekit.export.tflite.dataflow import Dataflow, Floats
 from edgekit.export.tflite.revertible import revertible
 from edgekit.export.tflite.reverting import reverted
+from edgekit.export.tflite.saturation import told_apart
 from edgekit.export.tflite.twins import twins
 from edgekit.formats.tflite.builder import rebuilt
 from edgekit.formats.tflite.flatbuffer import Damaged
@@ -46,6 +48,7 @@ class TfliteQuantized:
         try:
             self._small, self._plain = Dataflow(int8_file), Dataflow(float_file)
             self._twins = twins(self._small, self._plain)
+            self._told_apart = told_apart(self._plain.model)
             self.operators = tuple(self._operator(index) for index in revertible(self._small))
         except (*READING, Damaged) as error:
             raise _damaged(error) from error
@@ -159,6 +162,10 @@ class TfliteQuantized:
     def step(self, activation: int) -> tuple[float, int] | None:
         """Return scale and zero point of an activation in the int8 file; None where it is not quantized."""
         return self._small.step(activation)
+
+    def told_apart(self, activation: int) -> Ends:
+        """Return the ends of what the readers of an activation tell apart."""
+        return self._told_apart.get(self._twins.activations.get(activation, -1), UNBOUNDED)
 
 
 def _showing(file: bytes, tensors: Sequence[int]) -> Loaded:

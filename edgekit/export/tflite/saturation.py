@@ -9,11 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from edgekit.export.calibration import Ends
+from edgekit.export.calibration import UNBOUNDED, Ends
 from edgekit.formats.fixed_batch import builtin_code
 from edgekit.formats.types import TfliteModel, TfliteObject
 
-_ANY = (-math.inf, math.inf)
 _FLAT: Mapping[str, Ends] = {
     "LOGISTIC": (-12.0, 12.0),
     "TANH": (-6.0, 6.0),
@@ -51,7 +50,7 @@ def told_apart(model: TfliteModel) -> dict[int, Ends]:
             continue
         ends = [_read(graph.operators, kinds, place, readers[tensor]) for place in readers[tensor]]
         widest = min(low for low, _ in ends), max(high for _, high in ends)
-        if widest != _ANY:
+        if widest != UNBOUNDED:
             found[tensor] = widest
     return found
 
@@ -59,10 +58,10 @@ def told_apart(model: TfliteModel) -> dict[int, Ends]:
 def _read(operators: Sequence[TfliteObject], kinds: Sequence[str], place: int, readers: Sequence[int]) -> Ends:
     """Return what an operator tells apart of a tensor that `readers`, of which it is one, read."""
     if kinds[place] != "MUL":
-        return _FLAT.get(kinds[place], _ANY)
+        return _FLAT.get(kinds[place], UNBOUNDED)
     both = {int(tensor) for tensor in operators[place].inputs}
     gates = [operators[other] for other in readers if kinds[other] == "LOGISTIC"]
-    return _SWISH if any(both == {int(gate.inputs[0]), int(gate.outputs[0])} for gate in gates) else _ANY
+    return _SWISH if any(both == {int(gate.inputs[0]), int(gate.outputs[0])} for gate in gates) else UNBOUNDED
 
 
 def narrowed(model: TfliteModel, ranges: Mapping[int, Ends]) -> dict[int, Ends]:
@@ -73,7 +72,7 @@ def narrowed(model: TfliteModel, ranges: Mapping[int, Ends]) -> dict[int, Ends]:
         ranges: by the index of the tensor in the main graph.
     """
     limits = told_apart(model)
-    return {index: _within(ends, *limits.get(index, _ANY)) for index, ends in ranges.items()}
+    return {index: _within(ends, *limits.get(index, UNBOUNDED)) for index, ends in ranges.items()}
 
 
 def _within(ends: Ends, low: float, high: float) -> Ends:

@@ -57,6 +57,9 @@ class Chain:
     def step(self, activation: int) -> tuple[float, int] | None:
         return self._steps[activation]
 
+    def told_apart(self, activation: int) -> tuple[float, float]:
+        return -np.inf, np.inf
+
     def weights(self, operator: Operator) -> tuple[Array, Array] | None:
         node = self.nodes[operator.index]
         return None if node.weights is None else (node.weights, _in_int8(node))

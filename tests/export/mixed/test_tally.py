@@ -68,3 +68,13 @@ def test_values_that_are_not_finite_are_left_out() -> None:
     assert made.values == 4 and made.signal == 4
     assert tally(np.full((1, 4, 2), np.nan)).values == 0
     assert tally(np.zeros((1, 0, 2))).values == 0
+
+
+def test_what_readers_do_not_tell_apart_is_no_loss() -> None:
+    values = np.array([[-400.0, -12.0, 3.0, 5.0]], np.float32)
+    held = np.maximum(values, -12)
+    made = Tally((0.5, -104), -1, (-12.0, np.inf))
+    made.update(values, held)
+    assert made.rounding == made.noise == 0
+    assert made.signal == pytest.approx((held**2).sum())
+    assert made.outliers == pytest.approx(1, abs=0.01)
