@@ -16,6 +16,7 @@ from .networks import (
     Layers,
     activated,
     attention,
+    cancelling,
     conv1d,
     deep_residual,
     heads,
@@ -30,7 +31,7 @@ from .networks import (
     residual,
     swish_dead,
 )
-from .spoiling import massive, uneven_bottleneck, uneven_channels, uneven_scales, uneven_units
+from .spoiling import larger, massive, uneven_bottleneck, uneven_channels, uneven_scales, uneven_units
 
 BRIGHT = slice(300, 700, 100)
 
@@ -77,6 +78,9 @@ HARD: dict[str, Hard] = TEN | {
     "elu": Hard(mnist, activated("elu")),
     "uneven-inputs": Hard(windows, conv1d(normalization=True), 8, options=("--normalize-outside",)),
     "residual": Hard(mnist, residual, 2),
+    "cancelling": Hard(mnist, cancelling, 2, larger),
+    "swish-plain": Hard(mnist, activated("swish")),
+    "lstm-loop": Hard(mnist, recurrent("LSTM")),
     "gru-relu": Hard(mnist, recurrent("GRU")),
     "rnn-relu": Hard(mnist, recurrent("SimpleRNN")),
     "preprocessed": Hard(lambda: mnist(scale=1.0), preprocessed),

@@ -121,6 +121,16 @@ def deep_residual(L: Layers, x: Any) -> Any:
     return classes(L, L.GlobalAveragePooling2D()(L.ReLU()(norm(L)(x))))
 
 
+def cancelling(L: Layers, x: Any) -> Any:
+    """Branches of very different size are added: what int8 holds of the sum is mostly the large one."""
+    x = L.Conv2D(16, 3, strides=2, padding="same", activation="relu")(x)
+    for block in range(2):
+        large = L.Conv2D(16, 3, padding="same", use_bias=False, name=f"large_{block}")(x)
+        small = L.Conv2D(16, 3, padding="same", activation="relu")(x)
+        x = L.ReLU()(norm(L)(L.Subtract()([L.Add()([large, small]), large])))
+    return classes(L, L.Flatten()(x))
+
+
 def mobile_v3(L: Layers, x: Any) -> Any:
     """Inverted residual blocks with hard-swish and squeeze-and-excite, as in MobileNetV3."""
     x = _hard_swish(L, norm(L)(L.Conv2D(16, 3, strides=2, padding="same", use_bias=False)(x)))

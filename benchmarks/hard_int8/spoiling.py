@@ -38,6 +38,13 @@ def uneven_scales(model: Any) -> None:
         layer.set_weights([gamma * wider / factor, beta, mean * factor, variance * factor**2])
 
 
+def larger(model: Any) -> None:
+    """Scale the branches that cancel out up: the same outputs."""
+    for layer in model.layers:
+        if layer.name.startswith("large"):
+            layer.set_weights([weight * 40 for weight in layer.get_weights()])
+
+
 def uneven_bottleneck(model: Any) -> None:
     """Scale the channels of one linear bottleneck up and down, and undo it in the convolution that reads them."""
     project = [layer for layer in model.layers if layer.name.startswith("project")][1]
