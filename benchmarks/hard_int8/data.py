@@ -44,7 +44,7 @@ def windows(ratio: float = 300.0, glitches: int = 0) -> Data:
 def prices() -> Data:
     """Twelve features, and a price in thousands: most near 200, a few above 2,000."""
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(6000, 12)).astype(np.float32)
+    x = rng.normal(size=(22000, 12)).astype(np.float32)
     value = x @ (rng.normal(size=12) / np.sqrt(12)) + 0.5 * np.sin(2 * x[:, 0]) * x[:, 1] + 0.4 * np.abs(x[:, 2])
-    y = (200 * np.exp(0.4 * value + rng.normal(0, 0.15, len(x))))[:, None].astype(np.float32)
-    return x[:4000], y[:4000], x[4000:], y[4000:]
+    y = (200 * np.exp(0.7 * value + rng.normal(0, 0.15, len(x))))[:, None].astype(np.float32)
+    return x[:20000], y[:20000], x[20000:], y[20000:]

@@ -12,11 +12,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from edgekit.export.calibration import MINMAX
 from edgekit.export.mixed.quantized import Operator, Quantized
+from edgekit.export.mixed.sensitivity import measured
 from edgekit.export.mixed.tflite import TfliteQuantized
+from edgekit.export.signature import Signature
+from edgekit.export.tflite.convert import convert_pair
 from edgekit.export.tflite.dataflow import Dataflow
 from edgekit.formats.reading import inspect_file
 from edgekit.formats.tflite.pack import pack
+from edgekit.frameworks.tensorflow import seed_everything, tf_keras
 from edgekit.stats import sqnr_db
 from tests.support.branching_tflite import OPERATORS, by_litert, by_tensorflow, network, samples
 from tests.support.raised import raised
@@ -299,3 +304,24 @@ def test_what_it_raises(litert: TfliteQuantized) -> None:
 def test_it_has_the_protocol(litert: TfliteQuantized) -> None:
     found: Quantized = litert
     assert all(isinstance(operator, Operator) for operator in found.operators)
+
+
+@pytest.mark.tensorflow
+def test_what_cancels_out_behind_stays_int8(tmp_path: Path) -> None:
+    """A large branch is added and subtracted again: both in float are enough, what computes the branch stays int8."""
+    layers, rng = tf_keras().layers, np.random.default_rng(0)
+    seed_everything(0)
+    inputs = layers.Input((8, 8, 4))
+    large = layers.Conv2D(6, 3, name="large")
+    branch, small = large(inputs), layers.Conv2D(6, 3, activation="relu")(inputs)
+    x = layers.Subtract()([layers.Add()([branch, small]), branch])
+    model = tf_keras().Model(inputs, layers.Dense(4)(layers.Flatten()(x)))
+    large.set_weights([200 * weight for weight in large.get_weights()])
+    signature, given = Signature(model), rng.uniform(-1, 1, (40, 8, 8, 4)).astype(np.float32)
+    signature.save(tmp_path / "saved")
+    float_file, int8_file = convert_pair(tmp_path / "saved", signature, "int8", given, MINMAX)
+    quantized = TfliteQuantized(float_file, int8_file)
+    found = measured(quantized, [given])
+    kinds = {operator.index: operator.kind for operator in quantized.operators}
+    assert {kinds[index] for index in found.order[0].operators} == {"ADD", "SUB"}
+    assert found.gains[0].db > 10

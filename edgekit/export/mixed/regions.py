@@ -20,6 +20,8 @@ _SUDDEN = 3
 """Operators that are tried because their inputs do not explain their noise."""
 _LARGER = 3
 """Regions that are tried because they hold one that clearly gains."""
+_SMALLER = 2
+"""Regions that are tried because one that clearly gains holds them."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,22 @@ def larger(flow: Flow, origin: Origin, region: Region, known: Collection[Region]
     there = {one.operators for one in known}
     found = [r for r in regions(flow, origin) if region.operators < r.operators and r.operators not in there]
     return sorted(found, key=lambda r: -r.share)[:_LARGER]
+
+
+def smaller(flow: Flow, origin: Origin, region: Region, known: Collection[Region]) -> list[Region]:
+    """Return regions inside of another one, at most two, the largest first.
+
+    Noise that cancels out behind, as where what is added is subtracted again, is counted where it is made all the same.
+
+    Args:
+        flow: of the operators.
+        origin: of the noise.
+        region: that clearly gains.
+        known: those that were measured already.
+    """
+    there = {one.operators for one in known}
+    found = [r for r in regions(flow, origin) if r.operators < region.operators and r.operators not in there]
+    return sorted(found, key=lambda r: (-len(r.operators), -r.share))[:_SMALLER]
 
 
 def reordered(order: Sequence[Region], gains_db: Mapping[Region, float]) -> list[Region]:

@@ -16,7 +16,7 @@ from edgekit.errors import ConversionError
 from edgekit.export.mixed.flow import Flow
 from edgekit.export.mixed.origin import Origin, Weights, origin
 from edgekit.export.mixed.quantized import Operator, Quantized
-from edgekit.export.mixed.regions import CLEAR_DB, Region, candidates, larger, ranked, reordered
+from edgekit.export.mixed.regions import CLEAR_DB, Region, candidates, larger, ranked, reordered, smaller
 from edgekit.export.mixed.tally import Tally
 from edgekit.export.tflite.nearness import nearness_db
 from edgekit.progress import SILENT, Progress
@@ -26,6 +26,8 @@ MEASURED = 12
 """Regions that are reverted on the file and run."""
 GAIN_VALUES = 1 << 27
 """Activations of all samples that a region is reverted for, about: of a large net every second sample or fewer do."""
+_CUT = 3
+"""Regions that clearly gain, of which parts are tried as well."""
 _LARGEST_DB = 200.0
 Arrays = Sequence[Array]
 
@@ -139,6 +141,10 @@ def measured(
     for region in _seeds(order, gains) if len(chosen) > 1 else ():
         for more in larger(traced.flow, traced.origin, region, [gain.region for gain in gains]):
             gains += reverting.gain(more)
+    clear = [gain.region for gain in sorted(gains, key=lambda gain: -gain.db) if gain.db >= CLEAR_DB]
+    for region in clear[:_CUT]:
+        for less in smaller(traced.flow, traced.origin, region, [gain.region for gain in gains]):
+            gains += reverting.gain(less)
     order = reordered(order, {gain.region: gain.db for gain in gains})
     gains.sort(key=lambda gain: -gain.db)
     return Measured(
