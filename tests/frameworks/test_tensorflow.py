@@ -33,6 +33,19 @@ def test_optimization_needs_no_keras_3_and_the_collector_passes_over_what_is_imp
     assert found[4] is True
 
 
+def test_recurrent_layers_are_traced_for_this_machine_alone() -> None:
+    from edgekit.frameworks.tensorflow import tensorflow, tf_keras
+
+    tf = tensorflow()
+    machine_has_gpu = bool(tf.config.list_physical_devices("GPU"))
+    for kind in ("LSTM", "GRU"):
+        layer = getattr(tf_keras().layers, kind)(2)
+        traced = tf.function(layer).get_concrete_function(tf.TensorSpec((1, 3, 2)))
+        names = [function.signature.name for function in traced.graph.as_graph_def().library.function]
+        assert any(f"standard_{kind.lower()}" in name for name in names)
+        assert any("gpu" in name for name in names) == machine_has_gpu
+
+
 def test_a_model_of_keras_2_is_loaded_without_keras_3(tmp_path: Path) -> None:
     from edgekit.frameworks.tensorflow import tf_keras
 
