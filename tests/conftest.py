@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgekit.cli import app
+from edgekit.cli.entry import run
 from edgekit.devices.jobs import BRIEF
 from tests.support.pretended import board_home
 
@@ -93,6 +95,30 @@ class Edgekit:
 def edgekit(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Edgekit:
     empty = str(tmp_path_factory.mktemp("empty"))
     return Edgekit(tmp_path, {"EDGEKIT_DATA": empty, "KERAS_HOME": empty})
+
+
+class Inside:
+    """The command line in this process, for what does not depend on its being a process: what it says and returns."""
+
+    def __init__(self, cwd: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.cwd = cwd
+        self._capsys = capsys
+
+    def __call__(self, *args: object, check: int = 0) -> subprocess.CompletedProcess[str]:
+        argv = [str(arg) for arg in args]
+        self._capsys.readouterr()
+        code = run(app, "edgekit", argv)
+        out, err = self._capsys.readouterr()
+        assert code == check, f"{argv} ended with {code}\n{out}\n{err}"
+        return subprocess.CompletedProcess(argv, code, out, err)
+
+
+@pytest.fixture
+def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Inside:
+    monkeypatch.chdir(tmp_path)
+    for name in ("EDGEKIT_DATA", "KERAS_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    return Inside(tmp_path, capsys)
 
 
 @pytest.fixture

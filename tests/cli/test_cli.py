@@ -1,4 +1,4 @@
-"""The command line in processes of its own: what it says, its exit codes, and what an interruption leaves."""
+"""The command line: what it says, its exit codes, and, in processes of its own, what an interruption leaves."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from edgekit.version import __version__
-from tests.conftest import Edgekit
+from tests.conftest import Edgekit, Inside
 from tests.support import vendor_tflite
 from tests.support.tiny_onnx import tiny_onnx
 from tests.support.tiny_tflite import tiny_tflite
@@ -41,22 +41,22 @@ def files_below(folder: Path) -> set[str]:
     }
 
 
-def test_version_and_help(edgekit: Edgekit) -> None:
+def test_version_and_help(edgekit: Edgekit, inside: Inside) -> None:
     assert edgekit("--version").stdout.strip() == __version__
+    text = edgekit("--help").stdout
     for command in ("train", "compress", "bench", "inspect", "report", "recipes"):
-        text = edgekit(command, "--help").stdout
-        assert "Example" in text, command
-        assert command in edgekit("--help").stdout
+        assert "Example" in inside(command, "--help").stdout, command
+        assert command in text
 
 
 @pytest.mark.parametrize("args", [("compres",), ("bench",), ("bench", "x", "--threads"), ("train", "a", "b")])
-def test_wrong_usage_is_exit_code_2(edgekit: Edgekit, args: tuple[str, ...]) -> None:
-    edgekit(*args, check=2)
+def test_wrong_usage_is_exit_code_2(inside: Inside, args: tuple[str, ...]) -> None:
+    inside(*args, check=2)
 
 
-def test_recipes(edgekit: Edgekit, tmp_path: Path) -> None:
-    assert "int8" in edgekit("recipes").stdout
-    (tmp_path / "mine.toml").write_text(edgekit("recipes", "int8").stdout)
+def test_recipes(inside: Inside, tmp_path: Path) -> None:
+    assert "int8" in inside("recipes").stdout
+    (tmp_path / "mine.toml").write_text(inside("recipes", "int8").stdout)
     from edgekit.bundle.recipe import load_recipe
 
     assert load_recipe(str(tmp_path / "mine.toml")).schemes == ("float32", "int8")
@@ -86,12 +86,12 @@ def test_recipes(edgekit: Edgekit, tmp_path: Path) -> None:
         (("train", "digits-cnn", "--data", "digits", "-o", "m.keras", "--epochs", "0"), "training-option-invalid"),
     ],
 )
-def test_explained_failures_are_exit_code_1(edgekit: Edgekit, args: tuple[str, ...], message: str) -> None:
-    done = edgekit(*args, check=1)
+def test_explained_failures_are_exit_code_1(inside: Inside, args: tuple[str, ...], message: str) -> None:
+    done = inside(*args, check=1)
     assert message in done.stderr
     assert "edgekit: " in done.stderr
     assert done.stdout == ""
-    assert list(edgekit.cwd.iterdir()) == []
+    assert list(inside.cwd.iterdir()) == []
 
 
 def test_refusals_that_need_no_tensorflow_do_not_load_it(edgekit: Edgekit, tmp_path: Path) -> None:
@@ -116,22 +116,24 @@ def test_without_the_compress_extra(edgekit: Edgekit, tmp_path: Path) -> None:
         assert "hint: install it with: pip install 'edgekit[compress]'" in done.stderr
 
 
-def test_dynamic_sizes(edgekit: Edgekit, tmp_path: Path) -> None:
+@pytest.mark.processes
+def test_dynamic_sizes(inside: Inside, tmp_path: Path) -> None:
     (tmp_path / "v.tflite").write_bytes(vendor_tflite.dynamic_image())
-    done = edgekit("bench", "v.tflite", *QUICK, check=1)
+    done = inside("bench", "v.tflite", *QUICK, check=1)
     assert "input `image` has the shape 1×?×?×1" in done.stderr and "[input-shape-open]" in done.stderr
     assert "--input-shape image=1,N,N,1" in done.stderr
-    done = edgekit("bench", "v.tflite", "--input-shape", "image=1,9,8,1", *QUICK)
+    done = inside("bench", "v.tflite", "--input-shape", "image=1,9,8,1", *QUICK)
     assert "v.tflite: measured with image 1×9×8×1" in done.stdout
     [record] = (tmp_path / "edgekit-records").iterdir()
     assert json.loads(record.read_text())["subjects"][0]["input_shapes"] == {"image": [1, 9, 8, 1]}
-    assert edgekit("report", record).stdout.strip() in done.stdout
+    assert inside("report", record).stdout.strip() in done.stdout
 
 
-def test_a_missing_operator_is_in_the_table(edgekit: Edgekit, tmp_path: Path) -> None:
+@pytest.mark.processes
+def test_a_missing_operator_is_in_the_table(inside: Inside, tmp_path: Path) -> None:
     (tmp_path / "v.tflite").write_bytes(vendor_tflite.unary("Mine"))
-    assert "CUSTOM:Mine" in edgekit("inspect", "v.tflite").stdout
-    done = edgekit("bench", "v.tflite", *QUICK, check=3)
+    assert "CUSTOM:Mine" in inside("inspect", "v.tflite").stdout
+    done = inside("bench", "v.tflite", *QUICK, check=3)
     assert "v.tflite: ai-edge-litert lacks the custom operator `Mine`" in done.stdout
 
 
@@ -153,19 +155,20 @@ def test_bench_and_report(edgekit: Edgekit, tmp_path: Path) -> None:
     assert all(len(m["latency"]) == 2 for m in value["measurements"])
 
 
-def test_bench_on_a_test_set(edgekit: Edgekit, tmp_path: Path) -> None:
+@pytest.mark.processes
+def test_bench_on_a_test_set(inside: Inside, tmp_path: Path) -> None:
     x, y = np.random.default_rng(0).integers(0, 256, (60, 4, 4), dtype=np.uint8), np.arange(60) % 3
     np.savez(tmp_path / "d.npz", x_train=x, y_train=y, x_test=x[:30], y_test=y[:30])
     tiny_tflite(tmp_path / "a.tflite")
-    done = edgekit("bench", "a.tflite", "--data", "d.npz", "--scale", "0.1", "--no-latency", "--no-memory")
+    done = inside("bench", "a.tflite", "--data", "d.npz", "--scale", "0.1", "--no-latency", "--no-memory")
     assert "accuracy: 30 samples, d, the whole test part" in done.stdout
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model", b"\x1c\0\0\0TFL3\xff\xff\xff\xff"])
-def test_files_that_are_no_models(edgekit: Edgekit, tmp_path: Path, content: bytes) -> None:
+def test_files_that_are_no_models(inside: Inside, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "bad.tflite").write_bytes(content)
     for command in ("bench", "inspect"):
-        assert "bad.tflite" in edgekit(command, "bad.tflite", check=1).stderr
+        assert "bad.tflite" in inside(command, "bad.tflite", check=1).stderr
 
 
 def test_a_runner_that_crashes_is_a_failed_record_and_exit_code_3(edgekit: Edgekit, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.conftest import Edgekit
+from tests.conftest import Edgekit, Inside
 from tests.support.tiny_tflite import tiny_tflite
 
 QUICK = ["--processes", "1", "--min-samples", "5", "--min-seconds", "0"]
@@ -21,14 +21,14 @@ def at_board(edgekit: Edgekit, home: Path) -> Edgekit:
     return edgekit
 
 
-def test_list_show_and_init(edgekit: Edgekit, tmp_path: Path) -> None:
-    assert "pi@raspberrypi.local" in edgekit("targets", "list").stdout
-    shown = edgekit("targets", "show", "rpi5").stdout
+def test_list_show_and_init(inside: Inside, tmp_path: Path) -> None:
+    assert "pi@raspberrypi.local" in inside("targets", "list").stdout
+    shown = inside("targets", "show", "rpi5").stdout
     assert 'cpu = "Cortex-A76"' in shown
-    edgekit("targets", "init", "rpi5", "--as", "mine", "--host", "me@10.0.0.9:2200")
+    inside("targets", "init", "rpi5", "--as", "mine", "--host", "me@10.0.0.9:2200")
     assert "port = 2200" in (tmp_path / "targets" / "mine.toml").read_text()
-    assert "me@10.0.0.9" in edgekit("targets", "list").stdout
-    again = edgekit("targets", "init", "rpi5", "--as", "mine", check=1)
+    assert "me@10.0.0.9" in inside("targets", "list").stdout
+    again = inside("targets", "init", "rpi5", "--as", "mine", check=1)
     assert "exists" in again.stderr
 
 
@@ -80,12 +80,12 @@ def test_pushing(at_board: Edgekit, tmp_path: Path, home: Path) -> None:
         (["targets", "init", "rpi4", "--as", "a/b"], "a target's name"),
     ],
 )
-def test_what_is_refused(edgekit: Edgekit, tmp_path: Path, argv: list[str], message: str) -> None:
+def test_what_is_refused(inside: Inside, tmp_path: Path, argv: list[str], message: str) -> None:
     tiny_tflite(tmp_path / "m.tflite")
-    done = edgekit(*argv, check=1)
+    done = inside(*argv, check=1)
     assert message in done.stderr
 
 
-def test_the_emulated_board_is_not_up(edgekit: Edgekit) -> None:
-    assert "not running" in edgekit("targets", "emulate", "status", check=1).stdout
-    assert "was not running" in edgekit("targets", "emulate", "down").stdout
+def test_the_emulated_board_is_not_up(inside: Inside) -> None:
+    assert "not running" in inside("targets", "emulate", "status", check=1).stdout
+    assert "was not running" in inside("targets", "emulate", "down").stdout

@@ -14,7 +14,7 @@ import pytest
 import edgekit as ek
 from edgekit.bundle.manifest import read_bundle
 from edgekit.files.whole import sha256
-from tests.conftest import Edgekit
+from tests.conftest import Edgekit, Inside
 from tests.documents import DOCUMENTS, faults
 from tests.support.raised import raised
 
@@ -109,7 +109,7 @@ def test_killed_and_resumed_from_the_command_line(edgekit: Edgekit, model: Path,
     assert not list(tmp_path.glob("found/**/*.tmp-*"))
 
 
-def test_refused_before_any_work(edgekit: Edgekit, model: Path, npz: Path, tmp_path: Path) -> None:
+def test_refused_before_any_work(inside: Inside, model: Path, npz: Path, tmp_path: Path) -> None:
     search = ("search", model, "--data", npz, "-o", "found", "--json")
     for options, code in (
         ((), "search-without-end"),
@@ -122,6 +122,6 @@ def test_refused_before_any_work(edgekit: Edgekit, model: Path, npz: Path, tmp_p
         (("--trials", "3", "--storage", "redis://x"), "storage-unknown"),
         (("--trials", "3", "--join"), "study-missing"),
     ):
-        done = edgekit(*search, *options, check=1)
+        done = inside(*search, *options, check=1)
         assert json.loads(done.stdout)["error"]["code"] == code, options
     assert not (tmp_path / "found" / "trials").exists()
