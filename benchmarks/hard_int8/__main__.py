@@ -29,7 +29,7 @@ LIMIT = 0.5
 
 def main(
     work: Annotated[Path, typer.Argument(metavar="WORK")],
-    only: Annotated[str, typer.Option(help="Names, with commas between them; `all`; else the ten.")] = "",
+    only: Annotated[str, typer.Option(help="Names, with commas between them; `all`; else the ten of the target.")] = "",
     out: Annotated[Path | None, typer.Option(metavar="OUT.json", help="Else WORK/results.json.")] = None,
     checkout: Annotated[Path, typer.Option(help="Of the edgekit that is measured.")] = CHECKOUT,
     tensorflow: Annotated[str, typer.Option(hidden=True, help="Measure TensorFlow's file, in this process.")] = "",

@@ -67,7 +67,7 @@ TEN: dict[str, Hard] = {
     "outliers": Hard(lambda: windows(1.0, 60), conv1d(normalization=False), 8),
     "residual-wide": Hard(mnist, deep_residual, 2, massive),
     "lstm-relu": Hard(mnist, recurrent("LSTM", 32, unroll=True), 12, uneven_units, rate=4e-3),
-    "regression-wide": Hard(prices, regression, 10, rate=3e-3),
+    "regression-wide": Hard(prices, regression, 10, uneven_scales, rate=3e-3),
 }
 """Those of the target."""
 HARD: dict[str, Hard] = TEN | {
