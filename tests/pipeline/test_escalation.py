@@ -139,6 +139,13 @@ def test_training_comes_before_many_operators_in_float(meter: Meter, tmp_path: P
     assert all(run.count(",") < COUNT // 4 for run in meter.run)
 
 
+def test_as_many_as_may_be_float_are_tried_before_training(meter: Meter, tmp_path: Path) -> None:
+    found = escalated(meter, tmp_path, Fake(9.0, [], range(9)), lambda: Fake(0.3, name="trained "))
+    assert found.reached and not found.trained  # 8 are not enough, 10 of 40 are the most
+    assert 9 <= len(found.best.reverted) <= COUNT // 4
+    assert steps_of(found) == ["int8", "mixed"]
+
+
 def test_many_operators_in_float_come_last(meter: Meter, tmp_path: Path) -> None:
     found = escalated(meter, tmp_path, Fake(9.0, [], range(20)), lambda: Fake(8.0, name="trained "))
     assert found.reached and not found.trained

@@ -114,12 +114,10 @@ class Steps:
             self._progress.warn(f"no operator can compute in float: {error.message}", "mixed-precision-failed")
             return base, False
         names = {operator.index: operator.name for operator in quantized.operators}
-        limit = max(FEW, int(most * len(names)))
+        within, together = _within(order, max(FEW, int(most * len(names))))
         seen: dict[frozenset[int], Trial] = {}
 
         def judged(chosen: frozenset[int]) -> bool:
-            if len(chosen) > limit:
-                return False
             reverted = tuple(names[index] for index in sorted(chosen))
             how = ", ".join(filter(None, [base.how, f"{len(chosen)} of {len(names)} operators in float"]))
             for float_weights in (False, True):
@@ -131,9 +129,10 @@ class Steps:
                     return True
             return False
 
-        choice = shortest(order, names, judged)
-        if not seen:
+        everything = names if most == 1.0 else together
+        if not everything:
             return base, False
+        choice = shortest(within, everything, judged)
         best = seen[choice.operators] if choice.reached else min(seen.values(), key=lambda one: one.lost)
         passed = self._row(best)
         return min(base, best, key=lambda one: one.lost), passed
@@ -153,6 +152,16 @@ class Steps:
         self._progress.notify(ledger_line(self._entries[-1], self._entries[0]))
         self._noted = time.monotonic()
         return self._judge.passes(trial)
+
+
+def _within(order: Sequence[Region], limit: int) -> tuple[list[Region], frozenset[int]]:
+    """Return the regions, from the first, that fit together into so many operators, and these operators."""
+    fitting, union = list[Region](), frozenset[int]()
+    for region in order:
+        if len(union | region.operators) <= limit:
+            fitting.append(region)
+            union |= region.operators
+    return fitting, union
 
 
 class _Mixed:
