@@ -55,8 +55,8 @@ RECIPE
   [ -d "$1" ] || "$edgekit" compress mnist-teacher.keras --data mnist --eval-samples 0 --recipe "$1.toml" -o "$1"
   ln -sf "$1/mnist-teacher-int4.tflite" "$1-int4.tflite"
 }
-narrow mnist-6k c6-c10/2-c12-c14/2-s 40 crop
+narrow mnist-6k c8-p-c14-p-c16-p-f 40 crop
 keep mnist-6k mnist-teacher int4
-narrow mnist-3k c6/2-c7/2-s 60 none
+narrow mnist-3k c4/2-c8/2-p-f 70 none
 keep mnist-3k mnist-teacher int4
 measure mnist-16k-int8.tflite mnist-8k-int8.tflite mnist-6k-int4.tflite mnist-3k-int4.tflite --data mnist --processes 7 --min-seconds 0.1

@@ -5,7 +5,7 @@
 Blocks, separated by `-`, each followed by batch normalization and ReLU: `cN` a 3x3 convolution of N channels, `bN` a
 residual block of two (He et al. 2015), `bN.M` with M channels inside; `/2` halves the resolution with the block's first
 convolution; `p` is 2x2 max pooling. At the end: average over the image, and a dense layer; or `s`, a 3x3 convolution to
-the classes, and the average, which is one operator less.
+the classes, and the average, which is one operator less; or `f`, a dense layer of all positions.
 """
 
 from __future__ import annotations
@@ -30,12 +30,14 @@ def build(shape: tuple[int, ...], classes: int, description: str) -> Any:
         if text == "p":
             x = layers.MaxPooling2D(name=f"pool{number}")(x)
             continue
+        if text == "f":
+            return _finished(inputs, layers.Dense(classes, name="logits")(layers.Flatten(name="flatten")(x)))
         if text == "s":
             x = layers.Conv2D(classes, 3, padding="same", name="scores")(x)
             return _finished(inputs, layers.GlobalAveragePooling2D(name="logits")(x))
         match = BLOCK.fullmatch(text)
         if match is None:
-            raise InputError(f"`{text}` is no block", "e.g. c16, b32/2, b32.24, p, s")
+            raise InputError(f"`{text}` is no block", "e.g. c16, b32/2, b32.24, p, s, f")
         channels, stride = int(match["channels"]), int(match["stride"] or 1)
         if match["kind"] == "c":
             x = layers.ReLU(name=f"relu{number}")(_convolution(x, channels, 3, stride, f"conv{number}"))
