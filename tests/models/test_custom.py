@@ -41,20 +41,21 @@ class Whole(keras.Model):
 BUILD = """
 import os, sys
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
+import importlib
 import numpy as np
-import {module} as own
-import {keras} as keras
 
 x = np.linspace(0, 1, 8, dtype=np.float32).reshape(2, 4)
-for name, layers in dict(
-    twice=[own.Twice()], half=[own.Half()], bent=[keras.layers.Dense(3, activation=own.bent)], plain=[]
-).items():
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3), *layers])
-    model.save(f"{{name}}.keras")
-    np.save(f"{{name}}.npy", model(x))
-model = own.Whole()
-np.save("whole.npy", model(x))
-model.save("whole.keras")
+for generation in sys.argv[1:]:
+    own, keras = importlib.import_module(f"{generation}_layers"), importlib.import_module(generation)
+    for name, layers in dict(
+        twice=[own.Twice()], half=[own.Half()], bent=[keras.layers.Dense(3, activation=own.bent)], plain=[]
+    ).items():
+        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3), *layers])
+        model.save(f"{generation}-{name}.keras")
+        np.save(f"{generation}-{name}.npy", model(x))
+    model = own.Whole()
+    np.save(f"{generation}-whole.npy", model(x))
+    model.save(f"{generation}-whole.keras")
 """
 
 LOAD = """
@@ -81,21 +82,27 @@ def run(script: str, folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize(("keras", "trainable"), [("keras", False), ("tf_keras", True)])
-def test_own_layers_of_both_generations(keras: str, trainable: bool, tmp_path: Path) -> None:
+def test_own_layers_of_both_generations(tmp_path: Path) -> None:
     """In processes of their own: one where the classes were defined, one that knows nothing of them."""
-    (tmp_path / "own_layers.py").write_text(LAYERS.format(keras=keras))
-    run(BUILD.format(module="own_layers", keras=keras), tmp_path)
+    generations = {"keras": False, "tf_keras": True}
+    for keras in generations:
+        (tmp_path / f"{keras}_layers.py").write_text(LAYERS.format(keras=keras))
+    run(BUILD, tmp_path, *generations)
     (tmp_path / "elsewhere").mkdir()
-    file = tmp_path / "elsewhere" / "moved.py"
-    (tmp_path / "own_layers.py").rename(file)
-    shutil.copy(file, tmp_path / "copied.py")
-    kind = "Sequential" if trainable else "PlainModel"
-    asked = [f"{name}={file}:{name.title()}" for name in ("twice", "half", "whole")]
-    printed = run(LOAD, tmp_path, *asked, "bent=copied:bent").splitlines()
-    expected = [f"twice {trainable} True {kind}", f"half {trainable} True {kind}", "whole False True PlainModel"]
-    assert printed[:3] == expected
-    assert printed[3].split()[2] == "True"
+    asked = []
+    for keras in generations:
+        file = tmp_path / "elsewhere" / f"{keras}_moved.py"
+        (tmp_path / f"{keras}_layers.py").rename(file)
+        shutil.copy(file, tmp_path / f"{keras}_copied.py")
+        asked += [f"{keras}-{name}={file}:{name.title()}" for name in ("twice", "half", "whole")]
+        asked += [f"{keras}-bent={keras}_copied:bent"]
+    printed = run(LOAD, tmp_path, *asked).splitlines()
+    for keras, trainable in generations.items():
+        kind = "Sequential" if trainable else "PlainModel"
+        expected = [f"{keras}-{name} {trainable} True {kind}" for name in ("twice", "half")]
+        assert printed[:3] == [*expected, f"{keras}-whole False True PlainModel"]
+        assert printed[3].split()[2] == "True"
+        del printed[:4]
 
 
 @pytest.mark.parametrize(
