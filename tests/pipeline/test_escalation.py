@@ -146,6 +146,20 @@ def test_as_many_as_may_be_float_are_tried_before_training(meter: Meter, tmp_pat
     assert steps_of(found) == ["int8", "mixed"]
 
 
+def test_operators_are_reverted_with_the_first_ranges_too_before_training(meter: Meter, tmp_path: Path) -> None:
+    class Blurred(Fake):
+        """With other ranges every operator loses something, and with the first ones a few lose all."""
+
+        def quantized(self, int8: bytes) -> Any:
+            culprits = [7, 8] if int8.startswith(b"plain") else range(COUNT)
+            return Pair(float(int8.decode().rsplit("=", 1)[1]), culprits, self._name)
+
+    found = escalated(meter, tmp_path, Blurred(9.0, [4.0], [7, 8]), lambda: Fake(0.3, name="trained "))
+    assert found.reached and not found.trained
+    assert found.best.how == "2 of 40 operators in float"
+    assert steps_of(found) == ["int8", "ranges", "mixed", "mixed"]
+
+
 def test_many_operators_in_float_come_last(meter: Meter, tmp_path: Path) -> None:
     found = escalated(meter, tmp_path, Fake(9.0, [], range(20)), lambda: Fake(8.0, name="trained "))
     assert found.reached and not found.trained

@@ -63,12 +63,16 @@ class Steps:
             ways: to make them of the model.
             retrain: makes the same of the model trained with fake quantization; None where it cannot be trained.
         """
-        best, passed = self._with_ranges(ways)
+        bases, passed = self._with_ranges(ways)
         if passed:
-            return Escalation(best, True, self._entries)
-        mixed = _Mixed(ways, best)
+            return Escalation(bases[0], True, self._entries)
+        mixed = _Mixed(ways, bases[0])
         few = FEW_REVERTED if retrain is not None else 1.0
         best, passed = self._reverted(mixed, "mixed", few)
+        for base in [] if passed or retrain is None else bases[1:]:
+            # Ranges that suit all operators a little are not those that suit all but a few.
+            other, passed = self._reverted(_Mixed(ways, base), "mixed", few)
+            best = min(best, other, key=lambda one: one.lost)
         again = retrain() if not passed and retrain is not None else None
         if again is not None:
             other, passed = self._trained(again)
@@ -85,15 +89,16 @@ class Steps:
             return Escalation(other, passed, self._entries)
         return Escalation(best, False, self._entries, trained)
 
-    def _with_ranges(self, ways: Ways) -> tuple[Trial, bool]:
+    def _with_ranges(self, ways: Ways) -> tuple[list[Trial], bool]:
+        """Return the files without operators in float, the best first, and whether that one passes."""
         plain = self._judged(ways, "int8", "", ways.plain())
         if self._row(plain):
-            return plain, True
+            return [plain], True
         best = self._refined(ways)
         if best is None:
-            return plain, False
+            return [plain], False
         passed = self._row(best)
-        return min(plain, best, key=lambda one: one.lost), passed
+        return sorted((best, plain), key=lambda one: one.lost), passed
 
     def _refined(self, ways: Ways) -> Trial | None:
         """Return the first of the files with other ranges that passes, else the best of them; None without any."""
