@@ -98,7 +98,7 @@ def main(
     first = work / "first"
     if not first.exists():
         ended(worker(work / "first-work", {**common, "trials": 7, "out": str(first)}))
-    student = {"student": "scaled", "width": width, "taper": 1.0, "temperature": 4.0, "alpha": 0.7}
+    student = {"student": "scaled", "width": width, "taper": 1.0, "shallower": 0, "temperature": 4.0, "alpha": 0.7}
     params = {**student, "pruned": False, **CALIBRATED}
     for number in range(1, rounds + 1):
         seconds = {}

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from edgekit.frameworks.tensorflow import tf_keras
 from edgekit.frameworks.types import KerasModel, KerasObject, Tensors
 from edgekit.models.training.augment import AUGMENTATIONS, Augment, augmentation
 from edgekit.models.training.checkpoint import Checkpoint, Finished
+from edgekit.models.training.computing import trainable
 from edgekit.models.training.targets import Labels, Targets
 from edgekit.progress import Progress, ProgressTask
 from edgekit.schema.types import JsonObject
@@ -143,7 +143,7 @@ def train(
     saved = Checkpoint(checkpoint, asdict(config)) if checkpoint else None
     finished = saved.restore(model) if saved else Finished()
     batches.start(finished.epochs)
-    with _rolled(model), progress.task(f"training {model.name}", config.epochs) as task:
+    with trainable(model), progress.task(f"training {model.name}", config.epochs) as task:
         if finished.epochs:
             task.advance("as an earlier run left it", units=finished.epochs)
         keep = _keep(finished, saved, config.seed, min(keep_from, config.epochs - 1), task)
@@ -173,19 +173,6 @@ def _optimizer(model: KerasModel, config: TrainConfig, steps: int) -> KerasObjec
     if decay:
         optimizer.exclude_from_weight_decay(var_list=[v for v in model.trainable_variables if len(v.shape) < 2])
     return optimizer
-
-
-@contextmanager
-def _rolled(model: KerasModel) -> Iterator[None]:
-    """Let recurrent layers that are built with `unroll=True` loop: batches come without a known number of steps."""
-    layers = [layer for layer in model.submodules if getattr(layer, "unroll", None) is True]
-    for layer in layers:
-        layer.unroll = False
-    try:
-        yield
-    finally:
-        for layer in layers:
-            layer.unroll = True
 
 
 def _keep(finished: Finished, saved: Checkpoint | None, seed: int, keep_from: int, task: ProgressTask) -> KerasObject:
