@@ -59,4 +59,5 @@ narrow mnist-6k c8-p-c14-p-c16-p-f 40 crop
 keep mnist-6k mnist-teacher int4
 narrow mnist-3k c4/2-c8/2-p-f 70 none
 keep mnist-3k mnist-teacher int4
-measure mnist-16k-int8.tflite mnist-8k-int8.tflite mnist-6k-int4.tflite mnist-3k-int4.tflite --data mnist --processes 7 --min-seconds 0.1
+measure mnist-16k-int8.tflite mnist-8k-int8.tflite mnist-6k-int4.tflite mnist-3k-int4.tflite --data mnist \
+  --processes 7 --min-seconds 0.1
