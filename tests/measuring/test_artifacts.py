@@ -22,7 +22,8 @@ def test_they_run() -> None:
     with open_device() as device:
         record = bench(candidates(ARTIFACTS), plan, device)
     assert [m.failures for m in record.measurements] == [() for _ in ARTIFACTS]
-    assert all(subject.scheme == "int8" for subject in record.subjects)  # as their manifests say
+    named = [path.stem.rpartition("-")[2] for path in ARTIFACTS]
+    assert [subject.scheme for subject in record.subjects] == named  # as their manifests say
 
 
 def test_they_are_checked_against_their_manifests(tmp_path: Path) -> None:
