@@ -264,7 +264,8 @@ def test_a_quantizer_that_dies_is_a_sentence(tmp_path: Path, monkeypatch: pytest
     path.write_bytes(vendor_tflite.dynamic_batch())
     model, (made,) = requantized(path, tmp_path, "float32")
     assert made.path.is_file()
-    # The child for small work runs already, and stays.
+    # The child for small work runs already, and stays; that with TensorFlow in it begins anew.
+    child.worker("TensorFlow").close()
     monkeypatch.setattr(child, "_START", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
     with raised("child-crashed", "TensorFlow's quantizer", "SIGSEGV", "leave the scheme out"):
         from_tflite.requantize(path, ["int8"], samples(model, 4, 0), tmp_path, "made", SILENT)
