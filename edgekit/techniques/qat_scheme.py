@@ -22,6 +22,7 @@ from enum import StrEnum
 import numpy as np
 
 from edgekit.errors import ConversionError
+from edgekit.export.tflite.int4 import MIN_WEIGHTS
 from edgekit.frameworks.layers.knowledge import Handling
 from edgekit.frameworks.layers.register import known
 from edgekit.frameworks.tensorflow import quiet, tfmot
@@ -35,8 +36,6 @@ from edgekit.techniques.stage import CLUSTERED, SPARSE
 
 INT8, INT4 = 8, 4
 """Bits of a weight."""
-FEWEST_NARROW = 64
-"""Weights of a kernel, below which it stays int8: what 4 bits save is less than what they cost."""
 MAX_DISTINCT = 256
 """A kernel with more distinct values is not clustered: they would not fit int8."""
 
@@ -193,7 +192,7 @@ def _named(model: KerasModel, configs: LayerMetadata) -> tuple[KerasModel, Layer
 def narrowed(layer: KerasLayer) -> bool:
     """Return whether the int4 schemes may hold a layer's kernel in 4 bits; depthwise and transposed ones stay int8."""
     narrow = kernel_configuration(layer) in ("conv", "dense") and not type(layer).__name__.endswith("Transpose")
-    return narrow and kernel(layer).size >= FEWEST_NARROW
+    return narrow and kernel(layer).size >= MIN_WEIGHTS
 
 
 def _of_bits(layer: KerasLayer, config: KerasObject, bits: int) -> KerasObject:

@@ -143,8 +143,7 @@ def larger(flow: Flow, origin: Origin, region: Region, known: Collection[Region]
         region: that clearly gains.
         known: those that were measured already.
     """
-    there = {one.operators for one in known}
-    found = [r for r in regions(flow, origin) if region.operators < r.operators and r.operators not in there]
+    found = [r for r in _unmeasured(flow, origin, known) if region.operators < r.operators]
     return sorted(found, key=lambda r: -r.share)[:_LARGER]
 
 
@@ -152,16 +151,15 @@ def smaller(flow: Flow, origin: Origin, region: Region, known: Collection[Region
     """Return regions inside of another one, at most two, the largest first.
 
     Noise that cancels out behind, as where what is added is subtracted again, is counted where it is made all the same.
-
-    Args:
-        flow: of the operators.
-        origin: of the noise.
-        region: that clearly gains.
-        known: those that were measured already.
+    Arguments as of `larger`.
     """
-    there = {one.operators for one in known}
-    found = [r for r in regions(flow, origin) if r.operators < region.operators and r.operators not in there]
+    found = [r for r in _unmeasured(flow, origin, known) if r.operators < region.operators]
     return sorted(found, key=lambda r: (-len(r.operators), -r.share))[:_SMALLER]
+
+
+def _unmeasured(flow: Flow, origin: Origin, known: Collection[Region]) -> list[Region]:
+    there = {one.operators for one in known}
+    return [region for region in regions(flow, origin) if region.operators not in there]
 
 
 def reordered(order: Sequence[Region], gains_db: Mapping[Region, float]) -> list[Region]:

@@ -35,7 +35,8 @@ MIN_SQNR_DB = 20.0
 MAX_SAMPLES = 200
 
 _LEVELS = 7
-_MIN_WEIGHTS = 64
+MIN_WEIGHTS = 64
+"""Of a layer, below which it stays int8."""
 
 Samples = npt.NDArray[np.float32]
 
@@ -100,7 +101,7 @@ def _layers(model: TfliteModel, codes: set[int], types: TfliteSchema) -> list[La
     return [
         Layer(model, weights, bias, int8, _narrowed(int8, types.INT4, weights.quantization, weights.shape))
         for weights, bias, int8 in int8_layers(model, codes)
-        if len(int8.weights) >= _MIN_WEIGHTS
+        if len(int8.weights) >= MIN_WEIGHTS
     ]
 
 
