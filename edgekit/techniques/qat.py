@@ -202,7 +202,8 @@ def _some(context: StageContext) -> ModelInputs:
     """Return training samples as model inputs, in random order, without augmentation."""
     x = context.splits.x_train
     rows = np.random.default_rng(context.seed).permutation(len(x))[:SAMPLES]
-    return context.preprocessing.apply(choose(x, rows))
+    inputs: ModelInputs = context.preprocessing.apply(choose(x, rows))
+    return inputs
 
 
 def _try_conversion(
