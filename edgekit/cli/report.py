@@ -26,7 +26,7 @@ PANELS = {"Output": "out format force"}
 
 
 def command(
-    paths: Annotated[
+    sources: Annotated[
         list[Path],
         typer.Argument(metavar="RECORD|BUNDLE|SEARCH|FOLDER", help="What edgekit bench, compress and search wrote."),
     ],
@@ -51,7 +51,7 @@ def command(
     written_as = format_for(out, format)
     if out is not None:
         check_free_file(out, force=force)
-    contents = Contents.of(gather(paths))
+    contents = Contents.of(gather(sources))
     skipped = contents.collection.skipped
     if out is not None:
         save(contents, out, written_as, force=force)
