@@ -31,7 +31,7 @@ def comparison(records: Mapping[str, Record], look: Look = PLAIN) -> str:
     if len({record.target for record in records.values()}) > 1:
         before.append(TARGET)
     table = render([*before, *columns_for(rows)], rows, look)
-    parts = [table, reasons(rows, before), lines(_cautions(records))]
+    parts = [table, reasons(rows, before), lines(cautions(records))]
     return "\n\n".join([*filter(None, parts), *(f"{name}\n{conditions(record)}" for name, record in records.items())])
 
 
@@ -39,7 +39,7 @@ def comparison_values(records: Mapping[str, Record]) -> dict[str, Any]:
     """Return the same as JSON."""
     several = [{"record": name, "target": r.target, "created": r.created} for name, r in records.items()]
     rows = [row_values(row) for row in rows_of_several(records)]
-    return {"records": several, "rows": rows, "cautions": list(_cautions(records))}
+    return {"records": several, "rows": rows, "cautions": list(cautions(records))}
 
 
 def rows_of_several(records: Mapping[str, Record]) -> list[Row]:
@@ -60,7 +60,7 @@ def rows_of_several(records: Mapping[str, Record]) -> list[Row]:
     ]
 
 
-def _cautions(records: Mapping[str, Record]) -> Iterator[str]:
+def cautions(records: Mapping[str, Record]) -> Iterator[str]:
     """Yield what makes numbers of other records hard to compare with the first one's, and files that changed."""
     (first, start), *others = records.items()
     conditions: dict[str, dict[str, str]] = {}
