@@ -45,7 +45,9 @@ def element(name: str, /, *children: Markup | str | None, **attributes: Attribut
 def joined(children: Iterable[Markup | str | None], between: str = "") -> Markup:
     """Return one text of several; those that are no markup are escaped."""
     return Markup(
-        between.join(c if isinstance(c, Markup) else text(c) for c in children if c is not None and (c != "" or between))
+        between.join(
+            c if isinstance(c, Markup) else text(c) for c in children if c is not None and (c != "" or between)
+        )
     )
 
 

@@ -103,9 +103,7 @@ def _counts(collection: Collection) -> str:
         (len(collection.records), "record"), (len(collection.bundles), "bundle"), (len(collection.searches), "search"),
     ]  # fmt: skip
     texts = [f"{n} {noun}{('es' if noun == 'search' else 's') * (n != 1)}" for n, noun in counted if n]
-    samples = sum(
-        run.count for record in collection.records.values() for m in record.measurements for run in m.latency
-    )
+    samples = sum(run.count for record in collection.records.values() for m in record.measurements for run in m.latency)
     return ", ".join([*texts, *([f"{samples:,} timed inferences"] if samples else [])])
 
 

@@ -97,10 +97,14 @@ def of_rows(rows: Sequence[Row]) -> list[Group]:
         if score is None or not math.isfinite(score.value):
             continue
         key = (score.metric, on.sha256 if on else "")
-        samples = f"on {score.samples:,} samples" + (f" of {on.source}" if on else "")
+        samples = f"on {score.samples:,} samples" + (f": {on.source}" if on else "")
         titles.setdefault(key, f"{brief_title(score.metric)} {samples}")
         points.setdefault(key, []).append(_of_row(row, score))
-    return [Group(titles[key], key[0], tuple(found)) for key, found in points.items()]
+    repeated = {title for title in titles.values() if list(titles.values()).count(title) > 1}
+    return [
+        Group(titles[key] + f" ({key[1][:8]}…)" * (titles[key] in repeated), key[0], tuple(found))
+        for key, found in points.items()
+    ]
 
 
 def _of_row(row: Row, score: Score) -> Point:
@@ -182,4 +186,4 @@ def clipped(name: str, longest: int = LONGEST_LABEL) -> str:
     if len(name) <= longest:
         return name
     head = (longest - 1) // 3
-    return f"{name[:head]}…{name[head - longest + 1:]}"
+    return f"{name[:head]}…{name[head - longest + 1 :]}"

@@ -29,10 +29,9 @@ class Distribution:
 
 
 def distribution(samples: Sequence[float] | Floats, most: int) -> Distribution:
-    """Return the distribution of samples at no more than `most` steps, or all of them where there are no more.
+    """Return the distribution of samples at no more than `most` steps, or at all of them where there are no more.
 
-    Half of the steps left out would lie on a straight line between their neighbours of equal rank distance; the tails
-    keep ranks at growing distances from the ends.
+    The steps that are kept stand at equal distances in rank, and towards both ends at shorter and shorter ones.
 
     Args:
         samples: one or more.
@@ -58,7 +57,7 @@ class Bucketed:
 
     Attributes:
         first: index of the first sample of each bucket.
-        low, middle, high: the smallest, the median and the largest of its samples.
+        low, middle, high: the smallest, the median (of an even number the lower) and the largest of its samples.
         samples: how many there are.
     """
 
@@ -67,6 +66,12 @@ class Bucketed:
     middle: Floats
     high: Floats
     samples: int
+
+    @property
+    def centres(self) -> Floats:
+        """Where the middle of each bucket is, in samples from the first."""
+        ends = np.append(self.first[1:], self.samples)
+        return (self.first + ends) / 2
 
 
 def bucketed(samples: Sequence[float] | Floats, most: int) -> Bucketed:
@@ -80,10 +85,8 @@ def bucketed(samples: Sequence[float] | Floats, most: int) -> Bucketed:
     parts = np.array_split(values, min(most, len(values)))
     sizes = np.array([len(part) for part in parts])
     first = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
-    middle = np.array([np.percentile(part, 50, method="closest_observation") for part in parts])
-    return Bucketed(
-        first, np.minimum.reduceat(values, first), middle, np.maximum.reduceat(values, first), len(values)
-    )
+    middle = np.array([np.partition(part, (len(part) - 1) // 2)[(len(part) - 1) // 2] for part in parts])
+    return Bucketed(first, np.minimum.reduceat(values, first), middle, np.maximum.reduceat(values, first), len(values))
 
 
 def share_of(budget: int, lines: int, least: int, most: int) -> int:

@@ -1,11 +1,11 @@
 "use strict";
 // Draws the charts, sorts the tables, and unfolds for print what belongs on paper. No dependency but Vega-Embed.
 (() => {
-  const GAP = 28, AXIS = 64; // px between panels, and beside each for its axis
+  const GAP = 14, AXIS = 56; // px between panels, and beside them for an axis
 
   const config = JSON.parse(document.getElementById("chart-config").textContent);
   const tooltip = { theme: "page", disableDefaultStyle: true, id: "chart-tooltip" };
-  const options = { mode: "vega-lite", renderer: "svg", actions: false, ast: true, defaultStyle: false, tooltip, config };
+  const options = { mode: "vega-lite", renderer: "svg", actions: false, ast: true, defaultStyle: false, tooltip };
   const plots = [...document.querySelectorAll("[data-chart]")].map((place) => ({
     place,
     spec: JSON.parse(document.getElementById(place.dataset.chart).textContent),
@@ -13,20 +13,25 @@
 
   // A grid of panels gets as many columns as the page is wide; other charts are as wide as their place.
   function fitted(spec, width) {
-    const least = spec.usermeta && spec.usermeta.panel_px;
-    if (!least) return spec;
-    const columns = Math.max(1, Math.floor((width + GAP) / (least + GAP)));
-    const panel = Math.floor((width - GAP * (columns - 1)) / columns - AXIS);
-    return { ...spec, columns, spacing: { row: GAP, column: GAP }, spec: { ...spec.spec, width: Math.max(panel, 80) } };
+    const panels = spec.usermeta;
+    if (!panels) return { ...spec, width };
+    const gap = panels.axes === "each" ? AXIS : GAP;
+    const most = Math.floor((width - AXIS + gap) / (panels.panel_px + gap));
+    const columns = Math.max(1, Math.min(most, spec.facet.sort.length));
+    const panel = Math.max(80, Math.floor((width - AXIS - gap * (columns - 1)) / columns));
+    const header = { ...spec.facet.header, labelLimit: panel };
+    const facet = { ...spec.facet, header };
+    return { ...spec, facet, columns, spacing: { row: 12, column: gap }, spec: { ...spec.spec, width: panel } };
   }
 
-  async function draw(plot) {
-    const width = plot.place.clientWidth;
-    if (plot.drawnWidth === width) return;
-    plot.drawnWidth = width;
+  async function draw(plot, width) {
+    if (plot.width === width) return;
+    plot.width = width;
+    // Names beside a chart get a third of it at most.
+    const axisY = { ...config.axisY, labelLimit: Math.round(Math.max(90, Math.min(320, width / 3))) };
     try {
       if (plot.result) plot.result.finalize();
-      plot.result = await vegaEmbed(plot.place, fitted(plot.spec, width), options);
+      plot.result = await vegaEmbed(plot.place, fitted(plot.spec, width), { ...options, config: { ...config, axisY } });
     } catch (error) {
       plot.place.textContent = `This chart could not be drawn: ${error.message}`;
       console.error(error);
@@ -34,7 +39,8 @@
   }
 
   async function drawAll() {
-    for (const plot of plots) await draw(plot);
+    const widths = plots.map((plot) => plot.place.clientWidth); // all before the first is drawn: a layout each is slow
+    for (const [index, plot] of plots.entries()) await draw(plot, widths[index]);
     document.documentElement.dataset.charts = "drawn";
   }
 

@@ -24,11 +24,26 @@ def _frequency(state: MachineState) -> float | None:
     return max(state.frequencies_khz) / 1000 if state.frequencies_khz else None
 
 
-QUANTITIES: tuple[tuple[str, Callable[[MachineState], float | None]], ...] = (
-    ("highest temperature, °C", _temperature),
-    ("highest CPU frequency, MHz", _frequency),
-    ("load average of a minute", lambda state: state.load_1min),
+@dataclass(frozen=True)
+class Quantity:
+    """What a machine's state holds of something: its name, its unit, and how to read it."""
+
+    name: str
+    unit: str
+    of: Callable[[MachineState], float | None]
+
+    @property
+    def title(self) -> str:
+        """The name with the unit."""
+        return f"{self.name}, {self.unit}" if self.unit else self.name
+
+
+QUANTITIES = (
+    Quantity("temperature", "°C", _temperature),
+    Quantity("CPU frequency", "MHz", _frequency),
+    Quantity("load average of a minute", "", lambda state: state.load_1min),
 )
+"""Of several zones and cores the highest."""
 
 
 @dataclass(frozen=True)
@@ -66,14 +81,39 @@ def moments(record: Record) -> list[Moment]:
     return found
 
 
-def known(found: Sequence[Moment]) -> list[str]:
-    """Return the quantities that could be read at least once."""
-    return [name for name, of in QUANTITIES if any(of(state) is not None for m in found for state in _states(m))]
+@dataclass(frozen=True)
+class Extent:
+    """The lowest and the highest value of a quantity."""
+
+    quantity: Quantity
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        unit = f" {self.quantity.unit}" if self.quantity.unit else ""
+        if self.low == self.high:
+            return f"{self.quantity.name} {self.low:.4g}{unit} throughout"
+        return f"{self.quantity.name} {self.low:.4g} to {self.high:.4g}{unit}"
+
+
+def extents(found: Sequence[Moment]) -> list[Extent]:
+    """Return the quantities that could be read at least once, with their extents."""
+    known = []
+    for quantity in QUANTITIES:
+        values = [value for m in found for state in _states(m) if (value := quantity.of(state)) is not None]
+        if values:
+            known.append(Extent(quantity, min(values), max(values)))
+    return known
+
+
+def changing(found: Sequence[Moment]) -> list[Quantity]:
+    """Return the quantities that have something to draw."""
+    return [extent.quantity for extent in extents(found) if extent.low < extent.high]
 
 
 def health(found: Sequence[Moment]) -> JsonObject:
     """Return a panel a quantity: a line from before each process to after it, red where the CPU was limited."""
-    shown = known(found)
+    shown = changing(found)
     every = -(-len(found) // MOST_PROCESSES)
     rows = [row for moment in found[::every] for row in _rows(moment, shown)]
     colour = {
@@ -90,11 +130,12 @@ def health(found: Sequence[Moment]) -> JsonObject:
     }  # fmt: skip
     hover = theme.tooltips(order="process", file="file", when="when", value="value", why="limited by")
     return theme.panels(
-        "the machine while it measured: " + "; ".join(_range(name, found) for name in shown),
+        "the machine while it measured: " + "; ".join(map(str, extents(found))),
         rows,
         "quantity",
-        shown,
+        [quantity.title for quantity in shown],
         PANEL_PX,
+        resolve={"scale": {"y": "independent"}},
         spec={
             "height": PANEL_HEIGHT_PX,
             "layer": [
@@ -112,26 +153,12 @@ def _states(moment: Moment) -> tuple[MachineState, MachineState]:
     return moment.run.state_before, moment.run.state_after
 
 
-def _rows(moment: Moment, shown: Sequence[str]) -> Iterator[JsonObject]:
-    for name, of in QUANTITIES:
-        if name not in shown:
-            continue
+def _rows(moment: Moment, shown: Sequence[Quantity]) -> Iterator[JsonObject]:
+    for quantity in shown:
         for when, later, state in zip(("before", "after"), (0.0, 0.5), _states(moment), strict=True):
-            if (value := of(state)) is not None:
+            if (value := quantity.of(state)) is not None:
                 yield {
-                    "quantity": name, "order": moment.order + later, "file": moment.file, "when": when,
+                    "quantity": quantity.title, "order": moment.order + later, "file": moment.file, "when": when,
                     "value": theme.drawn(value), "limited": "yes" if moment.throttled else "no",
                     "why": ", ".join(moment.throttled) or "-",
                 }  # fmt: skip
-
-
-def extent(name: str, found: Sequence[Moment]) -> tuple[float, float]:
-    """Return the lowest and the highest value of a quantity that is known."""
-    of = dict(QUANTITIES)[name]
-    values = [value for m in found for state in _states(m) if (value := of(state)) is not None]
-    return min(values), max(values)
-
-
-def _range(name: str, found: Sequence[Moment]) -> str:
-    low, high = extent(name, found)
-    return f"{name} from {low:.4g} to {high:.4g}"

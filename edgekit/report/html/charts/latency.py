@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,9 +14,17 @@ from edgekit.report.rows import NS_PER_MS, Row
 from edgekit.schema.types import JsonObject
 from edgekit.text.tables import duration
 
-STRIP_PX, PANEL_PX, PANEL_HEIGHT_PX = 26, 230, 130
-CUT = 99.5
-"""Percentile at which panels end, so that a single interruption does not hide the rest; the title says the maximum."""
+STRIP_PX, PANEL_PX, PANEL_HEIGHT_PX = 26, 140, 110
+RATIO_DIGITS = 4
+CUT, LEAST_RATIO, MOST_RATIO = 98.0, 0.5, 3.0
+"""Percentile at which panels end, so that a single interruption does not hide the rest; and ratios beyond which they
+end whatever the samples are."""
+_PARITIES = ("odd", "even")
+_BREAKING = {"invalid": "break-paths-filter-domains"}
+_AS_GIVEN = {"value": None}
+"""A line breaks where a number is missing, and its points come in the order of the data. So the processes of a file are
+one mark: a mark a process takes Vega a millisecond each."""
+_TIMES = "format(datum.value, '.2~f') + 'x'"
 BODY = (0, 1, 25, 50, 75, 99, 100)
 
 
@@ -38,6 +46,16 @@ class Course:
     def samples(self) -> int:
         """How many there are."""
         return sum(map(len, self.processes))
+
+    @property
+    def median_ms(self) -> float:
+        """The median of the processes' medians."""
+        return float(np.median(self.medians_ms))
+
+    def of_at_most(self, most: int) -> Course:
+        """Return it with no more than so many of its processes, at equal distances."""
+        every = -(-len(self.processes) // most)
+        return replace(self, processes=self.processes[::every])
 
     @classmethod
     def of_row(cls, row: Row, label: str) -> Course:
@@ -65,7 +83,7 @@ def strip(courses: Sequence[Course]) -> JsonObject:
     axis = theme.log_axis("latency of one inference (log scale)", theme.log_domain(ends), theme.MS_LABEL)
     y = {
         "field": "file", "type": "nominal", "sort": [course.label for course in courses],
-        "axis": {"title": None, "labelColor": theme.INK, "labelLimit": 190, "grid": False},
+        "axis": {"title": None, "labelColor": theme.INK, "grid": False},
     }  # fmt: skip
     titles = {key: title for key, title in zip(_TEXTS, ("fastest", "1 %", "25 %", "median", "75 %", "99 %", "slowest"))}
     hover = theme.tooltips(file="file", samples="samples", **titles)
@@ -79,7 +97,7 @@ def strip(courses: Sequence[Course]) -> JsonObject:
         "latency of every file: " + "; ".join(f"{row['file']} median {row['p50_text']}, "
         f"99 % below {row['p99_text']}, slowest {row['max_text']}" for row in rows),
         rows,
-        height={"step": STRIP_PX},
+        height=STRIP_PX * len(courses),
         encoding={"y": y},
         layer=[
             rule("min", "max", color=theme.QUIET, strokeWidth=1),
@@ -108,7 +126,7 @@ def _strip_row(course: Course, parts: Sequence[float]) -> JsonObject:
 
 
 def functions(courses: Sequence[Course], most: int) -> JsonObject:
-    """Return a panel a file: the empirical distribution function of each of its processes.
+    """Return a panel a file: the empirical distribution function of each of its processes, against the file's median.
 
     Args:
         courses: with samples.
@@ -116,41 +134,37 @@ def functions(courses: Sequence[Course], most: int) -> JsonObject:
     """
     rows = []
     for course in courses:
-        title, cut = _title(course), _cut(course)
-        for index, samples in enumerate(course.processes):
-            found = distribution(samples, most)
-            share = 100 * found.shares
-            rows.append({
-                "file": title, "process": index + 1, "cut": theme.drawn(cut),
-                "order": theme.drawn((index + 1) / len(course.processes)),
-                "ms": theme.all_drawn(found.values), "share": theme.all_drawn(share),
-            })  # fmt: skip
+        found = [distribution(samples / course.median_ms, most) for samples in course.processes]
+        rows.append({
+            "file": course.label,
+            "ratio": _broken(one.values for one in found),
+            "share": _broken(100 * one.shares for one in found),
+        })  # fmt: skip
+    thinned = any(len(samples) > most for course in courses for samples in course.processes)
+    shape = "linear" if thinned else "step-after"
     x = {
-        "field": "ms", "type": "quantitative", "scale": {"zero": False, "nice": False},
-        "axis": {"title": None, "labelExpr": theme.MS_LABEL, "tickCount": 3, "labelOverlap": True},
+        "field": "ratio", "type": "quantitative",
+        "scale": {"domain": _domain(courses), "zero": False, "nice": False},
+        "axis": {"title": "latency / the file's median", "labelExpr": _TIMES, "tickCount": 4, "grid": False},
+    }  # fmt: skip
+    y = {
+        "field": "share", "type": "quantitative", "scale": {"domain": [0, 100], "nice": False},
+        "axis": {"title": "% at most", "values": [0, 50, 100]},
     }  # fmt: skip
     return theme.panels(
-        "distribution functions: " + "; ".join(map(_title, courses)),
+        "distribution functions of every process: " + ", ".join(course.label for course in courses),
         rows,
         "file",
-        [_title(course) for course in courses],
+        [course.label for course in courses],
         PANEL_PX,
-        transform=[{"flatten": ["ms", "share"]}, {"filter": "datum.ms <= datum.cut"}],
+        transform=[{"flatten": ["ratio", "share"]}],
         spec={
             "height": PANEL_HEIGHT_PX,
-            "mark": {"type": "line", "interpolate": "step-after", "strokeWidth": 1.3, "color": theme.ACCENT},
-            "encoding": {
-                "x": x,
-                "y": {
-                    "field": "share", "type": "quantitative", "scale": {"domain": [0, 100], "nice": False},
-                    "axis": {"title": "% at most", "values": [0, 25, 50, 75, 100]},
-                },
-                "detail": {"field": "process", "type": "nominal"},
-                "opacity": {
-                    "field": "order", "type": "quantitative", "legend": None,
-                    "scale": {"domain": [0, 1], "range": [0.3, 1]},
-                },
+            "mark": {
+                "type": "line", "clip": True, "interpolate": shape, "strokeWidth": 1.2, "color": theme.ACCENT,
+                "opacity": 0.65, **_BREAKING,
             },
+            "encoding": {"x": x, "y": y, "order": _AS_GIVEN},
         },
     )  # fmt: skip
 
@@ -164,47 +178,46 @@ def course_of_time(courses: Sequence[Course], most: int) -> JsonObject:
     """
     rows = []
     for course in courses:
-        title, cut, before = _title(course), _cut(course), 0
-        for index, samples in enumerate(course.processes):
-            found = bucketed(samples, most)
-            ends = np.append(found.first[1:], found.samples)
-            rows.append({
-                "file": title, "process": index + 1, "parity": "odd" if index % 2 == 0 else "even",
-                "n": [int(n) for n in before + (found.first + ends) // 2],
-                "low": theme.all_drawn(np.minimum(found.low, cut)),
-                "mid": theme.all_drawn(np.minimum(found.middle, cut)),
-                "high": theme.all_drawn(np.minimum(found.high, cut)),
-            })  # fmt: skip
-            before += found.samples
+        found = [bucketed(samples / course.median_ms, most) for samples in course.processes]
+        before = np.cumsum([0, *(one.samples for one in found)])
+        at = [100 * (start + one.centres) / course.samples for start, one in zip(before, found, strict=False)]
+        for parity in (0, 1):  # two colours in turn, so that one process is told from the next
+            if mine := found[parity::2]:
+                rows.append({
+                    "file": course.label, "parity": _PARITIES[parity],
+                    "at": _broken(at[parity::2]), "low": _broken(one.low for one in mine),
+                    "mid": _broken(one.middle for one in mine), "high": _broken(one.high for one in mine),
+                })  # fmt: skip
     x = {
-        "field": "n", "type": "quantitative", "scale": {"zero": False, "nice": False},
-        "axis": {"title": "samples, in order", "tickCount": 3, "format": "~s", "grid": False, "labelOverlap": True},
+        "field": "at", "type": "quantitative", "scale": {"domain": [0, 100], "nice": False},
+        "axis": {"title": "% of the samples, in order", "values": [0, 50, 100], "grid": False},
     }  # fmt: skip
     y = {
-        "type": "quantitative", "scale": {"zero": False, "nice": False},
-        "axis": {"title": None, "labelExpr": theme.MS_LABEL, "tickCount": 4},
+        "type": "quantitative", "scale": {"domain": _domain(courses), "zero": False, "nice": False},
+        "axis": {"title": "/ median", "labelExpr": _TIMES, "tickCount": 4},
     }  # fmt: skip
     colour = {
         "field": "parity", "type": "nominal", "legend": None,
-        "scale": {"domain": ["odd", "even"], "range": [theme.ACCENT, theme.MUTED]},
+        "scale": {"domain": list(_PARITIES), "range": [theme.ACCENT, theme.MUTED]},
     }  # fmt: skip
-    line = {"detail": {"field": "process", "type": "nominal"}, "color": colour, "x": x}
+    line = {"color": colour, "x": x, "order": _AS_GIVEN}
+    mark = {"clip": True, **_BREAKING}
     return theme.panels(
-        "latency in the order of the samples: " + "; ".join(map(_title, courses)),
+        "latency in the order of the samples: " + ", ".join(course.label for course in courses),
         rows,
         "file",
-        [_title(course) for course in courses],
+        [course.label for course in courses],
         PANEL_PX,
-        transform=[{"flatten": ["n", "low", "mid", "high"]}],
+        transform=[{"flatten": ["at", "low", "mid", "high"]}],
         spec={
             "height": PANEL_HEIGHT_PX,
             "layer": [
                 {
-                    "mark": {"type": "area", "opacity": 0.3},
+                    "mark": {"type": "area", "opacity": 0.22, **mark},
                     "encoding": {**line, "y": {"field": "low", **y}, "y2": {"field": "high"}},
                 },
                 {
-                    "mark": {"type": "line", "strokeWidth": 1.3},
+                    "mark": {"type": "line", "strokeWidth": 1.4, **mark},
                     "encoding": {**line, "y": {"field": "mid", **y}},
                 },
             ],
@@ -212,10 +225,18 @@ def course_of_time(courses: Sequence[Course], most: int) -> JsonObject:
     )  # fmt: skip
 
 
-def _cut(course: Course) -> float:
-    return float(np.percentile(np.concatenate(course.processes), CUT, method="lower"))
+def _broken(parts: Iterable[np.ndarray[tuple[int], np.dtype[np.float64]]]) -> list[float | None]:
+    """Return numbers as they are drawn, with a missing one between the parts."""
+    found: list[float | None] = []
+    for part in parts:
+        found += [*theme.all_drawn(part, RATIO_DIGITS), None]
+    return found[:-1]
 
 
-def _title(course: Course) -> str:
-    slowest = max(float(samples.max()) for samples in course.processes)
-    return f"{course.label} · slowest {duration(slowest * NS_PER_MS)}"
+def _domain(courses: Sequence[Course]) -> list[float]:
+    """Return the ends of the axis of ratios that all panels share: from the fastest sample to where panels are cut."""
+    cuts = [float(np.percentile(np.concatenate(course.processes), CUT)) / course.median_ms for course in courses]
+    fastest = [min(float(samples.min()) for samples in course.processes) / course.median_ms for course in courses]
+    low = max(min(fastest), LEAST_RATIO)
+    high = min(max(cuts), MOST_RATIO)
+    return theme.all_drawn([low - 0.02 * (high - low), high], 4)

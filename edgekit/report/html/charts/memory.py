@@ -54,13 +54,13 @@ def memory(found: Sequence[Footprint]) -> JsonObject:
     }
     y = {
         "field": "file", "type": "nominal", "sort": [one.label for one in found],
-        "axis": {"title": None, "labelColor": theme.INK, "labelLimit": 190, "grid": False},
+        "axis": {"title": None, "labelColor": theme.INK, "grid": False},
     }  # fmt: skip
     shapes = {"domain": [LOADED, FIRST], "range": ["triangle-right", "diamond"]}
     return theme.specification(
         "peak memory: " + "; ".join(f"{one.label} {one.peak_mib:.1f} MiB" for one in found),
         rows,
-        height={"step": STRIP_PX},
+        height=STRIP_PX * len(found),
         encoding={"y": y},
         layer=[
             {

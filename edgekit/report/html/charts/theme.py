@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from edgekit.schema.types import JsonObject
 
-INK, MUTED, QUIET, GRID = "var(--ink)", "var(--muted)", "var(--quiet)", "var(--grid)"
+PAPER, INK, MUTED, QUIET, GRID = "var(--paper)", "var(--ink)", "var(--muted)", "var(--quiet)", "var(--grid)"
 ACCENT, BETTER, WORSE, DOUBT = "var(--accent)", "var(--better)", "var(--worse)", "var(--doubt)"
 DIGITS = 5
 """Significant digits of numbers that are drawn: a thousandth of a pixel."""
@@ -20,17 +20,20 @@ ROOM = 0.06
 BYTES_LABEL = "format(datum.value, '.3~s') + 'B'"
 MS_LABEL = "datum.value >= 1 ? format(datum.value, '.3~g') + ' ms' : format(datum.value * 1000, '.3~g') + ' us'"
 FEW_TICKS = 6
+EQUAL_STEPS = 2.2
+"""Ratio of its ends below which a logarithmic axis looks linear."""
 
 
 def config() -> JsonObject:
-    """Return the configuration of every chart."""
+    """Return the configuration of every chart; what a chart shows is said by the element around it."""
     words = {"labelColor": MUTED, "titleColor": INK, "titleFontWeight": 500, "labelFontSize": 12, "titleFontSize": 12}
     return {
         "background": "transparent",
+        "aria": False,
         "font": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif",
         "view": {"stroke": None},
         "axis": {
-            **words, "gridColor": GRID, "domainColor": QUIET, "tickColor": QUIET, "labelLimit": 220, "titlePadding": 8,
+            **words, "gridColor": GRID, "domainColor": QUIET, "tickColor": QUIET, "titlePadding": 8,
         },
         "axisY": {"domain": False, "ticks": False, "labelPadding": 6},
         "legend": {**words, "orient": "top", "symbolSize": 60, "title": None, "labelLimit": 300},
@@ -48,9 +51,10 @@ def drawn(number: float | None) -> float | None:
     return float(f"{number:.{DIGITS}g}")
 
 
-def all_drawn(numbers: Iterable[float]) -> list[float]:
+def all_drawn(numbers: Iterable[float], digits: int = DIGITS) -> list[float]:
     """Return numbers as they are drawn; all have to be finite."""
-    return [float(f"{number:.{DIGITS}g}") for number in numbers]
+    form = f".{digits}g"
+    return [float(format(number, form)) for number in numbers]
 
 
 def log_domain(values: Iterable[float]) -> tuple[float, float]:
@@ -70,13 +74,13 @@ def linear_domain(values: Iterable[float], low: float = -math.inf, high: float =
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """Return round numbers inside of a logarithmic axis: 1, 2 and 5 times powers of ten; of a short one equal steps."""
-    if high / low < 8:
+    """Return round numbers inside of a logarithmic axis, such as 1, 2 and 5 times powers of ten; of a short one equal steps."""
+    if high / low < EQUAL_STEPS:
         step = _round_step((high - low) / FEW_TICKS)
         first = math.ceil(low / step)
         return all_drawn(step * n for n in range(first, math.floor(high / step) + 1))
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    for mantissas in ((1, 2, 5), (1, 3), (1,)):
+    for mantissas in ((1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,)):
         ticks = [m * 10.0**e for e in decades for m in mantissas if low <= m * 10.0**e <= high]
         if len(ticks) <= FEW_TICKS + 1:
             break
@@ -109,7 +113,7 @@ def tooltips(**titles: str) -> list[JsonObject]:
 
 
 def specification(description: str, rows: Sequence[JsonObject], **rest: object) -> JsonObject:
-    """Return a chart as wide as its place.
+    """Return a chart as wide as its place, and of a height in px.
 
     Args:
         description: what it shows, for those who do not see it.
@@ -128,7 +132,7 @@ def specification(description: str, rows: Sequence[JsonObject], **rest: object) 
 def panels(
     description: str, rows: Sequence[JsonObject], field: str, order: Sequence[str], width: int, **rest: object
 ) -> JsonObject:
-    """Return a grid of small charts with the same axes of their own ranges; the page sets how many stand side by side.
+    """Return a grid of small charts with common axes; the page sets how many stand side by side.
 
     Args:
         description: what they show, for those who do not see it.
@@ -136,14 +140,13 @@ def panels(
         field: whose values have a panel each.
         order: of these values.
         width: of a panel, in px, that is enough.
-        rest: `spec` and the like.
+        rest: `spec`, and `resolve` where each panel has axes of its own.
     """
     return {
         "description": description,
-        "usermeta": {"panel_px": width},
+        "usermeta": {"panel_px": width, "axes": "each" if "resolve" in rest else "common"},
         "data": {"values": list(rows)},
         "facet": {"field": field, "type": "nominal", "sort": list(order), "header": {"labelAnchor": "start"}},
         "columns": 1,
-        "resolve": {"scale": {"x": "independent", "y": "independent"}},
         **rest,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from edgekit.report.html.charts import theme
 from edgekit.report.html.front import pareto
@@ -15,6 +16,8 @@ from edgekit.stats import Interval
 from edgekit.text.tables import duration_with_interval, share_with_interval
 
 HEIGHT = 300
+DOUBTFUL = {"size": ("invalid",), "latency": ("suspect", "invalid")}
+"""Verdicts whose points are hollow: a suspect latency says nothing against a size and a score."""
 ON, BEATEN = "on the Pareto front", "beaten in both"
 _ROOM_PX = (300, HEIGHT)
 """Of a narrow screen's chart: labels that do not overlap there do so nowhere."""
@@ -38,12 +41,8 @@ class Cost:
     of: Callable[[Point], Interval | None]
 
 
-SIZE = Cost(
-    "size", "size of the file (log scale)", theme.BYTES_LABEL, lambda p: Interval(p.bytes, math.nan, math.nan)
-)
-LATENCY = Cost(
-    "latency", "median latency of one inference (log scale)", theme.MS_LABEL, lambda point: point.latency_ms
-)
+SIZE = Cost("size", "size of the file (log scale)", theme.BYTES_LABEL, lambda p: Interval(p.bytes, math.nan, math.nan))
+LATENCY = Cost("latency", "median latency of one inference (log scale)", theme.MS_LABEL, lambda point: point.latency_ms)
 
 
 def with_cost(points: Sequence[Point], cost: Cost) -> list[Point]:
@@ -70,7 +69,7 @@ def tradeoff(group: Group, points: Sequence[Point], cost: Cost, names: Mapping[s
     scores = _score_domain(group)
     rows = [_row(group, point, cost, index in front) for index, point in enumerate(points)]
     labelled = [*front, *(i for i, point in enumerate(points) if i not in front)]
-    for index, (side, shift) in _labels(group, points, cost, labelled, names, domain, scores):
+    for index, (side, shift) in _labels(group, points, cost, front, labelled, names, domain, scores):
         rows[index] |= {"label": names[points[index].file], "side": side, "shift": shift}
     x = {"field": "x", **theme.log_axis(cost.title, domain, cost.label)}
     y = {
@@ -78,46 +77,51 @@ def tradeoff(group: Group, points: Sequence[Point], cost: Cost, names: Mapping[s
         "scale": {"domain": theme.all_drawn(scores), "zero": False, "nice": False, "reverse": group.lower_is_better},
         "axis": {"title": group.score_title, "tickCount": 6},
     }  # fmt: skip
-    colour = {"field": "state", "type": "nominal", "scale": {"domain": [ON, BEATEN], "range": [theme.ACCENT, theme.QUIET]}}
+    colour = {
+        "field": "state", "type": "nominal", "legend": None,
+        "scale": {"domain": [ON, BEATEN], "range": [theme.ACCENT, theme.QUIET]},
+    }  # fmt: skip
     hover = theme.tooltips(
         file="file", place="of", device="device", threads="threads", size="size", score=group.metric,
         latency="latency", verdict="verdict", state="Pareto",
     )  # fmt: skip
-    step = "step-after"
+    place = {"x": x, "y": y}
+    label = {
+        "type": "text", "align": {"expr": "datum.side"}, "dx": {"expr": "datum.side == 'left' ? 9 : -9"},
+        "dy": {"expr": "datum.shift"}, "baseline": "middle",
+    }  # fmt: skip
+    text = {**place, "text": {"field": "label", "type": "nominal"}}
     layers: list[JsonObject] = [
         {
             "transform": [{"filter": "datum.front"}],
-            "mark": {"type": "line", "interpolate": step, "color": theme.ACCENT, "strokeWidth": 1.5, "opacity": 0.6},
-            "encoding": {"x": x, "y": y, "order": {"field": "x", "type": "quantitative"}},
+            "mark": {"type": "line", "interpolate": "step-after", "color": theme.ACCENT, "strokeWidth": 1.5, "opacity": 0.6},
+            "encoding": {**place, "order": {"field": "x", "type": "quantitative"}},
         },
         {
             "transform": [{"filter": "isValid(datum.y_low)"}],
-            "mark": {"type": "rule", "strokeWidth": 1},
+            "mark": {"type": "rule", "strokeWidth": 1, "opacity": 0.6},
             "encoding": {"x": x, "y": {**y, "field": "y_low"}, "y2": {"field": "y_high"}},
         },
         {
-            "mark": {"type": "point", "size": 80, "strokeWidth": 2},
+            "transform": [{"filter": "isValid(datum.label)"}],
+            "mark": {**label, "stroke": theme.PAPER, "strokeWidth": 3, "strokeJoin": "round"},
+            "encoding": text,
+        },
+        {"transform": [{"filter": "isValid(datum.label)"}], "mark": label, "encoding": text},
+        {
+            "mark": {"type": "point", "size": 80, "strokeWidth": 2, "filled": False, "opacity": 1},
             "encoding": {
-                "x": x, "y": y,
-                "stroke": {**colour, "legend": {"values": [ON, BEATEN]}},
-                "fill": {**colour, "legend": None},
-                "fillOpacity": {"condition": {"test": "datum.doubt", "value": 0}, "value": 1},
+                **place,
+                "stroke": colour,
+                "fill": {**colour, "condition": {"test": "datum.doubt", "value": theme.PAPER}},
                 "tooltip": hover,
             },
         },
-        {
-            "transform": [{"filter": "isValid(datum.label)"}],
-            "mark": {
-                "type": "text", "align": {"expr": "datum.side"}, "dx": {"expr": "datum.side == 'left' ? 9 : -9"},
-                "dy": {"expr": "datum.shift"}, "baseline": "middle",
-            },
-            "encoding": {"x": x, "y": y, "text": {"field": "label", "type": "nominal"}},
-        },
     ]  # fmt: skip
     if any("x_low" in row for row in rows):
-        layers.insert(2, {
+        layers.insert(1, {
             "transform": [{"filter": "isValid(datum.x_low)"}],
-            "mark": {"type": "rule", "strokeWidth": 1},
+            "mark": {"type": "rule", "strokeWidth": 1, "opacity": 0.6},
             "encoding": {"x": {**x, "field": "x_low"}, "x2": {"field": "x_high"}, "y": y},
         })  # fmt: skip
     return theme.specification(_description(group, points, cost, front), rows, height=HEIGHT, layer=layers)
@@ -131,7 +135,7 @@ def _row(group: Group, point: Point, cost: Cost, on_front: bool) -> JsonObject:
         "y": theme.drawn(scale * point.score.value),
         "front": on_front,
         "state": ON if on_front else BEATEN,
-        "doubt": point.verdict in ("suspect", "invalid"),
+        "doubt": point.verdict in DOUBTFUL[cost.name],
         "file": point.file,
         "place": point.place,
         "device": point.device or "-",
@@ -183,6 +187,7 @@ def _labels(
     group: Group,
     points: Sequence[Point],
     cost: Cost,
+    front: Sequence[int],
     order: Sequence[int],
     names: Mapping[str, str],
     domain: tuple[float, float],
@@ -200,6 +205,9 @@ def _labels(
 
     places = [place(point) for point in points]
     taken = [(x - 5, x + 5, y - 5, y + 5) for x, y in places]
+    on_line = [places[index] for index in order[: len(front)]]
+    for (x, y), (next_x, next_y) in pairwise(on_line):  # a step goes across, then up
+        taken += [(x + 5, next_x, y - 1, y + 1), (next_x - 1, next_x + 1, next_y, y)]
     named: set[str] = set()
     for index in order:
         x, y = places[index]
@@ -211,8 +219,7 @@ def _labels(
             left = x + 9 if side == "left" else x - 9 - long
             box = (left, left + long, y + shift - _LINE_PX / 2, y + shift + _LINE_PX / 2)
             inside = box[0] >= -30 and box[1] <= width + 10
-            others = [*taken[:index], *taken[index + 1 :]] if len(taken) > index else taken
-            if inside and not any(_overlap(box, other) for other in others):
+            if inside and not any(_overlap(box, other) for other in taken):
                 taken.append(box)
                 named.add(name)
                 yield index, (side, shift)

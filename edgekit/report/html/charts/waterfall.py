@@ -14,8 +14,8 @@ from edgekit.tasks.register import METRICS
 from edgekit.tasks.scores import brief_title, score_text
 from edgekit.text.tables import ratio_with_interval
 
-STEP_PX = 30
-START, GAIN, LOSS, SAME = "source", "better", "worse", "the same"
+STEP_PX = 38
+START, GAIN, LOSS, SAME = "source", "better", "worse", "no change beyond the interval"
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,9 @@ def latency_steps(entries: Sequence[Entry]) -> tuple[Quantity, list[Step]]:
         ratio = Interval(1.0, math.nan, math.nan) if index == 0 else entry.ratio()
         if ratio is not None and math.isfinite(ratio.value):
             steps.append(Step(stage, ratio, ratio_with_interval(ratio)))
-    return Quantity("latency", "latency, ratio to the source's file", "format(datum.value, '.3~g') + 'x'", False, True), steps
+    return Quantity(
+        "latency", "latency, ratio to the source's file", "format(datum.value, '.3~g') + 'x'", False, True
+    ), steps
 
 
 def waterfall(quantity: Quantity, steps: Sequence[Step]) -> JsonObject:
@@ -96,7 +98,7 @@ def waterfall(quantity: Quantity, steps: Sequence[Step]) -> JsonObject:
     wide = high + 0.22 * (high - low)  # room for texts
     y = {
         "field": "stage", "type": "nominal", "sort": None,
-        "axis": {"title": None, "labelColor": theme.INK, "labelLimit": 130, "grid": False},
+        "axis": {"title": None, "labelColor": theme.INK, "grid": False},
     }  # fmt: skip
     x = {
         "field": "after", "type": "quantitative",
@@ -112,7 +114,7 @@ def waterfall(quantity: Quantity, steps: Sequence[Step]) -> JsonObject:
     return theme.specification(
         _description(quantity, steps),
         rows,
-        height={"step": STEP_PX},
+        height=STEP_PX * len(steps),
         encoding={"y": y},
         layer=[
             {
@@ -121,16 +123,16 @@ def waterfall(quantity: Quantity, steps: Sequence[Step]) -> JsonObject:
                 "encoding": {"x": x, "y2": {"field": "next"}},
             },
             {
-                "mark": {"type": "bar", "height": {"band": 0.5}},
+                "mark": {"type": "bar", "height": {"band": 0.4}},
                 "encoding": {"x": {**x, "field": "before"}, "x2": {"field": "after"}, "color": colour, "tooltip": hover},
             },
             {
-                "mark": {"type": "tick", "thickness": 2, "height": 20},
+                "mark": {"type": "tick", "thickness": 2, "height": 22},
                 "encoding": {"x": x, "color": colour, "tooltip": hover},
             },
             {
                 "transform": [{"filter": "isValid(datum.low)"}],
-                "mark": {"type": "rule", "strokeWidth": 1, "yOffset": 11},
+                "mark": {"type": "rule", "strokeWidth": 1, "yOffset": 13},
                 "encoding": {"x": {**x, "field": "low"}, "x2": {"field": "high"}},
             },
             {
@@ -147,7 +149,8 @@ def _row(quantity: Quantity, steps: Sequence[Step], index: int) -> JsonObject:
     before = steps[index - 1].value.value if index else (0.0 if quantity.from_zero else after)
     change = after - before
     better = change < 0 if quantity.lower_is_better else change > 0
-    effect = START if index == 0 else SAME if change == 0 else GAIN if better else LOSS
+    within = change == 0 or step.value.low <= before <= step.value.high
+    effect = START if index == 0 else SAME if within else GAIN if better else LOSS
     row: JsonObject = {
         "stage": step.stage,
         "before": theme.drawn(before),

@@ -18,7 +18,8 @@ MOST_DRAWN = 24
 """Bundles whose charts are drawn; tables have them all."""
 HOW = (
     "The effect ledger: what each stage of a compression changed, judged on the file that would come out after it. "
-    "A bar goes from the value before a stage to that after it; the line below is the 95 % interval."
+    "A bar goes from the value before a stage to that after it, green where that is better and red where it is worse; the line "
+    "below is the 95 % interval, and a bar is grey where the value before lies in it."
 )
 
 

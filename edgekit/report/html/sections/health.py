@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from edgekit.bundle.facts import FactValue, Unavailable, fact_text
 from edgekit.bundle.records import Record
-from edgekit.report.html.charts.health import QUANTITIES, Moment, extent, health, known, moments
+from edgekit.report.html.charts.health import QUANTITIES, Moment, changing, extents, health, moments
 from edgekit.report.html.markup import Markup, element, joined
 from edgekit.report.html.sections.parts import Figure, Section, facts, figures, paragraphs
 
@@ -61,8 +61,10 @@ def healths(records: Mapping[str, Record]) -> Section | None:
         if len(found) > 1:
             parts.append(element("h3", name))
         parts.append(paragraphs([_sentence(records[name], own)]))
-        if known(own):
-            parts.append(figures(f"{IDENTIFIER}-{index}", [Figure("Machine", health(own), wide=True)]))
+        if changing(own):
+            parts.append(
+                figures(f"{IDENTIFIER}-{index}", [Figure("Before and after every process", health(own), wide=True)])
+            )
     left = len(found) - MOST
     more = [f"{left} more records are not drawn."] if left > 0 else []
     return Section(IDENTIFIER, "The machine during the runs", joined([*parts, paragraphs(more)]))
@@ -70,12 +72,9 @@ def healths(records: Mapping[str, Record]) -> Section | None:
 
 def _sentence(record: Record, own: Sequence[Moment]) -> str:
     """Return what could be read, what could not, and whether anything limited the CPU."""
-    read = known(own)
-    texts = []
-    for name in read:
-        low, high = extent(name, own)
-        texts.append(f"{name} {low:.4g}" if low == high else f"{name} {low:.4g} to {high:.4g}")
-    unread = [name.partition(",")[0] for name, _ in QUANTITIES if name not in read]
+    known = extents(own)
+    texts = list(map(str, known))
+    unread = [q.name for q in QUANTITIES if q not in [extent.quantity for extent in known]]
     if unread:
         texts.append(f"not readable on {record.target}: {', '.join(unread)}")
     limited = list(dict.fromkeys(what for moment in own for what in moment.throttled))

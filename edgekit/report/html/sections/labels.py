@@ -17,11 +17,16 @@ def labels(rows: Sequence[Row]) -> list[str]:
     short = without_prefix([row.file for row in rows])
     found = [clipped(short[row.file], LONGEST) for row in rows]
     if len({row.threads for row in rows}) > 1:
-        found = [f"{label}, {row.threads} thr." if row.threads > 1 else label for label, row in zip(found, rows, strict=True)]
+        found = [
+            f"{label}, {row.threads} thr." if row.threads > 1 else label for label, row in zip(found, rows, strict=True)
+        ]
     for more in (lambda row: row.record.target, lambda row: row.name):
         several = {label for label, count in Counter(found).items() if count > 1}
         if several and len(set(map(more, rows))) > 1:
-            found = [f"{label} ({clipped(more(row))})" if label in several else label for label, row in zip(found, rows, strict=True)]
+            found = [
+                f"{label} ({clipped(more(row))})" if label in several else label
+                for label, row in zip(found, rows, strict=True)
+            ]
     return _numbered(found)
 
 

@@ -15,21 +15,19 @@ from edgekit.report.rows import NS_PER_MS, Row
 from edgekit.text.tables import duration
 
 IDENTIFIER = "latency"
-MOST_PANELS = 60
-"""Files whose distributions are drawn; the table has them all."""
-STEPS = 45_000
-"""Of all distribution functions of a page: about 0.6 MB."""
-BUCKETS = 12_000
-"""Of all courses of a page: about 0.4 MB."""
+MOST_FILES, MOST_LINES, LINES_A_PANEL = 60, 700, 40
+"""Measurements that are drawn, processes of all of them, and processes of one; the table has them all."""
+STEPS, BUCKETS = 12_000, 5_000
+"""Of all distribution functions and of all courses of a page: together about 0.4 MB."""
 HOW = (
-    "Range: the thin line goes from the fastest to the slowest of all samples, the thick one from 1 % to 99 %, the box from "
-    "25 % to 75 %; a tick is the median of one process."
+    "The thin line goes from the fastest to the slowest of all samples, the thick one from 1 % to 99 %, the box from 25 % "
+    "to 75 %; a tick is the median of one process."
 )
 PANELS = (
-    "Distribution functions: a line a process, later ones darker. Lines that fall into two bundles are a machine that runs at "
-    "two speeds. Panels end at the 99.5th percentile; titles say the slowest sample."
+    "A line a process. Lines that fall into two bundles are a machine that runs at two speeds. Times are "
+    "divided by the file's median, so that panels compare; they end at the 98th percentile, and the range above has the rest."
 )
-COURSE = "Course: the median and the range of neighbouring samples, process after process in alternating colours."
+COURSE = "The median and the range of neighbouring samples, process after process in alternating colours; cut as above."
 
 
 def latency(rows: Sequence[Row]) -> Section | None:
@@ -37,22 +35,21 @@ def latency(rows: Sequence[Row]) -> Section | None:
     timed = [row for row in rows if row.measurement.latency and not row.emulated]
     if not timed:
         return None
-    drawn = timed[:MOST_PANELS]
+    drawn = _drawn(timed)
     names = dict(zip(map(id, drawn), labels(drawn), strict=True))
-    lines = sum(len(row.measurement.latency) for row in drawn)
-    steps = share_of(STEPS, lines, 24, 160)
-    buckets = share_of(BUCKETS, lines, 4, 40)
+    lines = sum(min(len(row.measurement.latency), LINES_A_PANEL) for row in drawn)
+    steps, buckets = share_of(STEPS, lines, 24, 64), share_of(BUCKETS, lines, 4, 30)
     devices = list(dict.fromkeys(row.record.target for row in drawn))
     parts: list[Markup] = []
     thinned = False
     for index, device in enumerate(devices, 1):
         courses = [Course.of_row(row, names[id(row)]) for row in drawn if row.record.target == device]
-        sampled = [course for course in courses if course.processes]
+        sampled = [course.of_at_most(LINES_A_PANEL) for course in courses if course.processes]
         thinned |= any(len(samples) > steps for course in sampled for samples in course.processes)
         if len(devices) > 1:
             parts.append(element("h3", device))
         parts.append(figures(f"{IDENTIFIER}-{index}", _charts(courses, sampled, steps, buckets)))
-    notes = [HOW, PANELS, COURSE]
+    notes = []
     if thinned:
         notes.append(
             f"Each line is drawn at {steps} of its samples, the fastest and the slowest among them; the records hold all."
@@ -63,13 +60,33 @@ def latency(rows: Sequence[Row]) -> Section | None:
     return Section(IDENTIFIER, "Latency distributions", joined([paragraphs(notes), *parts]))
 
 
+def _drawn(timed: Sequence[Row]) -> list[Row]:
+    """Return the measurements that are drawn: the first ones, so that the page stays small."""
+    drawn: list[Row] = []
+    lines = 0
+    for row in timed[:MOST_FILES]:
+        lines += min(len(row.measurement.latency), LINES_A_PANEL)
+        if drawn and lines > MOST_LINES:
+            break
+        drawn.append(row)
+    return drawn
+
+
 def _charts(courses: Sequence[Course], sampled: Sequence[Course], steps: int, buckets: int) -> list[Figure]:
     found = []
     if any(ms > 0 for course in courses for ms in course.medians_ms):
-        found.append(Figure("Range", strip(courses), numbers=_numbers(sampled), wide=True))
+        found.append(
+            Figure(
+                "Range",
+                strip(courses),
+                HOW,
+                numbers=_numbers([course for course in courses if course.processes]),
+                wide=True,
+            )
+        )
     if sampled:
-        found.append(Figure("Distribution functions", functions(sampled, steps), wide=True))
-        found.append(Figure("Course", course_of_time(sampled, buckets), wide=True))
+        found.append(Figure("Distribution functions", functions(sampled, steps), PANELS, wide=True))
+        found.append(Figure("Course", course_of_time(sampled, buckets), COURSE, wide=True))
     return found
 
 
@@ -79,5 +96,16 @@ def _numbers(courses: Sequence[Course]) -> Markup:
         whole = np.percentile(np.concatenate(course.processes), BODY)
         medians = ", ".join(duration(ms * NS_PER_MS) for ms in course.medians_ms)
         rows.append((course.label, f"{course.samples:,}", *(duration(ms * NS_PER_MS) for ms in whole), medians))
-    header = ["file", "samples", "fastest", "1 %", "25 %", "median", "75 %", "99 %", "slowest", "medians of the processes"]
+    header = [
+        "file",
+        "samples",
+        "fastest",
+        "1 %",
+        "25 %",
+        "median",
+        "75 %",
+        "99 %",
+        "slowest",
+        "medians of the processes",
+    ]
     return plain_table("Percentiles of all samples, and the medians of the processes in order", header, rows)

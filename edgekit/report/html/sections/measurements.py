@@ -16,19 +16,22 @@ from edgekit.tasks.register import METRICS
 from edgekit.text.columns import Column
 
 IDENTIFIER = "table"
+_RECORD_AT = 4
+"""Where the column `record` stands: behind what decides, since its names are long."""
 
 
 def columns_of(rows: Sequence[Row]) -> list[Column[Row]]:
     """Return the columns: the file, where it was measured, then what decides most."""
     file, *others = columns_for(rows)
     others.sort(key=lambda column: column.priority)
-    where = [RECORD] if len({row.name for row in rows}) > 1 else []
+    if len({row.name for row in rows}) > 1:
+        others.insert(min(_RECORD_AT, len(others)), RECORD)
     if len({row.record.target for row in rows}) > 1:
-        where.append(TARGET)
+        others.insert(0, TARGET)
     metrics = {row.accuracy.metric for row in rows if row.accuracy}
     units = {METRICS[metric].unit if metric in METRICS else "" for metric in metrics}
     changed: dict[str, dict[str, Any]] = {"score": {"unit": units.pop() if len(units) == 1 else ""}}
-    return [replace(column, **changed.get(column.name, {})) for column in (file, *where, *others)]
+    return [replace(column, **changed.get(column.name, {})) for column in (file, *others)]
 
 
 def measurements(rows: Sequence[Row], cautions: Sequence[str]) -> Section:
@@ -41,6 +44,10 @@ def measurements(rows: Sequence[Row], cautions: Sequence[str]) -> Section:
         sortable=True,
         marked=lambda row: "baseline" if row.measurement is row.baseline else "",
     )
-    beware = element("div", element("strong", "To beware of"), paragraphs(cautions), class_="beware") if cautions else None
+    beware = (
+        element("div", element("strong", "To beware of"), paragraphs(cautions), class_="beware") if cautions else None
+    )
     how = "A press on a header sorts. Intervals are of 95 %. Every number is computed from the samples of the records."
-    return Section(IDENTIFIER, "All measurements", joined([beware, element("p", how, class_="note"), whole, column_help(columns)]))
+    return Section(
+        IDENTIFIER, "All measurements", joined([beware, element("p", how, class_="note"), whole, column_help(columns)])
+    )

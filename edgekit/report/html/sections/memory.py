@@ -26,7 +26,9 @@ def memory_passes(rows: Sequence[Row]) -> Section | None:
         rows_of_it = [row for row in measured if row.record.target == device]
         found = [one for row in rows_of_it if (one := Footprint.of_run(names[id(row)], row.measurement.memory))]
         charts.append(Figure(device, memory(found), numbers=_numbers(found), wide=len(devices) == 1))
-    how = "A process of its own loads the file, runs it once, and runs on; what it needed for its imports is subtracted."
+    how = (
+        "A process of its own loads the file, runs it once, and runs on; what it needed for its imports is subtracted."
+    )
     return Section(IDENTIFIER, "Memory", joined([element("p", how), figures(IDENTIFIER, charts)]))
 
 

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgekit.report.html.charts.tradeoff import LATENCY, SIZE, Cost, front_of, latency_label, score_label, tradeoff, with_cost
+from edgekit.report.html.charts.tradeoff import (
+    LATENCY,
+    SIZE,
+    Cost,
+    front_of,
+    latency_label,
+    score_label,
+    tradeoff,
+    with_cost,
+)
 from edgekit.report.html.markup import Markup, element, joined
 from edgekit.report.html.points import Group, Point, of_rows, once_a_file, short_names
 from edgekit.report.html.sections.parts import Figure, Section, figures, paragraphs, plain_table
 from edgekit.report.rows import Row
+from edgekit.tasks.scores import brief_title
 from edgekit.text.columns import without_prefix
 
 IDENTIFIER = "overview"
 HOW = (
-    "Up and to the left is better. The line is the Pareto front: no file is both cheaper and better than one on it. "
-    "Bars are 95 % intervals."
+    "Up and to the left is better. The line is the Pareto front: no file is cheaper and better than one on it; the others are "
+    "grey. Bars are 95 % intervals."
 )
-HOLLOW = "Hollow: the verdict is not valid."
+HOLLOW = "Hollow points are latencies whose verdict is `suspect`, and whatever is `invalid`."
 
 
 def overview(rows: Sequence[Row]) -> Section | None:
@@ -26,10 +36,11 @@ def overview(rows: Sequence[Row]) -> Section | None:
         return None
     parts: list[Markup] = []
     for index, group in enumerate(groups, 1):
-        if len(groups) > 1:
-            parts.append(element("h3", group.title))
-        parts.append(figures(f"{IDENTIFIER}-{index}", charts(group)))
+        parts.append(element("h3", group.title))
+        parts.append(figures(f"{IDENTIFIER}-{index}", charts(group), stretched=True))
     notes = [HOW, *_missing(rows)]
+    if any(point.verdict in ("suspect", "invalid") for group in groups for point in group.points):
+        notes.append(HOLLOW)
     return Section(IDENTIFIER, "Accuracy against size and latency", joined([paragraphs(notes), *parts]))
 
 
@@ -47,13 +58,8 @@ def charts(group: Group) -> list[Figure]:
 
 
 def _chart(group: Group, points: Sequence[Point], cost: Cost, names: dict[str, str], against: str) -> Figure:
-    hollow = [HOLLOW] if any(point.verdict in ("suspect", "invalid") for point in points) else []
-    return Figure(
-        f"{group.metric.rpartition(':')[2]} against {against}",
-        tradeoff(group, points, cost, names),
-        " ".join([group.title, *hollow]),
-        _numbers(group, points, cost),
-    )
+    title = f"{brief_title(group.metric)} against {against}"
+    return Figure(title, tradeoff(group, points, cost, names), numbers=_numbers(group, points, cost))
 
 
 def _numbers(group: Group, points: Sequence[Point], cost: Cost) -> Markup:
@@ -69,7 +75,9 @@ def _numbers(group: Group, points: Sequence[Point], cost: Cost) -> Markup:
         )
         for index, point in enumerate(points)
     ]
-    return plain_table(group.title, ["file", "of", "size", "latency [95 %]", f"{group.metric} [95 %]", "on the front"], rows)
+    return plain_table(
+        group.title, ["file", "of", "size", "latency [95 %]", f"{group.metric} [95 %]", "on the front"], rows
+    )
 
 
 def _missing(rows: Sequence[Row]) -> list[str]:
@@ -78,5 +86,7 @@ def _missing(rows: Sequence[Row]) -> list[str]:
     notes = [f"{', '.join(emulated)}: the CPU is emulated, so there is no latency."] if emulated else []
     unscored = len({(row.name, row.file) for row in rows if row.accuracy is None})
     if unscored:
-        notes.append(f"{unscored} file{'s have' if unscored > 1 else ' has'} no score and stand{'s' * (unscored == 1)} in the table only.")
+        notes.append(
+            f"{unscored} file{'s have' if unscored > 1 else ' has'} no score and stand{'s' * (unscored == 1)} in the table only."
+        )
     return notes

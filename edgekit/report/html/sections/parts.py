@@ -59,10 +59,16 @@ class Figure:
     wide: bool = False
 
 
-def figures(prefix: str, found: Iterable[Figure]) -> Markup:
-    """Return charts side by side, as far as the screen has room."""
+def figures(prefix: str, found: Iterable[Figure], *, stretched: bool = False) -> Markup:
+    """Return charts side by side, as far as the screen has room.
+
+    Args:
+        prefix: of their identifiers.
+        found: the charts.
+        stretched: whether few of them take the whole width.
+    """
     each = [_figure(f"{prefix}-{index}", figure) for index, figure in enumerate(found, 1)]
-    return element("div", *each, class_="figures") if each else Markup("")
+    return element("div", *each, class_="figures stretched" if stretched else "figures") if each else Markup("")
 
 
 def _figure(identifier: str, figure: Figure) -> Markup:
@@ -72,9 +78,14 @@ def _figure(identifier: str, figure: Figure) -> Markup:
         element(
             "figcaption",
             element("strong", figure.title, id=title),
-            joined([" ", element("span", figure.note, class_="note")]) if figure.note else None,
+            element("span", figure.note, class_="note") if figure.note else None,
         ),
-        element("div", class_="plot", data_chart=f"{identifier}-chart"),
+        element(
+            "div",
+            element("div", class_="plot", data_chart=f"{identifier}-chart"),
+            role="img",
+            aria_label=str(figure.spec["description"]),
+        ),
         data(f"{identifier}-chart", figure.spec),
         details("Numbers", figure.numbers) if figure.numbers is not None else None,
         class_="wide" if figure.wide else None,
@@ -106,8 +117,7 @@ def table(
     """
     head = element("tr", *(_header(column, sortable) for column in columns))
     body = [
-        element("tr", *(_cell(column, row, index == 0, marked) for index, column in enumerate(columns)))
-        for row in rows
+        element("tr", *(_cell(column, row, index == 0, marked) for index, column in enumerate(columns))) for row in rows
     ]
     whole = element(
         "table",
@@ -130,7 +140,8 @@ def column_help(columns: Sequence[Column[R]]) -> Markup:
 
 def _header(column: Column[R], sortable: bool) -> Markup:
     unit = element("span", column.unit, class_="unit") if column.unit else None
-    name = joined([column.header, unit])
+    way = element("span", class_="way", aria_hidden="true") if sortable else None
+    name = joined([column.header, way, unit])
     side = "left" if column.left else None
     if not sortable:
         return element("th", name, scope="col", class_=side)
@@ -161,9 +172,17 @@ def _key(value: Value) -> str | None:
 
 def plain_table(caption: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> Markup:
     """Return a table of texts; the first column names the row, and the others are set to the right."""
-    head = element("tr", *(element("th", name, scope="col", class_="left" if i == 0 else None) for i, name in enumerate(header)))
+    head = element(
+        "tr", *(element("th", name, scope="col", class_="left" if i == 0 else None) for i, name in enumerate(header))
+    )
     body = [
-        element("tr", *(element("td" if i else "th", cell, scope=None if i else "row", class_=None if i else "left") for i, cell in enumerate(cells)))
+        element(
+            "tr",
+            *(
+                element("td" if i else "th", cell, scope=None if i else "row", class_=None if i else "left")
+                for i, cell in enumerate(cells)
+            ),
+        )
         for cells in rows
     ]
     whole = element("table", element("caption", caption), element("thead", head), element("tbody", *body))

@@ -83,4 +83,3 @@ def _search(result: SearchResult) -> Markup:
 def _files(rows: Iterable[tuple[str, str, str, str]], header: list[str]) -> Markup | None:
     found = list(rows)
     return plain_table("Files", header, found) if found else None
-

@@ -30,9 +30,7 @@ def verdicts(rows: Sequence[Row]) -> Section:
     if not by_code:
         parts.append(element("p", "Nothing stands against any of the measurements."))
     uncompared = {
-        (row.file, row.measurement.agreement.why)
-        for row in rows
-        if isinstance(row.measurement.agreement, Unavailable)
+        (row.file, row.measurement.agreement.why) for row in rows if isinstance(row.measurement.agreement, Unavailable)
     }
     parts.append(paragraphs(f"{file}: not compared with the host: {why}" for file, why in sorted(uncompared)))
     return Section(IDENTIFIER, "Verdicts and their reasons", joined(parts))
@@ -41,9 +39,7 @@ def verdicts(rows: Sequence[Row]) -> Section:
 def _reason(code: str, sentences: dict[str, list[Row]], of: int) -> Markup:
     known = register().get(code)
     held = sum(map(len, sentences.values()))
-    where = [
-        element("li", element("q", sentence), f": {_places(rows, of)}") for sentence, rows in sentences.items()
-    ]
+    where = [element("li", element("q", sentence), f": {_places(rows, of)}") for sentence, rows in sentences.items()]
     return element(
         "section",
         element("h3", element("code", code or "no code"), f" {held} of {of}"),
