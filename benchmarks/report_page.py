@@ -2,8 +2,8 @@
 
     PYTHONPATH=. python benchmarks/report_page.py
 
-Two cases: 20 files with 1,000,000 samples in all (made in at most 5 s, opened and drawn in Chromium in at most 2 s), and
-10 records of 50,000 samples each (at most 2 MB). Samples are drawn from a seeded generator; the records are not written.
+Two cases: 20 files with 1,000,000 samples in all (made in at most 5 s, opened and drawn in Chromium in at most 2 s),
+and 10 records of 50,000 samples each (at most 2 MB). Samples come from a seeded generator; no record is written.
 """
 
 from __future__ import annotations
@@ -36,9 +36,8 @@ def state(rng: np.random.Generator, warm: float) -> MachineState:
 def process(rng: np.random.Generator, median_ns: float, samples: int, warm: float) -> SampledRun:
     """Return a process of a machine with two speeds and rare interruptions."""
     speed = median_ns * (1.12 if rng.random() < 0.3 else 1.0)
-    times = speed * rng.lognormal(0, 0.02, samples) + rng.exponential(speed * 0.4, samples) * (
-        rng.random(samples) < 0.02
-    )
+    interrupted = rng.exponential(speed * 0.4, samples) * (rng.random(samples) < 0.02)
+    times = speed * rng.lognormal(0, 0.02, samples) + interrupted
     return SampledRun(
         runtime=RUNTIME, mode="latency", threads=1, init_ns=int(30 * median_ns), first_ns=int(3 * median_ns),
         state_before=state(rng, warm), warmup_ns=(int(2 * median_ns),), plateau=True, calls_per_sample=1,

@@ -6,23 +6,23 @@ from collections.abc import Mapping, Sequence
 
 from edgekit.bundle.collection import Collection, Skipped
 from edgekit.bundle.sensitivity import Sensitivity
-from edgekit.report.comparison import cautions, rows_of_several
+from edgekit.report.contents import Contents
 from edgekit.report.html.charts.theme import config
 from edgekit.report.html.embedding import data, policy, script, style
 from edgekit.report.html.markup import Markup, element, joined
 from edgekit.report.html.sections.bundles import bundles
+from edgekit.report.html.sections.decision import decision
 from edgekit.report.html.sections.health import devices, healths
 from edgekit.report.html.sections.latency import latency
 from edgekit.report.html.sections.measurements import measurements
 from edgekit.report.html.sections.memory import memory_passes
 from edgekit.report.html.sections.overview import overview
-from edgekit.report.html.sections.parts import Section, paragraphs, plain_table
+from edgekit.report.html.sections.parts import Section, plain_table
 from edgekit.report.html.sections.reproduce import reproduce
 from edgekit.report.html.sections.searches import searches
 from edgekit.report.html.sections.sensitivity import sensitivities
 from edgekit.report.html.sections.verdicts import verdicts
 from edgekit.report.html.vendored import asset, sources
-from edgekit.report.rows import rows_of
 from edgekit.version import __version__
 
 TITLE = "edgekit report"
@@ -34,20 +34,22 @@ NAMES = {
 """What links call the sections."""
 
 
-def html_page(
-    collection: Collection, *, decision: Sequence[str] = (), layers: Mapping[str, Sensitivity] | None = None
-) -> str:
-    """Return the page as one HTML file.
+def html_page(collection: Collection, *, layers: Mapping[str, Sensitivity] | None = None) -> str:
+    """Return the page of a collection; see `page`."""
+    return page(Contents.of(collection), layers=layers)
+
+
+def page(contents: Contents, *, layers: Mapping[str, Sensitivity] | None = None) -> str:
+    """Return a report as one HTML file.
 
     Args:
-        collection: what it is of.
-        decision: sentences: which file to take, why, and what it costs against the baseline.
+        contents: of the report.
         layers: by name, layers of int8 files that were looked at.
 
     Raises:
         InputError: a script of the package was changed.
     """
-    parts = [part for part in _sections(collection, layers or {}) if part is not None]
+    parts = [part for part in _sections(contents, layers or {}) if part is not None]
     scripts = [*sources(), asset("page.js")]
     sheet = asset("page.css")
     head = element(
@@ -58,14 +60,14 @@ def html_page(
         element("meta", name="color-scheme", content="light dark"),
         element("meta", name="referrer", content="no-referrer"),
         element("meta", name="generator", content=f"edgekit {__version__}"),
-        element("title", _title(collection)),
+        element("title", _title(contents.collection)),
         style(sheet),
     )
     body = element(
         "body",
         element("a", "To the content", href="#content", class_="skip"),
-        _header(collection, parts),
-        element("main", _decision(decision), *(part.html() for part in parts), id="content", tabindex=-1),
+        _header(contents.collection, parts),
+        element("main", decision(contents.decisions), *(p.html() for p in parts), id="content", tabindex=-1),
         _footer(),
         data("chart-config", config()),
         *map(script, scripts),
@@ -73,22 +75,21 @@ def html_page(
     return f"<!DOCTYPE html>\n{element('html', head, body, lang='en')}\n"
 
 
-def _sections(collection: Collection, layers: Mapping[str, Sensitivity]) -> list[Section | None]:
-    records = collection.records
-    several = len(records) > 1
-    rows = rows_of_several(records) if several else [row for name, r in records.items() for row in rows_of(r, name)]
+def _sections(contents: Contents, layers: Mapping[str, Sensitivity]) -> list[Section | None]:
+    collection, rows = contents.collection, contents.rows
+    chosen = {(one.file, one.source) for one in contents.decisions if one.file is not None}
     return [
-        overview(rows),
-        measurements(rows, list(cautions(records)) if several else ()) if rows else None,
-        searches(collection.searches),
-        bundles(collection.bundles),
+        overview(rows, chosen),
+        measurements(rows, contents.cautions, chosen) if rows else None,
+        searches(collection.searches, chosen),
+        bundles(collection.bundles, chosen),
         latency(rows),
         memory_passes(rows),
-        healths(records),
+        healths(collection.records),
         sensitivities(layers),
         verdicts(rows) if rows else None,
-        devices(records),
-        reproduce(records, collection.bundles, collection.searches),
+        devices(collection.records),
+        reproduce(collection.records, collection.bundles, collection.searches),
         _skipped(collection.skipped),
     ]
 
@@ -115,13 +116,6 @@ def _header(collection: Collection, parts: Sequence[Section]) -> Markup:
         element("p", _counts(collection), class_="note"),
         element("nav", element("ul", *links), aria_label="Sections"),
     )
-
-
-def _decision(sentences: Sequence[str]) -> Markup | None:
-    if not sentences:
-        return None
-    title = element("h2", "Which file to take", id="decision-title")
-    return element("section", title, paragraphs(sentences), class_="decision", aria_labelledby="decision-title")
 
 
 def _skipped(found: Sequence[Skipped]) -> Section | None:

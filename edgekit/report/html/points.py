@@ -7,10 +7,11 @@ in such a group.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from edgekit.bundle.manifest import Manifest
+from edgekit.bundle.search_result import Point as SearchPoint
 from edgekit.bundle.search_result import SearchResult
 from edgekit.report import bundle_table
 from edgekit.report.rows import NS_PER_MS, Row
@@ -34,6 +35,7 @@ class Point:
         latency_ms: None where it was not measured.
         verdict: on the measurement; empty where there is none.
         baseline: whether others are compared with it.
+        chosen: whether it is the one to ship.
     """
 
     file: str
@@ -45,6 +47,11 @@ class Point:
     latency_ms: Interval | None = None
     verdict: str = ""
     baseline: bool = False
+    chosen: bool = False
+
+
+Chosen = Set[tuple[str, str]]
+"""Files to ship, each with the record, bundle or search that it is of."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +95,7 @@ class Group:
         return tuple(dict.fromkeys(point.device for point in self.points if point.device))
 
 
-def of_rows(rows: Sequence[Row]) -> list[Group]:
+def of_rows(rows: Sequence[Row], chosen: Chosen) -> list[Group]:
     """Return the points of measurements, a group for every metric and set of samples; those without score are none."""
     points: dict[tuple[str, str], list[Point]] = {}
     titles: dict[tuple[str, str], str] = {}
@@ -99,7 +106,7 @@ def of_rows(rows: Sequence[Row]) -> list[Group]:
         key = (score.metric, on.sha256 if on else "")
         samples = f"on {score.samples:,} samples" + (f": {on.source}" if on else "")
         titles.setdefault(key, f"{brief_title(score.metric)} {samples}")
-        points.setdefault(key, []).append(_of_row(row, score))
+        points.setdefault(key, []).append(_of_row(row, score, chosen))
     repeated = {title for title in titles.values() if list(titles.values()).count(title) > 1}
     return [
         Group(titles[key] + f" ({key[1][:8]}…)" * (titles[key] in repeated), key[0], tuple(found))
@@ -107,7 +114,7 @@ def of_rows(rows: Sequence[Row]) -> list[Group]:
     ]
 
 
-def _of_row(row: Row, score: Score) -> Point:
+def _of_row(row: Row, score: Score, chosen: Chosen) -> Point:
     latency = None if row.emulated else row.latency_ns
     return Point(
         row.file,
@@ -119,6 +126,7 @@ def _of_row(row: Row, score: Score) -> Point:
         None if latency is None else _ms(latency),
         row.verdict,
         row.measurement is row.baseline,
+        (row.file, row.name) in chosen,
     )
 
 
@@ -126,7 +134,7 @@ def _ms(latency_ns: Interval) -> Interval:
     return Interval(*(part / NS_PER_MS for part in (latency_ns.value, latency_ns.low, latency_ns.high)))
 
 
-def of_bundle(name: str, manifest: Manifest) -> Group | None:
+def of_bundle(name: str, manifest: Manifest, chosen: Chosen) -> Group | None:
     """Return the points of a bundle's files, by their test scores where all have one; None: none has a score."""
     rows = [row for row in bundle_table.rows(manifest) if row.score is not None]
     tested = bool(rows) and all(row.tested is not None for row in rows)
@@ -136,14 +144,15 @@ def of_bundle(name: str, manifest: Manifest) -> Group | None:
     if not found:
         return None
     metric, samples = found[0][1].metric, found[0][1].samples
-    points = [
-        Point(artifact.file, name, "", None, artifact.bytes, score.interval, baseline=index == 0)
-        for index, (artifact, score) in enumerate(found)
-    ]
+    points = []
+    for index, (artifact, score) in enumerate(found):
+        ship = (artifact.file, name) in chosen
+        point = Point(artifact.file, name, "", None, artifact.bytes, score.interval, baseline=index == 0, chosen=ship)
+        points.append(point)
     return Group(f"{brief_title(metric)} on {samples:,} {part} samples", metric, tuple(points))
 
 
-def of_search(name: str, result: SearchResult) -> Group | None:
+def of_search(name: str, result: SearchResult, chosen: Chosen) -> Group | None:
     """Return the points of a search's front, by their validation scores, which chose them; None: there are none."""
     points = []
     for point in result.front:
@@ -157,10 +166,17 @@ def of_search(name: str, result: SearchResult) -> Group | None:
             latency = Interval(ms, ratio.low * unit, ratio.high * unit)
         label = f"trial {point.trial.number}, {point.trial.name}"
         size = measured.gzip_bytes if result.gzip else measured.bytes
-        points.append(Point(label, name, result.target, None, size, measured.scored.interval, latency))
+        ship = (called(point), name) in chosen
+        score = measured.scored.interval
+        points.append(Point(label, name, result.target, None, size, score, latency, chosen=ship))
     if not points:
         return None
     return Group(f"{brief_title(result.metric)} on validation samples", result.metric, tuple(points))
+
+
+def called(point: SearchPoint) -> str:
+    """Return what decisions call a file of a search."""
+    return point.bundle or f"trial {point.trial.number}"
 
 
 def once_a_file(points: Iterable[Point]) -> Iterator[Point]:

@@ -26,6 +26,8 @@ _AS_GIVEN = {"value": None}
 one mark: a mark a process takes Vega a millisecond each."""
 _TIMES = "format(datum.value, '.2~f') + 'x'"
 BODY = (0, 1, 25, 50, 75, 99, 100)
+TITLES = ("fastest", "1 %", "25 %", "median", "75 %", "99 %", "slowest")
+"""Percentiles of the range, and what they are called."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def strip(courses: Sequence[Course]) -> JsonObject:
         "field": "file", "type": "nominal", "sort": [course.label for course in courses],
         "axis": {"title": None, "labelColor": theme.INK, "grid": False},
     }  # fmt: skip
-    titles = {key: title for key, title in zip(_TEXTS, ("fastest", "1 %", "25 %", "median", "75 %", "99 %", "slowest"))}
+    titles = dict(zip(_TEXTS, TITLES, strict=True))
     hover = theme.tooltips(file="file", samples="samples", **titles)
     points = {"values": processes}
 

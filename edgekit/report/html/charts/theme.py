@@ -74,7 +74,7 @@ def linear_domain(values: Iterable[float], low: float = -math.inf, high: float =
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """Return round numbers inside of a logarithmic axis, such as 1, 2 and 5 times powers of ten; of a short one equal steps."""
+    """Return round numbers inside of a logarithmic axis: a few times powers of ten; of a short one equal steps."""
     if high / low < EQUAL_STEPS:
         step = _round_step((high - low) / FEW_TICKS)
         first = math.ceil(low / step)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from edgekit.report.front import on_front
 from edgekit.report.html.charts import theme
-from edgekit.report.html.front import pareto
 from edgekit.report.html.points import Group, Point
 from edgekit.report.rows import NS_PER_MS
 from edgekit.schema.types import JsonObject
@@ -52,7 +52,9 @@ def with_cost(points: Sequence[Point], cost: Cost) -> list[Point]:
 
 def front_of(group: Group, points: Sequence[Point], cost: Cost) -> list[int]:
     """Return the indices of the points on the front, the cheapest first."""
-    return pareto([(_known(cost, point).value, group.gain(point)) for point in points])
+    costs = [_known(cost, point).value for point in points]
+    found = on_front([(spent, group.gain(point)) for spent, point in zip(costs, points, strict=True)])
+    return sorted((index for index, on in enumerate(found) if on), key=lambda index: costs[index])
 
 
 def tradeoff(group: Group, points: Sequence[Point], cost: Cost, names: Mapping[str, str]) -> JsonObject:
@@ -94,7 +96,7 @@ def tradeoff(group: Group, points: Sequence[Point], cost: Cost, names: Mapping[s
     layers: list[JsonObject] = [
         {
             "transform": [{"filter": "datum.front"}],
-            "mark": {"type": "line", "interpolate": "step-after", "color": theme.ACCENT, "strokeWidth": 1.5, "opacity": 0.6},
+            "mark": {"type": "line", "interpolate": "step-after", "color": theme.ACCENT, "opacity": 0.6},
             "encoding": {**place, "order": {"field": "x", "type": "quantitative"}},
         },
         {
@@ -109,9 +111,10 @@ def tradeoff(group: Group, points: Sequence[Point], cost: Cost, names: Mapping[s
         },
         {"transform": [{"filter": "isValid(datum.label)"}], "mark": label, "encoding": text},
         {
-            "mark": {"type": "point", "size": 80, "strokeWidth": 2, "filled": False, "opacity": 1},
+            "mark": {"type": "point", "strokeWidth": 2, "filled": False, "opacity": 1},
             "encoding": {
                 **place,
+                "size": {"condition": {"test": "datum.chosen", "value": 260}, "value": 70},
                 "stroke": colour,
                 "fill": {**colour, "condition": {"test": "datum.doubt", "value": theme.PAPER}},
                 "tooltip": hover,
@@ -135,6 +138,7 @@ def _row(group: Group, point: Point, cost: Cost, on_front: bool) -> JsonObject:
         "y": theme.drawn(scale * point.score.value),
         "front": on_front,
         "state": ON if on_front else BEATEN,
+        "chosen": point.chosen,
         "doubt": point.verdict in DOUBTFUL[cost.name],
         "file": point.file,
         "place": point.place,

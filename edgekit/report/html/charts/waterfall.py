@@ -85,9 +85,8 @@ def latency_steps(entries: Sequence[Entry]) -> tuple[Quantity, list[Step]]:
         ratio = Interval(1.0, math.nan, math.nan) if index == 0 else entry.ratio()
         if ratio is not None and math.isfinite(ratio.value):
             steps.append(Step(stage, ratio, ratio_with_interval(ratio)))
-    return Quantity(
-        "latency", "latency, ratio to the source's file", "format(datum.value, '.3~g') + 'x'", False, True
-    ), steps
+    label = "format(datum.value, '.3~g') + 'x'"
+    return Quantity("latency", "latency, ratio to the source's file", label, False, True), steps
 
 
 def waterfall(quantity: Quantity, steps: Sequence[Step]) -> JsonObject:
@@ -124,7 +123,9 @@ def waterfall(quantity: Quantity, steps: Sequence[Step]) -> JsonObject:
             },
             {
                 "mark": {"type": "bar", "height": {"band": 0.4}},
-                "encoding": {"x": {**x, "field": "before"}, "x2": {"field": "after"}, "color": colour, "tooltip": hover},
+                "encoding": {
+                    "x": {**x, "field": "before"}, "x2": {"field": "after"}, "color": colour, "tooltip": hover,
+                },
             },
             {
                 "mark": {"type": "tick", "thickness": 2, "height": 22},

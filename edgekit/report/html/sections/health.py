@@ -62,9 +62,8 @@ def healths(records: Mapping[str, Record]) -> Section | None:
             parts.append(element("h3", name))
         parts.append(paragraphs([_sentence(records[name], own)]))
         if changing(own):
-            parts.append(
-                figures(f"{IDENTIFIER}-{index}", [Figure("Before and after every process", health(own), wide=True)])
-            )
+            chart = Figure("Before and after every process", health(own), wide=True)
+            parts.append(figures(f"{IDENTIFIER}-{index}", [chart]))
     left = len(found) - MOST
     more = [f"{left} more records are not drawn."] if left > 0 else []
     return Section(IDENTIFIER, "The machine during the runs", joined([*parts, paragraphs(more)]))

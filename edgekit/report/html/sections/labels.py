@@ -13,21 +13,25 @@ LONGEST = 36
 
 
 def labels(rows: Sequence[Row]) -> list[str]:
-    """Return a label for every row, none twice: the file, and as far as it needs the threads and the record."""
+    """Return a label for every row, none twice: the file, and as far as it needs the threads, device and record."""
     short = without_prefix([row.file for row in rows])
     found = [clipped(short[row.file], LONGEST) for row in rows]
     if len({row.threads for row in rows}) > 1:
-        found = [
-            f"{label}, {row.threads} thr." if row.threads > 1 else label for label, row in zip(found, rows, strict=True)
-        ]
-    for more in (lambda row: row.record.target, lambda row: row.name):
+        found = [label + f", {row.threads} thr." * (row.threads > 1) for label, row in zip(found, rows, strict=True)]
+    for more in (_device, _record):
         several = {label for label, count in Counter(found).items() if count > 1}
         if several and len(set(map(more, rows))) > 1:
-            found = [
-                f"{label} ({clipped(more(row))})" if label in several else label
-                for label, row in zip(found, rows, strict=True)
-            ]
+            told = zip(found, rows, strict=True)
+            found = [f"{label} ({clipped(more(row))})" if label in several else label for label, row in told]
     return _numbered(found)
+
+
+def _device(row: Row) -> str:
+    return row.record.target
+
+
+def _record(row: Row) -> str:
+    return row.name
 
 
 def _numbered(found: Sequence[str]) -> list[str]:

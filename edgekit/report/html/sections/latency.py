@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgekit.report.html.charts.latency import BODY, Course, course_of_time, functions, strip
+from edgekit.report.html.charts.latency import BODY, TITLES, Course, course_of_time, functions, strip
 from edgekit.report.html.markup import Markup, element, joined
 from edgekit.report.html.sections.labels import labels
 from edgekit.report.html.sections.parts import Figure, Section, figures, paragraphs, plain_table
@@ -20,12 +20,12 @@ MOST_FILES, MOST_LINES, LINES_A_PANEL = 60, 700, 40
 STEPS, BUCKETS = 12_000, 5_000
 """Of all distribution functions and of all courses of a page: together about 0.4 MB."""
 HOW = (
-    "The thin line goes from the fastest to the slowest of all samples, the thick one from 1 % to 99 %, the box from 25 % "
-    "to 75 %; a tick is the median of one process."
+    "The thin line goes from the fastest to the slowest of all samples, the thick one from 1 % to 99 %, the box from "
+    "25 % to 75 %; a tick is the median of one process."
 )
 PANELS = (
-    "A line a process. Lines that fall into two bundles are a machine that runs at two speeds. Times are "
-    "divided by the file's median, so that panels compare; they end at the 98th percentile, and the range above has the rest."
+    "A line a process. Lines that fall into two bundles are a machine that runs at two speeds. Times are divided by "
+    "the file's median, so that panels compare; they end at the 98th percentile, and the range above has the rest."
 )
 COURSE = "The median and the range of neighbouring samples, process after process in alternating colours; cut as above."
 
@@ -51,9 +51,8 @@ def latency(rows: Sequence[Row]) -> Section | None:
         parts.append(figures(f"{IDENTIFIER}-{index}", _charts(courses, sampled, steps, buckets)))
     notes = []
     if thinned:
-        notes.append(
-            f"Each line is drawn at {steps} of its samples, the fastest and the slowest among them; the records hold all."
-        )
+        kept = "the fastest and the slowest among them"
+        notes.append(f"Each line is drawn at {steps} of its samples, {kept}; the records hold all.")
     left = len(timed) - len(drawn)
     if left:
         notes.append(f"{left} more measurements are not drawn.")
@@ -75,15 +74,8 @@ def _drawn(timed: Sequence[Row]) -> list[Row]:
 def _charts(courses: Sequence[Course], sampled: Sequence[Course], steps: int, buckets: int) -> list[Figure]:
     found = []
     if any(ms > 0 for course in courses for ms in course.medians_ms):
-        found.append(
-            Figure(
-                "Range",
-                strip(courses),
-                HOW,
-                numbers=_numbers([course for course in courses if course.processes]),
-                wide=True,
-            )
-        )
+        whole = [course for course in courses if course.processes]
+        found.append(Figure("Range", strip(courses), HOW, _numbers(whole), wide=True))
     if sampled:
         found.append(Figure("Distribution functions", functions(sampled, steps), PANELS, wide=True))
         found.append(Figure("Course", course_of_time(sampled, buckets), COURSE, wide=True))
@@ -96,16 +88,5 @@ def _numbers(courses: Sequence[Course]) -> Markup:
         whole = np.percentile(np.concatenate(course.processes), BODY)
         medians = ", ".join(duration(ms * NS_PER_MS) for ms in course.medians_ms)
         rows.append((course.label, f"{course.samples:,}", *(duration(ms * NS_PER_MS) for ms in whole), medians))
-    header = [
-        "file",
-        "samples",
-        "fastest",
-        "1 %",
-        "25 %",
-        "median",
-        "75 %",
-        "99 %",
-        "slowest",
-        "medians of the processes",
-    ]
+    header = ["file", "samples", *TITLES, "medians of the processes"]
     return plain_table("Percentiles of all samples, and the medians of the processes in order", header, rows)

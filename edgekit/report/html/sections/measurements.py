@@ -10,6 +10,7 @@ from edgekit.report.bench_columns import columns_for
 from edgekit.report.bench_table import TARGET
 from edgekit.report.comparison import RECORD
 from edgekit.report.html.markup import element, joined
+from edgekit.report.html.points import Chosen
 from edgekit.report.html.sections.parts import Section, column_help, paragraphs, table
 from edgekit.report.rows import Row
 from edgekit.tasks.register import METRICS
@@ -34,20 +35,19 @@ def columns_of(rows: Sequence[Row]) -> list[Column[Row]]:
     return [replace(column, **changed.get(column.name, {})) for column in (file, *others)]
 
 
-def measurements(rows: Sequence[Row], cautions: Sequence[str]) -> Section:
-    """Return the table, and what makes its rows hard to compare."""
+def measurements(rows: Sequence[Row], cautions: Sequence[str], chosen: Chosen) -> Section:
+    """Return the table, the files that were chosen marked, and what makes its rows hard to compare."""
     columns = columns_of(rows)
-    whole = table(
-        columns,
-        rows,
-        "Measurements, a row a file and thread count",
-        sortable=True,
-        marked=lambda row: "baseline" if row.measurement is row.baseline else "",
-    )
-    beware = (
-        element("div", element("strong", "To beware of"), paragraphs(cautions), class_="beware") if cautions else None
-    )
+
+    def word(row: Row) -> str:
+        if (row.file, row.name) in chosen:
+            return "ship"
+        return "baseline" if row.measurement is row.baseline else ""
+
+    whole = table(columns, rows, "Measurements, a row a file and thread count", sortable=True, marked=word)
+    beware = None
+    if cautions:
+        beware = element("div", element("strong", "To beware of"), paragraphs(cautions), class_="beware")
     how = "A press on a header sorts. Intervals are of 95 %. Every number is computed from the samples of the records."
-    return Section(
-        IDENTIFIER, "All measurements", joined([beware, element("p", how, class_="note"), whole, column_help(columns)])
-    )
+    parts = [beware, element("p", how, class_="note"), whole, column_help(columns)]
+    return Section(IDENTIFIER, "All measurements", joined(parts))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgekit.report.html.charts.memory import FIRST, LOADED, Footprint, memory
-from edgekit.report.html.markup import element, joined
+from edgekit.report.html.markup import Markup, element, joined
 from edgekit.report.html.sections.labels import labels
 from edgekit.report.html.sections.parts import Figure, Section, figures, plain_table
 from edgekit.report.rows import Row
@@ -26,13 +26,11 @@ def memory_passes(rows: Sequence[Row]) -> Section | None:
         rows_of_it = [row for row in measured if row.record.target == device]
         found = [one for row in rows_of_it if (one := Footprint.of_run(names[id(row)], row.measurement.memory))]
         charts.append(Figure(device, memory(found), numbers=_numbers(found), wide=len(devices) == 1))
-    how = (
-        "A process of its own loads the file, runs it once, and runs on; what it needed for its imports is subtracted."
-    )
+    how = "A process of its own loads the file, runs it once, and runs on; what its imports needed is subtracted."
     return Section(IDENTIFIER, "Memory", joined([element("p", how), figures(IDENTIFIER, charts)]))
 
 
-def _numbers(found: Sequence[Footprint]) -> str:
+def _numbers(found: Sequence[Footprint]) -> Markup:
     def text(mib: float | None) -> str:
         return "-" if mib is None else f"{mib:.1f} MiB"
 

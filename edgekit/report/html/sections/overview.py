@@ -15,23 +15,23 @@ from edgekit.report.html.charts.tradeoff import (
     with_cost,
 )
 from edgekit.report.html.markup import Markup, element, joined
-from edgekit.report.html.points import Group, Point, of_rows, once_a_file, short_names
+from edgekit.report.html.points import Chosen, Group, Point, of_rows, once_a_file, short_names
 from edgekit.report.html.sections.parts import Figure, Section, figures, paragraphs, plain_table
 from edgekit.report.rows import Row
-from edgekit.tasks.scores import brief_title
+from edgekit.tasks.scores import brief_title, title
 from edgekit.text.columns import without_prefix
 
 IDENTIFIER = "overview"
 HOW = (
-    "Up and to the left is better. The line is the Pareto front: no file is cheaper and better than one on it; the others are "
-    "grey. Bars are 95 % intervals."
+    "Up and to the left is better. The line is the Pareto front: no file is cheaper and better than one on it; the "
+    "others are grey. Bars are 95 % intervals. A large point is a file to ship."
 )
 HOLLOW = "Hollow points are latencies whose verdict is `suspect`, and whatever is `invalid`."
 
 
-def overview(rows: Sequence[Row]) -> Section | None:
-    """Return the charts of all measurements; None: no file has a score."""
-    groups = of_rows(rows)
+def overview(rows: Sequence[Row], chosen: Chosen) -> Section | None:
+    """Return the charts of all measurements, with the files that were chosen; None: no file has a score."""
+    groups = of_rows(rows, chosen)
     if not groups:
         return None
     parts: list[Markup] = []
@@ -58,8 +58,8 @@ def charts(group: Group) -> list[Figure]:
 
 
 def _chart(group: Group, points: Sequence[Point], cost: Cost, names: dict[str, str], against: str) -> Figure:
-    title = f"{brief_title(group.metric)} against {against}"
-    return Figure(title, tradeoff(group, points, cost, names), numbers=_numbers(group, points, cost))
+    heading = f"{brief_title(group.metric)} against {against}"
+    return Figure(heading, tradeoff(group, points, cost, names), numbers=_numbers(group, points, cost))
 
 
 def _numbers(group: Group, points: Sequence[Point], cost: Cost) -> Markup:
@@ -75,9 +75,8 @@ def _numbers(group: Group, points: Sequence[Point], cost: Cost) -> Markup:
         )
         for index, point in enumerate(points)
     ]
-    return plain_table(
-        group.title, ["file", "of", "size", "latency [95 %]", f"{group.metric} [95 %]", "on the front"], rows
-    )
+    header = ["file", "of", "size", "latency [95 %]", title(group.metric), "on the front"]
+    return plain_table(group.title, header, rows)
 
 
 def _missing(rows: Sequence[Row]) -> list[str]:
@@ -86,7 +85,5 @@ def _missing(rows: Sequence[Row]) -> list[str]:
     notes = [f"{', '.join(emulated)}: the CPU is emulated, so there is no latency."] if emulated else []
     unscored = len({(row.name, row.file) for row in rows if row.accuracy is None})
     if unscored:
-        notes.append(
-            f"{unscored} file{'s have' if unscored > 1 else ' has'} no score and stand{'s' * (unscored == 1)} in the table only."
-        )
+        notes.append(f"Without a score, and so in the table only: {unscored} file{'s' * (unscored > 1)}.")
     return notes

@@ -172,20 +172,13 @@ def _key(value: Value) -> str | None:
 
 def plain_table(caption: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> Markup:
     """Return a table of texts; the first column names the row, and the others are set to the right."""
-    head = element(
-        "tr", *(element("th", name, scope="col", class_="left" if i == 0 else None) for i, name in enumerate(header))
-    )
-    body = [
-        element(
-            "tr",
-            *(
-                element("td" if i else "th", cell, scope=None if i else "row", class_=None if i else "left")
-                for i, cell in enumerate(cells)
-            ),
-        )
-        for cells in rows
-    ]
-    whole = element("table", element("caption", caption), element("thead", head), element("tbody", *body))
+    names = [element("th", name, scope="col", class_=None if i else "left") for i, name in enumerate(header)]
+    body = []
+    for first, *others in rows:
+        cells = [element("td", cell) for cell in others]
+        body.append(element("tr", element("th", first, scope="row", class_="left"), *cells))
+    head = element("thead", element("tr", *names))
+    whole = element("table", element("caption", caption), head, element("tbody", *body))
     return element("div", whole, class_="scroll", role="region", tabindex=0, aria_label=caption)
 
 
