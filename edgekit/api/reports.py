@@ -34,7 +34,7 @@ class Report:
 
     Attributes:
         contents: what it shows.
-        format: `terminal`, `md`, `csv` or `json`.
+        format: `terminal`, `md`, `csv`, `json` or `html`.
     """
 
     contents: Contents = field(repr=False)
@@ -59,7 +59,7 @@ class Report:
         """Return the report in a format, by default the one that was asked for.
 
         Args:
-            format: `terminal`, `md`, `csv` or `json`.
+            format: `terminal`, `md`, `csv`, `json` or `html`.
 
         Raises:
             InputError: there is no such format.
@@ -112,7 +112,7 @@ def report(
     Args:
         sources: records, bundles, searches and folders of them; also records and bundles that other functions returned.
         out: a file to write the report to.
-        format: `terminal`, `md`, `csv` or `json`; by default as the suffix of `out` says, else `terminal`.
+        format: `terminal`, `md`, `csv`, `json` or `html`; by default as the suffix of `out` says, else `terminal`.
         force: replace the file at `out` if it exists.
 
     Returns:

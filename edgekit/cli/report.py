@@ -18,7 +18,7 @@ records hard to compare stands below the table. A bundle is shown with its effec
 EXAMPLES = (
     "edgekit report edgekit-records",
     "edgekit report before.json after.json",
-    "edgekit report demo edgekit-records -o report.md",
+    "edgekit report demo edgekit-records -o report.html",
     "edgekit report edgekit-records --format csv > rows.csv",
 )
 PANELS = {"Output": "out format force"}
@@ -35,7 +35,7 @@ def command(
     ] = None,
     format: Annotated[
         str | None,
-        typer.Option("--format", help="terminal, md, csv or json. [default: as the suffix of -o; else terminal]"),
+        typer.Option("--format", help="terminal, md, csv, json or html. [default: as the suffix of -o; else terminal]"),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file at --out.")] = False,
 ) -> None:
