@@ -47,7 +47,7 @@ def memory(found: Sequence[Footprint]) -> JsonObject:
         if mib is not None
     ]
     _, high = theme.linear_domain([0.0, *(one.peak_mib for one in found)], low=0.0)
-    x = {
+    x: JsonObject = {
         "type": "quantitative",
         "scale": {"domain": theme.all_drawn([0.0, 1.1 * high]), "nice": False},
         "axis": {"title": "resident set over that after the imports, MiB", "tickCount": 5},
