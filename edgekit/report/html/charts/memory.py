@@ -52,7 +52,8 @@ def memory(found: Sequence[Footprint]) -> JsonObject:
         "scale": {"domain": theme.all_drawn([0.0, 1.1 * high]), "nice": False},
         "axis": {"title": "resident set over that after the imports, MiB", "tickCount": 5},
     }
-    y = {
+    peak: JsonObject = {"field": "peak", **x}
+    y: JsonObject = {
         "field": "file", "type": "nominal", "sort": [one.label for one in found],
         "axis": {"title": None, "labelColor": theme.INK, "grid": False},
     }  # fmt: skip
@@ -65,11 +66,11 @@ def memory(found: Sequence[Footprint]) -> JsonObject:
         layer=[
             {
                 "mark": {"type": "bar", "color": theme.QUIET, "opacity": 0.6, "height": {"band": 0.6}},
-                "encoding": {"x": {"field": "peak", **x}, "tooltip": theme.tooltips(file="file", text="peak")},
+                "encoding": {"x": peak, "tooltip": theme.tooltips(file="file", text="peak")},
             },
             {
                 "mark": {"type": "text", "align": "left", "dx": 5, "baseline": "middle"},
-                "encoding": {"x": {"field": "peak", **x}, "text": {"field": "text", "type": "nominal"}},
+                "encoding": {"x": peak, "text": {"field": "text", "type": "nominal"}},
             },
             {
                 "data": {"values": steps},
