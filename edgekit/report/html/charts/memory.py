@@ -40,7 +40,7 @@ class Footprint:
 def memory(found: Sequence[Footprint]) -> JsonObject:
     """Return the chart: a bar a file up to its peak, with marks for the steps before."""
     rows = [{"file": one.label, "peak": theme.drawn(one.peak_mib), "text": f"{one.peak_mib:.1f} MiB"} for one in found]
-    steps = [
+    marks = [
         {"file": one.label, "step": step, "mib": theme.drawn(mib), "text": f"{mib:.1f} MiB"}
         for one in found
         for step, mib in ((LOADED, one.loaded_mib), (FIRST, one.first_mib))
@@ -53,6 +53,7 @@ def memory(found: Sequence[Footprint]) -> JsonObject:
         "axis": {"title": "resident set over that after the imports, MiB", "tickCount": 5},
     }
     peak: JsonObject = {"field": "peak", **x}
+    step: JsonObject = {"field": "mib", **x}
     y: JsonObject = {
         "field": "file", "type": "nominal", "sort": [one.label for one in found],
         "axis": {"title": None, "labelColor": theme.INK, "grid": False},
@@ -73,10 +74,10 @@ def memory(found: Sequence[Footprint]) -> JsonObject:
                 "encoding": {"x": peak, "text": {"field": "text", "type": "nominal"}},
             },
             {
-                "data": {"values": steps},
+                "data": {"values": marks},
                 "mark": {"type": "point", "filled": True, "size": 55, "color": theme.ACCENT, "opacity": 1},
                 "encoding": {
-                    "x": {"field": "mib", **x},
+                    "x": step,
                     "shape": {"field": "step", "type": "nominal", "scale": shapes},
                     "tooltip": theme.tooltips(file="file", step="step", text="memory"),
                 },
