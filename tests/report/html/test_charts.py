@@ -16,6 +16,8 @@ from edgekit.report.html.charts.tradeoff import BEATEN, LATENCY, ON, SIZE, trade
 from edgekit.report.html.charts.waterfall import bytes_steps, score_steps, waterfall
 from edgekit.report.html.points import Group, Point, clipped, of_bundle, of_rows, of_search
 from edgekit.report.html.sections.labels import labels
+from edgekit.report.html.sections.limits import MOST_POINTS
+from edgekit.report.html.sections.overview import charts as figures_of
 from edgekit.schema.types import JsonObject
 from edgekit.stats import Interval
 from tests.report.html import busy
@@ -67,6 +69,15 @@ def test_a_suspect_latency_is_hollow_and_its_size_is_not() -> None:
     for cost, hollow in ((SIZE, [False, True]), (LATENCY, [True, True])):
         spec = tradeoff(group, points, cost, {"a": "a", "b": "b"})
         assert [row["doubt"] for row in spec["data"]["values"]] == hollow
+
+
+def test_a_chart_of_too_many_files_keeps_the_front() -> None:
+    beaten = [point(f"b{n}", 5000 + n, 0.5) for n in range(3 * MOST_POINTS)]
+    best = [point("best", 100_000, 0.9), point("small", 4000, 0.5)]
+    size, *_ = figures_of(Group("t", "accuracy", (*beaten, *best)))
+    rows = size.spec["data"]["values"]
+    assert len(rows) == MOST_POINTS and {row["file"] for row in rows if row["front"]} == {"best", "small"}
+    assert "802 more files" in size.note
 
 
 def test_labels_in_a_chart_do_not_overlap() -> None:
