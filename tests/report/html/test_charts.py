@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from edgekit.report.comparison import rows_of_several
 from edgekit.report.html.charts import theme
 from edgekit.report.html.charts.health import changing, health, moments
 from edgekit.report.html.charts.latency import Course, course_of_time, functions
@@ -18,6 +19,7 @@ from edgekit.report.html.points import Group, Point, clipped, of_bundle, of_rows
 from edgekit.report.html.sections.labels import labels
 from edgekit.report.html.sections.limits import MOST_POINTS
 from edgekit.report.html.sections.overview import charts as figures_of
+from edgekit.report.rows import Row
 from edgekit.schema.types import JsonObject
 from edgekit.stats import Interval
 from tests.report.html import busy
@@ -87,17 +89,15 @@ def test_labels_in_a_chart_do_not_overlap() -> None:
 
 
 def test_scores_of_other_samples_are_no_points_of_the_same_chart() -> None:
-    rows = list(charts_rows())
+    rows = golden_rows()
     other = replace(rows[1].record, evaluation=replace(rows[1].record.evaluation, sha256="1" * 64))  # type: ignore[type-var]
     groups = of_rows([rows[0], replace(rows[1], record=other)], frozenset())
     assert [len(group.points) for group in groups] == [1, 1]
     assert len({group.title for group in groups}) == 2
 
 
-def charts_rows() -> list[object]:  # the rows of the golden record
-    from edgekit.report.comparison import rows_of_several
-
-    return list(rows_of_several(collection().records))
+def golden_rows() -> list[Row]:
+    return rows_of_several(collection().records)
 
 
 def test_points_of_bundles_and_searches() -> None:
@@ -196,8 +196,8 @@ def test_axes_of_hopeless_numbers() -> None:
 
 
 def test_rows_have_labels_of_their_own() -> None:
-    rows = charts_rows()
-    assert labels(rows) == ["m-float32.tflite", "m-int8.tflite", "m-broken.tflite"]  # type: ignore[arg-type]
+    rows = golden_rows()
+    assert labels(rows) == ["m-float32.tflite", "m-int8.tflite", "m-broken.tflite"]
     twice = [*rows, *rows]
-    assert len(set(labels(twice))) == len(twice)  # type: ignore[arg-type]
+    assert len(set(labels(twice))) == len(twice)
     assert clipped("x" * 50, 28) == "x" * 9 + "…" + "x" * 18
