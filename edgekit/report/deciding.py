@@ -1,9 +1,9 @@
 """The sentences that a report begins with: on each device, of each bundle and of each search, which file to ship.
 
-What can be chosen among is put together here; how is `edgekit.report.choosing`'s. On a device these are the files that
-were measured with as many threads as the first one, each once. What is not of the same conditions as the first file's
-measurement (`edgekit.report.unlike`) is not compared with it, and that is said. A bundle whose files stand in a record
-is decided there; else by the scores in its manifest.
+What can be chosen among is put together here; how one is chosen stands in `choosing` beside this. On a device these are
+the files that were measured with as many threads as the first one, each once. What is not of the same conditions as the
+first file's measurement (`unlike`) is not compared with it, and that is said. A bundle whose files stand in a record is
+decided there; else by the scores in its manifest.
 """
 
 from __future__ import annotations
