@@ -14,10 +14,11 @@ from edgekit.report.html.sections.bundles import bundles
 from edgekit.report.html.sections.decision import decision
 from edgekit.report.html.sections.health import devices, healths
 from edgekit.report.html.sections.latency import latency
+from edgekit.report.html.sections.limits import MOST_ROWS, first
 from edgekit.report.html.sections.measurements import measurements
 from edgekit.report.html.sections.memory import memory_passes
 from edgekit.report.html.sections.overview import overview
-from edgekit.report.html.sections.parts import Section, plain_table
+from edgekit.report.html.sections.parts import Section, paragraphs, plain_table
 from edgekit.report.html.sections.reproduce import reproduce
 from edgekit.report.html.sections.searches import searches
 from edgekit.report.html.sections.sensitivity import sensitivities
@@ -121,12 +122,13 @@ def _header(collection: Collection, parts: Sequence[Section]) -> Markup:
 def _skipped(found: Sequence[Skipped]) -> Section | None:
     if not found:
         return None
+    shown, left = first(found, MOST_ROWS, "files")
     table = plain_table(
         "What the folders hold that is not part of this page",
         ["path", "code", "reason"],
-        [(one.path, one.code, one.message) for one in found],
+        [(one.path, one.code, one.message) for one in shown],
     )
-    return Section("skipped", f"{len(found)} skipped", joined([table]))
+    return Section("skipped", f"{len(found):,} skipped", joined([table, paragraphs(left)]))
 
 
 def _footer() -> Markup:

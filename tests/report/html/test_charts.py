@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from edgekit.report.comparison import rows_of_several
 from edgekit.report.html.charts import theme
 from edgekit.report.html.charts.health import changing, health, moments
 from edgekit.report.html.charts.latency import Course, course_of_time, functions
@@ -16,6 +17,9 @@ from edgekit.report.html.charts.tradeoff import BEATEN, LATENCY, ON, SIZE, trade
 from edgekit.report.html.charts.waterfall import bytes_steps, score_steps, waterfall
 from edgekit.report.html.points import Group, Point, clipped, of_bundle, of_rows, of_search
 from edgekit.report.html.sections.labels import labels
+from edgekit.report.html.sections.limits import MOST_POINTS
+from edgekit.report.html.sections.overview import charts as figures_of
+from edgekit.report.rows import Row
 from edgekit.schema.types import JsonObject
 from edgekit.stats import Interval
 from tests.report.html import busy
@@ -69,6 +73,15 @@ def test_a_suspect_latency_is_hollow_and_its_size_is_not() -> None:
         assert [row["doubt"] for row in spec["data"]["values"]] == hollow
 
 
+def test_a_chart_of_too_many_files_keeps_the_front() -> None:
+    beaten = [point(f"b{n}", 5000 + n, 0.5) for n in range(3 * MOST_POINTS)]
+    best = [point("best", 100_000, 0.9), point("small", 4000, 0.5)]
+    size, *_ = figures_of(Group("t", "accuracy", (*beaten, *best)))
+    rows = size.spec["data"]["values"]
+    assert len(rows) == MOST_POINTS and {row["file"] for row in rows if row["front"]} == {"best", "small"}
+    assert "802 more files" in size.note
+
+
 def test_labels_in_a_chart_do_not_overlap() -> None:
     points = tuple(point(f"file-{n}.tflite", 1000 + n, 0.9 + n / 1e5) for n in range(40))
     spec = tradeoff(Group("t", "accuracy", points), points, SIZE, {p.file: p.file for p in points})
@@ -76,17 +89,15 @@ def test_labels_in_a_chart_do_not_overlap() -> None:
 
 
 def test_scores_of_other_samples_are_no_points_of_the_same_chart() -> None:
-    rows = list(charts_rows())
+    rows = golden_rows()
     other = replace(rows[1].record, evaluation=replace(rows[1].record.evaluation, sha256="1" * 64))  # type: ignore[type-var]
     groups = of_rows([rows[0], replace(rows[1], record=other)], frozenset())
     assert [len(group.points) for group in groups] == [1, 1]
     assert len({group.title for group in groups}) == 2
 
 
-def charts_rows() -> list[object]:  # the rows of the golden record
-    from edgekit.report.comparison import rows_of_several
-
-    return list(rows_of_several(collection().records))
+def golden_rows() -> list[Row]:
+    return rows_of_several(collection().records)
 
 
 def test_points_of_bundles_and_searches() -> None:
@@ -185,8 +196,8 @@ def test_axes_of_hopeless_numbers() -> None:
 
 
 def test_rows_have_labels_of_their_own() -> None:
-    rows = charts_rows()
-    assert labels(rows) == ["m-float32.tflite", "m-int8.tflite", "m-broken.tflite"]  # type: ignore[arg-type]
+    rows = golden_rows()
+    assert labels(rows) == ["m-float32.tflite", "m-int8.tflite", "m-broken.tflite"]
     twice = [*rows, *rows]
-    assert len(set(labels(twice))) == len(twice)  # type: ignore[arg-type]
+    assert len(set(labels(twice))) == len(twice)
     assert clipped("x" * 50, 28) == "x" * 9 + "…" + "x" * 18

@@ -148,7 +148,7 @@ def functions(courses: Sequence[Course], most: int) -> JsonObject:
     x = {
         "field": "ratio", "type": "quantitative",
         "scale": {"domain": _domain(courses), "zero": False, "nice": False},
-        "axis": {"title": "latency / the file's median", "labelExpr": _TIMES, "tickCount": 4, "grid": False},
+        "axis": {"title": "times the median", "labelExpr": _TIMES, "tickCount": 4, "grid": False},
     }  # fmt: skip
     y = {
         "field": "share", "type": "quantitative", "scale": {"domain": [0, 100], "nice": False},
@@ -193,11 +193,11 @@ def course_of_time(courses: Sequence[Course], most: int) -> JsonObject:
                 })  # fmt: skip
     x = {
         "field": "at", "type": "quantitative", "scale": {"domain": [0, 100], "nice": False},
-        "axis": {"title": "% of the samples, in order", "values": [0, 50, 100], "grid": False},
+        "axis": {"title": "% of the samples", "values": [0, 50, 100], "grid": False},
     }  # fmt: skip
     y = {
         "type": "quantitative", "scale": {"domain": _domain(courses), "zero": False, "nice": False},
-        "axis": {"title": "/ median", "labelExpr": _TIMES, "tickCount": 4},
+        "axis": {"title": "times the median", "labelExpr": _TIMES, "tickCount": 4},
     }  # fmt: skip
     colour = {
         "field": "parity", "type": "nominal", "legend": None,

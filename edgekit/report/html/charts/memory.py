@@ -49,8 +49,8 @@ def memory(found: Sequence[Footprint]) -> JsonObject:
     _, high = theme.linear_domain([0.0, *(one.peak_mib for one in found)], low=0.0)
     x: JsonObject = {
         "type": "quantitative",
-        "scale": {"domain": theme.all_drawn([0.0, 1.1 * high]), "nice": False},
-        "axis": {"title": "resident set over that after the imports, MiB", "tickCount": 5},
+        "scale": {"domain": theme.all_drawn([0.0, 1.3 * high]), "nice": False},
+        "axis": {"title": "resident set over the imports', MiB", "tickCount": 4},
     }
     peak: JsonObject = {"field": "peak", **x}
     step: JsonObject = {"field": "mib", **x}

@@ -22,7 +22,7 @@ MS_LABEL = "datum.value >= 1 ? format(datum.value, '.3~g') + ' ms' : format(datu
 FEW_TICKS = 6
 LARGEST = 1e30
 """What axes reach to, whatever a file says."""
-EQUAL_STEPS = 2.2
+EQUAL_STEPS = 4.0
 """Ratio of its ends below which a logarithmic axis looks linear."""
 
 

@@ -22,6 +22,8 @@ ON, BEATEN = "on the Pareto front", "beaten in both"
 _ROOM_PX = (300, HEIGHT)
 """Of a narrow screen's chart: labels that do not overlap there do so nowhere."""
 _LETTER_PX, _LINE_PX = 6.0, 13.0
+MOST_LABELS = 40
+"""Points for which a place is looked for; there is room for fewer."""
 
 
 @dataclass(frozen=True)
@@ -214,7 +216,7 @@ def _labels(
     for (x, y), (next_x, next_y) in pairwise(on_line):  # a step goes across, then up
         taken += [(x + 5, next_x, y - 1, y + 1), (next_x - 1, next_x + 1, next_y, y)]
     named: set[str] = set()
-    for index in order:
+    for index in order[:MOST_LABELS]:
         x, y = places[index]
         name = names[points[index].file]
         long = _LETTER_PX * len(name)
@@ -239,6 +241,6 @@ def _description(group: Group, points: Sequence[Point], cost: Cost, front: Seque
     best = ", ".join(
         f"{points[i].file} ({score_label(group, points[i].score)}, "
         f"{f'{points[i].bytes:,} B' if cost is SIZE else latency_label(_known(cost, points[i]))})"
-        for i in front
+        for i in front[:MOST_LABELS]
     )
     return f"{group.title} against {cost.name}: {len(points)} files; on the Pareto front, the cheapest first: {best}"

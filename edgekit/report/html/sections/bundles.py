@@ -10,12 +10,11 @@ from edgekit.report import bundle_table, ledger_table
 from edgekit.report.html.charts.waterfall import bytes_steps, latency_steps, score_steps, waterfall
 from edgekit.report.html.markup import Markup, element, joined
 from edgekit.report.html.points import Chosen, of_bundle
+from edgekit.report.html.sections.limits import MOST_DRAWN, MOST_SOURCES, first
 from edgekit.report.html.sections.overview import charts
 from edgekit.report.html.sections.parts import Figure, Section, column_help, figures, paragraphs, table
 
 IDENTIFIER = "bundles"
-MOST_DRAWN = 24
-"""Bundles whose charts are drawn; tables have them all."""
 HOW = (
     "The effect ledger: what each stage of a compression changed, judged on the file that would come out after it. "
     "A bar goes from the value before a stage to that after it, green where that is better and red where it is worse; "
@@ -28,9 +27,10 @@ def bundles(found: Mapping[str, Bundle], chosen: Chosen) -> Section | None:
     if not found:
         return None
     parts = [paragraphs([HOW])] if any(bundle.manifest.ledger for bundle in found.values()) else []
-    for index, (name, bundle) in enumerate(found.items(), 1):
+    shown, left = first(list(found.items()), MOST_SOURCES, "bundles")
+    for index, (name, bundle) in enumerate(shown, 1):
         parts.append(_bundle(f"{IDENTIFIER}-{index}", name, bundle, chosen, drawn=index <= MOST_DRAWN))
-    return Section(IDENTIFIER, "Compressions", joined(parts))
+    return Section(IDENTIFIER, "Compressions", joined([*parts, paragraphs(left)]))
 
 
 def _bundle(identifier: str, name: str, bundle: Bundle, chosen: Chosen, *, drawn: bool) -> Markup:

@@ -8,11 +8,10 @@ from edgekit.bundle.facts import FactValue, Unavailable, fact_text
 from edgekit.bundle.records import Record
 from edgekit.report.html.charts.health import QUANTITIES, Moment, changing, extents, health, moments
 from edgekit.report.html.markup import Markup, element, joined
+from edgekit.report.html.sections.limits import MOST_DRAWN, first
 from edgekit.report.html.sections.parts import Figure, Section, facts, figures, paragraphs
 
 IDENTIFIER = "health"
-MOST = 24
-"""Records whose health is drawn."""
 
 
 def devices(records: Mapping[str, Record]) -> Section | None:
@@ -22,11 +21,12 @@ def devices(records: Mapping[str, Record]) -> Section | None:
         by_target.setdefault(record.target, record)
     if not by_target:
         return None
+    shown, left = first(list(by_target.items()), MOST_DRAWN, "devices")
     cards = [
         element("section", element("h3", target), _machine(record), class_="card", aria_label=f"device {target}")
-        for target, record in by_target.items()
+        for target, record in shown
     ]
-    return Section("devices", "Devices", element("div", *cards, class_="cards"))
+    return Section("devices", "Devices", joined([element("div", *cards, class_="cards"), paragraphs(left)]))
 
 
 def _machine(record: Record) -> Markup:
@@ -57,16 +57,15 @@ def healths(records: Mapping[str, Record]) -> Section | None:
     if not found:
         return None
     parts: list[Markup] = []
-    for index, (name, own) in enumerate(list(found.items())[:MOST], 1):
+    shown, left = first(list(found.items()), MOST_DRAWN, "records")
+    for index, (name, own) in enumerate(shown, 1):
         if len(found) > 1:
             parts.append(element("h3", name))
         parts.append(paragraphs([_sentence(records[name], own)]))
         if changing(own):
             chart = Figure("Before and after every process", health(own), wide=True)
             parts.append(figures(f"{IDENTIFIER}-{index}", [chart]))
-    left = len(found) - MOST
-    more = [f"{left} more records are not drawn."] if left > 0 else []
-    return Section(IDENTIFIER, "The machine during the runs", joined([*parts, paragraphs(more)]))
+    return Section(IDENTIFIER, "The machine during the runs", joined([*parts, paragraphs(left)]))
 
 
 def _sentence(record: Record, own: Sequence[Moment]) -> str:

@@ -17,8 +17,8 @@ from edgekit.text.tables import duration
 IDENTIFIER = "latency"
 MOST_FILES, MOST_LINES, LINES_A_PANEL = 60, 700, 40
 """Measurements that are drawn, processes of all of them, and processes of one; the table has them all."""
-STEPS, BUCKETS = 12_000, 5_000
-"""Of all distribution functions and of all courses of a page: together about 0.4 MB."""
+STEPS, BUCKETS = 8_000, 3_000
+"""Of all distribution functions and of all courses of a page: together about 0.2 MB: more is not seen."""
 HOW = (
     "The thin line goes from the fastest to the slowest of all samples, the thick one from 1 % to 99 %, the box from "
     "25 % to 75 %; a tick is the median of one process."
@@ -37,7 +37,7 @@ def latency(rows: Sequence[Row]) -> Section | None:
         return None
     drawn = _drawn(timed)
     lines = sum(min(len(row.measurement.latency), LINES_A_PANEL) for row in drawn)
-    steps, buckets = share_of(STEPS, lines, 24, 64), share_of(BUCKETS, lines, 4, 30)
+    steps, buckets = share_of(STEPS, lines, 20, 64), share_of(BUCKETS, lines, 4, 24)
     devices = list(dict.fromkeys(row.record.target for row in drawn))
     parts: list[Markup] = []
     thinned = False

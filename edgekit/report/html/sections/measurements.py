@@ -11,6 +11,7 @@ from edgekit.report.bench_table import TARGET
 from edgekit.report.comparison import RECORD
 from edgekit.report.html.markup import element, joined
 from edgekit.report.html.points import Chosen
+from edgekit.report.html.sections.limits import MOST_ROWS, first
 from edgekit.report.html.sections.parts import Section, column_help, paragraphs, table
 from edgekit.report.rows import Row
 from edgekit.tasks.register import METRICS
@@ -44,10 +45,11 @@ def measurements(rows: Sequence[Row], cautions: Sequence[str], chosen: Chosen) -
             return "ship"
         return "baseline" if row.measurement is row.baseline else ""
 
-    whole = table(columns, rows, "Measurements, a row a file and thread count", sortable=True, marked=word)
+    shown, left = first(rows, MOST_ROWS, "measurements")
+    whole = table(columns, shown, "Measurements, a row a file and thread count", sortable=True, marked=word)
     beware = None
     if cautions:
         beware = element("div", element("strong", "To beware of"), paragraphs(cautions), class_="beware")
     how = "A press on a header sorts. Intervals are of 95 %. Every number is computed from the samples of the records."
-    parts = [beware, element("p", how, class_="note"), whole, column_help(columns)]
+    parts = [beware, element("p", how, class_="note"), paragraphs(left), whole, column_help(columns)]
     return Section(IDENTIFIER, "All measurements", joined(parts))

@@ -16,6 +16,7 @@ from edgekit.report.html.charts.tradeoff import (
 )
 from edgekit.report.html.markup import Markup, element, joined
 from edgekit.report.html.points import Chosen, Group, Point, of_rows, once_a_file, short_names
+from edgekit.report.html.sections.limits import MOST_POINTS, first
 from edgekit.report.html.sections.parts import Figure, Section, figures, paragraphs, plain_table
 from edgekit.report.rows import Row
 from edgekit.tasks.scores import brief_title, title
@@ -58,8 +59,13 @@ def charts(group: Group) -> list[Figure]:
 
 
 def _chart(group: Group, points: Sequence[Point], cost: Cost, names: dict[str, str], against: str) -> Figure:
+    front = front_of(group, points, cost)
+    on = set(front)
+    order = [*front, *(index for index in range(len(points)) if index not in on)]
+    kept, note = first(order, MOST_POINTS, "files")
+    shown = [points[index] for index in sorted(kept)]
     heading = f"{brief_title(group.metric)} against {against}"
-    return Figure(heading, tradeoff(group, points, cost, names), numbers=_numbers(group, points, cost))
+    return Figure(heading, tradeoff(group, shown, cost, names), " ".join(note), _numbers(group, shown, cost))
 
 
 def _numbers(group: Group, points: Sequence[Point], cost: Cost) -> Markup:

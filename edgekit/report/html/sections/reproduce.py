@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 from edgekit.bundle.manifest import Bundle, Manifest
 from edgekit.bundle.records import Record
 from edgekit.bundle.search_result import SearchResult
 from edgekit.report.conditions import conditions
 from edgekit.report.html.markup import Markup, element, joined
-from edgekit.report.html.sections.parts import Section, details, facts, plain_table
+from edgekit.report.html.sections.limits import MOST_SOURCES, first
+from edgekit.report.html.sections.parts import Section, details, facts, paragraphs, plain_table
 from edgekit.report.html.sections.searches import budget
 
 IDENTIFIER = "reproduce"
@@ -20,13 +22,15 @@ def reproduce(
     records: Mapping[str, Record], bundles: Mapping[str, Bundle], searches: Mapping[str, SearchResult]
 ) -> Section:
     """Return what every record, bundle and search says of its making."""
-    parts = [
-        *(details(f"Record {name}", _record(record), printed=True) for name, record in records.items()),
-        *(details(f"Bundle {name}", _bundle(one.manifest), printed=True) for name, one in bundles.items()),
-        *(details(f"Search {name}", _search(result), printed=True) for name, result in searches.items()),
+    making: list[tuple[str, Callable[[], Markup]]] = [
+        *((f"Record {name}", partial(_record, one)) for name, one in records.items()),
+        *((f"Bundle {name}", partial(_bundle, one.manifest)) for name, one in bundles.items()),
+        *((f"Search {name}", partial(_search, one)) for name, one in searches.items()),
     ]
+    shown, left = first(making, MOST_SOURCES, "sources")
+    parts = [details(title, told(), printed=True) for title, told in shown]
     how = "The same command, with the files of these digests, on the same machine."
-    return Section(IDENTIFIER, "How to reproduce", joined([element("p", how), *parts]))
+    return Section(IDENTIFIER, "How to reproduce", joined([element("p", how), paragraphs(left), *parts]))
 
 
 def _record(record: Record) -> Markup:

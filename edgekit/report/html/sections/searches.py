@@ -9,24 +9,25 @@ from edgekit.bundle.search_result import Point as SearchPoint
 from edgekit.bundle.search_result import SearchResult
 from edgekit.report.html.markup import Markup, element, joined
 from edgekit.report.html.points import Chosen, called, of_search
+from edgekit.report.html.sections.limits import MOST_DRAWN, MOST_SOURCES, first
 from edgekit.report.html.sections.overview import charts
 from edgekit.report.html.sections.parts import Section, column_help, figures, paragraphs, table
 from edgekit.report.search_table import shown_columns, summary
 from edgekit.text.columns import Column
 
 IDENTIFIER = "searches"
-MOST_DRAWN = 24
 
 
 def searches(found: Mapping[str, SearchResult], chosen: Chosen) -> Section | None:
     """Return every search, with the files that were chosen marked; None: there is none."""
     if not found:
         return None
+    shown, left = first(list(found.items()), MOST_SOURCES, "searches")
     parts = [
         _search(f"{IDENTIFIER}-{index}", name, result, chosen, drawn=index <= MOST_DRAWN)
-        for index, (name, result) in enumerate(found.items(), 1)
+        for index, (name, result) in enumerate(shown, 1)
     ]
-    return Section(IDENTIFIER, "Searches", joined(parts))
+    return Section(IDENTIFIER, "Searches", joined([*parts, paragraphs(left)]))
 
 
 def _search(identifier: str, name: str, result: SearchResult, chosen: Chosen, *, drawn: bool) -> Markup:

@@ -9,6 +9,7 @@ from edgekit.bundle.facts import Unavailable
 from edgekit.errors.codes import register
 from edgekit.report.bench_columns import COLOURS
 from edgekit.report.html.markup import Markup, element, joined
+from edgekit.report.html.sections.limits import MOST_PLACES
 from edgekit.report.html.sections.parts import Section, code_spans, paragraphs
 from edgekit.report.rows import Row
 
@@ -59,4 +60,6 @@ def _places(rows: Sequence[Row], of: int) -> str:
         f"{row.file}, {row.threads} thread{'s' * (row.threads != 1)}" + (f" ({row.name})" if several else "")
         for row in rows
     ]
-    return "; ".join(dict.fromkeys(places))
+    named = list(dict.fromkeys(places))
+    more = [f"{len(named) - MOST_PLACES:,} more"] if len(named) > MOST_PLACES else []
+    return "; ".join([*named[:MOST_PLACES], *more])
