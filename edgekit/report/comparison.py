@@ -11,6 +11,7 @@ from edgekit.report.bench_columns import columns_for
 from edgekit.report.bench_table import TARGET, reasons, row_values
 from edgekit.report.conditions import conditions
 from edgekit.report.rows import Row, baselines
+from edgekit.report.unlike import CONDITIONS, affected, unlike
 from edgekit.text.columns import PLAIN, Column, Look, render
 
 RECORD: Column[Row] = Column(
@@ -60,24 +61,15 @@ def rows_of_several(records: Mapping[str, Record]) -> list[Row]:
 
 
 def _cautions(records: Mapping[str, Record]) -> Iterator[str]:
-    """Yield what makes numbers of different records hard to compare."""
-    measured = {name: record.evaluation for name, record in records.items() if record.evaluation}
-    if len({on.sha256 for on in measured.values()}) > 1:
-        each = "; ".join(f"{name}: {on.samples:,}, {on.source}" for name, on in measured.items())
-        yield f"accuracy: not of the same samples: {each}"
-    machines = {str((record.host.cpu_model, record.host.cores, record.host.os)) for record in records.values()}
-    if len(machines) > 1:
-        yield "latency and memory: not of the same machine"
-    runtimes = {
-        (run.runtime.name, run.runtime.version)
-        for record in records.values()
-        for measurement in record.measurements
-        for run in measurement.runs()
-    }
-    for name in sorted({name for name, _ in runtimes}):
-        versions = sorted(version for of, version in runtimes if of == name)
-        if len(versions) > 1:
-            yield f"{name}: not of the same version: {', '.join(versions)}"
+    """Yield what makes numbers of other records hard to compare with the first one's, and files that changed."""
+    (first, start), *others = records.items()
+    conditions: dict[str, dict[str, str]] = {}
+    for name, record in others:
+        for difference in unlike(start, record):
+            conditions.setdefault(difference.what, {first: difference.here})[name] = difference.there
+    for what, by_record in conditions.items():
+        each = "; ".join(f"{name}: {text}" for name, text in by_record.items())
+        yield f"{affected(CONDITIONS[what].affects)}: not of the same {CONDITIONS[what].noun}: {each}"
     files: dict[str, set[str]] = {}
     for record in records.values():
         for subject in record.subjects:

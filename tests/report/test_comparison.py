@@ -56,10 +56,12 @@ def test_one_table_with_the_first_row_as_baseline() -> None:
     ("changes", "said"),
     [
         ({"evaluation": EvaluatedOn("other.npz", 50, "0" * 64)},
-         "accuracy: not of the same samples: a: 1,000, the bundle's evaluation samples; b: 50, other.npz"),
-        ({"host": HostFacts(cpu_model="Cortex-A72")}, "latency and memory: not of the same machine"),
+         "accuracy: not of the same evaluation samples: a: 1,000, the bundle's evaluation samples; b: 50, other.npz"),
+        ({"host": HostFacts(cpu_model="Cortex-A72")},
+         "latency and memory: not of the same CPU: a: AMD EPYC; b: Cortex-A72"),
         ({"subjects": None}, "m-int8.tflite: not the same file everywhere"),
-        ({"measurements": None}, "ai-edge-litert: not of the same version: 1.0, 2.3.0"),
+        ({"measurements": None}, "latency, memory and accuracy: not of the same version of the runtime: "
+         "a: ai-edge-litert 2.3.0; b: ai-edge-litert 1.0, ai-edge-litert 2.3.0"),
     ],
 )  # fmt: skip
 def test_what_to_beware_of(changes: dict[str, Any], said: str) -> None:
