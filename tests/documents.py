@@ -8,6 +8,7 @@ from typing import Any
 
 from edgekit.errors.codes import KINDS
 from edgekit.report import bench_columns, bundle_table, ledger_table, search_table, sensitivity_table
+from edgekit.report.checking import table as checking
 from edgekit.text.columns import Column
 
 Schema = dict[str, Any]
@@ -63,6 +64,11 @@ DOCUMENTS: dict[str, Schema] = {
         rows=several(ROW),
         unsaved=several({"type": "object"}),
         errors=several(of(target=TEXT, code=TEXT, message=TEXT, hint=TEXT)),
+    ),
+    "check": of(
+        decision={"enum": ["pass", "fail", "cannot tell"]},
+        checks=several(row(checking.COLUMNS, code=maybe(TEXT), reason=maybe(TEXT), baseline=maybe(TEXT))),
+        unread=REASONS,
     ),
     "compress": of(
         bundle=TEXT,

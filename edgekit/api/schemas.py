@@ -7,14 +7,14 @@ from edgekit.errors.printable import visible
 from edgekit.schema.toml import nearest
 from edgekit.schema.types import JsonObject
 
-KINDS = ("record", "manifest", "ledger-entry", "recipe", "target", "trial", "search-result")
+KINDS = ("record", "manifest", "ledger-entry", "recipe", "target", "trial", "search-result", "budget")
 
 
 def json_schema(kind: str) -> JsonObject:
     """Return the JSON Schema (Draft 2020-12) of a kind of file, in its newest form.
 
     Args:
-        kind: `record`, `manifest`, `ledger-entry`, `recipe`, `target`, `trial` or `search-result`.
+        kind: `record`, `manifest`, `ledger-entry`, `recipe`, `target`, `trial`, `search-result` or `budget`.
 
     Raises:
         InputError: there is no such kind.
@@ -23,7 +23,7 @@ def json_schema(kind: str) -> JsonObject:
         >>> json_schema("recipe")["properties"]["seed"]
         {'type': 'integer', 'minimum': 0, 'maximum': 4294967295, 'default': 0}
     """
-    from edgekit.bundle import ledger, manifest, recipe_file, records, search_result, trials
+    from edgekit.bundle import budget_file, ledger, manifest, recipe_file, records, search_result, trials
     from edgekit.devices import target
     from edgekit.schema.json_schema import json_schema as made
 
@@ -37,5 +37,6 @@ def json_schema(kind: str) -> JsonObject:
         "target": (target.TargetFile, target.VERSIONS),
         "trial": (trials.Trial, trials.VERSIONS),
         "search-result": (search_result.SearchResult, search_result.VERSIONS),
+        "budget": (budget_file.BudgetFile, budget_file.VERSIONS),
     }
     return made(*declared[kind])

@@ -24,8 +24,8 @@ from edgekit.cli.options import (
 )
 from edgekit.cli.output import asked, look, progress, show_json
 from edgekit.cli.terminal import show
-from edgekit.cli.units import TIME_HELP, celsius, seconds
 from edgekit.errors.printable import lines
+from edgekit.schema.units import TIME_HELP, celsius, seconds
 
 NAME = "bench"
 RECORDS = Path("edgekit-records")
