@@ -43,7 +43,8 @@ def command(
     max_size: Annotated[str | None, typer.Option("--max-size", help=f"Of the file: {SIZE_HELP}.")] = None,
     max_latency: Annotated[str | None, typer.Option("--max-latency", help=f"Median: {LATENCY}")] = None,
     max_latency_p90: Annotated[
-        str | None, typer.Option("--max-latency-p90", help="What 90 % of a process's inferences stay below: as --max-latency.")
+        str | None,
+        typer.Option("--max-latency-p90", help="What 90 % of a process's inferences stay below: as --max-latency."),
     ] = None,
     max_memory: Annotated[
         str | None, typer.Option("--max-memory", help="Peak of file and runtime: as --max-size.")
