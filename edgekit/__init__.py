@@ -17,6 +17,7 @@ from edgekit.processes.telemetry import switch_off
 from edgekit.version import __version__
 
 if TYPE_CHECKING:
+    from edgekit.api.comparing import Comparison, compare
     from edgekit.api.compression import compress
     from edgekit.api.files import inspect, load_bundle, load_record, push
     from edgekit.api.measurement import bench
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from edgekit.tasks.metrics import Score
 
 _FROM = {
+    "edgekit.api.comparing": ("Comparison", "compare"),
     "edgekit.api.compression": ("compress",),
     "edgekit.api.files": ("inspect", "load_bundle", "load_record", "push"),
     "edgekit.api.measurement": ("bench",),
@@ -73,10 +75,10 @@ _MODULES = {name: module for module, names in _FROM.items() for name in names}
 
 __all__ = [  # noqa: RUF022 - functions, results, errors
     "__version__",
-    "bench", "compress", "doctor", "explain", "find_target", "init", "inspect", "list_recipes", "list_targets",
-    "load_bundle", "load_record", "load_recipe", "push", "search", "sensitivity", "train",
-    "Bundle", "BundleFile", "Counted", "Event", "FrontPoint", "Ledger", "Notice", "Recipe", "Record", "Row", "Score",
-    "Search", "Sensitivity", "Stage", "Target", "Warned",
+    "bench", "compare", "compress", "doctor", "explain", "find_target", "init", "inspect", "list_recipes",
+    "list_targets", "load_bundle", "load_record", "load_recipe", "push", "search", "sensitivity", "train",
+    "Bundle", "BundleFile", "Comparison", "Counted", "Event", "FrontPoint", "Ledger", "Notice", "Recipe", "Record",
+    "Row", "Score", "Search", "Sensitivity", "Stage", "Target", "Warned",
     "ChanceError", "ConnectionFailed", "ConversionError", "EdgekitError", "InputError", "MissingExtraError",
     "OutputError", "QualityError", "RunnerCrashed", "RunnerError", "RunnerTimeout", "TargetError", "TargetTimeout",
 ]  # fmt: skip

@@ -18,6 +18,7 @@ from edgekit.errors import EdgekitError
 
 FUNCTIONS: dict[str, Callable[..., object]] = {
     "bench": edgekit.bench,
+    "compare": edgekit.compare,
     "compress": edgekit.compress,
     "doctor": edgekit.doctor,
     "explain": edgekit.explain,
