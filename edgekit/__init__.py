@@ -18,6 +18,7 @@ from edgekit.version import __version__
 
 if TYPE_CHECKING:
     from edgekit.api.checking import Gate, check
+    from edgekit.api.comparing import Comparison, compare
     from edgekit.api.compression import compress
     from edgekit.api.files import inspect, load_bundle, load_record, push
     from edgekit.api.measurement import bench
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 
 _FROM = {
     "edgekit.api.checking": ("Gate", "check"),
+    "edgekit.api.comparing": ("Comparison", "compare"),
     "edgekit.api.compression": ("compress",),
     "edgekit.api.files": ("inspect", "load_bundle", "load_record", "push"),
     "edgekit.api.measurement": ("bench",),
@@ -75,10 +77,10 @@ _MODULES = {name: module for module, names in _FROM.items() for name in names}
 
 __all__ = [  # noqa: RUF022 - functions, results, errors
     "__version__",
-    "bench", "check", "compress", "doctor", "explain", "find_target", "init", "inspect", "list_recipes", "list_targets",
-    "load_bundle", "load_record", "load_recipe", "push", "search", "sensitivity", "train",
-    "Bundle", "BundleFile", "Counted", "Event", "FrontPoint", "Gate", "Ledger", "Notice", "Recipe", "Record", "Row",
-    "Score", "Search", "Sensitivity", "Stage", "Target", "Warned",
+    "bench", "check", "compare", "compress", "doctor", "explain", "find_target", "init", "inspect", "list_recipes",
+    "list_targets", "load_bundle", "load_record", "load_recipe", "push", "search", "sensitivity", "train",
+    "Bundle", "BundleFile", "Comparison", "Counted", "Event", "FrontPoint", "Gate", "Ledger", "Notice", "Recipe",
+    "Record", "Row", "Score", "Search", "Sensitivity", "Stage", "Target", "Warned",
     "ChanceError", "ConnectionFailed", "ConversionError", "EdgekitError", "InputError", "MissingExtraError",
     "OutputError", "QualityError", "RunnerCrashed", "RunnerError", "RunnerTimeout", "TargetError", "TargetTimeout",
 ]  # fmt: skip

@@ -23,6 +23,7 @@ import typer
 from edgekit.cli import (
     bench,
     check,
+    compare,
     compress,
     doctor,
     explain,
@@ -41,10 +42,13 @@ from edgekit.cli.entry import run
 from edgekit.cli.group import Group
 from edgekit.cli.terminal import show
 
-WIDE = (compress, sensitivity, bench, report, check, search)
+WIDE = (compress, sensitivity, bench, compare, report, check, search)
 """Commands whose tables may be wider than a terminal."""
 
-COMMANDS = (init, train, compress, sensitivity, search, bench, push, inspect_, report, check, recipes, explain, doctor)
+COMMANDS = (
+    init, train, compress, sensitivity, search, bench, compare, push, inspect_, report, check, recipes, explain,
+    doctor,
+)  # fmt: skip
 HELP = "From a trained Keras model to int8 files for a phone or a small board, every number measured on the file."
 OVERVIEW: Final[tuple[list[str], ...]] = (["--help"], ["-h"], [])
 """What shows the names of commands only, and is quick because no option is looked at."""

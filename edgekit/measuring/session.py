@@ -16,7 +16,7 @@ from edgekit.devices.device import Device
 from edgekit.devices.facts import read_facts
 from edgekit.files.temporary import temporary_folder
 from edgekit.measuring.candidates import Candidate
-from edgekit.measuring.evaluation import evaluation
+from edgekit.measuring.evaluation import Contributed, evaluation
 from edgekit.measuring.inputs import fix_shapes, with_values
 from edgekit.measuring.passes import Passes
 from edgekit.measuring.plan import Plan
@@ -38,6 +38,7 @@ class Options(TypedDict, total=False):
     wheels: Path | None
     native: Path | None
     command: Sequence[str]
+    contributed: Contributed | None
 
 
 def bench(
@@ -53,6 +54,7 @@ def bench(
     wheels: Path | None = None,
     native: Path | None = None,
     command: Sequence[str] = (),
+    contributed: Contributed | None = None,
     progress: Progress = SILENT,
 ) -> Record:
     """Measure files on a device.
@@ -69,6 +71,7 @@ def bench(
         wheels: a folder of wheels for the device, in place of the package index.
         native: TFLite's `benchmark_model` for the device, used in place of Python.
         command: the command line, for the record.
+        contributed: gets what every sample adds to a score that is no share of samples, by the file's name.
         progress: notified of every measurement.
 
     Returns:
@@ -90,7 +93,7 @@ def bench(
     for note in dict.fromkeys(note for c in fed for note in c.notes):
         progress.warn(note.sentence, note.code)
     with temporary_folder("bench") as folder:
-        samples = evaluation(fed, data, folder)
+        samples = evaluation(fed, data, folder, contributed)
         prepared = prepare(device, fed, forced=forced, wheels=wheels, native=native, progress=progress)
         if plan.governor:
             set_governor(device, plan.governor, progress)

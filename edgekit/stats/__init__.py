@@ -59,7 +59,7 @@ def between_processes(medians: Sequence[float], seed: int = 0) -> Interval:
     if len(values) < 2:
         return Interval(centre, math.nan, math.nan)
     rng = np.random.default_rng(seed)
-    return _interval(centre, _medians(rng, values))
+    return resampled_interval(centre, _medians(rng, values))
 
 
 def _medians(rng: np.random.Generator, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -68,7 +68,7 @@ def _medians(rng: np.random.Generator, values: npt.NDArray[np.float64]) -> npt.N
     return found
 
 
-def _interval(value: float, resampled: npt.NDArray[np.float64]) -> Interval:
+def resampled_interval(value: float, resampled: npt.NDArray[np.float64]) -> Interval:
     """Return a value with the middle of what bootstrap samples gave."""
     low, high = np.percentile(resampled, [100 * (1 - CONFIDENCE) / 2, 100 * (1 + CONFIDENCE) / 2])
     return Interval(value, float(low), float(high))
@@ -103,7 +103,7 @@ def bootstrap_ratio(
         return found
 
     value = float(mean(numerators.sum(axis=0, dtype=np.float64), denominators.sum(axis=0, dtype=np.float64)))
-    return _interval(value, mean(weights @ numerators, weights @ denominators))
+    return resampled_interval(value, mean(weights @ numerators, weights @ denominators))
 
 
 def bootstrapped(statistic: Callable[[npt.NDArray[np.int64]], float], count: int, value: float) -> Interval:
@@ -115,7 +115,9 @@ def bootstrapped(statistic: Callable[[npt.NDArray[np.int64]], float], count: int
         value: the statistic of all samples.
     """
     rng = np.random.default_rng(0)
-    return _interval(value, np.array([statistic(rng.integers(0, count, count)) for _ in range(COSTLY_RESAMPLES)]))
+    return resampled_interval(
+        value, np.array([statistic(rng.integers(0, count, count)) for _ in range(COSTLY_RESAMPLES)])
+    )
 
 
 def paired_ratio(numerators: Sequence[float], denominators: Sequence[float], seed: int = 0) -> Interval:
@@ -139,7 +141,7 @@ def unpaired_ratio(numerators: Sequence[float], denominators: Sequence[float], s
     if min(len(above), len(below)) < 2:
         return Interval(value, math.nan, math.nan)
     rng = np.random.default_rng(seed)
-    return _interval(value, _medians(rng, above) / _medians(rng, below))
+    return resampled_interval(value, _medians(rng, above) / _medians(rng, below))
 
 
 def sqnr_db(reference: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> float:

@@ -19,6 +19,7 @@ from edgekit.errors import EdgekitError
 FUNCTIONS: dict[str, Callable[..., object]] = {
     "bench": edgekit.bench,
     "check": edgekit.check,
+    "compare": edgekit.compare,
     "compress": edgekit.compress,
     "doctor": edgekit.doctor,
     "explain": edgekit.explain,

@@ -1,0 +1,367 @@
+"""`edgekit.compare`: two files, bundles or records against each other."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import edgekit.bundle.manifest as manifests
+import edgekit.bundle.records as records
+import edgekit.report.comparing.document as document
+from edgekit.api.compression import PerInput, preprocessing_fields
+from edgekit.api.measurement import check_runtime, loaded
+from edgekit.api.reporting import ProgressOption, working
+from edgekit.api.results import BundleFile
+from edgekit.api.words import face
+from edgekit.devices.target import Target
+from edgekit.devices.targets import find_target
+from edgekit.errors import InputError
+from edgekit.errors.printable import clipped
+from edgekit.files.destinations import check_apart, prove
+from edgekit.files.opening import brief, is_folder
+from edgekit.formats.reading import inspect_file
+from edgekit.measuring.candidates import Candidate, candidates
+from edgekit.measuring.evaluation import Contributed
+from edgekit.measuring.plan import Plan
+from edgekit.progress import Reporter
+from edgekit.report.comparing.changes import Changes, operator_changes
+from edgekit.report.comparing.sides import Pair, Side, kept_subjects, paired_subjects, pairs_of
+from edgekit.schema.types import JsonMapping, JsonObject
+
+ROUNDS = 15
+"""Fresh processes of either file. Where no difference is there, 15 rounds show most changes of 3 %."""
+WARMUP_SECONDS = 0.1
+Subject = manifests.Bundle | BundleFile | records.Record | str | Path
+"""A bundle, a file or a record, by its path or as edgekit returned it."""
+
+
+@dataclass(frozen=True, repr=False)
+class Comparison(document.Comparison):
+    """What `edgekit.compare` found: `changes`, a pair of files each, and the conditions that are `unlike`.
+
+    `changes[0].latency` has the ratio with its interval, whether a difference is `shown`, and the change that would
+    have been `detectable`; `changes[0].score` has the difference of the scores and McNemar's test.
+
+    Attributes:
+        path: where the record of the measurements is, or None.
+    """
+
+    path: Path | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether a measurement is invalid."""
+        return "invalid" in document.verdicts(self.changes)
+
+    @property
+    def sentences(self) -> list[str]:
+        """What the comparison says, a sentence a subject, pair by pair."""
+        from edgekit.report.comparing.sentences import sentences
+
+        return [sentence for changes in self.changes for sentence in sentences(changes)]
+
+    def table(self) -> str:
+        """Return the sentences, the table, and what to beware of."""
+        return document.comparison_text(self)
+
+    def to_dict(self) -> JsonObject:
+        """Return what `--json` prints."""
+        return {"record": None if self.path is None else str(self.path), **document.comparison_values(self)}
+
+    def __repr__(self) -> str:
+        return f"Comparison\n{self.table()}"
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(repr(self))}</pre>"
+
+
+@face
+def compare(
+    a: Subject,
+    b: Subject | None = None,
+    target: str | Path | Target = "desktop",
+    *,
+    host: str | None = None,
+    identity: str | Path | None = None,
+    trust_target: bool = False,
+    threads: Sequence[int] = (1,),
+    only: Sequence[str] = (),
+    data: Any = None,
+    scale: float | Mapping[str, float] | None = None,
+    mean: PerInput | None = None,
+    std: PerInput | None = None,
+    layout: str | Mapping[str, str] | None = None,
+    channels: str | Mapping[str, str] | None = None,
+    metric: str | None = None,
+    task: str | None = None,
+    input_shapes: Mapping[str, Sequence[int]] | None = None,
+    input_values: Mapping[str, float] | None = None,
+    processes: int | None = None,
+    min_samples: int = 50,
+    min_seconds: float = 0.1,
+    timeout: float = 600.0,
+    runtime: str | None = None,
+    runtime_wheels: str | Path | None = None,
+    python: str | None = None,
+    pin: str = "",
+    governor: str = "",
+    cool_below_c: float | None = None,
+    cool_timeout: float = 300.0,
+    clean: bool = False,
+    latency: bool = True,
+    memory: bool = True,
+    accuracy: bool = True,
+    force: bool = False,
+    out: str | Path | None = None,
+    progress: ProgressOption = False,
+) -> Comparison:
+    """Compare two files, bundles or records: by what factor they differ, and with which certainty.
+
+    Files are measured in rounds, a fresh process of either in each, and the rounds are paired. Of records, the rounds
+    are paired if one session measured both; else their processes are compared.
+
+    Args:
+        a: a bundle, a `.tflite` or `.onnx` file, or a record.
+        b: another, of the same kind; by default the first file of `a` is compared with each of its others.
+        target: as for `edgekit.bench`, like all that follow and are not described here.
+        host: likewise.
+        identity: likewise.
+        trust_target: likewise.
+        threads: thread counts.
+        only: of bundles and records: formats, schemes and, of records, names.
+        data: evaluate on this test set: what `--data` takes, or arrays as for `edgekit.compress`.
+        scale: of files that no bundle describes: as for `edgekit.compress`.
+        mean: likewise.
+        std: likewise.
+        layout: likewise.
+        channels: likewise.
+        metric: as `--metric`.
+        task: as `--task`, for files that no bundle describes.
+        input_shapes: sizes with the batch, by name, of inputs with dynamic sizes.
+        input_values: of inputs that hold one number.
+        processes: rounds; by default 15, and 1 where the CPU is emulated.
+        min_samples: timed samples per process, at least.
+        min_seconds: seconds of timing per process, at least.
+        timeout: seconds after which a process is given up.
+        runtime: `ai-edge-litert` or `tflite-runtime`, for `.tflite` files.
+        runtime_wheels: folder of wheels for the board, where this machine has no internet.
+        python: another Python on the target.
+        pin: keep the runner on these CPUs (`taskset`): `3` or `0-3`.
+        governor: set while measuring, where that is permitted: `performance`.
+        cool_below_c: before each process wait until the device is cooler than this, in degrees Celsius.
+        cool_timeout: seconds to wait for that at most.
+        clean: remove all of edgekit from the board afterwards.
+        latency: whether to measure it.
+        memory: whether to measure it.
+        accuracy: whether to measure it.
+        force: compare although conditions differ; they are listed.
+        out: a folder to write the record of the measurements to.
+        progress: as for `edgekit.compress`.
+
+    Returns:
+        The comparison; its `repr` is its text.
+
+    Raises:
+        InputError: nothing belongs together, or the conditions differ (`unlike-conditions`).
+        EdgekitError: nothing can be measured.
+    """
+    given = dict(locals())
+    how = {name: given.pop(name) for name in ("scale", "mean", "std", "layout", "channels")}
+    return compared(preprocessing_fields(**how), command=["edgekit.compare"], **given)
+
+
+def compared(
+    fields: JsonMapping, *, command: Sequence[str], a: Subject, b: Subject | None, force: bool, **given: Any
+) -> Comparison:
+    """Do what `compare` does.
+
+    Args:
+        fields: of `Preprocessing`, as `preprocessing_fields` returns them.
+        command: the command line, for the record.
+        a: as for `compare`; so are all others.
+        b: likewise.
+        force: likewise.
+        given: the rest.
+    """
+    plan = Plan(
+        threads=tuple(given["threads"]),
+        processes=given["processes"],
+        warmup_seconds=WARMUP_SECONDS,
+        input_shapes={name: tuple(map(int, sizes)) for name, sizes in (given["input_shapes"] or {}).items()},
+        input_values={name: float(value) for name, value in (given["input_values"] or {}).items()},
+        **{name: given[name] for name in PLANNED},
+    )
+    check_runtime(given["runtime"])
+    sides = [_opened(side) for side in (a, b) if side is not None]
+    read = [side for side in sides if isinstance(side, records.Record)]
+    if not read:
+        found = _measured([side for side in sides if isinstance(side, Path)], plan, fields, command, given)
+    elif len(read) == len(sides):
+        _check_no_options(fields, given)
+        found = _of_records(read[0], read[-1], tuple(given["only"]), alone=b is None)
+    else:
+        raise InputError(
+            "one side is a record and the other is not, so their rounds cannot be paired",
+            "give two files or bundles, which are measured together, or measure the other one, too: edgekit bench",
+            code="compare-mixed",
+        )
+    if found.unlike and not force:
+        listed = "; ".join(f"{d.noun}: {clipped(d.here)} and {clipped(d.there)}" for d in found.unlike)
+        raise InputError(
+            f"A and B were not measured under the same conditions: {listed}",
+            "give the files, to measure both in one session, or `--force`, to compare anyway",
+            code="unlike-conditions",
+        )
+    return found
+
+
+PLANNED = (
+    "min_samples", "min_seconds", "timeout", "latency", "memory", "accuracy", "pin", "governor", "cool_below_c",
+    "cool_timeout",
+)  # fmt: skip
+"""Parameters that a `Plan` takes by the same name."""
+OF_FILES = ("data", "metric", "task", "input_shapes", "input_values", "host", "identity", "runtime", "pin", "governor")
+"""Parameters about a measurement, which a record has behind it."""
+
+
+def _opened(side: Subject) -> records.Record | Path:
+    """Return a record, or the path of a file or bundle; records are JSON, which neither of the two is."""
+    if isinstance(side, records.Record):
+        return side
+    path = side.path if isinstance(side, (manifests.Bundle, BundleFile)) else Path(side)
+    return records.read_record(path) if path.suffix.lower() == ".json" and not is_folder(path) else path
+
+
+def _check_no_options(fields: JsonMapping, given: Mapping[str, Any]) -> None:
+    """Refuse options that would need a measurement where records are compared."""
+    asked = [name for name in OF_FILES if given[name]] + ["scale"] * bool(fields)
+    if asked:
+        option = asked[0].removesuffix("s" * (asked[0] in ("input_shapes", "input_values"))).replace("_", "-")
+        raise InputError(
+            f"`--{option}` is for files: records are compared as they were measured",
+            "leave it out, or give the files",
+            code="compare-option-unused",
+        )
+
+
+def _of_records(here: records.Record, there: records.Record, only: Sequence[str], *, alone: bool) -> Comparison:
+    indices = _first_and_others(here.subjects, only) if alone else paired_subjects(here.subjects, there.subjects, only)
+    return _comparison(pairs_of(here, there, indices))
+
+
+def _first_and_others(subjects: Sequence[records.Subject], only: Sequence[str]) -> list[tuple[int, int]]:
+    """Return the first of several files with each of the others.
+
+    Raises:
+        InputError: there are no others.
+    """
+    kept = kept_subjects(subjects, only)
+    if len(kept) < 2:
+        raise InputError(
+            f"A has {len(kept)} file{'s' * (len(kept) != 1)} to compare, and there is no B",
+            "name another file, bundle or record",
+            code="compare-one-file",
+        )
+    return [(kept[0], other) for other in kept[1:]]
+
+
+def _comparison(
+    pairs: Sequence[Pair], files: Mapping[str, Path] | None = None, contributed: Contributed | None = None
+) -> Comparison:
+    """Return what is found of pairs.
+
+    Args:
+        pairs: of measurements.
+        files: where the files are, by name; None: only records are at hand.
+        contributed: what samples add to scores, by name.
+
+    Raises:
+        InputError: there are no pairs, because nothing was measured.
+    """
+    if not pairs:
+        raise InputError("nothing of A and B was measured alike", "measure them again", code="compare-unpaired")
+    changes = []
+    for pair in pairs:
+        here, there = (_at_hand(side, files or {}, contributed or {}) for side in (pair.here, pair.there))
+        changes.append(Changes(Pair(here, there, pair.together), _operators(here, there)))
+    notes = () if files is not None else ("operators: records do not hold them; give the files to see what differs",)
+    return Comparison(tuple(changes), notes)
+
+
+def _at_hand(side: Side, files: Mapping[str, Path], contributed: Contributed) -> Side:
+    name = side.subject.name
+    return replace(side, path=files.get(name), contributions=contributed.get(name))
+
+
+def _operators(here: Side, there: Side) -> dict[str, tuple[int, int]] | None:
+    """Return which operators differ; None of files that are not at hand, or of different formats."""
+    if here.path is None or there.path is None or here.subject.format != there.subject.format:
+        return None
+    return operator_changes(inspect_file(here.path).operators, inspect_file(there.path).operators)
+
+
+def _measured(
+    paths: Sequence[Path], plan: Plan, fields: JsonMapping, command: Sequence[str], given: Mapping[str, Any]
+) -> Comparison:
+    """Measure files in rounds, and compare them."""
+    from edgekit.measuring.several import measure
+
+    target, out = given["target"], None if given["out"] is None else Path(given["out"])
+    place = target if isinstance(target, Target) else find_target(str(target), trust=given["trust_target"])
+    chosen, indices = _chosen(paths, tuple(given["only"]), given["runtime"])
+    if out is not None:
+        check_apart(out, [path for path in paths if (path / manifests.MANIFEST).is_file()], "--out", replaced=False)
+        prove(out, into=True)
+    contributed: Contributed = {}
+    saved: list[Path | None] = []
+    with working(given["progress"]) as (folder, receiver):
+        reporter = Reporter(receiver)
+        reporter.notify(f"Comparing on {place.name}: {', '.join(map(brief, paths))}")
+
+        def keep(record: records.Record) -> None:
+            if out is not None:
+                path, trouble = records.save_record(out, record)
+                saved.append(path)
+                if trouble:
+                    reporter.warn(trouble, "record-not-saved")
+
+        identity, wheels = given["identity"], given["runtime_wheels"]
+        record = measure(
+            [place.at(given["host"], None if identity is None else str(identity))],
+            chosen,
+            plan,
+            python=given["python"],
+            clean=given["clean"],
+            keep=keep,
+            data=loaded(given["data"], folder, chosen, plan, reporter),
+            preprocessing=fields,
+            metric=given["metric"],
+            kinds=given["task"] or "",
+            forced=given["runtime"] is not None,
+            wheels=None if wheels is None else Path(wheels),
+            command=command,
+            contributed=contributed,
+            progress=reporter,
+        ).records[0]
+    files = {candidate.subject.name: candidate.path for candidate in chosen}
+    found = _comparison(pairs_of(record, record, indices), files, contributed)
+    return replace(found, path=next(iter(saved), None))
+
+
+def _chosen(
+    paths: Sequence[Path], only: Sequence[str], runtime: str | None
+) -> tuple[list[Candidate], list[tuple[int, int]]]:
+    """Return the files to measure, those that are compared beside each other, and which belong together."""
+    described = candidates(paths, only, runtime)
+    if len(paths) == 1:
+        indices = _first_and_others([candidate.subject for candidate in described], ())
+    else:
+        count = len(candidates(paths[:1], only, runtime))
+        subjects = [candidate.subject for candidate in described]
+        pairs = paired_subjects(subjects[:count], subjects[count:])
+        indices = [(first, count + second) for first, second in pairs]
+    order = list(dict.fromkeys(index for pair in indices for index in pair))
+    return [described[i] for i in order], [(order.index(first), order.index(second)) for first, second in indices]
