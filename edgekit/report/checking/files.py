@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from edgekit.bundle.collection import Collection
+from edgekit.bundle.flags import Flags
 from edgekit.bundle.manifest import Artifact, Bundle
 from edgekit.bundle.reason import Reason
 from edgekit.errors import InputError
@@ -26,6 +27,7 @@ class CheckedFile:
         score: how good its outputs are; None where that was not measured.
         samples: digest of the samples that the score is of; empty where it is not known.
         predictions: digest of a classifier's decisions on them; empty where it is not known.
+        right: of a share of samples, which of them are right; None where the record does not hold it.
         row: its measurements; None for a file of a bundle.
     """
 
@@ -40,6 +42,7 @@ class CheckedFile:
     score: Score | None = field(default=None, repr=False)
     samples: str = field(default="", repr=False)
     predictions: str = field(default="", repr=False)
+    right: Flags | None = field(default=None, repr=False)
     row: Row | None = field(default=None, repr=False)
 
     @property
@@ -79,6 +82,7 @@ def _of_row(row: Row, path: str) -> CheckedFile:
         score=row.accuracy,
         samples=on.sha256 if on else "",
         predictions=(run.predictions_sha256 or "") if run else "",
+        right=run.right if run else None,
         row=row,
     )
 

@@ -13,10 +13,12 @@ from edgekit.bundle.budget import Budget
 from edgekit.bundle.reason import Reason
 from edgekit.bundle.runs import SampledRun
 from edgekit.errors import InputError
-from edgekit.measuring.verdict import MIN_PROCESSES
 from edgekit.report.checking.files import CheckedFile
 from edgekit.report.rows import NS_PER_MS, Row
-from edgekit.stats import Interval, between_processes, percentile, unpaired_ratio
+from edgekit.stats import CONFIDENCE, Interval, percentile
+from edgekit.stats.medians import FEWEST, median_interval
+from edgekit.stats.pairs import mcnemar
+from edgekit.stats.ratios import paired_ratio, unpaired_ratio
 from edgekit.tasks.drop import drop_between
 from edgekit.tasks.metrics import Score
 from edgekit.tasks.register import METRICS
@@ -52,8 +54,7 @@ def latency(file: CheckedFile, _: CheckedFile | None, __: float) -> Reading | Re
     row = _timed(file)
     if isinstance(row, Reason):
         return row
-    assert row.latency_ns is not None
-    return Reading(_scaled(row.latency_ns, 1 / NS_PER_MS), MS)
+    return Reading(_scaled(median_interval(_medians(row)), 1 / NS_PER_MS), MS)
 
 
 def latency_p90(file: CheckedFile, _: CheckedFile | None, __: float) -> Reading | Reason:
@@ -71,7 +72,7 @@ def latency_p90(file: CheckedFile, _: CheckedFile | None, __: float) -> Reading 
     sampled = [run.inferences_ns for run in runs if isinstance(run, SampledRun)]
     if len(sampled) < len(runs):
         return Reason("summaries-only", "latency came as summaries without samples, which hold no 90th percentile")
-    return Reading(_scaled(between_processes([percentile(ns, 90) for ns in sampled]), 1 / NS_PER_MS), MS)
+    return Reading(_scaled(median_interval([percentile(ns, 90) for ns in sampled]), 1 / NS_PER_MS), MS)
 
 
 def memory(file: CheckedFile, _: CheckedFile | None, __: float) -> Reading | Reason:
@@ -113,6 +114,9 @@ def drop(file: CheckedFile, against: CheckedFile | None, _: float) -> Reading | 
         metrics = f"{after.metric}, and the baseline's is {before.metric}"
         return Reason("metric-differs", f"the score is of the metric {metrics}")
     lost = drop_between(before, after)
+    if file.right is not None and against.right is not None and file.samples == against.samples:
+        change = mcnemar(against.right.array(), file.right.array()).difference
+        return Reading(Interval(-100 * change.value, -100 * change.high, -100 * change.low), lost.unit, "paired")
     if file.predictions and (file.samples, file.predictions) == (against.samples, against.predictions):
         return Reading(_exact(0.0), lost.unit, "every prediction is the same")
     return Reading(lost.interval, lost.unit, "unpaired")
@@ -126,12 +130,13 @@ def slowdown(file: CheckedFile, against: CheckedFile | None, _: float) -> Readin
         return row
     if isinstance(other, Reason):
         return Reason(other.code, f"the baseline {against.name}: {other.sentence}")
-    ratio, how = row.vs_baseline if row.record is other.record else None, "paired by rounds"
-    if ratio is None:
-        mine, theirs = ([run.median_ns for run in r.measurement.latency] for r in (row, other))
-        if not all(theirs):
-            return Reason("not-measured", f"the baseline {against.name}: a median of 0 ns")
-        ratio, how = unpaired_ratio(mine, theirs), "unpaired"
+    mine, theirs = _medians(row), _medians(other)
+    if not all((*mine, *theirs)):
+        return Reason("not-measured", "a process has a median of 0 ns")
+    whole = len(mine) == len(theirs) == row.record.plan.processes
+    paired = row.record is other.record and whole  # else rounds are missing, and do not pair
+    ratio = (paired_ratio if paired else unpaired_ratio)(mine, theirs, CONFIDENCE).interval
+    how = "paired by rounds" if paired else "unpaired"
     return Reading(Interval(ratio.value - 1, ratio.low - 1, ratio.high - 1), MORE, how)
 
 
@@ -169,10 +174,14 @@ def _timed(file: CheckedFile) -> Row | Reason:
     count = len(row.measurement.latency)
     if not count:
         return Reason("not-measured", "latency was not measured")
-    if count < MIN_PROCESSES:
+    if count < FEWEST:
         few = f"{count} process{'es' * (count > 1)}"
-        return Reason("too-few-processes", f"{few}; an interval needs at least {MIN_PROCESSES}")
+        return Reason("too-few-processes", f"{few}; an interval to decide on needs at least {FEWEST}")
     return row
+
+
+def _medians(row: Row) -> list[float]:
+    return [run.median_ns for run in row.measurement.latency]
 
 
 def _score(file: CheckedFile) -> Score | Reason:

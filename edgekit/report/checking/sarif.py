@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import PurePath
 from urllib.parse import quote
 
@@ -63,7 +64,7 @@ def _result(check: Check, index: int) -> JsonObject:
         "ruleIndex": index,
         **kind,
         **located,
-        "partialFingerprints": {"edgekitCheck/v1": hashlib.sha256(identity.encode()).hexdigest()},
+        "partialFingerprints": {"edgekitCheck/v1": hashlib.sha256(visible(identity).encode()).hexdigest()},
     }
 
 
@@ -73,5 +74,5 @@ def _open(text: str) -> JsonObject:
 
 def _location(path: str) -> JsonObject:
     plain = PurePath(path)
-    uri = plain.as_uri() if plain.is_absolute() else quote(plain.as_posix())
+    uri = plain.as_uri() if plain.is_absolute() else quote(os.fsencode(plain.as_posix()))
     return {"physicalLocation": {"artifactLocation": {"uri": uri}, "region": {"startLine": 1}}}

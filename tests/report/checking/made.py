@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.bundle.collection import Collection
+from edgekit.bundle.flags import Flags
 from edgekit.bundle.records import Measurement, Record, read_record
 from edgekit.report.checking.checks import Check, check
 from edgekit.report.checking.files import Baselines, CheckedFile, files_of
@@ -45,10 +46,12 @@ def timed(record: Record, name: str, *processes_ms: Sequence[float]) -> Record:
     return changed(record, name, latency=latency)
 
 
-def scored(record: Record, name: str, score: Score | None, predictions: str | None = None) -> Record:
+def scored(
+    record: Record, name: str, score: Score | None, predictions: str | None = None, right: Flags | None = None
+) -> Record:
     """Return a record in which a file has this score."""
     run: Any = of(record, FLOAT).accuracy
-    accuracy = dataclasses.replace(run, score=score, predictions_sha256=predictions)
+    accuracy = dataclasses.replace(run, score=score, predictions_sha256=predictions, right=right)
     return changed(record, name, accuracy=None if score is None else accuracy)
 
 

@@ -6,9 +6,11 @@ import dataclasses
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 
 from edgekit.bundle.facts import HostFacts
+from edgekit.bundle.flags import Flags
 from edgekit.bundle.records import EvaluatedOn
 from edgekit.bundle.runs import ResidentRun, ResidentSet
 from edgekit.report.checking.bounds import BOUNDS
@@ -33,7 +35,7 @@ from tests.report.checking.made import (
 from tests.support.raised import raised
 
 BY_NAME = {bound.name: bound for bound in BOUNDS}
-STEADY = [[10.0] * 60, [10.1] * 60, [10.2] * 60]
+STEADY = [[ms] * 60 for ms in (10.0, 10.1, 10.1, 10.1, 10.2)]
 
 
 @pytest.mark.parametrize(
@@ -62,7 +64,7 @@ def test_size() -> None:
 
 
 def test_latency_between_processes() -> None:
-    record = timed(session(), INT8, [10.0] * 50, [11.0] * 50, [12.0] * 50)
+    record = timed(session(), INT8, *([ms] * 50 for ms in (10.0, 11.0, 11.0, 11.0, 12.0)))
     assert [one(INT8, "max_latency", limit, record).word for limit in (12, 11.5, 9.5)] == [PASS, CANNOT_TELL, FAIL]
     found = one(INT8, "max_latency", 12, record)
     assert found.reading is not None
@@ -71,7 +73,7 @@ def test_latency_between_processes() -> None:
 
 def test_the_p90_is_that_of_a_typical_process() -> None:
     spread = [float(ms) for ms in range(1, 101)]
-    record = timed(session(), INT8, spread, [2 * ms for ms in spread], [3 * ms for ms in spread])
+    record = timed(session(), INT8, *([factor * ms for ms in spread] for factor in (1, 2, 2, 2, 3)))
     found = one(INT8, "max_latency_p90", 200, record)
     assert found.reading is not None
     assert found.reading.interval == Interval(*(pytest.approx(factor * 90.1) for factor in (2, 1, 3)))
@@ -132,14 +134,15 @@ def test_an_emulated_cpu_has_no_latency_and_at_most_this_memory() -> None:
     assert one(INT8, "min_accuracy", 0.01, record).word == PASS
 
 
-def test_two_processes_have_no_interval_to_decide_on() -> None:
-    record = timed(session(), INT8, [10.0] * 60, [11.0] * 60)
+def test_four_processes_have_no_interval_to_decide_on() -> None:
+    record = timed(session(), INT8, *([10.0] * 60 for _ in range(4)))
     found = one(INT8, "max_latency", 1000, record)
     assert (found.word, found.code) == (CANNOT_TELL, "too-few-processes")
 
 
 def test_the_first_file_of_a_record_is_the_baseline_where_none_is_named() -> None:
     record = timed(timed(session(), FLOAT, *STEADY), INT8, *[[2 * ms for ms in run] for run in STEADY])
+    record = dataclasses.replace(record, plan=dataclasses.replace(record.plan, processes=5))
     assert [one(INT8, "max_slowdown", limit, record).word for limit in (1.001, 0.9)] == [PASS, FAIL]
     found = one(INT8, "max_growth", 0, record)
     assert found.word == PASS and found.against == "a"
@@ -216,3 +219,19 @@ def test_memory_of_a_process_that_took_nothing() -> None:
     assert isinstance(nothing, ResidentRun)
     found: Check = one(FLOAT, "max_memory", 1 << 20, changed(session(), FLOAT, memory=nothing))
     assert found.word == PASS
+
+
+def test_samples_that_are_known_to_be_right_are_paired(rng: np.random.Generator) -> None:
+    before = rng.random(10_000) < 0.9
+    after = before.copy()
+    after[:20] = False
+    records = [
+        scored(session(), INT8, Score.of_count(int(right.sum()), 10_000), digest * 64, Flags.of(right))
+        for right, digest in ((before, "a"), (after, "b"))
+    ]
+    found = one(INT8, "max_drop", 0.5, records[1], records[0])
+    assert found.reading is not None and found.reading.how == "paired"
+    assert found.word == PASS  # unpaired, the interval is wider than a point
+    lost = 100 * (before.mean() - after.mean())
+    assert found.reading.interval.value == pytest.approx(lost)
+    assert found.reading.interval.low < lost < found.reading.interval.high < 0.5
