@@ -57,6 +57,27 @@ TARGET = {
 ROW = row(
     bench_columns.COLUMNS, record=maybe(TEXT), target=TEXT, metric=maybe(TEXT), reasons=REASONS,
 )  # fmt: skip
+BUNDLE = {
+    "bundle": TEXT,
+    "metric": TEXT,
+    "files": several(row(bundle_table.columns())),
+    "ledger": several(row(ledger_table.columns())),
+}
+SEARCH = {
+    "metric": TEXT,
+    "cost": {"enum": ["latency", "macs"]},
+    "target": TEXT,
+    "gzip": YES,
+    "met": YES,
+    "nearest": maybe(WHOLE),
+    "misses": named(miss=NUMBER),
+    "complete": WHOLE,
+    "pruned": WHOLE,
+    "failed": WHOLE,
+    "seconds": NUMBER,
+    "budget": named(bound=maybe(NUMBER)),
+    "front": several(row(search_table.columns(), recipe_file=maybe(TEXT))),
+}
 DOCUMENTS: dict[str, Schema] = {
     "an error": of(error=FAILURE),
     "bench": of(
@@ -70,15 +91,7 @@ DOCUMENTS: dict[str, Schema] = {
         checks=several(row(checking.COLUMNS, code=maybe(TEXT), reason=maybe(TEXT), baseline=maybe(TEXT))),
         unread=REASONS,
     ),
-    "compress": of(
-        bundle=TEXT,
-        metric=TEXT,
-        files=several(row(bundle_table.columns())),
-        ledger=several(row(ledger_table.columns())),
-        usable=YES,
-        lost=several(TEXT),
-        advice=TEXT,
-    ),
+    "compress": of(**BUNDLE, usable=YES, lost=several(TEXT), advice=TEXT),
     "doctor": of(
         edgekit=TEXT,
         python=TEXT,
@@ -94,24 +107,18 @@ DOCUMENTS: dict[str, Schema] = {
     "recipes": of(recipes=several(RECIPE)),
     "recipes NAME": of(name=TEXT, description=TEXT, toml=TEXT),
     "report": of(
-        records=several(of(record=TEXT, target=TEXT, created=TEXT)), rows=several(ROW), cautions=several(TEXT)
+        decisions=several(
+            of(kind=TEXT, file=maybe(TEXT), source=TEXT, target=maybe(TEXT), threads=maybe(WHOLE), text=TEXT)
+        ),
+        records=several(of(record=TEXT, target=TEXT, created=TEXT)),
+        rows=several(ROW),
+        cautions=several(TEXT),
+        bundles=several(of(name=TEXT, **BUNDLE)),
+        searches=several(of(name=TEXT, **SEARCH)),
+        skipped=several(of(path=TEXT, code=TEXT, message=TEXT)),
+        written=maybe(TEXT),
     ),
-    "search": of(
-        out=TEXT,
-        metric=TEXT,
-        cost={"enum": ["latency", "macs"]},
-        target=TEXT,
-        gzip=YES,
-        met=YES,
-        nearest=maybe(WHOLE),
-        misses=named(miss=NUMBER),
-        complete=WHOLE,
-        pruned=WHOLE,
-        failed=WHOLE,
-        seconds=NUMBER,
-        budget=named(bound=maybe(NUMBER)),
-        front=several(row(search_table.columns(), recipe_file=maybe(TEXT))),
-    ),
+    "search": of(out=TEXT, **SEARCH),
     "sensitivity": of(
         model=TEXT,
         format=TEXT,

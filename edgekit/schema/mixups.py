@@ -40,6 +40,7 @@ KINDS = {
     "record": Kind("a record of edgekit bench", "print it with: edgekit report PATH"),
     "records": Kind("a folder of records", "print them with: edgekit report PATH"),
     "search": Kind("what a search came to", "print it with: edgekit report PARENT"),
+    "report": Kind("a report of edgekit", "report what it was made of: edgekit report FOLDER"),
     "trial": Kind("a trial of a search", "print the search with: edgekit report FOLDER, its folder"),
     "recipe": Kind("a recipe", "use it with: edgekit compress MODEL --recipe PATH"),
     "budget": Kind("a budget", "check with it: edgekit check RECORD --budget PATH"),
@@ -72,6 +73,7 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
     "manifest": ("artifacts", "preprocessing"),
     "card": ("preprocessing", "lineage"),
     "search": ("front", "budget"),
+    "report": ("decisions", "rows", "skipped"),
     "trial": ("number", "state", "recipe_sha256"),
     "target": ("transport",),
 }

@@ -79,10 +79,11 @@ CONTENTS = {
     "foreign": ('{"name": "left-pad", "version": "1.0"}', "file-of-another-kind"),
     "list": ("[1, 2]", "file-of-another-kind"),
     "number": ("NaN", "file-of-another-kind"),
+    "report": ('{"decisions": [], "rows": [], "skipped": []}', "file-of-another-kind"),
     "card": ('{"schema": 1, "preprocessing": {}, "lineage": []}', "file-of-another-kind"),
     "half": ('{"schema": 2, "subjects": []}', "key-missing"),
     "newer": (RECORD.read_text().replace('"schema": 1', '"schema": 99', 1), "schema-too-new"),
-    "wrong": (RECORD.read_text().replace('"measurements": [', '"measurements": [1, ', 1), "value-wrong-type"),
+    "wrong": (RECORD.read_text().replace('"measurements": [', '"measurements": [1, ', 1), "value-not-valid"),
     "deep": ('{"a":' * 3000 + "1" + "}" * 3000, "nested-too-deep"),
     "digits": (json.dumps({"subjects": int("9" * 500), "measurements": 0}), "value-out-of-range"),
 }

@@ -50,7 +50,8 @@ def test_bench_inspect_and_report_work(bin_folder: Path, tmp_path: Path) -> None
     done = run(bin_folder, tmp_path, "bench", "a.tflite", "--processes", 2, "--min-seconds", 0.01)
     assert done.returncode == 0, done.stderr
     [record] = (tmp_path / "edgekit-records").iterdir()
-    assert run(bin_folder, tmp_path, "report", record).stdout in done.stdout
+    table = done.stdout.partition("\n\nrecord: ")[0]
+    assert f"\n\n{table}\n" in run(bin_folder, tmp_path, "report", record).stdout
     assert "CONV_2D" in run(bin_folder, tmp_path, "inspect", "a.tflite").stdout
     assert "int8" in run(bin_folder, tmp_path, "recipes").stdout
     assert "rpi-zero-2w" in run(bin_folder, tmp_path, "targets", "list").stdout

@@ -11,7 +11,7 @@ from edgekit.report.checking.texts import margin_text, number, with_interval
 from edgekit.report.unlike import LATENCY
 from edgekit.schema.units import BYTES, MILLISECONDS, SHARE
 from edgekit.text.colours import Colour
-from edgekit.text.columns import PLAIN, Column, Look, interval, render
+from edgekit.text.columns import INTERVAL, PLAIN, Column, Look, interval, render
 
 COLOURS: dict[str, Colour] = {PASS: "green", FAIL: "red", CANNOT_TELL: "yellow"}
 
@@ -58,7 +58,7 @@ COLUMNS: tuple[Column[Check], ...] = (
     Column(
         "measured", "measured [95 %]", "", 4, "The number that the bound is on, with the interval that decides.",
         _measured, lambda check: None if check.reading is None else interval(check.reading.interval),
-        brief=lambda check: _measured(check).partition(" [")[0], short="measured",
+        brief=lambda check: _measured(check).partition(" [")[0], short="measured", parts=INTERVAL,
     ),
     Column(
         "limit", "limit", "", 5, "Of the bound, in the same unit.",
