@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from edgekit.api.comparing import Comparison, compare
     from edgekit.api.compression import compress
     from edgekit.api.files import inspect, load_bundle, load_record, push
+    from edgekit.api.histories import History, history
     from edgekit.api.measurement import bench
     from edgekit.api.names import Stage, doctor, explain, find_target, init, list_recipes, list_targets, load_recipe
     from edgekit.api.results import Bundle, BundleFile, Ledger
@@ -54,6 +55,7 @@ _FROM = {
     "edgekit.api.comparing": ("Comparison", "compare"),
     "edgekit.api.compression": ("compress",),
     "edgekit.api.files": ("inspect", "load_bundle", "load_record", "push"),
+    "edgekit.api.histories": ("History", "history"),
     "edgekit.api.measurement": ("bench",),
     "edgekit.api.names": (
         "Stage", "doctor", "explain", "find_target", "init", "list_recipes", "list_targets", "load_recipe",
@@ -77,10 +79,11 @@ _MODULES = {name: module for module, names in _FROM.items() for name in names}
 
 __all__ = [  # noqa: RUF022 - functions, results, errors
     "__version__",
-    "bench", "check", "compare", "compress", "doctor", "explain", "find_target", "init", "inspect", "list_recipes",
-    "list_targets", "load_bundle", "load_record", "load_recipe", "push", "search", "sensitivity", "train",
-    "Bundle", "BundleFile", "Comparison", "Counted", "Event", "FrontPoint", "Gate", "Ledger", "Notice", "Recipe",
-    "Record", "Row", "Score", "Search", "Sensitivity", "Stage", "Target", "Warned",
+    "bench", "check", "compare", "compress", "doctor", "explain", "find_target", "history", "init", "inspect",
+    "list_recipes", "list_targets", "load_bundle", "load_record", "load_recipe", "push", "search",
+    "sensitivity", "train",
+    "Bundle", "BundleFile", "Comparison", "Counted", "Event", "FrontPoint", "Gate", "History", "Ledger", "Notice",
+    "Recipe", "Record", "Row", "Score", "Search", "Sensitivity", "Stage", "Target", "Warned",
     "ChanceError", "ConnectionFailed", "ConversionError", "EdgekitError", "InputError", "MissingExtraError",
     "OutputError", "QualityError", "RunnerCrashed", "RunnerError", "RunnerTimeout", "TargetError", "TargetTimeout",
 ]  # fmt: skip

@@ -101,6 +101,34 @@ DOCUMENTS: dict[str, Schema] = {
     ),
     "explain": of(codes=several(CODE)),
     "explain CODE": CODE,
+    "history": of(
+        metric=TEXT,
+        series=several(
+            of(
+                file=TEXT,
+                target=maybe(TEXT),
+                threads=maybe(WHOLE),
+                metric=TEXT,
+                unit=TEXT,
+                unlike=several(of(what=TEXT, here=TEXT, there=TEXT)),
+                points=several(
+                    of(
+                        record=TEXT,
+                        created=TEXT,
+                        value=NUMBER,
+                        low=maybe(NUMBER),
+                        high=maybe(NUMBER),
+                        sha256=TEXT,
+                        verdict=TEXT,
+                    )
+                ),
+                changes=several(
+                    of(index=WHOLE, record=TEXT, created=TEXT, before=NUMBER, after=NUMBER, p=NUMBER, worse=YES)
+                ),
+            )
+        ),
+        left_out=several(of(what=TEXT, code=TEXT, message=TEXT)),
+    ),
     "init": of(written=several(TEXT)),
     "inspect": several({"type": "object", "required": ["path", "format", "bytes", "inputs", "outputs", "operators"]}),
     "push": of(target=TEXT, files=several(of(path=TEXT, bytes=WHOLE, sha256=TEXT, sent=WHOLE))),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import html
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 import edgekit.bundle.manifest as manifests
 import edgekit.bundle.records as records_of
 from edgekit.api.frames import data_frame
+from edgekit.api.outputs import append_text, write_own
 from edgekit.api.reporting import ProgressOption, receiving
 from edgekit.api.words import face
 from edgekit.bundle.budget import check_bound
@@ -20,15 +20,13 @@ from edgekit.bundle.budget_file import BudgetFile, Limits, matches, read_budget
 from edgekit.bundle.collection import Collection, gather
 from edgekit.bundle.manifest import read_bundle
 from edgekit.bundle.reason import Reason
-from edgekit.errors import InputError, OutputError
-from edgekit.files.whole import atomic_file
+from edgekit.errors import InputError
 from edgekit.progress import Progress, Reporter, Warned
 from edgekit.report.checking import checks as checking
 from edgekit.report.checking import junit as junit_form
 from edgekit.report.checking import sarif as sarif_form
 from edgekit.report.checking.bounds import BOUNDS
 from edgekit.report.checking.files import Baselines, CheckedFile, files_of
-from edgekit.schema.document import read_text
 from edgekit.version import __version__
 
 if TYPE_CHECKING:
@@ -99,11 +97,11 @@ def check(
         found = _checked(records, budget, baseline, _given(limits), tuple(only), force, Reporter(receiver))
         gate = Gate(found.checks, found.unread, tuple(receiver.warnings))
     if junit is not None:
-        _write(Path(junit), gate.junit(), junit_form.HEAD)
+        write_own(Path(junit), gate.junit(), junit_form.HEAD)
     if sarif is not None:
-        _write(Path(sarif), gate.sarif(), sarif_form.HEAD)
+        write_own(Path(sarif), gate.sarif(), sarif_form.HEAD)
     if markdown is not None:
-        _append(Path(markdown), gate.markdown())
+        append_text(Path(markdown), gate.markdown())
     return gate
 
 
@@ -252,39 +250,3 @@ def _collection(given: One | Sequence[One]) -> Collection:
         elif isinstance(one, manifests.Bundle):
             bundles[f"bundle {index + 1}"] = read_bundle(one.path)
     return dataclasses.replace(found, records=records, bundles=bundles)
-
-
-def _write(path: Path, text: str, head: str) -> None:
-    """Write a report; what is there is replaced only if it is an earlier one.
-
-    Raises:
-        OutputError: something else is there, or it cannot be written.
-    """
-    if os.path.lexists(path) and not _begins(path, head):
-        raise OutputError(
-            f"{path}: was not written by `edgekit check`, so it is not replaced",
-            "choose another name, or move it away",
-            code="output-not-ours",
-        )
-    with atomic_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-
-
-def _begins(path: Path, head: str) -> bool:
-    try:
-        return not path.is_symlink() and read_text(path, "report").startswith(head)
-    except InputError:
-        return False
-
-
-def _append(path: Path, text: str) -> None:
-    """Write a text behind what is in a file.
-
-    Raises:
-        InputError: what is there is no text.
-        OutputError: it cannot be written.
-    """
-    before = read_text(path, "Markdown file") if os.path.lexists(path) else ""
-    gap = "" if not before or before.endswith("\n\n") else "\n" if before.endswith("\n") else "\n\n"
-    with atomic_file(path) as temporary:
-        temporary.write_text(before + gap + text, encoding="utf-8")

@@ -46,7 +46,7 @@ RENAMED = {
 """Options that Python calls otherwise than by their words."""
 _SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _QUANTITY = re.compile(r"([0-9.]+) ?(ms|s|min|m|h|)")
-_OPTION = re.compile(r"--(?P<no>no-)?(?P<name>[a-z][a-z-]*[a-z])(?:[ =](?P<value>'[^']*'|\"[^\"]*\"|[^\s;)`]+))?")
+_OPTION = re.compile(r"--(?P<no>no-)?(?P<name>[a-z][a-z0-9-]*[a-z0-9])(?:[ =](?P<value>'[^']*'|\"[^\"]*\"|[^\s;)`]+))?")
 QUOTES = "'\""
 _WORDS = frozenset(["and", "are", "as", "for", "in", "is", "of", "or", "take", "takes", "to", "with"])
 """What stands behind an option in a sentence, and is no value."""

@@ -27,6 +27,7 @@ from edgekit.cli import (
     compress,
     doctor,
     explain,
+    history,
     init,
     push,
     recipes,
@@ -46,8 +47,8 @@ WIDE = (compress, sensitivity, bench, compare, report, check, search)
 """Commands whose tables may be wider than a terminal."""
 
 COMMANDS = (
-    init, train, compress, sensitivity, search, bench, compare, push, inspect_, report, check, recipes, explain,
-    doctor,
+    init, train, compress, sensitivity, search, bench, compare, push, inspect_, report, check, history, recipes,
+    explain, doctor,
 )  # fmt: skip
 HELP = "From a trained Keras model to int8 files for a phone or a small board, every number measured on the file."
 OVERVIEW: Final[tuple[list[str], ...]] = (["--help"], ["-h"], [])

@@ -23,6 +23,7 @@ FUNCTIONS: dict[str, Callable[..., object]] = {
     "compress": edgekit.compress,
     "doctor": edgekit.doctor,
     "explain": edgekit.explain,
+    "history": edgekit.history,
     "init": edgekit.init,
     "inspect": edgekit.inspect,
     "push": edgekit.push,

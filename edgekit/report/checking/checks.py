@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from edgekit.bundle.budget_file import Limits
 from edgekit.bundle.reason import Reason
+from edgekit.report.amounts import number, with_interval
 from edgekit.report.checking.bounds import BOUNDS, Bound
 from edgekit.report.checking.files import Baselines, CheckedFile
 from edgekit.report.checking.readings import Reading
-from edgekit.report.checking.texts import number, with_interval
 from edgekit.report.unlike import ACCURACY, Difference, unlike
 
 PASS, FAIL, CANNOT_TELL = "pass", "fail", "cannot tell"

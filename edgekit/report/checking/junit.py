@@ -12,9 +12,9 @@ from itertools import groupby
 from xml.sax.saxutils import quoteattr
 
 from edgekit.errors.printable import visible
+from edgekit.report.amounts import number, with_interval
 from edgekit.report.checking.checks import CANNOT_TELL, FAIL, Check, Checks
 from edgekit.report.checking.table import unit
-from edgekit.report.checking.texts import number, with_interval
 
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="edgekit check"'
 """How every file begins, by which one is recognised as edgekit's own."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from edgekit.errors.printable import lines, with_code
+from edgekit.report.amounts import margin_text, number, with_interval
 from edgekit.report.checking.checks import CANNOT_TELL, FAIL, PASS, Check, Checks
 from edgekit.report.checking.readings import MORE
-from edgekit.report.checking.texts import margin_text, number, with_interval
 from edgekit.report.unlike import LATENCY
 from edgekit.schema.units import BYTES, MILLISECONDS, SHARE
 from edgekit.text.colours import Colour

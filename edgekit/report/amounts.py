@@ -1,4 +1,4 @@
-"""Numbers of checks as text, by their unit."""
+"""Amounts as text, by their unit: of a check, of a point of a history."""
 
 from __future__ import annotations
 
