@@ -13,6 +13,9 @@ from edgekit.errors import InputError
 from edgekit.report.rows import Row, rows_of
 from edgekit.tasks.metrics import Score
 
+MOST_NAMES = 5
+"""Of files, in a message."""
+
 
 @dataclass(frozen=True)
 class CheckedFile:
@@ -144,6 +147,7 @@ class Baselines:
             return None if first is file else first
         same = [other for other in self._named if other.name == file.name]
         if not same:
-            names = ", ".join(dict.fromkeys(other.name for other in self._named))
-            return Reason("not-in-baseline", f"no baseline has a file of this name; they have {names}")
+            names = list(dict.fromkeys(other.name for other in self._named))
+            listed = ", ".join(names[:MOST_NAMES]) + ", ..." * (len(names) > MOST_NAMES)
+            return Reason("not-in-baseline", f"no baseline has a file of this name; they have {listed}")
         return min(same, key=lambda other: (other.target != file.target, other.threads != file.threads))
