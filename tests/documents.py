@@ -119,7 +119,6 @@ DOCUMENTS: dict[str, Schema] = {
                         low=maybe(NUMBER),
                         high=maybe(NUMBER),
                         sha256=TEXT,
-                        verdict=TEXT,
                     )
                 ),
                 changes=several(

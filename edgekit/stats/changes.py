@@ -99,15 +99,20 @@ def _settled(series: Floats, found: dict[int, float]) -> Iterator[Change]:
     """Yield change points where they separate their neighbours best, with the levels beside them."""
     places = sorted(found)
     chances = [found[place] for place in places]
-    for index in range(len(places)):
-        low, high = ([0, *places][index], [*places, len(series)][index + 1])
-        first, last = max(low + SHORTEST, places[index] - MOVED), min(high - SHORTEST, places[index] + MOVED)
-        nearest = sorted(range(first, last + 1), key=lambda place, at=places[index]: abs(place - at))
-        places[index] = min(nearest, key=lambda place: _distances(series[low:place]) + _distances(series[place:high]))
+    for index, place in enumerate(places):
+        low, high = [0, *places][index], [*places, len(series)][index + 1]
+        places[index] = _moved(series[low:high], place - low) + low
     ends = [0, *places, len(series)]
     for index, place in enumerate(places):
         before, after = series[ends[index] : place], series[place : ends[index + 2]]
         yield Change(place, float(np.median(before)), float(np.median(after)), chances[index])
+
+
+def _moved(values: Floats, place: int) -> int:
+    """Return the place near a change point at which the distances to the medians on both sides are smallest."""
+    near = range(max(SHORTEST, place - MOVED), min(len(values) - SHORTEST, place + MOVED) + 1)
+    costs = {at: _distances(values[:at]) + _distances(values[at:]) for at in near}
+    return min(costs, key=lambda at: (costs[at], abs(at - place)))
 
 
 def _distances(values: Floats) -> float:

@@ -10,6 +10,7 @@ from edgekit.bundle.reason import Reason
 from edgekit.report.rows import NS_PER_MS, Row
 from edgekit.report.unlike import ACCURACY, LATENCY, MEMORY
 from edgekit.stats import Interval
+from edgekit.stats.medians import median_interval
 from edgekit.tasks.register import METRICS
 
 Amount = tuple[Interval, str]
@@ -36,19 +37,19 @@ class Tracked:
 def _latency(row: Row) -> Amount | Reason:
     if row.emulated:
         return Reason("emulated-cpu", f"{row.record.emulated_by}: its latency tells nothing about a board")
-    if row.latency_ns is None:
+    if not row.measurement.latency:
         return Reason("not-measured", "latency was not measured")
-    latency = row.latency_ns
-    return Interval(latency.value / NS_PER_MS, latency.low / NS_PER_MS, latency.high / NS_PER_MS), "ms"
+    return median_interval([run.median_ns / NS_PER_MS for run in row.measurement.latency]), "ms"
 
 
 def _ratio(row: Row) -> Amount | Reason | None:
     if row.measurement.subject == 0:
         return None  # the baseline itself
-    ratio = row.vs_baseline
-    if ratio is None:
-        return Reason("not-measured", "its latency cannot be compared with the first file's")
-    return ratio, "x"
+    own, other = row.measurement.latency, row.baseline.latency
+    whole = len(own) == len(other) and all(run.median_ns for run in other)
+    if not own or not whole or row.emulated:
+        return Reason("not-measured", "its latency cannot be compared with the first file's, round by round")
+    return median_interval([mine.median_ns / theirs.median_ns for mine, theirs in zip(own, other, strict=True)]), "x"
 
 
 def _size(row: Row) -> Amount:

@@ -11,12 +11,16 @@ from edgekit.bundle.reason import Reason
 from edgekit.bundle.records import Record
 from edgekit.errors import InputError
 from edgekit.errors.printable import quoted, visible
+from edgekit.measuring.verdict import faults
 from edgekit.report.history.metrics import HISTORIES, Tracked
 from edgekit.report.rows import Row, rows_of
 from edgekit.report.unlike import Difference, unlike
 from edgekit.schema.toml import nearest
 from edgekit.stats import Interval
 from edgekit.stats.changes import Change, change_points, steps
+
+MOST_KINDS = 50
+"""Kinds of conditions of one file, the latest ones, that a record is compared with."""
 
 
 @dataclass(frozen=True)
@@ -28,14 +32,12 @@ class Point:
         created: when, as the record says it.
         interval: the number with its 95 % interval, NaN where there is none.
         sha256: of the file.
-        verdict: of the measurement.
     """
 
     record: str
     created: str
     interval: Interval
     sha256: str
-    verdict: str
 
 
 @dataclass(frozen=True)
@@ -152,8 +154,8 @@ def _rows(record: Record, name: str, tracked: Tracked) -> list[Row]:
 
 
 def _read(row: Row, tracked: Tracked) -> tuple[Interval, str] | Reason | None:
-    if tracked.of and row.verdict == "invalid":
-        return Reason("measurement-invalid", f"the measurement is invalid: {'; '.join(map(str, row.reasons))}")
+    if tracked.of and (wrong := list(faults(row.measurement, row.record))):
+        return Reason("measurement-invalid", f"the measurement is invalid: {'; '.join(map(str, wrong))}")
     found = tracked.read(row)
     if found is None or isinstance(found, Reason) or math.isfinite(found[0].value):
         return found
@@ -173,13 +175,12 @@ def _add(
     named = score.metric if score is not None else metric
     measured = (row.record.target, row.threads) if tracked.of else (None, None)
     same = groups.setdefault((row.file, *measured, named), [])
-    group = next((one for one in same if not _unlike(one.row, row, tracked.of)), None)
+    group = next((one for one in same[-MOST_KINDS:] if not _unlike(one.row, row, tracked.of)), None)
     if group is None:
         lower = not score or score.lower_is_better
         group = _Group(row, named, unit, lower, _unlike(row, same[0].row, tracked.of) if same else ())
         same.append(group)
-    point = Point(row.name, row.record.created, interval, row.subject.sha256, row.verdict)
-    group.points.append(point)
+    group.points.append(Point(row.name, row.record.created, interval, row.subject.sha256))
 
 
 def _unlike(one: Row, other: Row, of: str) -> tuple[Difference, ...]:

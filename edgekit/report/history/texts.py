@@ -129,7 +129,6 @@ def _series_values(series: Series) -> JsonObject:
                 "created": point.created,
                 **interval(point.interval),
                 "sha256": point.sha256,
-                "verdict": point.verdict,
             }
             for point in series.points
         ],
