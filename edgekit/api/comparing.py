@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +27,20 @@ from edgekit.files.opening import brief, is_folder
 from edgekit.formats.reading import inspect_file
 from edgekit.measuring.candidates import Candidate, candidates
 from edgekit.measuring.evaluation import Contributed
+from edgekit.measuring.passes import Further
 from edgekit.measuring.plan import Plan
 from edgekit.progress import Reporter
 from edgekit.report.comparing.changes import Changes, operator_changes
 from edgekit.report.comparing.sides import Pair, Side, kept_subjects, paired_subjects, pairs_of
 from edgekit.schema.types import JsonMapping, JsonObject
+from edgekit.stats.ratios import paired_ratio
 
-ROUNDS = 15
-"""Fresh processes of either file. Where no difference is there, 15 rounds show most changes of 3 %."""
+ROUNDS, MOST_ROUNDS, STEP = 15, 60, 5
+"""Rounds, each of a fresh process of either file: at least, at most, and after how many more it is looked again."""
+SOUGHT = 0.03
+"""The change of latency that a comparison wants to be able to see: rounds go on until it would."""
+BEYOND_DOUBT = 5.0
+"""Half intervals between a ratio and 1 from which on more rounds change nothing."""
 WARMUP_SECONDS = 0.1
 Subject = manifests.Bundle | BundleFile | records.Record | str | Path
 """A bundle, a file or a record, by its path or as edgekit returned it."""
@@ -142,7 +150,7 @@ def compare(
         task: as `--task`, for files that no bundle describes.
         input_shapes: sizes with the batch, by name, of inputs with dynamic sizes.
         input_values: of inputs that hold one number.
-        processes: rounds; by default 15, and 1 where the CPU is emulated.
+        processes: rounds; by default 15, and up to 60 until a change of 3 % would be seen; 1 where the CPU is emulated.
         min_samples: timed samples per process, at least.
         min_seconds: seconds of timing per process, at least.
         timeout: seconds after which a process is given up.
@@ -189,6 +197,7 @@ def compared(
     plan = Plan(
         threads=tuple(given["threads"]),
         processes=given["processes"],
+        default_processes=ROUNDS,
         warmup_seconds=WARMUP_SECONDS,
         input_shapes={name: tuple(map(int, sizes)) for name, sizes in (given["input_shapes"] or {}).items()},
         input_values={name: float(value) for name, value in (given["input_values"] or {}).items()},
@@ -344,11 +353,36 @@ def _measured(
             wheels=None if wheels is None else Path(wheels),
             command=command,
             contributed=contributed,
+            further=Further(MOST_ROUNDS, STEP, partial(_enough, indices)) if plan.processes is None else None,
             progress=reporter,
         ).records[0]
     files = {candidate.subject.name: candidate.path for candidate in chosen}
     found = _comparison(pairs_of(record, record, indices), files, contributed)
     return replace(found, path=next(iter(saved), None))
+
+
+def _enough(indices: Sequence[tuple[int, int]], measurements: Sequence[records.Measurement]) -> bool:
+    """Return whether a change of `SOUGHT` would be seen of every pair, or how it differs is beyond doubt.
+
+    The first looks at how widely latencies vary only, so it does not make a difference more likely to show; of the
+    second that is so, too, as good as: equal files are never that far apart.
+    """
+    for first, second in indices:
+        for count in {m.threads for m in measurements}:
+            series = [
+                [run.median_ns for m in measurements if (m.subject, m.threads) == (index, count) for run in m.latency]
+                for index in (second, first)
+            ]
+            if len(series[0]) != len(series[1]) or not all(series) or not all(map(all, series)):
+                continue  # more rounds do not help where they fail
+            found = paired_ratio(*series)
+            low, value, high = (
+                math.log(part) for part in (found.interval.low, found.interval.value, found.interval.high)
+            )
+            clear = abs(value) > BEYOND_DOUBT * (high - low) / 2
+            if not clear and not found.detectable <= SOUGHT:
+                return False
+    return True
 
 
 def _chosen(

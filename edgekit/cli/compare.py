@@ -61,7 +61,8 @@ def command(
     input_shape: options.InputShape = None,
     input_value: options.InputValue = None,
     processes: Annotated[
-        int | None, typer.Option(help="Rounds, each with a fresh process of either file. [default: 15; 1 if emulated]")
+        int | None,
+        typer.Option(help="Rounds, each a fresh process of either. [default: 15 to 60, until 3 % would be seen]"),
     ] = None,
     min_samples: options.MinSamples = 50,
     min_seconds: options.MinSeconds = "0.1s",
