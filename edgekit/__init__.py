@@ -17,7 +17,8 @@ from edgekit.processes.telemetry import switch_off
 from edgekit.version import __version__
 
 if TYPE_CHECKING:
-    from edgekit.api.comparing import Comparison, compare
+    from edgekit.api.comparing import compare
+    from edgekit.api.comparison import Comparison
     from edgekit.api.compression import compress
     from edgekit.api.files import inspect, load_bundle, load_record, push
     from edgekit.api.measurement import bench
@@ -49,7 +50,8 @@ if TYPE_CHECKING:
     from edgekit.tasks.metrics import Score
 
 _FROM = {
-    "edgekit.api.comparing": ("Comparison", "compare"),
+    "edgekit.api.comparing": ("compare",),
+    "edgekit.api.comparison": ("Comparison",),
     "edgekit.api.compression": ("compress",),
     "edgekit.api.files": ("inspect", "load_bundle", "load_record", "push"),
     "edgekit.api.measurement": ("bench",),

@@ -56,6 +56,11 @@ TARGET = {
 ROW = row(
     bench_columns.COLUMNS, record=maybe(TEXT), target=TEXT, metric=maybe(TEXT), reasons=REASONS,
 )  # fmt: skip
+INTERVAL = of(value=maybe(NUMBER), low=maybe(NUMBER), high=maybe(NUMBER))
+SIDE = of(
+    file=TEXT, sha256=TEXT, bytes=WHOLE, gzip_bytes=WHOLE, threads=WHOLE, target=TEXT, created=TEXT,
+    median_ms=maybe(NUMBER), verdict=TEXT, reasons=REASONS,
+)  # fmt: skip
 DOCUMENTS: dict[str, Schema] = {
     "an error": of(error=FAILURE),
     "bench": of(
@@ -63,6 +68,37 @@ DOCUMENTS: dict[str, Schema] = {
         rows=several(ROW),
         unsaved=several({"type": "object"}),
         errors=several(of(target=TEXT, code=TEXT, message=TEXT, hint=TEXT)),
+    ),
+    "compare": of(
+        record=maybe(TEXT),
+        confidence=NUMBER,
+        pairs=several(
+            of(
+                a=SIDE,
+                b=SIDE,
+                sentences=several(TEXT),
+                latency=of(
+                    difference={"enum": ["faster", "slower", "none shown", "unknown"]},
+                    why=TEXT,
+                    ratio=maybe(INTERVAL),
+                    detectable=maybe(NUMBER),
+                    paired=maybe(YES),
+                    processes=maybe(of(a=WHOLE, b=WHOLE)),
+                ),
+                score=of(
+                    difference={"enum": ["same predictions", "shown", "none shown", "unknown"]},
+                    why=TEXT,
+                    metric=maybe(TEXT),
+                    change=maybe(INTERVAL),
+                    **dict.fromkeys(("a", "b", "detectable", "p"), maybe(NUMBER)),
+                    **dict.fromkeys(("gained", "lost", "samples"), maybe(WHOLE)),
+                ),
+                memory_mib=maybe(of(a=NUMBER, b=NUMBER)),
+                operators=maybe(named(operator=of(a=WHOLE, b=WHOLE))),
+            )
+        ),
+        unlike=several(of(what=TEXT, a=TEXT, b=TEXT, affects=several(TEXT))),
+        notes=several(TEXT),
     ),
     "compress": of(
         bundle=TEXT,

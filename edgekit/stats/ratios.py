@@ -35,7 +35,7 @@ class Ratio:
         detectable: the smallest relative change, such as 0.03, that measurements which vary like these would have
             shown with a probability of `POWER`; NaN where there is no interval.
         paired: whether rounds were paired.
-        counts: processes on either side.
+        counts: processes, of the numerator and of the denominator.
     """
 
     interval: Interval
