@@ -18,7 +18,8 @@ from edgekit.version import __version__
 
 if TYPE_CHECKING:
     from edgekit.api.checking import Gate, check
-    from edgekit.api.comparing import Comparison, compare
+    from edgekit.api.comparing import compare
+    from edgekit.api.comparison import Comparison
     from edgekit.api.compression import compress
     from edgekit.api.files import inspect, load_bundle, load_record, push
     from edgekit.api.histories import History, history
@@ -52,7 +53,8 @@ if TYPE_CHECKING:
 
 _FROM = {
     "edgekit.api.checking": ("Gate", "check"),
-    "edgekit.api.comparing": ("Comparison", "compare"),
+    "edgekit.api.comparing": ("compare",),
+    "edgekit.api.comparison": ("Comparison",),
     "edgekit.api.compression": ("compress",),
     "edgekit.api.files": ("inspect", "load_bundle", "load_record", "push"),
     "edgekit.api.histories": ("History", "history"),

@@ -78,6 +78,11 @@ SEARCH = {
     "budget": named(bound=maybe(NUMBER)),
     "front": several(row(search_table.columns(), recipe_file=maybe(TEXT))),
 }
+INTERVAL = of(value=maybe(NUMBER), low=maybe(NUMBER), high=maybe(NUMBER))
+SIDE = of(
+    file=TEXT, sha256=TEXT, bytes=WHOLE, gzip_bytes=WHOLE, threads=WHOLE, target=TEXT, created=TEXT,
+    median_ms=maybe(NUMBER), verdict=TEXT, reasons=REASONS,
+)  # fmt: skip
 DOCUMENTS: dict[str, Schema] = {
     "an error": of(error=FAILURE),
     "bench": of(
@@ -90,6 +95,37 @@ DOCUMENTS: dict[str, Schema] = {
         decision={"enum": ["pass", "fail", "cannot tell"]},
         checks=several(row(checking.COLUMNS, code=maybe(TEXT), reason=maybe(TEXT), baseline=maybe(TEXT))),
         unread=REASONS,
+    ),
+    "compare": of(
+        record=maybe(TEXT),
+        confidence=NUMBER,
+        pairs=several(
+            of(
+                a=SIDE,
+                b=SIDE,
+                sentences=several(TEXT),
+                latency=of(
+                    difference={"enum": ["faster", "slower", "none shown", "unknown"]},
+                    why=TEXT,
+                    ratio=maybe(INTERVAL),
+                    detectable=maybe(NUMBER),
+                    paired=maybe(YES),
+                    processes=maybe(of(a=WHOLE, b=WHOLE)),
+                ),
+                score=of(
+                    difference={"enum": ["same predictions", "shown", "none shown", "unknown"]},
+                    why=TEXT,
+                    metric=maybe(TEXT),
+                    change=maybe(INTERVAL),
+                    **dict.fromkeys(("a", "b", "detectable", "p"), maybe(NUMBER)),
+                    **dict.fromkeys(("gained", "lost", "samples"), maybe(WHOLE)),
+                ),
+                memory_mib=maybe(of(a=NUMBER, b=NUMBER)),
+                operators=maybe(named(operator=of(a=WHOLE, b=WHOLE))),
+            )
+        ),
+        unlike=several(of(what=TEXT, a=TEXT, b=TEXT, affects=several(TEXT))),
+        notes=several(TEXT),
     ),
     "compress": of(**BUNDLE, usable=YES, lost=several(TEXT), advice=TEXT),
     "doctor": of(

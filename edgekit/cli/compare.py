@@ -61,7 +61,8 @@ def command(
     input_shape: options.InputShape = None,
     input_value: options.InputValue = None,
     processes: Annotated[
-        int | None, typer.Option(help="Rounds, each with a fresh process of either file. [default: 15; 1 if emulated]")
+        int | None,
+        typer.Option(help="Rounds, each a fresh process of either. [default: 15 to 60, until 3 % would be seen]"),
     ] = None,
     min_samples: options.MinSamples = 50,
     min_seconds: options.MinSeconds = "0.1s",
@@ -88,8 +89,7 @@ def command(
         Exit: with code 3, a measurement is invalid.
     """
     options.check_runtime(runtime)
-    from edgekit.api.comparing import compared
-    from edgekit.api.words import as_command
+    from edgekit.api.compared import compared
     from edgekit.files.destinations import check_default
     from edgekit.files.temporary import claim
     from edgekit.report.comparing.document import comparison_text, comparison_values
@@ -101,7 +101,7 @@ def command(
     claim()
     console = progress()
     with console.events() as shown:
-        found = as_command(compared)(
+        found = compared(
             how, command=sys.argv[1:], a=a, b=b, target=target, host=host, identity=identity,
             trust_target=trust_target, threads=counts, only=parts(only), data=data, metric=metric, task=task,
             input_shapes=shapes(input_shape or ()), input_values=values(input_value or ()), processes=processes,

@@ -18,7 +18,7 @@ from edgekit.files.temporary import temporary_folder
 from edgekit.measuring.candidates import Candidate
 from edgekit.measuring.evaluation import Contributed, evaluation
 from edgekit.measuring.inputs import fix_shapes, with_values
-from edgekit.measuring.passes import Passes
+from edgekit.measuring.passes import Further, Passes
 from edgekit.measuring.plan import Plan
 from edgekit.measuring.prepare import prepare, set_governor, warn_of_differences
 from edgekit.measuring.preprocessing import names_of, preprocessed, tried_out, with_axes_of
@@ -39,6 +39,7 @@ class Options(TypedDict, total=False):
     native: Path | None
     command: Sequence[str]
     contributed: Contributed | None
+    further: Further | None
 
 
 def bench(
@@ -55,6 +56,7 @@ def bench(
     native: Path | None = None,
     command: Sequence[str] = (),
     contributed: Contributed | None = None,
+    further: Further | None = None,
     progress: Progress = SILENT,
 ) -> Record:
     """Measure files on a device.
@@ -72,6 +74,7 @@ def bench(
         native: TFLite's `benchmark_model` for the device, used in place of Python.
         command: the command line, for the record.
         contributed: gets what every sample adds to a score that is no share of samples, by the file's name.
+        further: rounds of the latency pass beyond the plan's; none where the CPU is emulated.
         progress: notified of every measurement.
 
     Returns:
@@ -101,8 +104,9 @@ def bench(
         plan = plan.settled(device.target.threads, facts)
         warn_of_differences(device, facts, prepared, progress)
         seconds = round(time.monotonic() - started, 1)
-        passes = Passes(prepared, plan, device, samples, folder)
-        with progress.task(f"measuring on {device.name}", len(passes.steps())) as task:
+        more = None if isinstance(facts.emulated, str) else further
+        passes = Passes(prepared, plan, device, samples, folder, more)
+        with progress.task(f"measuring on {device.name}", passes.most_steps()) as task:
             measurements = passes.run(task)
     return Record(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -110,7 +114,7 @@ def bench(
         command=list(command),
         target=device.name,
         host=facts,
-        plan=plan.recorded(),
+        plan=dataclasses.replace(plan, processes=passes.rounds).recorded(),
         evaluation=None if samples is None else samples.described,
         subjects=tuple(c.subject for c in prepared.candidates),
         measurements=measurements,

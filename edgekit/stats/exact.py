@@ -1,4 +1,4 @@
-"""Distributions that small samples need exactly: Student's t, Wilcoxon's signed rank and rank sum. No SciPy."""
+"""Distributions that small samples need exactly: Student's t, rank sums and flipped signs. No SciPy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 MANY_DEGREES = 400
 """From here on Student's t is taken for the normal distribution; its 99 % point is off by less than 0.3 %."""
-MOST_PAIRS, MOST_GROUP = 200, 60
+MOST_GROUP = 60
 """Values for which ranks are counted exactly; beyond, the normal approximation is off by less than a rank."""
 
 
@@ -49,7 +49,7 @@ def _within(t: float, degrees: int) -> float:
     odd = degrees % 2
     term = math.cos(theta) if odd else 1.0
     total = 0.0
-    for factor in range(2 + odd, degrees + odd, 2):
+    for factor in range(2 + odd, degrees + 1, 2):
         total += term
         term *= square * (factor - 1) / factor
     if not odd:
@@ -57,29 +57,34 @@ def _within(t: float, degrees: int) -> float:
     return 2 / math.pi * (theta + sine * total)
 
 
-@lru_cache(maxsize=64)
-def signed_rank(count: int, tail: float) -> int:
-    """Return how many of the smallest Walsh averages lie below a one-sided bound of probability `tail`.
+def sign_flips(differences: npt.NDArray[np.int64]) -> float:
+    """Return how likely a sum of differences is that is as far from 0, if each might as well have the other sign.
 
-    The sum of positive ranks of `count` symmetric values is at most this minus one with a probability of at most
-    `tail` (Wilcoxon 1945); 0 where even the smallest average is too likely.
+    Fisher 1935 and Pitman 1937: the two-sided probability over all 2^n signs, counted exactly.
     """
-    if count > MOST_PAIRS:
-        mean, variance = count * (count + 1) / 4, count * (count + 1) * (2 * count + 1) / 24
-        return max(0, math.floor(mean + NormalDist().inv_cdf(tail) * math.sqrt(variance)))
-    ways = np.zeros(count * (count + 1) // 2 + 1)
+    sizes = np.abs(differences[differences != 0])
+    if not len(sizes):
+        return 1.0
+    unit = int(np.gcd.reduce(sizes))
+    reached, whole = abs(int(differences.sum())) // unit, int(sizes.sum()) // unit
+    ways = np.zeros(whole + 1)
     ways[0] = 1.0
-    for rank in range(1, count + 1):
-        ways[rank:] = (ways[rank:] + ways[:-rank]) / 2
-        ways[:rank] /= 2
-    return _below(ways, tail)
+    top = 0
+    for size in (sizes // unit).tolist():
+        ways[size : top + size + 1] += ways[: top + 1].copy()
+        ways /= 2
+        top += size
+    # The sum is twice what has a plus, less all.
+    tail = ways[: (whole - reached) // 2 + 1].sum()
+    return float(min(1.0, 2 * tail)) if reached else 1.0
 
 
 @lru_cache(maxsize=256)
 def rank_sum(count: int, others: int, tail: float) -> int:
     """Return how many of the smallest differences between two groups lie below a bound of probability `tail`.
 
-    As `signed_rank`, of the statistic of Mann and Whitney 1947.
+    The statistic of Mann and Whitney 1947 is at most this minus one with a probability of at most `tail`; 0 where even
+    its smallest value is too likely.
     """
     if max(count, others) > MOST_GROUP:
         mean, variance = count * others / 2, count * others * (count + others + 1) / 12

@@ -14,6 +14,8 @@ from edgekit.stats import CONFIDENCE, FEW_RESAMPLES, Interval, resampled_interva
 
 EXACT = 10_000
 """Discordant samples up to which binomial probabilities are summed; with more, mid-p and the normal test agree."""
+AT_ONCE = 1_000_000
+"""Weights of resamples in memory at the same time."""
 
 
 @dataclass(frozen=True)
@@ -135,15 +137,18 @@ def bootstrap_difference(first: Contributions, second: Contributions, seed: int 
     if len(second.numerators) != count or not count:
         raise ValueError("samples do not pair")
     rng = np.random.default_rng(seed)
-    differences = []
-    for _ in range(FEW_RESAMPLES):
-        weights = np.bincount(rng.integers(0, count, count), minlength=count).astype(np.float64)
-        differences.append(_valued(second, weights) - _valued(first, weights))
-    ones = np.ones(count)
-    return resampled_interval(_valued(second, ones) - _valued(first, ones), np.array(differences))
+    at_once = max(1, min(FEW_RESAMPLES, AT_ONCE // count))
+    differences: list[float] = []
+    while len(differences) < FEW_RESAMPLES:
+        rows = np.arange(at_once)[:, np.newaxis] * count + rng.integers(0, count, (at_once, count))
+        weights = np.bincount(rows.ravel(), minlength=at_once * count).reshape(at_once, count).astype(np.float64)
+        differences += (_valued(second, weights) - _valued(first, weights)).tolist()
+    ones = np.ones((1, count))
+    return resampled_interval(float((_valued(second, ones) - _valued(first, ones))[0]), np.array(differences))
 
 
-def _valued(of: Contributions, weights: npt.NDArray[np.float64]) -> float:
+def _valued(of: Contributions, weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the metric with each row of weights (resamples, samples)."""
     above, below = weights @ of.numerators, weights @ of.denominators
     ratios = np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)
-    return float(of.metric(ratios))
+    return of.metric(ratios)

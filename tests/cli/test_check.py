@@ -165,7 +165,7 @@ def test_conditions_are_refused_without_force(capsys: pytest.CaptureFixture[str]
     write_record(Path("board.json"), dataclasses.replace(record, target="rpi4"))
     arguments = ["before.json", "--only", "int8", "--baseline", "board.json", "--max-slowdown", "5%"]
     assert check(*arguments) == 4
-    assert "not of the same target: desktop, rpi4 [conditions-differ]" in capsys.readouterr().out
+    assert "not of the same target: desktop, rpi4 [unlike-conditions]" in capsys.readouterr().out
     assert check(*arguments, "--force") == 0
     assert "compared all the same: not of the same target: desktop, rpi4" in capsys.readouterr().out
 

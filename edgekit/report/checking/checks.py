@@ -121,7 +121,7 @@ def _of_file(file: CheckedFile, limits: Limits, baselines: Baselines, force: boo
             if differences and not force:
                 listed = "; ".join(map(str, differences))
                 sentence = f"conditions differ from those of {against.source}: {listed}"
-                yield Check(file, bound, limit, CANNOT_TELL, None, "conditions-differ", sentence, against.source)
+                yield Check(file, bound, limit, CANNOT_TELL, None, "unlike-conditions", sentence, against.source)
                 continue
         reading = bound.read(file, against, limit)
         name = against.source if against is not None else ""

@@ -95,7 +95,7 @@ def latency(pair: Pair) -> Ratio | Unknown:
     if not all([*ours, *theirs]):
         return Unknown("a process has a median of 0")
     whole = len(ours) == len(theirs) == here.record.plan.processes
-    return (paired_ratio if pair.together and whole else unpaired_ratio)(theirs, ours)
+    return paired_ratio(theirs, ours) if pair.together and whole else unpaired_ratio(theirs, ours)
 
 
 def _medians(runs: tuple[LatencyRun, ...]) -> list[float]:

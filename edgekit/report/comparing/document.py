@@ -19,12 +19,15 @@ from edgekit.report.comparing.sentences import (
     size_change,
 )
 from edgekit.report.comparing.sides import Side
-from edgekit.report.rows import Row
+from edgekit.report.rows import NS_PER_MS, Row
 from edgekit.report.unlike import Difference, affected
 from edgekit.stats.ratios import CONFIDENCE, Ratio
 from edgekit.tasks.scores import score_text, title
 from edgekit.text.columns import PLAIN, Column, Look, interval, render
 from edgekit.text.tables import duration, duration_with_interval
+
+NONE = "-"
+LATENCY = "latency [95 %]"
 
 
 @dataclass(frozen=True)
@@ -105,62 +108,58 @@ def how(changes: Changes) -> str:
     level = f"{100 * CONFIDENCE:g} % interval"
     if found.paired:
         return f"latency: {found.counts[0]} rounds, in each of which a fresh process ran A and another B; {level}"
-    apart = f"latency: {found.counts[0]} and {found.counts[1]} processes, not in rounds; {level}"
+    apart = f"latency: {found.counts[1]} processes of A and {found.counts[0]} of B, not in rounds; {level}"
     drift = ", which leaves out what changed on the machine between the two sessions"
     return apart + drift * (not changes.pair.together)
 
 
 def table_lines(changes: Changes) -> list[Line]:
     """Return the lines of the table; quantities that neither side has are left out."""
-    here, there = changes.pair.here, changes.pair.there
-    ours, theirs = here.row, there.row
+    ours, theirs = changes.pair.here.row, changes.pair.there.row
     found = [
         _latency_line(changes, ours, theirs),
-        *(
-            Line(name, *(_time(value) for value in values))
-            for name, values in (
-                ("p90", (ours.p90_ms, theirs.p90_ms)),
-                ("first inference", (ours.first_inference_ms, theirs.first_inference_ms)),
-                ("init", (ours.init_ms, theirs.init_ms)),
-            )
-        ),
+        Line("p90", _time(ours.p90_ms), _time(theirs.p90_ms)),
+        Line("first inference", _time(ours.first_inference_ms), _time(theirs.first_inference_ms)),
+        Line("init", _time(ours.init_ms), _time(theirs.init_ms)),
         _memory_line(changes, ours, theirs),
-        Line("size", f"{ours.bytes:,} B", f"{theirs.bytes:,} B", size_change(ours.bytes, theirs.bytes)),
-        Line(
-            "gzip", f"{ours.subject.gzip_bytes:,} B", f"{theirs.subject.gzip_bytes:,} B",
-            size_change(ours.subject.gzip_bytes, theirs.subject.gzip_bytes),
-        ),
+        _size_line("size", ours.bytes, theirs.bytes),
+        _size_line("gzip", ours.subject.gzip_bytes, theirs.subject.gzip_bytes),
         _score_line(changes.score, ours, theirs),
         Line("verdict", ours.verdict, theirs.verdict),
-    ]  # fmt: skip
-    lines_ = [line for line in found if (line.here, line.there) != ("-", "-")]
-    return lines_ + _operator_lines(changes)
+    ]
+    kept = [line for line in found if (line.here, line.there) != (NONE, NONE)]
+    return kept + _operator_lines(changes)
+
+
+def _size_line(what: str, here: int, there: int) -> Line:
+    return Line(what, f"{here:,} B", f"{there:,} B", size_change(here, there))
 
 
 def _time(ms: float | None) -> str:
-    return "-" if ms is None else duration(ms * 1e6)
+    return NONE if ms is None else duration(ms * NS_PER_MS)
 
 
 def _latency_line(changes: Changes, ours: Row, theirs: Row) -> Line:
-    cells = ["-" if row.emulated or row.latency_ns is None else duration_with_interval(row.latency_ns)
-             for row in (ours, theirs)]  # fmt: skip
+    here, there = (
+        NONE if row.emulated or row.latency_ns is None else duration_with_interval(row.latency_ns)
+        for row in (ours, theirs)
+    )
     found = changes.latency
     if isinstance(found, Unknown) or math.isnan(found.interval.low):
-        return Line("latency [95 %]", *cells, "-")
-    change = f"{factor(found)} {bounds(found)}" if found.shown else "no difference shown"
-    return Line("latency [95 %]", *cells, change)
+        return Line(LATENCY, here, there, NONE)
+    return Line(LATENCY, here, there, f"{factor(found)} {bounds(found)}" if found.shown else "no difference shown")
 
 
 def _memory_line(changes: Changes, ours: Row, theirs: Row) -> Line:
-    cells = ["-" if row.memory_mib is None else f"{row.memory_mib:.1f} MiB" for row in (ours, theirs)]
+    here, there = (NONE if row.memory_mib is None else f"{row.memory_mib:.1f} MiB" for row in (ours, theirs))
     found = changes.memory
-    return Line("memory", *cells, "-" if isinstance(found, Unknown) else f"{found[1] - found[0]:+.1f} MiB")
+    return Line("memory", here, there, NONE if isinstance(found, Unknown) else f"{found[1] - found[0]:+.1f} MiB")
 
 
 def _score_line(found: ScoreChange | Unknown, ours: Row, theirs: Row) -> Line:
-    cells = ["-" if row.accuracy is None else score_text(row.accuracy) for row in (ours, theirs)]
+    here, there = (NONE if row.accuracy is None else score_text(row.accuracy) for row in (ours, theirs))
     metric = next((row.accuracy.metric for row in (ours, theirs) if row.accuracy), "accuracy")
-    return Line(title(metric), *cells, "-" if isinstance(found, Unknown) else score_difference(found))
+    return Line(title(metric), here, there, NONE if isinstance(found, Unknown) else score_difference(found))
 
 
 def _operator_lines(changes: Changes) -> list[Line]:
@@ -226,7 +225,7 @@ def _latency_values(found: Ratio | Unknown) -> dict[str, Any]:
         "ratio": interval(found.interval),
         "detectable": found.detectable if math.isfinite(found.detectable) else None,
         "paired": found.paired,
-        "processes": list(found.counts),
+        "processes": {"a": found.counts[1], "b": found.counts[0]},
     }
 
 

@@ -28,7 +28,8 @@ def latency_sentence(found: Ratio | Unknown) -> str:
         return f"latency: B takes {found.interval.value:.2f}x the time of A; one process each gives no interval"
     if found.shown:
         return f"B is {factor(found)} than A {bounds(found)}"
-    return f"latency: no difference shown (a change of {_percent(found.detectable)} or more would have been seen)"
+    change = "any change" if not found.detectable else f"a change of {_percent(found.detectable)} or more"
+    return f"latency: no difference shown ({change} would have been seen)"
 
 
 def factor(found: Ratio) -> str:
@@ -53,13 +54,11 @@ def _oriented(found: Ratio) -> tuple[float, float, float]:
 def _decimals(low: float, high: float) -> int:
     """Return how many decimals of a factor tell its bounds apart, and the lower one from 1."""
     nearest = min(part for part in (high - low, abs(low - 1), 1.0) if part > 0)
-    return min(4, max(1, math.ceil(-math.log10(nearest) - 0.3)))
+    return min(3, max(1, math.ceil(-math.log10(nearest) - 0.3)))
 
 
 def _percent(share: float) -> str:
-    """Return a share rounded up to two digits: `3.4 %`."""
-    if not math.isfinite(share) or share <= 0:
-        return "any size" if share == 0 else "unknown size"
+    """Return a share above 0, rounded up to two digits: `3.4 %`."""
     digits = max(0, 1 - math.floor(math.log10(100 * share)))
     return f"{math.ceil(100 * share * 10**digits - 1e-9) / 10**digits:.{min(digits, 3)}f} %"
 
@@ -77,7 +76,8 @@ def score_sentence(found: ScoreChange | Unknown) -> str:
     how = ""
     if found.paired is not None:
         gained, lost = found.paired.gained, found.paired.lost
-        how = f", p = {_p(found.paired.p)}: {gained:,} samples gained and {lost:,} lost of {found.paired.samples:,}"
+        split = f"{gained:,} gained and {lost:,} lost of {found.paired.samples:,} samples"
+        how = f", p {_p(found.paired.p)}: {split}"
     if found.shown:
         return f"{name}: B has {change}{how}"
     return f"{name}: no difference shown ({change}{how}; {seen(found)} or more would have been seen)"
@@ -113,7 +113,7 @@ def seen(found: ScoreChange) -> str:
 
 
 def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}".rstrip("0").rstrip(".")
+    return "< 0.001" if value < 0.001 else f"= {value:.3f}"
 
 
 def size_sentence(changes: Changes) -> str:

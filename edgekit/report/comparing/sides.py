@@ -104,14 +104,8 @@ def paired_subjects(
     Raises:
         InputError: nothing is left, or nothing belongs together.
     """
-    ours, theirs = (kept_subjects(subjects, only) for subjects in (here, there))
-    for side, kept, subjects in (("the first", ours, here), ("the second", theirs, there)):
-        if not kept:
-            raise InputError(
-                f"`--only {', '.join(map(quoted, only))}`: {side} side has no such file",
-                f"it has: {_listed(subjects)}",
-                code="nothing-selected",
-            )
+    among = (*here, *there)
+    ours, theirs = (kept_subjects(subjects, only, among) for subjects in (here, there))
     if len(ours) == len(theirs) == 1:
         return [(ours[0], theirs[0])]
     for key in KEYS:
@@ -125,17 +119,31 @@ def paired_subjects(
     )
 
 
-def kept_subjects(subjects: Sequence[Subject], only: Sequence[str]) -> list[int]:
-    """Return which files have one of the formats, one of the schemes and one of the names that are asked for."""
+def kept_subjects(subjects: Sequence[Subject], only: Sequence[str], among: Sequence[Subject] = ()) -> list[int]:
+    """Return which files have one of the formats, one of the schemes and one of the names that are asked for.
+
+    Args:
+        subjects: the files of a side.
+        only: names, formats and schemes; empty: all.
+        among: the files of both sides, whose names and schemes may be asked for.
+
+    Raises:
+        InputError: there are none.
+    """
+    wanted, kept = set(only), list(range(len(subjects)))
     fields: tuple[Key, ...] = (lambda s: s.format, lambda s: s.scheme, lambda s: s.name)
-    wanted = set(only)
-    kept = list(range(len(subjects)))
-    matched: set[object] = set()
+    unknown = set(wanted)
     for of in fields:
-        there = {of(subject) for subject in subjects} & wanted
-        matched |= there
-        kept = [index for index in kept if not there or of(subjects[index]) in there]
-    return kept if not wanted or matched else []
+        asked = {of(subject) for subject in among or subjects} & wanted
+        unknown -= asked  # type: ignore[arg-type]
+        kept = [index for index in kept if not asked or of(subjects[index]) in asked]
+    if unknown or not kept:
+        raise InputError(
+            f"`--only {', '.join(map(quoted, only))}`: one side has no such file",
+            f"it has: {_listed(subjects)}",
+            code="nothing-selected",
+        )
+    return kept
 
 
 def _alike(

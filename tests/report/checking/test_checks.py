@@ -193,14 +193,14 @@ def test_unlike_conditions_are_listed_and_refused() -> None:
     before = timed(session(), INT8, *STEADY)
     elsewhere = dataclasses.replace(before, target="rpi4", host=HostFacts(cpu_model="Cortex-A72"))
     found = one(INT8, "max_slowdown", 1, before, elsewhere)
-    assert (found.word, found.code) == (CANNOT_TELL, "conditions-differ")
+    assert (found.word, found.code) == (CANNOT_TELL, "unlike-conditions")
     assert "rpi4" in found.sentence and "Cortex-A72" in found.sentence
     forced = one(INT8, "max_slowdown", 1, before, elsewhere, force=True)
     assert forced.word == PASS
     assert {difference.what for difference in forced.unlike} >= {"device", "cpu"}
     assert one(INT8, "max_growth", 0, before, elsewhere).word == PASS  # bytes are bytes anywhere
     others = dataclasses.replace(before, evaluation=EvaluatedOn("other.npz", 50, "0" * 64))
-    assert one(INT8, "max_drop", 1, before, others).code == "conditions-differ"
+    assert one(INT8, "max_drop", 1, before, others).code == "unlike-conditions"
 
 
 def test_the_summary_is_as_bad_as_the_worst() -> None:
