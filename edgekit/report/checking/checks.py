@@ -92,7 +92,7 @@ def check(
     *,
     force: bool = False,
 ) -> tuple[Check, ...]:
-    """Check files.
+    """Check files; what does not depend on how a file was measured, such as its size, once for all thread counts.
 
     Args:
         files: to check.
@@ -103,7 +103,14 @@ def check(
     Raises:
         InputError: a bound is none for a file's metric.
     """
-    return tuple(one for file in files for one in _of_file(file, limits_of(file), baselines, force))
+    found = (one for file in files for one in _of_file(file, limits_of(file), baselines, force))
+    return tuple({(_once(one), one.bound.name): one for one in found}.values())
+
+
+def _once(check: Check) -> tuple[str | int | None, ...]:
+    """Return what a check is on."""
+    file = check.file
+    return (file.source, file.name, *((file.threads,) if check.bound.of else ()))
 
 
 def _of_file(file: CheckedFile, limits: Limits, baselines: Baselines, force: bool) -> Iterator[Check]:

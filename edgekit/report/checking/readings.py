@@ -115,8 +115,8 @@ def drop(file: CheckedFile, against: CheckedFile | None, _: float) -> Reading | 
         return Reason("metric-differs", f"the score is of the metric {metrics}")
     lost = drop_between(before, after)
     if file.right is not None and against.right is not None and file.samples == against.samples:
-        change = mcnemar(against.right.array(), file.right.array()).difference
-        return Reading(Interval(-100 * change.value, -100 * change.high, -100 * change.low), lost.unit, "paired")
+        less = mcnemar(file.right.array(), against.right.array()).difference
+        return Reading(_scaled(less, 100), lost.unit, "paired")
     if file.predictions and (file.samples, file.predictions) == (against.samples, against.predictions):
         return Reading(_exact(0.0), lost.unit, "every prediction is the same")
     return Reading(lost.interval, lost.unit, "unpaired")

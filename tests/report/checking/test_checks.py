@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from edgekit.bundle.collection import Collection
 from edgekit.bundle.facts import HostFacts
 from edgekit.bundle.flags import Flags
+from edgekit.bundle.manifest import Bundle, Manifest
 from edgekit.bundle.records import EvaluatedOn
 from edgekit.bundle.runs import ResidentRun, ResidentSet
 from edgekit.report.checking.bounds import BOUNDS
-from edgekit.report.checking.checks import CANNOT_TELL, FAIL, PASS, Check, Checks, decide
-from edgekit.report.checking.files import Baselines
+from edgekit.report.checking.checks import CANNOT_TELL, FAIL, PASS, Check, Checks, check, decide
+from edgekit.report.checking.files import Baselines, files_of
 from edgekit.report.checking.readings import Reading
 from edgekit.stats import Interval
 from edgekit.tasks.metrics import Score
@@ -34,6 +38,7 @@ from tests.report.checking.made import (
 )
 from tests.support.raised import raised
 
+GOLDEN = Path(__file__).parents[2] / "golden"
 BY_NAME = {bound.name: bound for bound in BOUNDS}
 STEADY = [[ms] * 60 for ms in (10.0, 10.1, 10.1, 10.1, 10.2)]
 
@@ -147,8 +152,6 @@ def test_the_first_file_of_a_record_is_the_baseline_where_none_is_named() -> Non
     found = one(INT8, "max_growth", 0, record)
     assert found.word == PASS and found.against == "a"
     checked = files(record)
-    from edgekit.report.checking.checks import check
-
     assert not check(checked[:1], lambda _: {"max_growth": 0.0}, Baselines([], checked))
 
 
@@ -235,3 +238,35 @@ def test_samples_that_are_known_to_be_right_are_paired(rng: np.random.Generator)
     lost = 100 * (before.mean() - after.mean())
     assert found.reading.interval.value == pytest.approx(lost)
     assert found.reading.interval.low < lost < found.reading.interval.high < 0.5
+
+
+def test_a_size_is_checked_once_whatever_the_threads() -> None:
+    record = session()
+    two = tuple(dataclasses.replace(m, threads=2) for m in record.measurements[:2])
+    everything = files(dataclasses.replace(record, measurements=(*record.measurements, *two)))
+    found = check(everything, lambda _: {"max_size": 1e9, "min_accuracy": 0.1}, Baselines([], everything))
+    assert [one.bound.name for one in found].count("max_size") == 3
+    assert [one.file.threads for one in found if one.bound.name == "min_accuracy"] == [1, 1, 1, 2, 2]
+
+
+def test_files_of_a_bundle_have_sizes_and_scores_and_no_measurements() -> None:
+    manifest = Manifest.from_dict(json.loads((GOLDEN / "bundle-manifest.1.json").read_text()), "manifest.json")
+    everything = files_of(Collection(bundles={"b": Bundle(Path("b"), manifest)}))
+    assert {file.name for file in everything} == {a.file for a in manifest.artifacts if a.format != "c"}
+    bounds = {"max_size": 1e9, "max_latency": 1e9, "max_memory": 1e12, "min_accuracy": 1e-6}
+    found = check(everything, lambda _: bounds, Baselines([], everything))
+    words = {(one.bound.name, one.word, one.code) for one in found}
+    assert words == {
+        ("max_size", PASS, ""), ("min_accuracy", PASS, ""),
+        ("max_latency", CANNOT_TELL, "not-measured"), ("max_memory", CANNOT_TELL, "not-measured"),
+    }  # fmt: skip
+    assert all(one.file.target is None and one.file.threads is None for one in found)
+
+
+def test_a_bundle_and_a_record_need_not_have_the_same_samples() -> None:
+    manifest = Manifest.from_dict(json.loads((GOLDEN / "bundle-manifest.1.json").read_text()), "manifest.json")
+    [named, *_] = files_of(Collection(bundles={"b": Bundle(Path("b"), manifest)}))
+    mine = dataclasses.replace(files(session())[0], name=named.name)
+    [found] = check([mine], lambda _: {"max_drop": 1.0}, Baselines([named], [mine]))
+    assert (found.word, found.code) == (CANNOT_TELL, "unlike-conditions")
+    assert "evaluation samples" in found.sentence
