@@ -3,8 +3,8 @@
     PYTHONPATH=. python benchmarks/report_index.py [--records 10000]
 
 The records are copies of the one in `tests/golden` (two files, 9 kB) with other times, which a project gathers when it
-measures every commit. A process a size reads them (`edgekit.bundle.collection.gather`), and says how much memory it
-took.
+measures every commit. Fresh processes read them (`edgekit.bundle.collection.gather`) and say how
+much CPU time and memory that took.
 """
 
 from __future__ import annotations
@@ -44,19 +44,30 @@ def make(folder: Path, count: int) -> None:
         place.write_text(json.dumps(value), encoding="utf-8")
 
 
-def main(records: Annotated[int, typer.Option(help="Of the largest folder.")] = 10_000) -> None:
+def main(
+    records: Annotated[int, typer.Option(help="Of the largest folder.")] = 10_000,
+    rounds: Annotated[int, typer.Option(help="The quickest counts.")] = 3,
+) -> None:
     """Print a line a size."""
-    print(f"{'records':>8}  {'MB':>6}  {'s':>6}  {'ms a record':>11}  {'memory MiB':>10}")
-    for count in (records // 10, records // 2, records):
-        with tempfile.TemporaryDirectory() as name:
-            make(Path(name), count)
-            size = sum(path.stat().st_size for path in Path(name).rglob("*.json"))
-            argv = [sys.executable, "-c", PROGRAM, name]
-            done = subprocess.run(argv, capture_output=True, text=True, check=True)
-            found, seconds, memory = done.stdout.split()
-            assert int(found) == count, done.stdout
-            each = 1000 * float(seconds) / count
-            print(f"{count:8,}  {size / 1e6:6.1f}  {float(seconds):6.2f}  {each:11.3f}  {float(memory):10.0f}")
+    counts = (records // 10, records // 2, records)
+    with tempfile.TemporaryDirectory() as name:
+        folders = {count: Path(name) / str(count) for count in counts}
+        for count, folder in folders.items():
+            make(folder, count)
+        found = {count: [read(folder, count) for _ in range(rounds)] for count, folder in folders.items()}
+        print(f"{'records':>8}  {'MB':>6}  {'s':>6}  {'ms a record':>11}  {'memory MiB':>10}")
+        for count, folder in folders.items():
+            size = sum(path.stat().st_size for path in folder.rglob("*.json"))
+            seconds, memory = min(found[count])
+            print(f"{count:8,}  {size / 1e6:6.1f}  {seconds:6.2f}  {1000 * seconds / count:11.3f}  {memory:10.0f}")
+
+
+def read(folder: Path, count: int) -> tuple[float, float]:
+    """Return the seconds of CPU time and the MiB that a process takes to read a folder."""
+    done = subprocess.run([sys.executable, "-c", PROGRAM, folder], capture_output=True, text=True, check=True)
+    found, seconds, memory = done.stdout.split()
+    assert int(found) == count, done.stdout
+    return float(seconds), float(memory)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ class Report:
 
     Attributes:
         contents: what it shows.
-        format: `terminal`, `md`, `csv` or `json`.
+        format: `terminal`, `md`, `csv`, `json` or `html`.
     """
 
     contents: Contents = field(repr=False)
@@ -59,7 +59,7 @@ class Report:
         """Return the report in a format, by default the one that was asked for.
 
         Args:
-            format: `terminal`, `md`, `csv` or `json`.
+            format: `terminal`, `md`, `csv`, `json` or `html`.
 
         Raises:
             InputError: there is no such format.
@@ -101,7 +101,7 @@ class Report:
 
 @face
 def report(
-    paths: Reported | Sequence[Reported],
+    sources: Reported | Sequence[Reported],
     *,
     out: str | Path | None = None,
     format: str | None = None,
@@ -110,9 +110,9 @@ def report(
     """Report which file to ship, and the numbers behind it, of records, bundles and searches.
 
     Args:
-        paths: records, bundles, searches and folders of them; also records and bundles that other functions returned.
+        sources: records, bundles, searches and folders of them; also records and bundles that other functions returned.
         out: a file to write the report to.
-        format: `terminal`, `md`, `csv` or `json`; by default as the suffix of `out` says, else `terminal`.
+        format: `terminal`, `md`, `csv`, `json` or `html`; by default as the suffix of `out` says, else `terminal`.
         force: replace the file at `out` if it exists.
 
     Returns:
@@ -125,7 +125,7 @@ def report(
     written_as = format_for(None if out is None else Path(out), format)
     if out is not None:
         check_free_file(Path(out), force=force)
-    given = [paths] if isinstance(paths, (str, Path, records.Record, manifests.Bundle)) else list(paths)
+    given = [sources] if isinstance(sources, (str, Path, records.Record, manifests.Bundle)) else list(sources)
     made = Report(Contents.of(_collected(given)), written_as)
     if out is not None:
         save(made.contents, Path(out), written_as, force=force)

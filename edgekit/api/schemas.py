@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from edgekit.api.words import face
 from edgekit.errors import InputError
 from edgekit.errors.printable import visible
 from edgekit.schema.toml import nearest
 from edgekit.schema.types import JsonObject
 
-KINDS = ("record", "manifest", "ledger-entry", "recipe", "target", "trial", "search-result", "budget")
+KINDS = (
+    "record", "manifest", "ledger-entry", "recipe", "target", "trial", "search-result", "budget", "model-card",
+)  # fmt: skip
 
 
+@face
 def json_schema(kind: str) -> JsonObject:
     """Return the JSON Schema (Draft 2020-12) of a kind of file, in its newest form.
 
     Args:
-        kind: `record`, `manifest`, `ledger-entry`, `recipe`, `target`, `trial`, `search-result` or `budget`.
+        kind: `record`, `manifest`, `ledger-entry`, `recipe`, `target`, `trial`, `search-result`, `budget` or
+            `model-card`.
 
     Raises:
         InputError: there is no such kind.
@@ -25,6 +30,7 @@ def json_schema(kind: str) -> JsonObject:
     """
     from edgekit.bundle import budget_file, ledger, manifest, recipe_file, records, search_result, trials
     from edgekit.devices import target
+    from edgekit.models.files import saving
     from edgekit.schema.json_schema import json_schema as made
 
     if kind not in KINDS:
@@ -36,6 +42,7 @@ def json_schema(kind: str) -> JsonObject:
         "recipe": (recipe_file.RecipeFile, recipe_file.VERSIONS),
         "target": (target.TargetFile, target.VERSIONS),
         "trial": (trials.Trial, trials.VERSIONS),
+        "model-card": (saving.CardForm, saving.VERSIONS),
         "search-result": (search_result.SearchResult, search_result.VERSIONS),
         "budget": (budget_file.BudgetFile, budget_file.VERSIONS),
     }

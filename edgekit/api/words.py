@@ -16,14 +16,14 @@ FLAGS = {
 }  # fmt: skip
 """Options that are switched on by being there, and off by `--no-`."""
 VALUES = {
-    "augment", "baseline", "benchmark-model", "budget", "cache-size", "calibration-method", "calibration-samples",
-    "channels", "cool-below", "cool-timeout", "custom", "data", "dest", "effort", "eval-samples", "governor",
-    "host", "identity", "input-shape", "input-value", "junit", "layout", "markdown", "max-drop", "max-error",
-    "max-growth", "max-latency", "max-latency-p90", "max-macs", "max-memory", "max-size", "max-slowdown", "mean",
-    "metric", "min-accuracy", "min-samples", "min-seconds", "only", "out", "pin", "plot", "processes", "python",
-    "recipe", "runtime", "runtime-wheels", "sampler", "samples", "sarif", "scale", "scheme", "seed", "stage", "std",
-    "storage", "student", "study", "target", "task", "teacher", "threads", "time", "timeout", "trial-timeout",
-    "trials",
+    "augment", "baseline", "benchmark-model", "budget", "cache-size", "calibration-method",
+    "calibration-samples", "channels", "cool-below", "cool-timeout", "custom", "data", "dest", "effort",
+    "eval-samples", "format", "governor", "host", "identity", "input-shape", "input-value", "junit", "layout",
+    "markdown", "max-drop", "max-error", "max-growth", "max-latency", "max-latency-p90", "max-macs",
+    "max-memory", "max-size", "max-slowdown", "mean", "metric", "min-accuracy", "min-samples", "min-seconds",
+    "only", "out", "pin", "plot", "processes", "python", "recipe", "runtime", "runtime-wheels", "sampler",
+    "samples", "sarif", "scale", "scheme", "seed", "stage", "std", "storage", "student", "study", "target",
+    "task", "teacher", "threads", "time", "timeout", "trial-timeout", "trials",
 }  # fmt: skip
 """Options that take a value."""
 TIMES = {"cool-timeout", "min-seconds", "time", "timeout", "trial-timeout"}

@@ -18,7 +18,7 @@ records hard to compare stands below the table. A bundle is shown with its effec
 EXAMPLES = (
     "edgekit report edgekit-records",
     "edgekit report before.json after.json",
-    "edgekit report demo edgekit-records -o report.md",
+    "edgekit report demo edgekit-records -o report.html",
     "edgekit report edgekit-records --format csv > rows.csv",
 )
 PANELS = {"Output": "out format force"}
@@ -26,7 +26,7 @@ PANELS = {"Output": "out format force"}
 
 
 def command(
-    paths: Annotated[
+    sources: Annotated[
         list[Path],
         typer.Argument(metavar="RECORD|BUNDLE|SEARCH|FOLDER", help="What edgekit bench, compress and search wrote."),
     ],
@@ -35,7 +35,7 @@ def command(
     ] = None,
     format: Annotated[
         str | None,
-        typer.Option("--format", help="terminal, md, csv or json. [default: as the suffix of -o; else terminal]"),
+        typer.Option("--format", help="terminal, md, csv, json or html. [default: as the suffix of -o; else terminal]"),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file at --out.")] = False,
 ) -> None:
@@ -51,7 +51,7 @@ def command(
     written_as = format_for(out, format)
     if out is not None:
         check_free_file(out, force=force)
-    contents = Contents.of(gather(paths))
+    contents = Contents.of(gather(sources))
     skipped = contents.collection.skipped
     if out is not None:
         save(contents, out, written_as, force=force)

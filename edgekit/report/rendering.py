@@ -12,9 +12,10 @@ from edgekit.report.formats import csv_rows, document, markdown, terminal
 from edgekit.schema.toml import nearest
 from edgekit.text.columns import PLAIN, Look
 
-TERMINAL, MARKDOWN, CSV, JSON = FORMATS = ("terminal", "md", "csv", "json")
+TERMINAL, MARKDOWN, CSV, JSON, HTML = FORMATS = ("terminal", "md", "csv", "json", "html")
 SUFFIXES = {
-    ".txt": TERMINAL, ".md": MARKDOWN, ".markdown": MARKDOWN, ".csv": CSV, ".json": JSON,
+    ".txt": TERMINAL, ".md": MARKDOWN, ".markdown": MARKDOWN, ".csv": CSV, ".json": JSON, ".html": HTML,
+    ".htm": HTML,
 }  # fmt: skip
 
 
@@ -57,6 +58,12 @@ def rendered(contents: Contents, name: str, look: Look = PLAIN) -> str:
     return WRITERS[name](contents)
 
 
+def _html(contents: Contents) -> str:
+    from edgekit.report.html.page import page
+
+    return page(contents)
+
+
 WRITERS: dict[str, Callable[[Contents], str]] = {
-    MARKDOWN: markdown.text, CSV: csv_rows.text, JSON: document.text,
+    MARKDOWN: markdown.text, CSV: csv_rows.text, JSON: document.text, HTML: _html,
 }  # fmt: skip

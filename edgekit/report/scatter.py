@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from string import ascii_lowercase
 
-from edgekit.errors.printable import visible
+from edgekit.errors.printable import lines, visible
 from edgekit.report.clouds import BYTES, Cloud, Point
 from edgekit.text.columns import without_prefix
 from edgekit.text.tables import duration
@@ -42,14 +42,14 @@ def scatter(cloud: Cloud, width: int | None = None) -> str:
     sides = [labels[0], *[""] * (HEIGHT - 2), labels[1]]
     if labels[0] == labels[1]:
         sides = [labels[0] if row == HEIGHT // 2 else "" for row in range(HEIGHT)]
-    lines = [f"{side:>{margin}} | {''.join(row)}".rstrip() for side, row in zip(sides, cells, strict=True)]
+    drawn = [f"{side:>{margin}} | {''.join(row)}".rstrip() for side, row in zip(sides, cells, strict=True)]
     costs = [point.cost for point in cloud.points]
     ends = [_cost(value, cloud.cost_unit) for value in (min(costs), max(costs))]
-    lines.append(" " * margin + " +" + "-" * (columns - margin - 2))
-    lines.append(" " * (margin + 3) + ends[0] + ends[1].rjust(columns - margin - 3 - len(ends[0])))
+    drawn.append(" " * margin + " +" + "-" * (columns - margin - 2))
+    drawn.append(" " * (margin + 3) + ends[0] + ends[1].rjust(columns - margin - 3 - len(ends[0])))
     which = f"{FRONT} on the Pareto front" if len(cloud.points) > MOST_LETTERS else "capitals on the Pareto front"
-    title = f"{visible(cloud.of)}: {visible(cloud.metric)} against {cloud.cost}, {which}"
-    return "\n".join([title, *lines, *_legend(cloud.points, marks, columns)])
+    title = f"{cloud.of}: {cloud.metric} against {cloud.cost}, {which}"
+    return lines([title, *drawn, *_legend(cloud.points, marks, columns)])
 
 
 def _marks(points: Sequence[Point]) -> list[str]:

@@ -53,6 +53,7 @@ def test_a_folder_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     [
         ("report.md", "md", "**On `desktop`"), ("report.csv", "csv", '"kind","name"'), ("report.json", "json", "{\n"),
         ("report.txt", "terminal", "On `desktop`"), ("new/report.MD", "md", "**On `desktop`"),
+        ("report.html", "html", "<!DOCTYPE html>\n"),
     ],
 )  # fmt: skip
 def test_a_file_gets_the_format_of_its_suffix(

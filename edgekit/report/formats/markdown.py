@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from edgekit.errors.printable import lines
 from edgekit.report import bench_columns, bundle_table, ledger_table, search_table
 from edgekit.report.bench_table import TARGET, reasons
 from edgekit.report.choosing import Name, Sentence
@@ -110,8 +111,8 @@ def _fold(title: str, inside: str) -> str:
     return f"<details><summary>{plain(title)}</summary>\n\n{inside}\n\n</details>"
 
 
-def _list(items: Any) -> str:
-    return "\n".join(f"- {prose(item)}" for item in items)
+def _list(items: Iterable[str]) -> str:
+    return lines(f"- {prose(item)}" for item in items)
 
 
 def _sentence(sentence: Sentence) -> str:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from edgekit.errors.printable import visible
+from edgekit.errors.printable import lines, visible
 from edgekit.text.columns import Column
 
 _PLAIN_CODE = re.compile(r"[A-Za-z0-9_.,+=%()\[\]/-][A-Za-z0-9_.,+=%()\[\] /-]*(?<! )")
@@ -51,12 +51,12 @@ def table(columns: Sequence[Column[Any]], rows: Sequence[Any], names: Sequence[s
         rows: of it.
         names: columns whose cells are names, and so code.
     """
-    lines = [_line([plain(column.header) for column in columns])]
-    lines.append(_line([":---" if column.left else "---:" for column in columns]))
+    shown = [_line([plain(column.header) for column in columns])]
+    shown.append(_line([":---" if column.left else "---:" for column in columns]))
     for row in rows:
         cells = [(column.text(row), column.name in names) for column in columns]
-        lines.append(_line([code(cell) if cell and named else plain(cell) for cell, named in cells]))
-    return "\n".join(lines)
+        shown.append(_line([code(cell) if cell and named else plain(cell) for cell, named in cells]))
+    return lines(shown)
 
 
 def _line(cells: Sequence[str]) -> str:
