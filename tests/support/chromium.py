@@ -183,6 +183,6 @@ class Chromium:
         return found
 
     def requests(self) -> list[str]:
-        """Return the addresses that were asked for since the last `open`."""
+        """Return the addresses that were asked for since the last `open`, also those that were not allowed."""
         sent = (event for event in self.events if event["method"] == "Network.requestWillBeSent")
         return [event["params"]["request"]["url"] for event in sent]

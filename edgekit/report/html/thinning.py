@@ -71,7 +71,8 @@ class Bucketed:
     def centres(self) -> Floats:
         """Where the middle of each bucket is, in samples from the first."""
         ends = np.append(self.first[1:], self.samples)
-        return (self.first + ends) / 2
+        centres: Floats = (self.first + ends) / 2
+        return centres
 
 
 def bucketed(samples: Sequence[float] | Floats, most: int) -> Bucketed:

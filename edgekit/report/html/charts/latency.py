@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from edgekit.bundle.runs import SampledRun
 from edgekit.report.html.charts import theme
@@ -41,7 +42,7 @@ class Course:
     """
 
     label: str
-    processes: tuple[np.ndarray[tuple[int], np.dtype[np.float64]], ...]
+    processes: tuple[npt.NDArray[np.float64], ...]
     medians_ms: tuple[float, ...]
 
     @property
@@ -121,7 +122,7 @@ _KEYS = ("min", "p1", "p25", "p50", "p75", "p99", "max")
 _TEXTS = tuple(f"{key}_text" for key in _KEYS)
 
 
-def _strip_row(course: Course, parts: Sequence[float]) -> JsonObject:
+def _strip_row(course: Course, parts: npt.NDArray[np.float64]) -> JsonObject:
     numbers = dict(zip(_KEYS, map(theme.drawn, parts), strict=True))
     texts = dict(zip(_TEXTS, (duration(part * NS_PER_MS) for part in parts), strict=True))
     return {"file": course.label, "samples": f"{course.samples:,}", **numbers, **texts}
@@ -227,7 +228,7 @@ def course_of_time(courses: Sequence[Course], most: int) -> JsonObject:
     )  # fmt: skip
 
 
-def _broken(parts: Iterable[np.ndarray[tuple[int], np.dtype[np.float64]]]) -> list[float | None]:
+def _broken(parts: Iterable[npt.NDArray[np.float64]]) -> list[float | None]:
     """Return numbers as they are drawn, with a missing one between the parts."""
     found: list[float | None] = []
     for part in parts:

@@ -40,19 +40,21 @@ class Footprint:
 def memory(found: Sequence[Footprint]) -> JsonObject:
     """Return the chart: a bar a file up to its peak, with marks for the steps before."""
     rows = [{"file": one.label, "peak": theme.drawn(one.peak_mib), "text": f"{one.peak_mib:.1f} MiB"} for one in found]
-    steps = [
+    marks = [
         {"file": one.label, "step": step, "mib": theme.drawn(mib), "text": f"{mib:.1f} MiB"}
         for one in found
         for step, mib in ((LOADED, one.loaded_mib), (FIRST, one.first_mib))
         if mib is not None
     ]
     _, high = theme.linear_domain([0.0, *(one.peak_mib for one in found)], low=0.0)
-    x = {
+    x: JsonObject = {
         "type": "quantitative",
         "scale": {"domain": theme.all_drawn([0.0, 1.1 * high]), "nice": False},
         "axis": {"title": "resident set over that after the imports, MiB", "tickCount": 5},
     }
-    y = {
+    peak: JsonObject = {"field": "peak", **x}
+    step: JsonObject = {"field": "mib", **x}
+    y: JsonObject = {
         "field": "file", "type": "nominal", "sort": [one.label for one in found],
         "axis": {"title": None, "labelColor": theme.INK, "grid": False},
     }  # fmt: skip
@@ -65,17 +67,17 @@ def memory(found: Sequence[Footprint]) -> JsonObject:
         layer=[
             {
                 "mark": {"type": "bar", "color": theme.QUIET, "opacity": 0.6, "height": {"band": 0.6}},
-                "encoding": {"x": {"field": "peak", **x}, "tooltip": theme.tooltips(file="file", text="peak")},
+                "encoding": {"x": peak, "tooltip": theme.tooltips(file="file", text="peak")},
             },
             {
                 "mark": {"type": "text", "align": "left", "dx": 5, "baseline": "middle"},
-                "encoding": {"x": {"field": "peak", **x}, "text": {"field": "text", "type": "nominal"}},
+                "encoding": {"x": peak, "text": {"field": "text", "type": "nominal"}},
             },
             {
-                "data": {"values": steps},
+                "data": {"values": marks},
                 "mark": {"type": "point", "filled": True, "size": 55, "color": theme.ACCENT, "opacity": 1},
                 "encoding": {
-                    "x": {"field": "mib", **x},
+                    "x": step,
                     "shape": {"field": "step", "type": "nominal", "scale": shapes},
                     "tooltip": theme.tooltips(file="file", step="step", text="memory"),
                 },

@@ -20,6 +20,8 @@ ROOM = 0.06
 BYTES_LABEL = "format(datum.value, '.3~s') + 'B'"
 MS_LABEL = "datum.value >= 1 ? format(datum.value, '.3~g') + ' ms' : format(datum.value * 1000, '.3~g') + ' us'"
 FEW_TICKS = 6
+LARGEST = 1e30
+"""What axes reach to, whatever a file says."""
 EQUAL_STEPS = 2.2
 """Ratio of its ends below which a logarithmic axis looks linear."""
 
@@ -59,7 +61,7 @@ def all_drawn(numbers: Iterable[float], digits: int = DIGITS) -> list[float]:
 
 def log_domain(values: Iterable[float]) -> tuple[float, float]:
     """Return the ends of a logarithmic axis around positive values."""
-    found = [value for value in values if value > 0 and math.isfinite(value)]
+    found = [min(max(value, 1 / LARGEST), LARGEST) for value in values if value > 0]
     low, high = min(found, default=1.0), max(found, default=10.0)
     room = max((high / low) ** ROOM, 1.03)
     return low / room, high * room
@@ -67,7 +69,7 @@ def log_domain(values: Iterable[float]) -> tuple[float, float]:
 
 def linear_domain(values: Iterable[float], low: float = -math.inf, high: float = math.inf) -> tuple[float, float]:
     """Return the ends of an axis around values, with room, but not beyond `low` and `high`."""
-    found = [value for value in values if math.isfinite(value)]
+    found = [min(max(value, -LARGEST), LARGEST) for value in values if math.isfinite(value)]
     least, most = min(found, default=0.0), max(found, default=1.0)
     room = (most - least) * ROOM or abs(most) * ROOM or 1.0
     return max(least - room, low), min(most + room, high)

@@ -72,7 +72,8 @@ def tradeoff(group: Group, points: Sequence[Point], cost: Cost, names: Mapping[s
     rows = [_row(group, point, cost, index in front) for index, point in enumerate(points)]
     labelled = [*front, *(i for i, point in enumerate(points) if i not in front)]
     for index, (side, shift) in _labels(group, points, cost, front, labelled, names, domain, scores):
-        rows[index] |= {"label": names[points[index].file], "side": side, "shift": shift}
+        beside = (12 if points[index].chosen else 9) * (1 if side == "left" else -1)
+        rows[index] |= {"label": names[points[index].file], "side": side, "shift": shift, "beside": beside}
     x = {"field": "x", **theme.log_axis(cost.title, domain, cost.label)}
     y = {
         "field": "y", "type": "quantitative",
@@ -89,7 +90,7 @@ def tradeoff(group: Group, points: Sequence[Point], cost: Cost, names: Mapping[s
     )  # fmt: skip
     place = {"x": x, "y": y}
     label = {
-        "type": "text", "align": {"expr": "datum.side"}, "dx": {"expr": "datum.side == 'left' ? 9 : -9"},
+        "type": "text", "align": {"expr": "datum.side"}, "dx": {"expr": "datum.beside"},
         "dy": {"expr": "datum.shift"}, "baseline": "middle",
     }  # fmt: skip
     text = {**place, "text": {"field": "label", "type": "nominal"}}

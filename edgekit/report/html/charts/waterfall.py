@@ -62,7 +62,7 @@ def bytes_steps(entries: Sequence[Entry]) -> tuple[Quantity, list[Step]]:
 
 
 def score_steps(entries: Sequence[Entry]) -> tuple[Quantity, list[Step]]:
-    """Return the scores of a ledger's files; those that are not finite are left out."""
+    """Return the scores of a ledger's files; those that are not finite, or of another metric, are left out."""
     metric = entries[0].score.metric
     known = METRICS.get(metric)
     percent = known is not None and known.unit == "%"
@@ -70,7 +70,7 @@ def score_steps(entries: Sequence[Entry]) -> tuple[Quantity, list[Step]]:
     steps = [
         Step(stage, Interval(*(factor * part for part in _parts(entry.score.interval))), score_text(entry.score))
         for stage, entry in zip(_stages(entries), entries, strict=True)
-        if math.isfinite(entry.score.value)
+        if math.isfinite(entry.score.value) and entry.score.metric == metric
     ]
     unit = f", {known.unit}" if known is not None and known.unit else ""
     title = f"{brief_title(metric)}{unit}, on validation samples"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from edgekit.report.choosing import Name, Sentence
 from edgekit.report.deciding import Decision
 from edgekit.report.html.markup import Markup, element, joined
+from edgekit.report.html.sections.parts import code_spans
 
 
 def decision(found: Sequence[Decision]) -> Markup | None:
@@ -26,4 +27,4 @@ def _note(sentence: Sentence) -> Markup:
 
 
 def _sentence(sentence: Sentence) -> Markup:
-    return joined([element("code", part) if isinstance(part, Name) else part for part in sentence.parts])
+    return joined([element("code", part) if isinstance(part, Name) else code_spans(part) for part in sentence.parts])
