@@ -46,6 +46,7 @@ def over_records(series: Series, noun: str) -> JsonObject:
         "type": "quantitative", "scale": {"domain": theme.all_drawn([low, high]), "nice": False, "zero": False},
         "axis": {"title": f"{noun}, {unit}" if unit else noun, "labelExpr": label, "tickCount": 4},
     }  # fmt: skip
+    low_end: JsonObject = {"field": "low", **y}
     shown = theme.tooltips(record="record", created="made", text=noun)
     return theme.specification(
         _described(series, noun),
@@ -74,7 +75,7 @@ def over_records(series: Series, noun: str) -> JsonObject:
             {
                 "data": {"values": [row for row in rows if row["low"] is not None]},
                 "mark": {"type": "rule", "color": theme.MUTED, "opacity": 0.6},
-                "encoding": {"y": {"field": "low", **y}, "y2": {"field": "high"}, "tooltip": shown},
+                "encoding": {"y": low_end, "y2": {"field": "high"}, "tooltip": shown},
             },
             {
                 "mark": {"type": "point", "filled": True, "size": 40, "color": theme.INK, "opacity": 1},
