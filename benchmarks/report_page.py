@@ -70,10 +70,10 @@ def record(seed: int, files: int, samples: int) -> Record:
 
 
 def measure(name: str, collection: Collection, runs: int) -> None:
-    start = time.perf_counter()
+    start, busy = time.perf_counter(), time.process_time()
     page = html_page(collection)
-    made = time.perf_counter() - start
-    print(f"{name}: made in {made:.2f} s, {len(page.encode()):,} bytes")
+    made, busy = time.perf_counter() - start, time.process_time() - busy
+    print(f"{name}: made in {made:.2f} s, {busy:.2f} s of them on the processor; {len(page.encode()):,} bytes")
     if program() is None:
         print("there is no Chromium to draw it in")
         return

@@ -18,7 +18,8 @@
     const gap = panels.axes === "each" ? AXIS : GAP;
     const most = Math.floor((width - AXIS + gap) / (panels.panel_px + gap));
     const columns = Math.max(1, Math.min(most, spec.facet.sort.length));
-    const panel = Math.max(80, Math.floor((width - AXIS - gap * (columns - 1)) / columns));
+    const room = Math.floor((width - AXIS - gap * (columns - 1)) / columns);
+    const panel = Math.max(80, Math.min(room, 2 * panels.panel_px)); // one alone is not stretched over the page
     const header = { ...spec.facet.header, labelLimit: panel };
     const facet = { ...spec.facet, header };
     return { ...spec, facet, columns, spacing: { row: 12, column: gap }, spec: { ...spec.spec, width: panel } };

@@ -78,7 +78,7 @@ def memory(found: Sequence[Footprint]) -> JsonObject:
                 "mark": {"type": "point", "filled": True, "size": 55, "color": theme.ACCENT, "opacity": 1},
                 "encoding": {
                     "x": step,
-                    "shape": {"field": "step", "type": "nominal", "scale": shapes},
+                    "shape": {"field": "step", "type": "nominal", "scale": shapes, "legend": {"columns": 1}},
                     "tooltip": theme.tooltips(file="file", step="step", text="memory"),
                 },
             },

@@ -28,11 +28,11 @@ def sensitivity(found: Sensitivity) -> JsonObject:
             if ratio is not None
         ]  # fmt: skip
     colour = {
-        "field": "series", "type": "nominal",
+        "field": "series", "type": "nominal", "legend": {"columns": 1},
         "scale": {"domain": list(SERIES), "range": [theme.ACCENT, theme.DOUBT, theme.BETTER]},
     }  # fmt: skip
     shape = {
-        "field": "series", "type": "nominal",
+        "field": "series", "type": "nominal", "legend": {"columns": 1},
         "scale": {"domain": list(SERIES), "range": ["circle", "square", "triangle-down"]},
     }  # fmt: skip
     x = {

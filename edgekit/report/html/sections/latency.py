@@ -36,19 +36,19 @@ def latency(rows: Sequence[Row]) -> Section | None:
     if not timed:
         return None
     drawn = _drawn(timed)
-    names = dict(zip(map(id, drawn), labels(drawn), strict=True))
     lines = sum(min(len(row.measurement.latency), LINES_A_PANEL) for row in drawn)
     steps, buckets = share_of(STEPS, lines, 24, 64), share_of(BUCKETS, lines, 4, 30)
     devices = list(dict.fromkeys(row.record.target for row in drawn))
     parts: list[Markup] = []
     thinned = False
     for index, device in enumerate(devices, 1):
-        courses = [Course.of_row(row, names[id(row)]) for row in drawn if row.record.target == device]
+        here = [row for row in drawn if row.record.target == device]
+        courses = [Course.of_row(row, label) for row, label in zip(here, labels(here), strict=True)]
         sampled = [course.of_at_most(LINES_A_PANEL) for course in courses if course.processes]
         thinned |= any(len(samples) > steps for course in sampled for samples in course.processes)
         if len(devices) > 1:
             parts.append(element("h3", device))
-        parts.append(figures(f"{IDENTIFIER}-{index}", _charts(courses, sampled, steps, buckets)))
+        parts.append(figures(f"{IDENTIFIER}-{index}", _charts(courses, sampled, steps, buckets, explained=index == 1)))
     notes = []
     if thinned:
         kept = "the fastest and the slowest among them"
@@ -71,14 +71,17 @@ def _drawn(timed: Sequence[Row]) -> list[Row]:
     return drawn
 
 
-def _charts(courses: Sequence[Course], sampled: Sequence[Course], steps: int, buckets: int) -> list[Figure]:
+def _charts(
+    courses: Sequence[Course], sampled: Sequence[Course], steps: int, buckets: int, *, explained: bool
+) -> list[Figure]:
+    how, panels, course = (HOW, PANELS, COURSE) if explained else ("", "", "")
     found = []
     if any(ms > 0 for course in courses for ms in course.medians_ms):
         whole = [course for course in courses if course.processes]
-        found.append(Figure("Range", strip(courses), HOW, _numbers(whole), wide=True))
+        found.append(Figure("Range", strip(courses), how, _numbers(whole), wide=True))
     if sampled:
-        found.append(Figure("Distribution functions", functions(sampled, steps), PANELS, wide=True))
-        found.append(Figure("Course", course_of_time(sampled, buckets), COURSE, wide=True))
+        found.append(Figure("Distribution functions", functions(sampled, steps), panels, wide=True))
+        found.append(Figure("Course", course_of_time(sampled, buckets), course, wide=True))
     return found
 
 

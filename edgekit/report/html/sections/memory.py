@@ -19,12 +19,12 @@ def memory_passes(rows: Sequence[Row]) -> Section | None:
     measured = [row for row in rows if row.memory_mib is not None][:MOST]
     if not measured:
         return None
-    names = dict(zip(map(id, measured), labels(measured), strict=True))
     devices = list(dict.fromkeys(row.record.target for row in measured))
     charts = []
     for device in devices:
-        rows_of_it = [row for row in measured if row.record.target == device]
-        found = [one for row in rows_of_it if (one := Footprint.of_run(names[id(row)], row.measurement.memory))]
+        here = [row for row in measured if row.record.target == device]
+        named = zip(here, labels(here), strict=True)
+        found = [one for row, label in named if (one := Footprint.of_run(label, row.measurement.memory))]
         charts.append(Figure(device, memory(found), numbers=_numbers(found), wide=len(devices) == 1))
     how = "A process of its own loads the file, runs it once, and runs on; what its imports needed is subtracted."
     return Section(IDENTIFIER, "Memory", joined([element("p", how), figures(IDENTIFIER, charts)]))
