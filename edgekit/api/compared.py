@@ -67,6 +67,7 @@ def compared(
         threads=tuple(given["threads"]),
         processes=given["processes"],
         default_processes=ROUNDS,
+        shuffled=True,
         warmup_seconds=WARMUP_SECONDS,
         input_shapes={name: tuple(map(int, sizes)) for name, sizes in (given["input_shapes"] or {}).items()},
         input_values={name: float(value) for name, value in (given["input_values"] or {}).items()},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +27,13 @@ from edgekit.measuring.prepare import Prepared
 from edgekit.progress import ProgressTask
 
 FIRST_OUTPUTS = "first outputs"
+
+
+def _shuffled(items: Sequence[int], rounds: int) -> Iterator[int]:
+    """Yield all items, then all of them again, and so on, each time in an order by chance (randomized blocks)."""
+    chance = random.SystemRandom()
+    for _ in range(rounds):
+        yield from chance.sample(items, len(items))
 
 
 @dataclass(frozen=True)
@@ -96,7 +104,7 @@ class Passes:
         if self._plan.memory:
             order += [(MEMORY.name, index) for index in all_]
         if self._plan.latency:
-            order += [(LATENCY.name, index) for index in interleaved(all_, self.rounds)]
+            order += self._rounds(self.rounds)
         if self._plan.accuracy and self._samples:
             # Predictions do not depend on the number of threads: one pass a file.
             order += [(ACCURACY.name, index) for index in files if self._can_evaluate(index)]
@@ -146,8 +154,14 @@ class Passes:
         further = self._further
         while further is not None and self.rounds < further.most and not further.enough(self._measurements):
             rounds = min(further.step, further.most - self.rounds)
-            yield from ((LATENCY.name, index) for index in interleaved(range(len(self._measurements)), rounds))
+            yield from self._rounds(rounds)
             self.rounds += rounds
+
+    def _rounds(self, count: int) -> Iterator[Step]:
+        """Yield the processes of so many rounds of the latency pass."""
+        order = list(range(len(self._measurements)))
+        for index in interleaved(order, count) if not self._plan.shuffled else _shuffled(order, count):
+            yield LATENCY.name, index
 
     def _candidate(self, index: int) -> Candidate:
         return self._candidates[self._measurements[index].subject]

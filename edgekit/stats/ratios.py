@@ -53,11 +53,11 @@ def paired_ratio(numerators: Sequence[float], denominators: Sequence[float], con
     """Return the ratio of two series of which values of one round saw the machine in nearly the same state.
 
     The interval holds the ratios that a randomization test does not reject: all values are ranked, and the ranks of a
-    round might as well be swapped (Pitman 1937 on the ranks of Conover and Iman 1981). That is exact whatever rounds
-    have in common, as a signed-rank test is, and where they have nothing in common it has the power of a rank sum,
-    which is far more on a machine with two speeds. The estimate is the median of all ratios of a value of one side and
-    one of the other (Hodges and Lehmann 1963). Below 8 rounds (at 99 %) both are of the mean logarithm, with Student's
-    t.
+    round might as well be swapped (Pitman 1937 on the ranks of Conover and Iman 1981). If chance decided which of the
+    two came first, that is exact whatever the machine did in time. Where the values of a round have a state of it in
+    common, it is as sharp as a signed-rank test; where they have none, it has the power of a rank sum, which is far
+    more on a machine with two speeds. The estimate is the median of all ratios of a value of one side and one of the
+    other (Hodges and Lehmann 1963). Below 8 rounds (at 99 %) both are of the mean logarithm, with Student's t.
 
     Args:
         numerators: a median a round, positive.

@@ -135,7 +135,7 @@ def kept_subjects(subjects: Sequence[Subject], only: Sequence[str], among: Seque
     unknown = set(wanted)
     for of in fields:
         asked = {of(subject) for subject in among or subjects} & wanted
-        unknown -= asked  # type: ignore[arg-type]
+        unknown -= asked
         kept = [index for index in kept if not asked or of(subjects[index]) in asked]
     if unknown or not kept:
         raise InputError(
