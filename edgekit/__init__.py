@@ -17,8 +17,12 @@ from edgekit.processes.telemetry import switch_off
 from edgekit.version import __version__
 
 if TYPE_CHECKING:
+    from edgekit.api.checking import Gate, check
+    from edgekit.api.comparing import compare
+    from edgekit.api.comparison import Comparison
     from edgekit.api.compression import compress
     from edgekit.api.files import inspect, load_bundle, load_record, push
+    from edgekit.api.histories import History, history
     from edgekit.api.measurement import bench
     from edgekit.api.names import Stage, doctor, explain, find_target, init, list_recipes, list_targets, load_recipe
     from edgekit.api.results import Bundle, BundleFile, Ledger
@@ -49,8 +53,12 @@ if TYPE_CHECKING:
     from edgekit.tasks.metrics import Score
 
 _FROM = {
+    "edgekit.api.checking": ("Gate", "check"),
+    "edgekit.api.comparing": ("compare",),
+    "edgekit.api.comparison": ("Comparison",),
     "edgekit.api.compression": ("compress",),
     "edgekit.api.files": ("inspect", "load_bundle", "load_record", "push"),
+    "edgekit.api.histories": ("History", "history"),
     "edgekit.api.measurement": ("bench",),
     "edgekit.api.names": (
         "Stage", "doctor", "explain", "find_target", "init", "list_recipes", "list_targets", "load_recipe",
@@ -75,10 +83,11 @@ _MODULES = {name: module for module, names in _FROM.items() for name in names}
 
 __all__ = [  # noqa: RUF022 - functions, results, errors
     "__version__",
-    "bench", "compress", "doctor", "explain", "find_target", "init", "inspect", "json_schema", "list_recipes",
-    "list_targets", "load_bundle", "load_record", "load_recipe", "push", "search", "sensitivity", "train",
-    "Bundle", "BundleFile", "Counted", "Event", "FrontPoint", "Ledger", "Notice", "Recipe", "Record", "Row", "Score",
-    "Search", "Sensitivity", "Stage", "Target", "Warned",
+    "bench", "check", "compare", "compress", "doctor", "explain", "find_target", "history", "init", "inspect",
+    "json_schema", "list_recipes", "list_targets", "load_bundle", "load_record", "load_recipe", "push", "search",
+    "sensitivity", "train",
+    "Bundle", "BundleFile", "Comparison", "Counted", "Event", "FrontPoint", "Gate", "History", "Ledger", "Notice",
+    "Recipe", "Record", "Row", "Score", "Search", "Sensitivity", "Stage", "Target", "Warned",
     "ChanceError", "ConnectionFailed", "ConversionError", "EdgekitError", "InputError", "MissingExtraError",
     "OutputError", "QualityError", "RunnerCrashed", "RunnerError", "RunnerTimeout", "TargetError", "TargetTimeout",
 ]  # fmt: skip

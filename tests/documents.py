@@ -8,6 +8,7 @@ from typing import Any
 
 from edgekit.errors.codes import KINDS
 from edgekit.report import bench_columns, bundle_table, ledger_table, search_table, sensitivity_table
+from edgekit.report.checking import table as checking
 from edgekit.text.columns import Column
 
 Schema = dict[str, Any]
@@ -77,6 +78,11 @@ SEARCH = {
     "budget": named(bound=maybe(NUMBER)),
     "front": several(row(search_table.columns(), recipe_file=maybe(TEXT))),
 }
+INTERVAL = of(value=maybe(NUMBER), low=maybe(NUMBER), high=maybe(NUMBER))
+SIDE = of(
+    file=TEXT, sha256=TEXT, bytes=WHOLE, gzip_bytes=WHOLE, threads=WHOLE, target=TEXT, created=TEXT,
+    median_ms=maybe(NUMBER), verdict=TEXT, reasons=REASONS,
+)  # fmt: skip
 DOCUMENTS: dict[str, Schema] = {
     "an error": of(error=FAILURE),
     "bench": of(
@@ -84,6 +90,42 @@ DOCUMENTS: dict[str, Schema] = {
         rows=several(ROW),
         unsaved=several({"type": "object"}),
         errors=several(of(target=TEXT, code=TEXT, message=TEXT, hint=TEXT)),
+    ),
+    "check": of(
+        decision={"enum": ["pass", "fail", "cannot tell"]},
+        checks=several(row(checking.COLUMNS, code=maybe(TEXT), reason=maybe(TEXT), baseline=maybe(TEXT))),
+        unread=REASONS,
+    ),
+    "compare": of(
+        record=maybe(TEXT),
+        confidence=NUMBER,
+        pairs=several(
+            of(
+                a=SIDE,
+                b=SIDE,
+                sentences=several(TEXT),
+                latency=of(
+                    difference={"enum": ["faster", "slower", "none shown", "unknown"]},
+                    why=TEXT,
+                    ratio=maybe(INTERVAL),
+                    detectable=maybe(NUMBER),
+                    paired=maybe(YES),
+                    processes=maybe(of(a=WHOLE, b=WHOLE)),
+                ),
+                score=of(
+                    difference={"enum": ["same predictions", "shown", "none shown", "unknown"]},
+                    why=TEXT,
+                    metric=maybe(TEXT),
+                    change=maybe(INTERVAL),
+                    **dict.fromkeys(("a", "b", "detectable", "p"), maybe(NUMBER)),
+                    **dict.fromkeys(("gained", "lost", "samples"), maybe(WHOLE)),
+                ),
+                memory_mib=maybe(of(a=NUMBER, b=NUMBER)),
+                operators=maybe(named(operator=of(a=WHOLE, b=WHOLE))),
+            )
+        ),
+        unlike=several(of(what=TEXT, a=TEXT, b=TEXT, affects=several(TEXT))),
+        notes=several(TEXT),
     ),
     "compress": of(**BUNDLE, usable=YES, lost=several(TEXT), advice=TEXT),
     "doctor": of(
@@ -95,6 +137,33 @@ DOCUMENTS: dict[str, Schema] = {
     ),
     "explain": of(codes=several(CODE)),
     "explain CODE": CODE,
+    "history": of(
+        metric=TEXT,
+        series=several(
+            of(
+                file=TEXT,
+                target=maybe(TEXT),
+                threads=maybe(WHOLE),
+                metric=TEXT,
+                unit=TEXT,
+                unlike=several(of(what=TEXT, here=TEXT, there=TEXT)),
+                points=several(
+                    of(
+                        record=TEXT,
+                        created=TEXT,
+                        value=NUMBER,
+                        low=maybe(NUMBER),
+                        high=maybe(NUMBER),
+                        sha256=TEXT,
+                    )
+                ),
+                changes=several(
+                    of(index=WHOLE, record=TEXT, created=TEXT, before=NUMBER, after=NUMBER, p=NUMBER, worse=YES)
+                ),
+            )
+        ),
+        left_out=several(of(what=TEXT, code=TEXT, message=TEXT)),
+    ),
     "init": of(written=several(TEXT)),
     "inspect": several({"type": "object", "required": ["path", "format", "bytes", "inputs", "outputs", "operators"]}),
     "push": of(target=TEXT, files=several(of(path=TEXT, bytes=WHOLE, sha256=TEXT, sent=WHOLE))),

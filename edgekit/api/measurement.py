@@ -134,9 +134,7 @@ def bench(
         input_shapes={name: tuple(map(int, sizes)) for name, sizes in (input_shapes or {}).items()},
         input_values={name: float(value) for name, value in (input_values or {}).items()},
     )
-    if runtime not in (None, *TFLITE_RUNTIMES):
-        expected = " or ".join(TFLITE_RUNTIMES)
-        raise InputError(f"runtime: expected {expected}, got {quoted(runtime)}", code="unknown-name")
+    check_runtime(runtime)
     place = target if isinstance(target, Target) else find_target(str(target), trust=trust_target)
     paths = _paths(subjects)
     from edgekit.measuring.candidates import candidates
@@ -156,7 +154,7 @@ def bench(
             python=python,
             clean=clean,
             keep=lambda record: _keep(record, out, reporter),
-            data=_loaded(data, folder, chosen, plan, reporter),
+            data=loaded(data, folder, chosen, plan, reporter),
             preprocessing=preprocessing_fields(scale=scale, mean=mean, std=std, layout=layout, channels=channels),
             metric=metric,
             kinds=task or "",
@@ -169,12 +167,24 @@ def bench(
     return Record.of(measured.records[0])
 
 
+def check_runtime(runtime: str | None) -> None:
+    """Refuse a runtime that is none for `.tflite` files.
+
+    Raises:
+        InputError: with the names of those that are.
+    """
+    if runtime not in (None, *TFLITE_RUNTIMES):
+        expected = " or ".join(TFLITE_RUNTIMES)
+        raise InputError(f"runtime: expected {expected}, got {quoted(runtime)}", code="unknown-name")
+
+
 def _paths(subjects: Subjects) -> list[Path]:
     several = [subjects] if isinstance(subjects, (manifests.Bundle, BundleFile, str, Path)) else list(subjects)
     return [item.path if isinstance(item, (manifests.Bundle, BundleFile)) else Path(item) for item in several]
 
 
-def _loaded(data: Any, folder: Path, chosen: Sequence[Any], plan: Plan, progress: Progress) -> Dataset | None:
+def loaded(data: Any, folder: Path, chosen: Sequence[Any], plan: Plan, progress: Progress) -> Dataset | None:
+    """Return a test set: what `--data` takes, or arrays, which pass through a file in `folder`."""
     from edgekit.data.fitting import shape_of
     from edgekit.data.loading import load_data
     from edgekit.measuring.inputs import fed_ports

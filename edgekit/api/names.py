@@ -67,7 +67,7 @@ def find_target(target: str | Path, *, trust_target: bool = False) -> Target:
 
 @face
 def explain(code: str) -> Explanation:
-    """Return what a code of an error, a warning, a lint finding or a verdict reason means.
+    """Return what a code of an error, a warning, a lint finding, a verdict reason or a check means.
 
     Raises:
         InputError: there is no such code.

@@ -8,7 +8,9 @@ from edgekit.errors.printable import visible
 from edgekit.schema.toml import nearest
 from edgekit.schema.types import JsonObject
 
-KINDS = ("record", "manifest", "ledger-entry", "recipe", "target", "trial", "search-result", "model-card")
+KINDS = (
+    "record", "manifest", "ledger-entry", "recipe", "target", "trial", "search-result", "budget", "model-card",
+)  # fmt: skip
 
 
 @face
@@ -16,7 +18,8 @@ def json_schema(kind: str) -> JsonObject:
     """Return the JSON Schema (Draft 2020-12) of a kind of file, in its newest form.
 
     Args:
-        kind: `record`, `manifest`, `ledger-entry`, `recipe`, `target`, `trial`, `search-result` or `model-card`.
+        kind: `record`, `manifest`, `ledger-entry`, `recipe`, `target`, `trial`, `search-result`, `budget` or
+            `model-card`.
 
     Raises:
         InputError: there is no such kind.
@@ -25,7 +28,7 @@ def json_schema(kind: str) -> JsonObject:
         >>> json_schema("recipe")["properties"]["seed"]
         {'type': 'integer', 'minimum': 0, 'maximum': 4294967295, 'default': 0}
     """
-    from edgekit.bundle import ledger, manifest, recipe_file, records, search_result, trials
+    from edgekit.bundle import budget_file, ledger, manifest, recipe_file, records, search_result, trials
     from edgekit.devices import target
     from edgekit.models.files import saving
     from edgekit.schema.json_schema import json_schema as made
@@ -41,5 +44,6 @@ def json_schema(kind: str) -> JsonObject:
         "trial": (trials.Trial, trials.VERSIONS),
         "model-card": (saving.CardForm, saving.VERSIONS),
         "search-result": (search_result.SearchResult, search_result.VERSIONS),
+        "budget": (budget_file.BudgetFile, budget_file.VERSIONS),
     }
     return made(*declared[kind])

@@ -16,13 +16,14 @@ FLAGS = {
 }  # fmt: skip
 """Options that are switched on by being there, and off by `--no-`."""
 VALUES = {
-    "augment", "benchmark-model", "cache-size", "calibration-method", "calibration-samples", "channels",
-    "cool-below", "cool-timeout", "custom", "data", "dest", "effort", "eval-samples", "format", "governor", "host",
-    "identity", "input-shape", "input-value", "layout", "max-drop", "max-error", "max-latency", "max-macs",
-    "max-memory", "max-size", "mean", "metric", "min-accuracy", "min-samples", "min-seconds", "only", "out", "pin",
-    "plot", "processes", "python", "recipe", "runtime", "runtime-wheels", "sampler", "samples", "scale", "scheme",
-    "seed", "stage", "std", "storage", "student", "study", "target", "task", "teacher", "threads", "time",
-    "timeout", "trial-timeout", "trials",
+    "augment", "baseline", "benchmark-model", "budget", "cache-size", "calibration-method",
+    "calibration-samples", "channels", "cool-below", "cool-timeout", "custom", "data", "dest", "effort",
+    "eval-samples", "format", "governor", "host", "identity", "input-shape", "input-value", "junit", "layout",
+    "markdown", "max-drop", "max-error", "max-growth", "max-latency", "max-latency-p90", "max-macs",
+    "max-memory", "max-size", "max-slowdown", "mean", "metric", "min-accuracy", "min-samples", "min-seconds",
+    "only", "out", "pin", "plot", "processes", "python", "recipe", "runtime", "runtime-wheels", "sampler",
+    "samples", "sarif", "scale", "scheme", "seed", "stage", "std", "storage", "student", "study", "target",
+    "task", "teacher", "threads", "time", "timeout", "trial-timeout", "trials",
 }  # fmt: skip
 """Options that take a value."""
 TIMES = {"cool-timeout", "min-seconds", "time", "timeout", "trial-timeout"}
@@ -39,12 +40,13 @@ SEVERAL = {
 """Options that may be given again, and the parameters that take all of them."""
 RENAMED = {
     **SEVERAL, "cache-size": "cache_bytes", "cool-below": "cool_below_c", "max-latency": "max_latency_ms",
+    "max-latency-p90": "max_latency_p90_ms",
     "max-memory": "max_memory_bytes", "max-size": "max_size_bytes", "time": "seconds",
 }  # fmt: skip
 """Options that Python calls otherwise than by their words."""
 _SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _QUANTITY = re.compile(r"([0-9.]+) ?(ms|s|min|m|h|)")
-_OPTION = re.compile(r"--(?P<no>no-)?(?P<name>[a-z][a-z-]*[a-z])(?:[ =](?P<value>'[^']*'|\"[^\"]*\"|[^\s;)`]+))?")
+_OPTION = re.compile(r"--(?P<no>no-)?(?P<name>[a-z][a-z0-9-]*[a-z0-9])(?:[ =](?P<value>'[^']*'|\"[^\"]*\"|[^\s;)`]+))?")
 QUOTES = "'\""
 _WORDS = frozenset(["and", "are", "as", "for", "in", "is", "of", "or", "take", "takes", "to", "with"])
 """What stands behind an option in a sentence, and is no value."""

@@ -50,8 +50,8 @@ class Budget:
         """
         for field, option in OPTIONS.items():
             value = getattr(self, field)
-            if value is not None and not (math.isfinite(value) and 0 < value <= MOST):
-                raise InputError(f"`{option}` is {value:g}, expected a number above 0", code="budget-not-positive")
+            if value is not None:
+                check_bound(option, value)
         if self.min_accuracy is not None and self.max_error is not None:
             raise InputError(
                 "`--min-accuracy` and `--max-error` are for different metrics, and there is one",
@@ -119,6 +119,22 @@ class Budget:
     def to_dict(self) -> JsonObject:
         """Return the JSON form."""
         return asdict(self)
+
+
+def check_bound(name: str, value: float, *, may_be_zero: bool = False) -> None:
+    """Check a bound, of a search or of a gate.
+
+    Args:
+        name: of the option or parameter, for the message.
+        value: of the bound.
+        may_be_zero: of a bound on a difference, such as a drop.
+
+    Raises:
+        InputError: it is no number above 0, or from 0.
+    """
+    if not (math.isfinite(value) and 0 <= value <= MOST and (may_be_zero or value > 0)):
+        expected = "of at least 0" if may_be_zero else "above 0"
+        raise InputError(f"`{name}` is {value:g}, expected a number {expected}", code="budget-not-positive")
 
 
 def _finite(value: float) -> float:

@@ -45,9 +45,21 @@ LARGEST_FILE = 1 << 20
 MOST_VALUES = 1000
 LARGEST_INTEGER = 2**63 - 1
 TYPED = frozenset(
-    {"trust_target", "allow_unsafe", "custom", "benchmark_model", "runtime_wheels", "python", "identity", "force"}
+    {
+        "trust_target",
+        "allow_unsafe",
+        "custom",
+        "benchmark_model",
+        "runtime_wheels",
+        "python",
+        "identity",
+        "force",
+        "junit",
+        "sarif",
+        "markdown",
+    }
 )
-"""Options that only the person at the keyboard gives: they run code, use keys, or overwrite."""
+"""Options that only the person at the keyboard gives: they run code, use keys, overwrite, or write to any file."""
 _FUNCTIONS = frozenset({"data", "metric"})
 """Options whose text may name a Python function, with a colon before its name."""
 

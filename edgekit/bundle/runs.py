@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Generic, NotRequired, TypedDict, TypeVar, cast
 
+from edgekit.bundle.flags import Flags, Packed
 from edgekit.errors import InputError
 from edgekit.schema.gate import read
 from edgekit.schema.rules import Choosing, Count, Natural, Range, Sized, Through
@@ -227,6 +228,7 @@ class _Evaluated(TypedDict):
     init_ns: NotRequired[Count]
     samples: Natural
     predictions_sha256: NotRequired[str]
+    right: NotRequired[Packed]
     heads: NotRequired[dict[str, ScoreForm]]
 
 
@@ -248,6 +250,7 @@ class AccuracyRun(Run):
         score: of the first output; None until the outputs are judged.
         heads: by name the scores of all outputs, where there are several.
         predictions_sha256: of a classifier's decisions.
+        right: of a score that is a share of samples, which ones are right; None in older records.
     """
 
     samples: int
@@ -255,6 +258,7 @@ class AccuracyRun(Run):
     score: Score | None = None
     heads: Mapping[str, Score] = field(default_factory=dict)
     predictions_sha256: str | None = None
+    right: Flags | None = None
 
     def to_dict(self) -> JsonObject:
         """Return the JSON form: the keys of the score stand beside the others."""
@@ -269,7 +273,9 @@ class AccuracyRun(Run):
 
 
 def _accuracy_run(form: JsonMapping) -> AccuracyRun:
-    own = {key: form[key] for key in _Evaluated.__annotations__ if key in form and key != "heads"}
+    own = {key: form[key] for key in _Evaluated.__annotations__ if key in form and key not in ("heads", "right")}
+    if "right" in form:
+        own["right"] = Flags.read(form["right"], form["samples"], form.get("correct"))
     score = Score.from_dict(form) if "correct" in form or "value" in form else None
     heads = {name: Score.from_dict(value) for name, value in form.get("heads", {}).items()}
     return AccuracyRun(**own, score=score, heads=heads)

@@ -8,6 +8,7 @@ the only place that prints, and the only one that decides exit codes:
     1  an explained failure (EdgekitError)
     2  wrong usage
     3  done in part: some of the measurements or checks failed; or a bundle that lost too much to be used
+    4  `check` only: no bound is missed, and one or more cannot be told
     129, 130, 143  interrupted: the terminal was closed, Ctrl-C, SIGTERM; nothing is left half-written
     141  whoever read stdout is gone, as after `| head -1`
 """
@@ -21,9 +22,12 @@ import typer
 
 from edgekit.cli import (
     bench,
+    check,
+    compare,
     compress,
     doctor,
     explain,
+    history,
     init,
     push,
     recipes,
@@ -39,10 +43,13 @@ from edgekit.cli.entry import run
 from edgekit.cli.group import Group
 from edgekit.cli.terminal import show
 
-WIDE = (compress, sensitivity, bench, report, search)
+WIDE = (compress, sensitivity, bench, compare, report, check, search)
 """Commands whose tables may be wider than a terminal."""
 
-COMMANDS = (init, train, compress, sensitivity, search, bench, push, inspect_, report, recipes, explain, doctor)
+COMMANDS = (
+    init, train, compress, sensitivity, search, bench, compare, push, inspect_, report, check, history, recipes,
+    explain, doctor,
+)  # fmt: skip
 HELP = "From a trained Keras model to int8 files for a phone or a small board, every number measured on the file."
 OVERVIEW: Final[tuple[list[str], ...]] = (["--help"], ["-h"], [])
 """What shows the names of commands only, and is quick because no option is looked at."""

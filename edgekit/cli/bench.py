@@ -6,29 +6,15 @@ from typing import Annotated
 
 import typer
 
+from edgekit.cli import measuring_options as options
 from edgekit.cli.entry import failure
-from edgekit.cli.options import (
-    CHANNELS_HELP,
-    DATA_HELP,
-    HOST_HELP,
-    IDENTITY_HELP,
-    METRIC_HELP,
-    TARGET_HELP,
-    TASK_HELP,
-    TRUST_HELP,
-    integers,
-    parts,
-    preprocessing,
-    shapes,
-    values,
-)
+from edgekit.cli.options import TARGET_HELP, integers, parts, preprocessing, shapes, values
 from edgekit.cli.output import asked, look, progress, show_json
 from edgekit.cli.terminal import show
-from edgekit.cli.units import TIME_HELP, celsius, seconds
 from edgekit.errors.printable import lines
+from edgekit.schema.units import celsius, seconds
 
 NAME = "bench"
-RECORDS = Path("edgekit-records")
 HELP = """Measure latency, memory and accuracy of bundles, .tflite and .onnx files, here or on a board.
 
 Every measurement runs in a fresh process; the files take turns, and the first one is what the others are compared
@@ -54,63 +40,50 @@ PANELS = {
 def command(
     paths: Annotated[list[Path], typer.Argument(metavar="BUNDLE|FILE", help="Bundles, .tflite or .onnx files.")],
     target: Annotated[list[str], typer.Option("--target", help=TARGET_HELP + " Several: side by side.")] = ["desktop"],  # noqa: B006
-    host: Annotated[str | None, typer.Option("--host", help=HOST_HELP)] = None,
-    identity: Annotated[Path | None, typer.Option("--identity", help=IDENTITY_HELP)] = None,
-    trust_target: Annotated[bool, typer.Option("--trust-target", help=TRUST_HELP)] = False,
+    host: options.Host = None,
+    identity: options.Identity = None,
+    trust_target: options.TrustTarget = False,
     threads: Annotated[
         str | None, typer.Option("--threads", help="Thread counts: 1 or 1,2,4. [default: as the target says]")
     ] = None,
-    only: Annotated[
-        list[str] | None, typer.Option("--only", help="Of bundles: tflite, onnx, int8, ...; may be given again.")
-    ] = None,
-    data: Annotated[str | None, typer.Option("--data", help="Evaluate on this test set: " + DATA_HELP)] = None,
-    scale: Annotated[str | None, typer.Option(help="Of files no bundle describes: (x * SCALE - MEAN) / STD.")] = None,
-    mean: Annotated[str | None, typer.Option(help="One number, or one per channel.")] = None,
-    std: Annotated[str | None, typer.Option(help="As --mean.")] = None,
-    layout: Annotated[str | None, typer.Option(help="NHWC or NCHW, what the model expects.")] = None,
-    channels: Annotated[str | None, typer.Option(help=CHANNELS_HELP)] = None,
-    metric: Annotated[str | None, typer.Option("--metric", help=METRIC_HELP)] = None,
-    task: Annotated[str, typer.Option("--task", help=TASK_HELP)] = "",
-    input_shape: Annotated[
-        list[str] | None,
-        typer.Option("--input-shape", help="NAME=1,224,224,3 for an input with dynamic sizes. Several: repeat it."),
-    ] = None,
-    input_value: Annotated[
-        list[str] | None,
-        typer.Option("--input-value", help="NAME=16000 for an input that holds one number. Several: repeat it."),
-    ] = None,
+    only: options.Only = None,
+    data: options.Data = None,
+    scale: options.Scale = None,
+    mean: options.Mean = None,
+    std: options.Std = None,
+    layout: options.Layout = None,
+    channels: options.Channels = None,
+    metric: options.Metric = None,
+    task: options.Task = "",
+    input_shape: options.InputShape = None,
+    input_value: options.InputValue = None,
     processes: Annotated[
         int | None, typer.Option(help="Fresh processes per file and thread count. [default: 5; 1 if emulated]")
     ] = None,
-    min_samples: Annotated[int, typer.Option(help="Timed samples per process, at least.")] = 100,
-    min_seconds: Annotated[str, typer.Option(help=f"Timing per process, at least: {TIME_HELP}.")] = "0.5s",
-    timeout: Annotated[str, typer.Option(help="When a process is given up: as --min-seconds.")] = "10m",
-    runtime: Annotated[str | None, typer.Option(help="ai-edge-litert or tflite-runtime, for .tflite files.")] = None,
-    runtime_wheels: Annotated[
-        Path | None, typer.Option(help="Folder of wheels for the board, where this machine has no internet.")
-    ] = None,
+    min_samples: options.MinSamples = 100,
+    min_seconds: options.MinSeconds = "0.5s",
+    timeout: options.Timeout = "10m",
+    runtime: options.Runtime = None,
+    runtime_wheels: options.RuntimeWheels = None,
     benchmark_model: Annotated[
         Path | None, typer.Option(help="TFLite's program of this name, for devices without Python.")
     ] = None,
-    python: Annotated[str | None, typer.Option(help="Another Python on the target.")] = None,
-    pin: Annotated[str | None, typer.Option(help="Keep the runner on these CPUs (taskset): 3 or 0-3.")] = None,
-    governor: Annotated[
-        str | None, typer.Option(help="Set while measuring, where that is permitted: performance.")
-    ] = None,
-    cool_below: Annotated[str | None, typer.Option(help="Before each process wait until cooler than: 60C.")] = None,
-    cool_timeout: Annotated[str, typer.Option(help="Wait for that at most: as --min-seconds.")] = "5m",
-    clean: Annotated[bool, typer.Option("--clean", help="Remove all of edgekit from the board afterwards.")] = False,
-    latency: Annotated[bool, typer.Option(help="Measure latency.")] = True,
-    memory: Annotated[bool, typer.Option(help="Measure memory.")] = True,
-    accuracy: Annotated[bool, typer.Option(help="Measure accuracy.")] = True,
-    out: Annotated[Path, typer.Option("--out", help="Folder for the records.")] = RECORDS,
+    python: options.Python = None,
+    pin: options.Pin = None,
+    governor: options.Governor = None,
+    cool_below: options.CoolBelow = None,
+    cool_timeout: options.CoolTimeout = "5m",
+    clean: options.Clean = False,
+    latency: options.Latency = True,
+    memory: options.Memory = True,
+    accuracy: options.Accuracy = True,
+    out: options.Out = options.RECORDS,
 ) -> None:
     """Measure files."""
     from edgekit.cli.options import targets as read_targets
     from edgekit.measuring.plan import Plan
 
-    if runtime not in (None, "ai-edge-litert", "tflite-runtime"):
-        raise typer.BadParameter("expected ai-edge-litert or tflite-runtime", param_hint="--runtime")
+    options.check_runtime(runtime)
     plan = Plan(
         threads=integers(threads, "--threads") if threads else (),
         processes=processes,
@@ -135,7 +108,7 @@ def command(
     from edgekit.files.temporary import claim
 
     check_apart(out, [path for path in paths if (path / MANIFEST).is_file()], "--out", replaced=False)
-    if out == RECORDS:
+    if out == options.RECORDS:
         check_default(out)
     prove(out, into=True)
     claim()

@@ -9,7 +9,7 @@ from edgekit.cli.output import asked, show_json
 from edgekit.cli.terminal import show
 
 NAME = "explain"
-HELP = """Explain the code of an error, a warning, a lint finding or a verdict reason, or list all codes.
+HELP = """Explain the code of an error, a warning, a lint finding, a verdict reason or a check, or list all codes.
 
 Messages end with their code in brackets, and JSON output carries it. A code never changes its meaning."""
 EXAMPLES = ("edgekit explain wrong-usage", "edgekit explain", "edgekit explain --json > codes.json")

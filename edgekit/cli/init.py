@@ -10,9 +10,10 @@ from edgekit.cli.terminal import show
 from edgekit.errors.printable import visible
 
 NAME = "init"
-HELP = (
-    """Write files to start from: data.py, a function that gives edgekit your data, and recipe.toml, with comments."""
-)
+HELP = """Write files to start from: data.py, recipe.toml, budget.toml, and a workflow for GitHub.
+
+data.py is a function that gives edgekit your data, budget.toml is for `edgekit check`, and edgekit.yml is a workflow
+for GitHub Actions that runs the check on an emulated board. All have comments."""
 EXAMPLES = (
     "edgekit init project",
     "edgekit compress model.keras --data project/data.py:load --recipe project/recipe.toml -o out",

@@ -20,8 +20,8 @@ from edgekit.cli.options import (
 )
 from edgekit.cli.output import asked, look, progress, show_json
 from edgekit.cli.terminal import show
-from edgekit.cli.units import COUNT_HELP, SIZE_HELP, TIME_HELP, count, milliseconds, seconds, share, size
 from edgekit.errors.printable import lines
+from edgekit.schema.units import COUNT_HELP, SIZE_HELP, TIME_HELP, count, milliseconds, seconds, share, size
 
 NAME = "search"
 HELP = """Search for the files that are best under a budget.

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgekit.bundle.flags import Flags
 from edgekit.bundle.records import EvaluatedOn
 from edgekit.bundle.runs import AccuracyRun
 from edgekit.data.dataset import Dataset
@@ -17,9 +18,13 @@ from edgekit.files.whole import sha256
 from edgekit.measuring.candidates import Candidate
 from edgekit.measuring.host import FEW
 from edgekit.measuring.ports import output_order, read_outputs
+from edgekit.stats.pairs import Contributions
+from edgekit.tasks.contributions import contributions
 from edgekit.tasks.heads import settled
 from edgekit.tasks.samples import Samples
-from edgekit.tasks.scoring import digest, labels, scores
+from edgekit.tasks.scoring import digest, labels, right, scores
+
+Contributed = dict[str, Contributions]
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,8 @@ class Evaluation:
         few: another with a few, to look at before all else.
         x, y: what it holds.
         described: for the record.
+        contributed: gets by a file's name what every sample adds to its score, where that is no share of samples;
+            None: nobody asks.
     """
 
     path: Path
@@ -40,6 +47,7 @@ class Evaluation:
     x: Samples
     y: Samples | None
     described: EvaluatedOn
+    contributed: Contributed | None = None
 
     def judged(self, run: AccuracyRun, candidate: Candidate, outputs: Path) -> AccuracyRun:
         """Return the run of a file with its scores.
@@ -59,15 +67,24 @@ class Evaluation:
         heads = tuple(settled(h, o, y) for h, o, y in zip(task.heads, real, truth, strict=False))
         task = dataclasses.replace(task, heads=heads if len(heads) == len(real) else task.heads)
         by_head = scores(real, truth, task)
+        score = by_head[task.main.name]
+        correct = right(real[0], truth[0], task.main, score)
+        if self.contributed is not None and correct is None:
+            added = contributions(real[0], truth[0], task.main)
+            if added is not None:
+                self.contributed[candidate.subject.name] = added
         return dataclasses.replace(
             run,
-            score=by_head[task.main.name],
+            score=score,
             heads=by_head if len(by_head) > 1 else {},
             predictions_sha256=digest(real[0], task.main),
+            right=None if correct is None else Flags.of(correct),
         )
 
 
-def evaluation(candidates: Sequence[Candidate], data: Dataset | None, folder: Path) -> Evaluation | None:
+def evaluation(
+    candidates: Sequence[Candidate], data: Dataset | None, folder: Path, contributed: Contributed | None = None
+) -> Evaluation | None:
     """Return the samples that every file is evaluated on: of the data, else of the bundles, else None."""
     paths = () if data is not None else dict.fromkeys(c.samples for c in candidates if c.samples is not None)
     carried = {sha256(path): path for path in paths}
@@ -89,7 +106,7 @@ def evaluation(candidates: Sequence[Candidate], data: Dataset | None, folder: Pa
     first, few = folder / "first.npz", folder / "few.npz"
     write_samples(first, x[:1])
     write_samples(few, x[:FEW])
-    return Evaluation(path, first, few, x, y, EvaluatedOn(source, len(x), sha256(path)))
+    return Evaluation(path, first, few, x, y, EvaluatedOn(source, len(x), sha256(path)), contributed)
 
 
 def _coded(y: Samples | None, candidates: Sequence[Candidate]) -> Samples | None:

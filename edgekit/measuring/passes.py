@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -19,12 +21,37 @@ from edgekit.measuring.candidates import Candidate
 from edgekit.measuring.core import interleaved
 from edgekit.measuring.evaluation import Evaluation
 from edgekit.measuring.host import compare_with_host, first_outputs
-from edgekit.measuring.plan import PROCESSES, Plan
+from edgekit.measuring.plan import Plan
 from edgekit.measuring.ports import SCALES, feed_names, unscaled
 from edgekit.measuring.prepare import Prepared
 from edgekit.progress import ProgressTask
 
 FIRST_OUTPUTS = "first outputs"
+
+
+def _shuffled(items: Sequence[int], rounds: int) -> Iterator[int]:
+    """Yield all items, then all of them again, and so on, each time in an order by chance (randomized blocks)."""
+    chance = random.SystemRandom()
+    for _ in range(rounds):
+        yield from chance.sample(items, len(items))
+
+
+@dataclass(frozen=True)
+class Further:
+    """Rounds of the latency pass beyond those of the plan, for as long as what is asked needs them.
+
+    Attributes:
+        most: rounds in all.
+        step: rounds after which it is looked again.
+        enough: whether the measurements so far are. It may look at how widely latencies vary, and not at which file
+            is faster: to go on until a difference shows would show one that is not there.
+    """
+
+    most: int
+    step: int
+    enough: Callable[[Sequence[Measurement]], bool]
+
+
 Step = tuple[str, int]
 """A pass, by name, and the index of the measurement that it is for."""
 
@@ -38,14 +65,24 @@ class Passes:
         device: where.
         samples: to evaluate on, or None.
         folder: for outputs, temporary.
+        further: rounds beyond the plan's, or None.
 
     Attributes:
+        rounds: of the latency pass that were done.
         throttled: the bits of `get_throttled` before, and after every latency process; None where they cannot be read.
     """
 
     def __init__(
-        self, prepared: Prepared, plan: Plan, device: Device, samples: Evaluation | None, folder: Path
+        self,
+        prepared: Prepared,
+        plan: Plan,
+        device: Device,
+        samples: Evaluation | None,
+        folder: Path,
+        further: Further | None = None,
     ) -> None:
+        self.rounds = plan.processes or plan.default_processes
+        self._further = further if plan.latency else None
         self._prepared, self._plan, self._device, self._folder = prepared, plan, device, folder
         self._candidates = prepared.candidates
         self._samples = samples
@@ -67,7 +104,7 @@ class Passes:
         if self._plan.memory:
             order += [(MEMORY.name, index) for index in all_]
         if self._plan.latency:
-            order += [(LATENCY.name, index) for index in interleaved(all_, self._plan.processes or PROCESSES)]
+            order += self._rounds(self.rounds)
         if self._plan.accuracy and self._samples:
             # Predictions do not depend on the number of threads: one pass a file.
             order += [(ACCURACY.name, index) for index in files if self._can_evaluate(index)]
@@ -81,7 +118,7 @@ class Passes:
             LATENCY.name: self._measure_latency,
             ACCURACY.name: self._measure_accuracy,
         }
-        for name, index in self.steps():
+        for name, index in self._in_turn():
             candidate = self._candidate(index)
             if self._measurements[index].subject not in self._given_up:
                 try:
@@ -98,6 +135,33 @@ class Passes:
             dataclasses.replace(m, accuracy=evaluated[m.subject].accuracy, agreement=evaluated[m.subject].agreement)
             for m in self._measurements
         )
+
+    def most_steps(self) -> int:
+        """Return how many runner processes are started at most."""
+        more = max(0, self._further.most - self.rounds) if self._further else 0
+        return len(self.steps()) + more * len(self._measurements)
+
+    def _in_turn(self) -> Iterator[Step]:
+        """Yield every runner process to start, with the further rounds behind those of the plan."""
+        steps = self.steps()
+        last = max((place for place, (name, _) in enumerate(steps) if name == LATENCY.name), default=-1)
+        for place, step in enumerate(steps):
+            yield step
+            if place == last:
+                yield from self._more_rounds()
+
+    def _more_rounds(self) -> Iterator[Step]:
+        further = self._further
+        while further is not None and self.rounds < further.most and not further.enough(self._measurements):
+            rounds = min(further.step, further.most - self.rounds)
+            yield from self._rounds(rounds)
+            self.rounds += rounds
+
+    def _rounds(self, count: int) -> Iterator[Step]:
+        """Yield the processes of so many rounds of the latency pass."""
+        order = list(range(len(self._measurements)))
+        for index in interleaved(order, count) if not self._plan.shuffled else _shuffled(order, count):
+            yield LATENCY.name, index
 
     def _candidate(self, index: int) -> Candidate:
         return self._candidates[self._measurements[index].subject]

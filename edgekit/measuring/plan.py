@@ -27,8 +27,8 @@ class Plan:
 
     Attributes:
         threads: thread counts to measure with, each in turn; empty: as the target says.
-        processes: fresh runner processes per file and thread count; the interval needs several. None: 5, but 1 where
-            the CPU is emulated, whose latency tells nothing.
+        processes: fresh runner processes per file and thread count; the interval needs several. None: as many as
+            `default_processes`, but 1 where the CPU is emulated, whose latency tells nothing.
         min_samples: timed samples per process, at least.
         min_seconds: seconds of timing per process, at least.
         max_samples: when `min_seconds` would give more samples than this, several runs share a sample.
@@ -41,6 +41,9 @@ class Plan:
         cool_timeout: seconds to wait for that at most.
         input_shapes: name of an input -> its sizes, batch included, for files with dynamic dimensions.
         input_values: name of an input -> the number that it holds at every inference, such as a sampling rate.
+        default_processes: without a number of processes; a record keeps what came of it.
+        shuffled: every round of the latency pass has an order of its own, by chance, so that what comes first or last
+            is no better off, whatever pattern the machine has in time.
     """
 
     threads: tuple[int, ...] = (1,)
@@ -59,6 +62,8 @@ class Plan:
     cool_timeout: float = 300.0
     input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     input_values: Mapping[str, float] = field(default_factory=dict)
+    default_processes: int = PROCESSES
+    shuffled: bool = False
 
     def __post_init__(self) -> None:
         if any(not 1 <= t <= MOST_THREADS for t in self.threads):
@@ -121,13 +126,13 @@ class Plan:
         """
         cores = facts.cores
         default = (1, cores) if isinstance(cores, int) and 1 < cores <= MOST_THREADS else (1,)
-        processes = EMULATED_PROCESSES if isinstance(facts.emulated, str) else PROCESSES
+        processes = EMULATED_PROCESSES if isinstance(facts.emulated, str) else self.default_processes
         return dataclasses.replace(
             self, threads=self.threads or threads or default, processes=self.processes or processes
         )
 
     def recorded(self) -> Settings:
         """Return what a record keeps of it."""
-        own = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        own = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name in Settings.__annotations__}
         shapes = {name: list(shape) for name, shape in self.input_shapes.items()}
         return Settings(**{**own, "input_shapes": shapes, "input_values": dict(self.input_values)})

@@ -16,9 +16,9 @@ from edgekit.devices.device import Device
 from edgekit.devices.facts import read_facts
 from edgekit.files.temporary import temporary_folder
 from edgekit.measuring.candidates import Candidate
-from edgekit.measuring.evaluation import evaluation
+from edgekit.measuring.evaluation import Contributed, evaluation
 from edgekit.measuring.inputs import fix_shapes, with_values
-from edgekit.measuring.passes import Passes
+from edgekit.measuring.passes import Further, Passes
 from edgekit.measuring.plan import Plan
 from edgekit.measuring.prepare import prepare, set_governor, warn_of_differences
 from edgekit.measuring.preprocessing import names_of, preprocessed, tried_out, with_axes_of
@@ -38,6 +38,8 @@ class Options(TypedDict, total=False):
     wheels: Path | None
     native: Path | None
     command: Sequence[str]
+    contributed: Contributed | None
+    further: Further | None
 
 
 def bench(
@@ -53,6 +55,8 @@ def bench(
     wheels: Path | None = None,
     native: Path | None = None,
     command: Sequence[str] = (),
+    contributed: Contributed | None = None,
+    further: Further | None = None,
     progress: Progress = SILENT,
 ) -> Record:
     """Measure files on a device.
@@ -69,6 +73,8 @@ def bench(
         wheels: a folder of wheels for the device, in place of the package index.
         native: TFLite's `benchmark_model` for the device, used in place of Python.
         command: the command line, for the record.
+        contributed: gets what every sample adds to a score that is no share of samples, by the file's name.
+        further: rounds of the latency pass beyond the plan's; none where the CPU is emulated.
         progress: notified of every measurement.
 
     Returns:
@@ -90,7 +96,7 @@ def bench(
     for note in dict.fromkeys(note for c in fed for note in c.notes):
         progress.warn(note.sentence, note.code)
     with temporary_folder("bench") as folder:
-        samples = evaluation(fed, data, folder)
+        samples = evaluation(fed, data, folder, contributed)
         prepared = prepare(device, fed, forced=forced, wheels=wheels, native=native, progress=progress)
         if plan.governor:
             set_governor(device, plan.governor, progress)
@@ -98,8 +104,9 @@ def bench(
         plan = plan.settled(device.target.threads, facts)
         warn_of_differences(device, facts, prepared, progress)
         seconds = round(time.monotonic() - started, 1)
-        passes = Passes(prepared, plan, device, samples, folder)
-        with progress.task(f"measuring on {device.name}", len(passes.steps())) as task:
+        more = None if isinstance(facts.emulated, str) else further
+        passes = Passes(prepared, plan, device, samples, folder, more)
+        with progress.task(f"measuring on {device.name}", passes.most_steps()) as task:
             measurements = passes.run(task)
     return Record(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -107,7 +114,7 @@ def bench(
         command=list(command),
         target=device.name,
         host=facts,
-        plan=plan.recorded(),
+        plan=dataclasses.replace(plan, processes=passes.rounds).recorded(),
         evaluation=None if samples is None else samples.described,
         subjects=tuple(c.subject for c in prepared.candidates),
         measurements=measurements,

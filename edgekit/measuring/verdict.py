@@ -31,7 +31,7 @@ class Verdict:
 
 def judge(measurement: Measurement, record: Record) -> Verdict:
     """Judge the measurement of one file with one number of threads."""
-    invalid = list(_faults(measurement, record))
+    invalid = list(faults(measurement, record))
     if invalid:
         return Verdict("invalid", tuple(invalid))
     outputs = list(_outputs(measurement, "suspect"))
@@ -42,8 +42,8 @@ def judge(measurement: Measurement, record: Record) -> Verdict:
     return Verdict("suspect", tuple(suspect)) if suspect else Verdict("valid")
 
 
-def _faults(measurement: Measurement, record: Record) -> Iterator[Reason]:
-    """Yield what makes a measurement invalid."""
+def faults(measurement: Measurement, record: Record) -> Iterator[Reason]:
+    """Yield what makes a measurement invalid; without looking at samples."""
     for failure in measurement.failures:
         yield Reason(failure.code or "pass-failed", str(failure))
     yield from _outputs(measurement, "invalid")

@@ -7,6 +7,7 @@ from typing import Any
 
 from edgekit.errors.printable import lines
 from edgekit.report import bench_columns, bundle_table, ledger_table, search_table, sensitivity_table
+from edgekit.report.checking import table as checking
 from edgekit.text.columns import Column
 
 TABLES: dict[str, tuple[str, Sequence[Column[Any]]]] = {
@@ -15,6 +16,7 @@ TABLES: dict[str, tuple[str, Sequence[Column[Any]]]] = {
     "The front of a search": ("`edgekit search`, a row a file", search_table.columns()),
     "The effect ledger": ("`edgekit compress` with training stages, a row a stage", ledger_table.columns()),
     "Layers": ("`edgekit sensitivity`, a row a layer of the int8 file", sensitivity_table.COLUMNS),
+    "Checks": ("`edgekit check`, a row a file and bound", checking.COLUMNS),
 }
 
 

@@ -43,6 +43,7 @@ KINDS = {
     "report": Kind("a report of edgekit", "report what it was made of: edgekit report FOLDER"),
     "trial": Kind("a trial of a search", "print the search with: edgekit report FOLDER, its folder"),
     "recipe": Kind("a recipe", "use it with: edgekit compress MODEL --recipe PATH"),
+    "budget": Kind("a budget", "check with it: edgekit check RECORD --budget PATH"),
     "target": Kind("a target", "use it with: edgekit bench BUNDLE --target PATH"),
     "card": Kind("what edgekit notes beside a model", "give the model itself, the file of its name without .json"),
     "keras": Kind("a Keras model", "compress it with: edgekit compress PATH"),
@@ -53,6 +54,7 @@ KINDS = {
 EXPECTED = {
     "record": f"records are what edgekit bench writes, into {RECORDS}/ or --out",
     "recipe": "`edgekit recipes` lists recipes, `edgekit recipes int8 > mine.toml` gives one to change",
+    "budget": "a budget is TOML with `schema = 1` and bounds such as `max_size = 100000`",
     "target": "`edgekit targets list` lists targets",
     "bundle or a model file": "expected a bundle of edgekit compress, a .tflite or an .onnx file",
     "model file": "expected a .tflite or an .onnx file",
@@ -160,4 +162,10 @@ def kind_held(table: JsonValue) -> str | None:
     for kind, keys in _KEYS.items():
         if all(key in table for key in keys):
             return kind
-    return "recipe" if "schema" in table and any(key in table for key in _OF_RECIPES) else None
+    if "schema" in table and any(key in table for key in _OF_RECIPES):
+        return "recipe"
+    return "budget" if "schema" in table and any(map(_is_bound, table)) else None
+
+
+def _is_bound(key: str) -> bool:
+    return key.startswith(("max_", "min_"))

@@ -18,6 +18,7 @@ from edgekit.errors import InputError
 from edgekit.schema.rules import AnyFloat, Through, one_of
 from edgekit.schema.types import Declaration, JsonMapping, JsonObject
 from edgekit.stats import Interval, bootstrapped
+from edgekit.stats.differences import unpaired_change, unpaired_difference
 from edgekit.tasks.metrics import Score
 from edgekit.tasks.register import METRICS
 from edgekit.tasks.samples import Array
@@ -84,12 +85,32 @@ def _of_form(form: JsonMapping) -> Drop:
 
 def unit_of(head: Head) -> str:
     """Return in which unit a drop of an output is."""
-    metric = METRICS.get(head.metric)
+    return OF_SIGNAL if head.metric == "sqnr" and head.kind == "unlabelled" else _unit(head.metric)
+
+
+def _unit(name: str) -> str:
+    metric = METRICS.get(name)
     if metric is None:
         return OWN
-    if head.metric == "sqnr":
-        return OF_SIGNAL if head.kind == "unlabelled" else OF_ERROR
-    return POINTS if metric.higher_is_better else OF_ERROR
+    return OF_ERROR if name == "sqnr" or not metric.higher_is_better else POINTS
+
+
+def drop_between(before: Score, after: Score) -> Drop:
+    """Return what is lost from one score to another of the same metric, where only the two scores are known.
+
+    They may be of different files and samples: the interval is that of independent estimates, which is too wide where
+    both are of the same samples.
+    """
+    unit = _unit(before.metric)
+    if unit == OF_ERROR:
+        if before.metric == "sqnr":
+            lost = 100 * (_amplitude(after.value) / max(_amplitude(before.value), _LEAST_ERROR) - 1)
+            return Drop(Interval(lost, math.nan, math.nan), unit, "")
+        change = unpaired_change(after.interval, before.interval)
+        return Drop(Interval(100 * change.value, 100 * change.low, 100 * change.high), unit, "")
+    lost_points = unpaired_difference(before.interval, after.interval)
+    factor = 100 if unit == POINTS else 1
+    return Drop(Interval(factor * lost_points.value, factor * lost_points.low, factor * lost_points.high), unit, "")
 
 
 def drop(reference: Sequence[Array], outputs: Sequence[Array], truth: Sequence[Array], task: Task) -> Drop:

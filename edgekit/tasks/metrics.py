@@ -92,16 +92,28 @@ def decisions(outputs: Array, head: Head) -> Array:
 
 def accuracy(outputs: Array, y: Array, head: Head) -> Score:
     """Share of right decisions: of samples, or, where a sample has many, the mean of its shares."""
-    right = _fitted(decisions(outputs, head), y) == y
+    right = right_decisions(outputs, y, head)
     if right.ndim == 1:
         return Score.of_count(int(right.sum()), len(right))
-    return Score("accuracy", mean_interval(right.reshape(len(right), -1).mean(axis=1)), len(right))
+    return Score("accuracy", mean_interval(_means(right)), len(right))
+
+
+def right_decisions(outputs: Array, y: Array, head: Head) -> Array:
+    """Return which decisions are right, bool (samples, ...)."""
+    right: Array = _fitted(decisions(outputs, head), y) == y
+    return right
 
 
 def top5(outputs: Array, y: Array, head: Head) -> Score:
     """Share of samples whose class is among the five largest outputs."""
+    return Score.of_count(int(right_in_five(outputs, y, head).sum()), len(y), "top5")
+
+
+def right_in_five(outputs: Array, y: Array, head: Head) -> Array:
+    """Return of which samples the class is among the five largest outputs, bool (samples,)."""
     best = np.argsort(-outputs, axis=-1, kind="stable")[:, :5]
-    return Score.of_count(int((best == y[:, np.newaxis]).any(axis=1).sum()), len(y), "top5")
+    right: Array = (best == y[:, np.newaxis]).any(axis=1)
+    return right
 
 
 def auc(outputs: Array, y: Array, head: Head) -> Score:
@@ -132,36 +144,62 @@ def _one_auc(scores: Array, y: Array) -> tuple[float, float]:
 
 def mae(outputs: Array, y: Array, head: Head) -> Score:
     """Mean absolute error."""
-    return _mean_error("mae", np.abs(_fitted(outputs, y) - y))
+    return _mean_error("mae", absolute_errors(outputs, y))
 
 
 def mse(outputs: Array, y: Array, head: Head) -> Score:
     """Mean squared error."""
-    return _mean_error("mse", (_fitted(outputs, y) - y) ** 2)
+    return _mean_error("mse", squared_errors(outputs, y))
+
+
+def absolute_errors(outputs: Array, y: Array) -> Array:
+    """Return the mean absolute error of every sample."""
+    return _means(np.abs(_fitted(outputs, y) - y))
+
+
+def squared_errors(outputs: Array, y: Array) -> Array:
+    """Return the mean squared error of every sample."""
+    return _means((_fitted(outputs, y) - y) ** 2)
+
+
+def _means(values: Array) -> Array:
+    means: Array = values.reshape(len(values), -1).mean(axis=1)
+    return means
 
 
 def _mean_error(name: str, errors: Array) -> Score:
-    mean = mean_interval(errors.reshape(len(errors), -1).mean(axis=1))
+    mean = mean_interval(errors)
     low = mean.low if np.isnan(mean.low) else max(0.0, mean.low)
     return Score(name, Interval(mean.value, low, mean.high), len(errors))
 
 
 def miou(outputs: Array, y: Array, head: Head) -> Score:
     """Mean over the classes that occur of intersection over union, over all pixels; bootstrap over the samples."""
+    return Score("miou", bootstrap_ratio(*overlaps(outputs, y, head)), len(y))
+
+
+def overlaps(outputs: Array, y: Array, head: Head) -> tuple[Array, Array]:
+    """Return the pixels of every sample and class that predictions and labels share, and those that either has."""
     chosen, truth = _fitted(decisions(outputs, head), y).astype(np.int64), y.astype(np.int64)
     classes = [c for c in range(int(max(chosen.max(), truth.max())) + 1) if (truth == c).any() or (chosen == c).any()]
     pixels = tuple(range(1, truth.ndim))
     shared = np.stack([((chosen == c) & (truth == c)).sum(axis=pixels) for c in classes], axis=1)
     either = np.stack([((chosen == c) | (truth == c)).sum(axis=pixels) for c in classes], axis=1)
-    return Score("miou", bootstrap_ratio(shared, either), len(y))
+    return shared, either
 
 
 def agreement(outputs: Array, y: Array, head: Head) -> Score:
     """Share of samples (or positions) with the largest value where the float model has it, or with its class number."""
-    same = picks(outputs, head) == picks(y.reshape(outputs.shape), head)
+    same = same_picks(outputs, y, head)
     if same.size == len(same):
         return Score.of_count(int(same.sum()), len(y), "agreement")
-    return Score("agreement", mean_interval(same.reshape(len(same), -1).mean(axis=1)), len(y))
+    return Score("agreement", mean_interval(_means(same)), len(y))
+
+
+def same_picks(outputs: Array, y: Array, head: Head) -> Array:
+    """Return where the largest value is where the float model has it, bool (samples, ...)."""
+    same: Array = picks(outputs, head) == picks(y.reshape(outputs.shape), head)
+    return same
 
 
 def picks(outputs: Array, head: Head) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from edgekit.errors import InputError
 from edgekit.files.own_code import importable
 from edgekit.stats import Interval, mean_interval
-from edgekit.tasks.metrics import Score, decisions
+from edgekit.tasks.metrics import Score, decisions, right_decisions, right_in_five, same_picks
 from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.tasks.register import METRICS, Metric, fitting
 from edgekit.tasks.samples import Array, Samples, arrays_of
@@ -124,6 +124,28 @@ def with_metric(task: Task, metric: str | None) -> Task:
             code="metric-unfit",
         )
     return task.with_metric(metric)
+
+
+RIGHT: Mapping[str, Callable[[Array, Array, Head], Array]] = {
+    "accuracy": right_decisions,
+    "top5": right_in_five,
+    "agreement": same_picks,
+}
+"""Of metrics that can be a share of samples: which ones are right."""
+
+
+def right(outputs: Array, y: Array, head: Head, score: Score) -> Array | None:
+    """Return which samples a score counts as correct, bool (n,); None of a score that counts none.
+
+    Args:
+        outputs: as `score` takes them.
+        y: likewise.
+        head: likewise.
+        score: of them.
+    """
+    if score.correct is None or head.metric not in RIGHT:
+        return None
+    return np.asarray(RIGHT[head.metric](outputs, y, head), np.bool_).reshape(-1)
 
 
 def digest(outputs: Array, head: Head) -> str | None:

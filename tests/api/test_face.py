@@ -19,9 +19,12 @@ from edgekit.errors import EdgekitError
 
 FUNCTIONS: dict[str, Callable[..., object]] = {
     "bench": edgekit.bench,
+    "check": edgekit.check,
+    "compare": edgekit.compare,
     "compress": edgekit.compress,
     "doctor": edgekit.doctor,
     "explain": edgekit.explain,
+    "history": edgekit.history,
     "init": edgekit.init,
     "inspect": edgekit.inspect,
     "push": edgekit.push,
@@ -30,12 +33,13 @@ FUNCTIONS: dict[str, Callable[..., object]] = {
     "sensitivity": edgekit.sensitivity,
     "train": edgekit.train,
 }
-OF_THE_TERMINAL = {"as_json", "json", "quiet", "verbose", "wide", "top", "help"}
+OF_THE_TERMINAL = {"as_json", "json", "quiet", "verbose", "wide", "top", "help", "github"}
 """Options about what a terminal shows."""
 OF_PYTHON = {"progress"}
 RENAMED = {
     "cache_size": "cache_bytes", "cool_below": "cool_below_c", "files": "path", "input_shape": "input_shapes",
-    "input_value": "input_values", "max_latency": "max_latency_ms", "max_memory": "max_memory_bytes",
+    "input_value": "input_values", "max_latency": "max_latency_ms",
+    "max_latency_p90": "max_latency_p90_ms", "max_memory": "max_memory_bytes",
     "max_size": "max_size_bytes", "paths": "subjects", "scheme": "schemes", "stage": "stages", "student": "students",
     "time": "seconds",
 }  # fmt: skip

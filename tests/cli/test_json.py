@@ -37,6 +37,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     [
         ("doctor", ["doctor"]), ("explain", ["explain"]), ("explain CODE", ["explain", "wrong-usage"]),
         ("init", ["init", "made"]), ("recipes", ["recipes"]), ("recipes NAME", ["recipes", "int8"]),
+        ("compare", ["compare", str(SESSION), "--only", "float32,int8"]),
+        ("compare", ["compare", str(SESSION), str(SESSION), "--only", "int8"]),
         ("report", ["report", str(SESSION)]), ("report", ["report", str(SESSION), str(SESSION)]),
         ("targets list", ["targets", "list"]), ("targets show", ["targets", "show", "rpi4"]),
         ("targets init", ["targets", "init", "rpi4"]), ("targets check", ["targets", "check", "desktop"]),

@@ -7,7 +7,7 @@ import pytest
 from edgekit.cli import app
 from edgekit.cli.entry import run
 from edgekit.cli.options import parts
-from edgekit.cli.units import celsius, seconds
+from edgekit.schema.units import celsius, seconds
 from tests.support.raised import raised
 
 

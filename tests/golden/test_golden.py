@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from edgekit.bundle import ledger, manifest, recipe_file, records, search_result, trials
+from edgekit.bundle import budget_file, ledger, manifest, recipe_file, records, search_result, trials
 from edgekit.bundle.recipe import load_recipe
 from edgekit.bundle.records import read_record, write_record
 from edgekit.devices import target
@@ -65,6 +65,7 @@ KINDS = {
     "search-result": Kind(search_result.VERSIONS, as_search_result),
     "recipe": Kind(recipe_file.VERSIONS, lambda path: load_recipe(str(path))),
     "target": Kind(target.VERSIONS, as_target),
+    "budget": Kind(budget_file.VERSIONS, budget_file.read_budget),
 }
 FILES = sorted(path.name for path in HERE.iterdir() if path.suffix in (".json", ".toml"))
 

@@ -21,7 +21,7 @@ HEAVY = [
 COMMANDS = ["", *typer.main.get_command(app).commands]  # type: ignore[attr-defined]
 
 ROOMS, FLOORS, ARROWS = 24, 11, 147
-LEAVES = {"progress", "stats", "version"}
+LEAVES = {"progress", "version"}
 """Modules of one subject that know no other: all that may stand beside the folders."""
 TENSORFLOW_ROOMS = (
     "edgekit.frameworks.tensorflow", "edgekit.models", "edgekit.data", "edgekit.techniques", "edgekit.export",

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from edgekit.bundle.facts import HostFacts, Unavailable
-from edgekit.bundle.records import Failure, Record
+from edgekit.bundle.records import Failure, Measurement, Record
 from edgekit.bundle.runs import LATENCY
 from edgekit.devices.device import Device, open_device
 from edgekit.devices.jobs import Job
 from edgekit.errors import InputError, RunnerCrashed, RunnerTimeout
 from edgekit.measuring import passes as passes_module
 from edgekit.measuring.candidates import candidates
+from edgekit.measuring.passes import Further
 from edgekit.measuring.plan import Plan
 from edgekit.measuring.session import bench
 from tests.support.raised import raised
@@ -44,6 +46,8 @@ def test_a_whole_session(files: list[Path]) -> None:
         assert m.memory is not None
         assert m.accuracy is not None
         assert m.accuracy.samples == 40
+        assert m.accuracy.score is not None and m.accuracy.right is not None
+        assert m.accuracy.right.array().sum() == m.accuracy.score.correct
         assert m.failures == ()
     assert record.evaluation is not None
     assert record.evaluation.samples == 40
@@ -142,3 +146,27 @@ def test_threads_of_a_device_by_its_cores(cores: Any, threads: tuple[int, ...]) 
     assert Plan(threads=()).settled((), facts).threads == threads
     assert Plan(threads=()).settled((3,), facts).threads == (3,)
     assert Plan(threads=(2,)).settled((3,), facts).threads == (2,)
+
+
+def test_further_rounds_for_as_long_as_they_are_needed(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def enough(measurements: Sequence[Measurement]) -> bool:
+        asked.append([len(m.latency) for m in measurements])
+        return len(asked) == 3
+
+    monkeypatch.setattr(passes_module, "run_job", lambda device, job, **_: RUNS[job.mode.name])
+    with open_device() as device:
+        for most, rounds in ((9, 7), (6, 6), (3, 3)):
+            asked.clear()
+            record = bench(candidates(files), Plan(threads=(1,), processes=3), device, further=Further(most, 2, enough))
+            assert [len(m.latency) for m in record.measurements] == [rounds] * 2
+            assert record.plan.processes == rounds
+    assert asked == []  # nothing more is allowed
+
+
+def test_default_processes_are_not_recorded() -> None:
+    plan = Plan(default_processes=9).settled((), HostFacts(cores=2))
+    assert plan.processes == 9
+    assert {"default_processes", "shuffled"}.isdisjoint(vars(plan.recorded()))
+    assert Plan(default_processes=9).settled((), HostFacts(emulated="QEMU")).processes == 1

@@ -35,6 +35,7 @@ WRONG: dict[str, list[tuple[tuple[str | int, ...], Any]]] = {
     "recipe": [(("export", "scheme"), ["int8"]), (("seed",), -1), (("stage", 0, "amount"), {"a": 1})],
     "trial": [(("state",), "done"), (("measured", "sha256"), "abc"), (("rungs", 0, "share"), 1.5), (("number",), -1)],
     "search-result": [(("cost",), "time"), (("front", 0, "trial", "number"), "7"), (("misses", "max_bytes"), "much")],
+    "budget": [(("max_size",), ["60kB"]), (("target", "rpi4", "max_latnecy"), 1), (("file", "*-int8.tflite"), 5)],
     "model-card": [(("model_sha256",), "abc"), (("class_names",), "a"), (("preprocessing", "layout"), 3)],
     "target": [(("transport",), "telnet"), (("port",), 0), (("health", "temperature"), "temp")],
 }  # fmt: skip

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from edgekit.bundle.budget_file import read_budget
 from edgekit.bundle.recipe import Recipe, load_recipe
 from edgekit.bundle.records import read_record
 from edgekit.data.loading import check_spec
@@ -37,6 +38,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copy(RECORD, folder / "records" / "a.json")
     shutil.copy(RECORD, folder / "record.json")
     (folder / "recipe.toml").write_text('schema = 1\n[export]\nschemes = ["int8"]\n')
+    (folder / "budget.toml").write_text('schema = 1\nmax_size = "60kB"\n')
     (folder / "target.toml").write_text('schema = 1\ntransport = "ssh"\nhost = "pi@raspberrypi"\n')
     (folder / "m.keras.json").write_text(json.dumps({"schema": 1, "preprocessing": {}, "lineage": []}))
     monkeypatch.chdir(folder)
@@ -47,6 +49,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "record": lambda path: read_record(Path(path)),
     "recipe": load_recipe,
     "target": find_target,
+    "budget": lambda path: read_budget(Path(path)),
     "model file": lambda path: inspect_file(Path(path)),
     "bundle or a model file": lambda path: candidates([Path(path)]),
     "model to compress": lambda path: read_keras_file(Path(path)),
@@ -58,10 +61,11 @@ OWN = {
     "records": ("a folder of records", "edgekit report records"),
     "record.json": ("a record of edgekit bench", "edgekit report record.json"),
     "recipe.toml": ("a recipe", "edgekit compress MODEL --recipe recipe.toml"),
+    "budget.toml": ("a budget", "edgekit check RECORD --budget budget.toml"),
     "target.toml": ("a target", "edgekit bench BUNDLE --target target.toml"),
     "m.keras.json": ("what edgekit notes beside a model", "the file of its name without .json"),
 }
-RIGHT = {("record", "record.json"), ("recipe", "recipe.toml"), ("target", "target.toml")}
+RIGHT = {("record", "record.json"), ("recipe", "recipe.toml"), ("target", "target.toml"), ("budget", "budget.toml")}
 TAKEN = {
     ("bundle or a model file", "bundle"),
     ("bundle or a model file", "bundle/manifest.json"),

@@ -10,10 +10,11 @@ import pytest
 
 from edgekit.errors import InputError
 from edgekit.stats import bootstrap_ratio, mean_interval
+from edgekit.tasks.contributions import contributions
 from edgekit.tasks.heads import find_head
 from edgekit.tasks.metrics import Score, scores_form
 from edgekit.tasks.register import METRICS
-from edgekit.tasks.scoring import score, scores, with_metric
+from edgekit.tasks.scoring import right, score, scores, with_metric
 from edgekit.tasks.task import Head, Task, with_scale
 from tests.support.raised import raised
 
@@ -160,3 +161,38 @@ def test_a_task_that_cannot_be_read(value: Any) -> None:
     with pytest.raises(InputError, match="task"):
         Task.from_dict(value)
     assert Task.from_dict(Task().to_dict()) == Task()
+
+
+@pytest.mark.parametrize(
+    ("kind", "metric", "outputs", "y", "expected"),
+    [
+        ("classification", "accuracy", [[0.1, 0.9], [0.8, 0.2], [0.3, 0.7]], [1, 0, 0], [True, True, False]),
+        ("classification", "top5", np.eye(7)[:2], [0, 6], [True, False]),
+        ("binary", "accuracy", [[0.7], [0.2], [0.3]], [1, 0, 1], [True, True, False]),
+        ("unlabelled", "agreement", [[1.0, 2.0], [3.0, 0.0]], [[0.0, 1.0], [0.0, 1.0]], [True, False]),
+        ("segmentation", "accuracy", np.zeros((2, 3, 4)), np.zeros((2, 3), int), None),
+        ("regression", "mae", [[1.0], [2.0]], [1.0, 3.0], None),
+    ],
+)
+def test_which_samples_a_score_counts(kind: str, metric: str, outputs: Any, y: Any, expected: Any) -> None:
+    of, values, labels = head(kind, metric), np.asarray(outputs, float), np.asarray(y)
+    found = score(values, labels, of)
+    counted = right(values, labels, of, found)
+    assert (None if counted is None else counted.tolist()) == expected
+    if counted is not None:
+        assert counted.sum() == found.correct
+
+
+@pytest.mark.parametrize("metric", ["mae", "mse", "miou", "sqnr", "accuracy"])
+def test_what_samples_add_makes_the_metric(metric: str, rng: np.random.Generator) -> None:
+    kinds = {"miou": "segmentation", "accuracy": "segmentation"}
+    outputs, y = rng.normal(size=(30, 5, 4)), rng.normal(size=(30, 5, 4))
+    of = head(kinds.get(metric, "regression"), metric)
+    labels = rng.integers(0, 4, (30, 5)) if metric in kinds else y
+    added = contributions(outputs, labels, of)
+    assert added is not None
+    with np.errstate(invalid="ignore"):
+        ratios = added.numerators.sum(axis=0) / added.denominators.sum(axis=0)
+    assert added.metric(ratios) == pytest.approx(score(outputs, labels, of).value)
+    assert contributions(np.full_like(outputs, np.nan), labels, of) is None
+    assert contributions(outputs, labels, head("multilabel", "auc")) is None

@@ -1,4 +1,4 @@
-"""Files to start from: `data.py`, which gives edgekit the user's data, and `recipe.toml`."""
+"""Files to start from: `data.py`, which gives edgekit the user's data, a recipe, a budget, and a workflow."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from edgekit.errors import OutputError
 from edgekit.files.destinations import prove
 from edgekit.files.whole import atomic_file, explained_write_errors
 
-FILES = ("data.py", "recipe.toml")
+FILES = ("data.py", "recipe.toml", "budget.toml", "edgekit.yml")
 
 
 def write_starter(folder: Path, *, force: bool = False) -> tuple[Path, ...]:

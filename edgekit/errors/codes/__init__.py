@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
-KINDS = ("error", "warning", "lint finding", "verdict reason")
+KINDS = ("error", "warning", "lint finding", "verdict reason", "check")
 KEYS = {"kind", "means", "why", "mend"}
 
 

@@ -33,8 +33,9 @@ def markdown(entries: Iterable[Explanation]) -> str:
     """Return the page of the documentation."""
     text = [
         "# Codes",
-        "Every error, warning, lint finding and verdict reason of edgekit has a code that never changes its meaning. "
-        "It stands in brackets behind the message and in JSON output; `edgekit explain CODE` prints these texts.",
+        "Every error, warning, lint finding, verdict reason and missed bound has a code that never changes its "
+        "meaning. It stands in brackets behind the message and in JSON output; `edgekit explain CODE` prints these "
+        "texts.",
     ]
     for room, group in _rooms(entries):
         text.append(f"## {room}")

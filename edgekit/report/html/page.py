@@ -13,6 +13,7 @@ from edgekit.report.html.markup import Markup, element, joined
 from edgekit.report.html.sections.bundles import bundles
 from edgekit.report.html.sections.decision import decision
 from edgekit.report.html.sections.health import devices, healths
+from edgekit.report.html.sections.history import histories
 from edgekit.report.html.sections.latency import latency
 from edgekit.report.html.sections.limits import MOST_ROWS, first
 from edgekit.report.html.sections.measurements import measurements
@@ -29,8 +30,8 @@ from edgekit.version import __version__
 TITLE = "edgekit report"
 NAMES = {
     "overview": "Charts", "table": "Table", "bundles": "Compressions", "searches": "Searches", "latency": "Latency",
-    "memory": "Memory", "health": "Health", "sensitivity": "Layers", "verdicts": "Verdicts", "devices": "Devices",
-    "reproduce": "Reproduce", "skipped": "Skipped",
+    "memory": "Memory", "history": "History", "health": "Health", "sensitivity": "Layers", "verdicts": "Verdicts",
+    "devices": "Devices", "reproduce": "Reproduce", "skipped": "Skipped",
 }  # fmt: skip
 """What links call the sections."""
 
@@ -86,6 +87,7 @@ def _sections(contents: Contents, layers: Mapping[str, Sensitivity]) -> list[Sec
         bundles(collection.bundles, chosen),
         latency(rows),
         memory_passes(rows),
+        histories(collection.records),
         healths(collection.records),
         sensitivities(layers),
         verdicts(rows) if rows else None,

@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 from edgekit.report.comparison import rows_of_several
+from edgekit.report.history.series import history
 from edgekit.report.html.charts.health import health, moments
+from edgekit.report.html.charts.history import over_records
 from edgekit.report.html.charts.latency import Course, course_of_time, functions, strip
 from edgekit.report.html.charts.memory import Footprint, memory
 from edgekit.report.html.charts.sensitivity import sensitivity
@@ -16,10 +18,13 @@ from edgekit.report.html.charts.waterfall import bytes_steps, latency_steps, sco
 from edgekit.report.html.points import of_rows, once_a_file, short_names
 from edgekit.report.html.sections.labels import labels
 from edgekit.schema.types import JsonObject
+from tests.report.history.test_history import days
 from tests.report.html import busy
 from tests.report.reports import collection
 from tests.support.layers import table
 
+STEPS = [10.0, 10.1, 10.0, 10.2, 10.1, 10.0, 10.1, 13.0, 13.1, 13.2, 13.0, 13.1, 13.2, 13.1]
+"""Milliseconds, day by day."""
 GOLDEN = Path(__file__).parent / "golden"
 
 
@@ -47,6 +52,7 @@ def charts() -> dict[str, JsonObject]:
         "latency-functions": functions(courses, 8),
         "latency-course": course_of_time(courses, 4),
         "memory": memory(footprints),
+        "history": over_records(history(days(STEPS), "latency").series[1], "median latency"),
         "health": health(moments(busy(record))),
         "sensitivity": sensitivity(table()),
     }

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from edgekit.cli.units import count, milliseconds, share, size
+from edgekit.schema.units import count, milliseconds, share, size
 from tests.support.raised import raised
 
 

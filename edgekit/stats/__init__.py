@@ -62,7 +62,7 @@ def between_processes(medians: Sequence[float], seed: int = 0) -> Interval:
     if len(values) < 2:
         return Interval(centre, math.nan, math.nan)
     [resampled] = _medians(seed, values)
-    return _interval(centre, resampled)
+    return resampled_interval(centre, resampled)
 
 
 def _medians(seed: int, *groups: npt.NDArray[np.float64]) -> list[npt.NDArray[np.float64]]:
@@ -93,7 +93,7 @@ def _draws(seed: int, counts: tuple[int, ...]) -> list[npt.NDArray[np.int64]]:
 _kept_draws = lru_cache(maxsize=32)(_draws)
 
 
-def _interval(value: float, resampled: npt.NDArray[np.float64]) -> Interval:
+def resampled_interval(value: float, resampled: npt.NDArray[np.float64]) -> Interval:
     """Return a value with the middle of what bootstrap samples gave."""
     low, high = np.percentile(resampled, [100 * (1 - CONFIDENCE) / 2, 100 * (1 + CONFIDENCE) / 2])
     return Interval(value, float(low), float(high))
@@ -128,7 +128,7 @@ def bootstrap_ratio(
         return found
 
     value = float(mean(numerators.sum(axis=0, dtype=np.float64), denominators.sum(axis=0, dtype=np.float64)))
-    return _interval(value, mean(weights @ numerators, weights @ denominators))
+    return resampled_interval(value, mean(weights @ numerators, weights @ denominators))
 
 
 def bootstrapped(statistic: Callable[[npt.NDArray[np.int64]], float], count: int, value: float) -> Interval:
@@ -140,7 +140,9 @@ def bootstrapped(statistic: Callable[[npt.NDArray[np.int64]], float], count: int
         value: the statistic of all samples.
     """
     rng = np.random.default_rng(0)
-    return _interval(value, np.array([statistic(rng.integers(0, count, count)) for _ in range(COSTLY_RESAMPLES)]))
+    return resampled_interval(
+        value, np.array([statistic(rng.integers(0, count, count)) for _ in range(COSTLY_RESAMPLES)])
+    )
 
 
 def paired_ratio(numerators: Sequence[float], denominators: Sequence[float], seed: int = 0) -> Interval:
@@ -164,7 +166,7 @@ def unpaired_ratio(numerators: Sequence[float], denominators: Sequence[float], s
     if min(len(above), len(below)) < 2:
         return Interval(value, math.nan, math.nan)
     numerator, denominator = _medians(seed, above, below)
-    return _interval(value, numerator / denominator)
+    return resampled_interval(value, numerator / denominator)
 
 
 def sqnr_db(reference: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> float:

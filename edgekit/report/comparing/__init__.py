@@ -1,0 +1,1 @@
+"""Two files against each other: by what factor, with which certainty, and what else differs."""

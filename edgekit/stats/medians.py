@@ -1,0 +1,48 @@
+"""The median of few values of any distribution, with an interval that keeps its confidence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import NormalDist
+
+from edgekit.stats import CONFIDENCE, Interval, percentile
+
+FEWEST = 5
+"""Values of which smallest and largest enclose the median with 94 %; of 4 it is 88 %, of 3 75 %."""
+
+MANY = 1000
+"""Values beyond which probabilities are not summed."""
+
+
+def median_interval(values: Sequence[float]) -> Interval:
+    """Return the median with the interval between two of the values that inverts the sign test.
+
+    Thompson 1936; Hollander, Wolfe and Chicken 2014, 3.6. It assumes nothing of the distribution but that values are
+    independent. Its confidence is at least 95 % from 6 values on, and 94 % with 5, where it goes from the smallest to
+    the largest. The percentile bootstrap of as few values is narrower than it says: 88 % with 7.
+
+    Args:
+        values: at least one; with fewer than `FEWEST` low and high are NaN.
+    """
+    ordered = sorted(values)
+    count, value = len(ordered), percentile(ordered, 50)
+    if count < FEWEST:
+        return Interval(value, math.nan, math.nan)
+    place = max(0, _below(count) - 1)
+    return Interval(value, ordered[place], ordered[count - 1 - place])
+
+
+def _below(count: int) -> int:
+    """Return the largest k for which the k-th smallest value is above the median with a probability of at most 2.5 %.
+
+    As many as k - 1 of the values are below it then, which is binomial with probability 1/2.
+    """
+    tail, probability = (1 - CONFIDENCE) / 2, 0.0
+    if count > MANY:  # the normal approximation is off by less than a value
+        return math.floor((count - NormalDist().inv_cdf(1 - tail) * math.sqrt(count)) / 2)
+    for place in range(count):
+        probability += math.comb(count, place) / 2**count
+        if probability > tail:
+            return place
+    return 0
