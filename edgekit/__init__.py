@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from edgekit.api.names import Stage, doctor, explain, find_target, init, list_recipes, list_targets, load_recipe
     from edgekit.api.results import Bundle, BundleFile, Ledger
     from edgekit.api.rows import Record
+    from edgekit.api.schemas import json_schema
     from edgekit.api.search import FrontPoint, Search, search
     from edgekit.api.sensitivity import Sensitivity, sensitivity
     from edgekit.api.training import train
@@ -60,6 +61,7 @@ _FROM = {
     ),
     "edgekit.api.results": ("Bundle", "BundleFile", "Ledger"),
     "edgekit.api.rows": ("Record",),
+    "edgekit.api.schemas": ("json_schema",),
     "edgekit.api.search": ("FrontPoint", "Search", "search"),
     "edgekit.api.sensitivity": ("Sensitivity", "sensitivity"),
     "edgekit.report.rows": ("Row",),
@@ -77,8 +79,9 @@ _MODULES = {name: module for module, names in _FROM.items() for name in names}
 
 __all__ = [  # noqa: RUF022 - functions, results, errors
     "__version__",
-    "bench", "compare", "compress", "doctor", "explain", "find_target", "init", "inspect", "list_recipes",
-    "list_targets", "load_bundle", "load_record", "load_recipe", "push", "search", "sensitivity", "train",
+    "bench", "compare", "compress", "doctor", "explain", "find_target", "init", "inspect", "json_schema",
+    "list_recipes", "list_targets", "load_bundle", "load_record", "load_recipe", "push", "search", "sensitivity",
+    "train",
     "Bundle", "BundleFile", "Comparison", "Counted", "Event", "FrontPoint", "Ledger", "Notice", "Recipe", "Record",
     "Row", "Score", "Search", "Sensitivity", "Stage", "Target", "Warned",
     "ChanceError", "ConnectionFailed", "ConversionError", "EdgekitError", "InputError", "MissingExtraError",

@@ -61,6 +61,27 @@ SIDE = of(
     file=TEXT, sha256=TEXT, bytes=WHOLE, gzip_bytes=WHOLE, threads=WHOLE, target=TEXT, created=TEXT,
     median_ms=maybe(NUMBER), verdict=TEXT, reasons=REASONS,
 )  # fmt: skip
+BUNDLE = {
+    "bundle": TEXT,
+    "metric": TEXT,
+    "files": several(row(bundle_table.columns())),
+    "ledger": several(row(ledger_table.columns())),
+}
+SEARCH = {
+    "metric": TEXT,
+    "cost": {"enum": ["latency", "macs"]},
+    "target": TEXT,
+    "gzip": YES,
+    "met": YES,
+    "nearest": maybe(WHOLE),
+    "misses": named(miss=NUMBER),
+    "complete": WHOLE,
+    "pruned": WHOLE,
+    "failed": WHOLE,
+    "seconds": NUMBER,
+    "budget": named(bound=maybe(NUMBER)),
+    "front": several(row(search_table.columns(), recipe_file=maybe(TEXT))),
+}
 DOCUMENTS: dict[str, Schema] = {
     "an error": of(error=FAILURE),
     "bench": of(
@@ -100,15 +121,7 @@ DOCUMENTS: dict[str, Schema] = {
         unlike=several(of(what=TEXT, a=TEXT, b=TEXT, affects=several(TEXT))),
         notes=several(TEXT),
     ),
-    "compress": of(
-        bundle=TEXT,
-        metric=TEXT,
-        files=several(row(bundle_table.columns())),
-        ledger=several(row(ledger_table.columns())),
-        usable=YES,
-        lost=several(TEXT),
-        advice=TEXT,
-    ),
+    "compress": of(**BUNDLE, usable=YES, lost=several(TEXT), advice=TEXT),
     "doctor": of(
         edgekit=TEXT,
         python=TEXT,
@@ -124,24 +137,18 @@ DOCUMENTS: dict[str, Schema] = {
     "recipes": of(recipes=several(RECIPE)),
     "recipes NAME": of(name=TEXT, description=TEXT, toml=TEXT),
     "report": of(
-        records=several(of(record=TEXT, target=TEXT, created=TEXT)), rows=several(ROW), cautions=several(TEXT)
+        decisions=several(
+            of(kind=TEXT, file=maybe(TEXT), source=TEXT, target=maybe(TEXT), threads=maybe(WHOLE), text=TEXT)
+        ),
+        records=several(of(record=TEXT, target=TEXT, created=TEXT)),
+        rows=several(ROW),
+        cautions=several(TEXT),
+        bundles=several(of(name=TEXT, **BUNDLE)),
+        searches=several(of(name=TEXT, **SEARCH)),
+        skipped=several(of(path=TEXT, code=TEXT, message=TEXT)),
+        written=maybe(TEXT),
     ),
-    "search": of(
-        out=TEXT,
-        metric=TEXT,
-        cost={"enum": ["latency", "macs"]},
-        target=TEXT,
-        gzip=YES,
-        met=YES,
-        nearest=maybe(WHOLE),
-        misses=named(miss=NUMBER),
-        complete=WHOLE,
-        pruned=WHOLE,
-        failed=WHOLE,
-        seconds=NUMBER,
-        budget=named(bound=maybe(NUMBER)),
-        front=several(row(search_table.columns(), recipe_file=maybe(TEXT))),
-    ),
+    "search": of(out=TEXT, **SEARCH),
     "sensitivity": of(
         model=TEXT,
         format=TEXT,

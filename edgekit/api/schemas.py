@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from edgekit.api.words import face
 from edgekit.errors import InputError
 from edgekit.errors.printable import visible
 from edgekit.schema.toml import nearest
 from edgekit.schema.types import JsonObject
 
-KINDS = ("record", "manifest", "ledger-entry", "recipe", "target", "trial", "search-result")
+KINDS = ("record", "manifest", "ledger-entry", "recipe", "target", "trial", "search-result", "model-card")
 
 
+@face
 def json_schema(kind: str) -> JsonObject:
     """Return the JSON Schema (Draft 2020-12) of a kind of file, in its newest form.
 
     Args:
-        kind: `record`, `manifest`, `ledger-entry`, `recipe`, `target`, `trial` or `search-result`.
+        kind: `record`, `manifest`, `ledger-entry`, `recipe`, `target`, `trial`, `search-result` or `model-card`.
 
     Raises:
         InputError: there is no such kind.
@@ -25,6 +27,7 @@ def json_schema(kind: str) -> JsonObject:
     """
     from edgekit.bundle import ledger, manifest, recipe_file, records, search_result, trials
     from edgekit.devices import target
+    from edgekit.models.files import saving
     from edgekit.schema.json_schema import json_schema as made
 
     if kind not in KINDS:
@@ -36,6 +39,7 @@ def json_schema(kind: str) -> JsonObject:
         "recipe": (recipe_file.RecipeFile, recipe_file.VERSIONS),
         "target": (target.TargetFile, target.VERSIONS),
         "trial": (trials.Trial, trials.VERSIONS),
+        "model-card": (saving.CardForm, saving.VERSIONS),
         "search-result": (search_result.SearchResult, search_result.VERSIONS),
     }
     return made(*declared[kind])

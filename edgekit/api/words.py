@@ -17,7 +17,7 @@ FLAGS = {
 """Options that are switched on by being there, and off by `--no-`."""
 VALUES = {
     "augment", "benchmark-model", "cache-size", "calibration-method", "calibration-samples", "channels",
-    "cool-below", "cool-timeout", "custom", "data", "dest", "effort", "eval-samples", "governor", "host",
+    "cool-below", "cool-timeout", "custom", "data", "dest", "effort", "eval-samples", "format", "governor", "host",
     "identity", "input-shape", "input-value", "layout", "max-drop", "max-error", "max-latency", "max-macs",
     "max-memory", "max-size", "mean", "metric", "min-accuracy", "min-samples", "min-seconds", "only", "out", "pin",
     "plot", "processes", "python", "recipe", "runtime", "runtime-wheels", "sampler", "samples", "scale", "scheme",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Annotated, Generic, NotRequired, TypedDict, TypeVar, cast
 
 from edgekit.bundle.flags import Flags, Packed
@@ -110,7 +111,7 @@ class SampledRun(LatencyRun):
     samples_ns: Annotated[tuple[Count, ...], Sized(1)]
     state_after: MachineState
 
-    @property
+    @cached_property
     def median_ns(self) -> float:
         """Median latency of one inference."""
         return percentile(self.samples_ns, 50) / self.calls_per_sample

@@ -8,7 +8,7 @@ from typing import Annotated
 from edgekit.bundle.budget import Budget
 from edgekit.bundle.trials import Trial
 from edgekit.schema.gate import read
-from edgekit.schema.rules import Count, Line, Seconds, one_of
+from edgekit.schema.rules import Count, Line, Seconds, Wrong, one_of
 from edgekit.schema.tables import fields_written, written
 from edgekit.schema.types import JsonMapping, JsonObject
 from edgekit.schema.versions import Versions
@@ -39,6 +39,13 @@ class Point:
     def tested(self) -> Score | None:
         """The score on test samples."""
         return None if self.test is None else Score.from_dict(self.test)
+
+    def check_consistent(self) -> None:
+        """Raise `Wrong` for a trial that made no file."""
+        if self.trial.measured is None:
+            raise Wrong(
+                "is missing, and a trial on the front has a file", path=("trial", "measured"), code="key-missing"
+            )
 
     def to_dict(self) -> JsonObject:
         """Return the JSON form; the trial is of this edgekit's schema, as the whole is."""

@@ -5,34 +5,62 @@ from typing import Annotated
 
 import typer
 
-from edgekit.cli.output import asked, look, show_json
+from edgekit.cli.output import asked, look, progress, show_json
 from edgekit.cli.terminal import show
+from edgekit.errors.printable import lines
 
 NAME = "report"
-HELP = """Print the table of run records again; of several records one table, to compare them.
+HELP = """Report which file to ship, and the numbers behind it, of records, bundles and searches.
 
-Statistics are computed from the raw samples in the records. The first file of the first record is what all others are
-compared with; what makes two records hard to compare stands below the table."""
+A folder is walked for those; what it holds that cannot be read is skipped, and listed. Statistics are computed from the
+raw samples in the records. The first file of the first record is what all others are compared with; what makes two
+records hard to compare stands below the table. A bundle is shown with its effect ledger, a search with its front."""
 EXAMPLES = (
-    "edgekit report edgekit-records/*.json",
+    "edgekit report edgekit-records",
     "edgekit report before.json after.json",
+    "edgekit report demo edgekit-records -o report.html",
+    "edgekit report edgekit-records --format csv > rows.csv",
 )
+PANELS = {"Output": "out format force"}
+"""Groups of options in `--help`, in its order."""
 
 
 def command(
-    records: Annotated[list[Path], typer.Argument(metavar="RECORD", help="JSON files that edgekit bench wrote.")],
+    sources: Annotated[
+        list[Path],
+        typer.Argument(metavar="RECORD|BUNDLE|SEARCH|FOLDER", help="What edgekit bench, compress and search wrote."),
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write the report here. [default: print it]")
+    ] = None,
+    format: Annotated[
+        str | None,
+        typer.Option("--format", help="terminal, md, csv, json or html. [default: as the suffix of -o; else terminal]"),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file at --out.")] = False,
 ) -> None:
-    """Print records."""
-    from edgekit.bundle.records import read_record
-    from edgekit.report.bench_table import bench_table
-    from edgekit.report.comparison import comparison, comparison_values
+    """Report records, bundles and searches."""
+    from edgekit.api.reports import save
+    from edgekit.bundle.collection import gather
+    from edgekit.files.whole import check_free_file
+    from edgekit.report.contents import Contents
+    from edgekit.report.formats.document import document
+    from edgekit.report.formats.terminal import decided, skipped_count
+    from edgekit.report.rendering import CSV, format_for, rendered
 
-    stems = [path.stem for path in records]
-    names = stems if len(set(stems)) == len(stems) else list(map(str, records))
-    by_name = {name: read_record(path) for name, path in zip(names, records, strict=True)}
+    written_as = format_for(out, format)
+    if out is not None:
+        check_free_file(out, force=force)
+    contents = Contents.of(gather(sources))
+    skipped = contents.collection.skipped
+    if out is not None:
+        save(contents, out, written_as, force=force)
     if asked().as_json:
-        show_json(comparison_values(by_name))
-    elif len(by_name) > 1:
-        show(comparison(by_name, look()))
+        show_json({**document(contents), "written": None if out is None else str(out)})
+    elif out is None:
+        show(rendered(contents, written_as, look()), nl=False)
     else:
-        show(bench_table(*by_name.values(), look=look()))
+        show(f"{decided(contents.decisions)}\n\n{lines([f'report: {out}'])}")
+    if skipped and (out is not None or written_as == CSV):
+        named = f"{skipped[0].path}: {skipped[0].message}" + ", ..." * (len(skipped) > 1)
+        progress().warn(f"{skipped_count(skipped)} {named}", "files-skipped")

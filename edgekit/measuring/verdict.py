@@ -103,6 +103,15 @@ def _machine(measurement: Measurement, record: Record) -> Iterator[Reason]:
         yield Reason("emulation-unknown", "it is not known whether the CPU is emulated")
 
 
+def throttling(record: Record) -> list[list[str]]:
+    """Return what limited the CPU, process by process of the latency pass; nothing where such bits cannot be read."""
+    bits = record.device.throttled
+    if bits is None:
+        return []
+    before = [bits.before, *bits.during]
+    return [appeared(earlier, [now]) for earlier, now in zip(before, bits.during, strict=False)]
+
+
 def _settings(threads: int, record: Record) -> Iterator[Reason]:
     governor = record.host.governor
     if isinstance(governor, str) and governor != "performance":

@@ -10,10 +10,11 @@ from edgekit.report.rows import NS_PER_MS, Row
 from edgekit.stats import Interval
 from edgekit.tasks.scores import brief_text, brief_title, score_text, title
 from edgekit.text.colours import Colour
-from edgekit.text.columns import Column, Value, interval, without_prefix
+from edgekit.text.columns import INTERVAL, Column, Value, interval, without_prefix
 from edgekit.text.tables import duration, duration_with_interval, ratio_with_interval, size_text
 
 COLOURS: dict[str, Colour] = {"valid": "green", "suspect": "yellow", "emulated": "yellow", "invalid": "red"}
+AGREEMENT = ("same_class_share", "largest_difference_steps")
 SAME_THREADS = 8
 """Priority of the column `threads` where all rows have as many."""
 
@@ -61,7 +62,7 @@ def _agreement_value(row: Row) -> Value:
     agreement = row.agreement
     if agreement is None:
         return None
-    return {"same_class_share": agreement.top1, "largest_difference_steps": agreement.max_steps}
+    return dict(zip(AGREEMENT, (agreement.top1, agreement.max_steps), strict=True))
 
 
 COLUMNS: tuple[Column[Row], ...] = (
@@ -86,6 +87,7 @@ COLUMNS: tuple[Column[Row], ...] = (
         "median_ms", "median [95 %]", "ms", 2,
         "Latency of one inference: the median of the processes' medians, with a bootstrap interval over the processes.",
         _median, lambda row: None if row.emulated else _ms(row.latency_ns), brief=_median_brief, short="median",
+        parts=INTERVAL,
     ),
     Column(
         "vs_baseline", "vs baseline [95 %]", "ratio", 7,
@@ -93,6 +95,7 @@ COLUMNS: tuple[Column[Row], ...] = (
         lambda row: "-" if row.vs_baseline is None else ratio_with_interval(row.vs_baseline),
         lambda row: None if row.vs_baseline is None else interval(row.vs_baseline),
         brief=lambda row: "-" if row.vs_baseline is None else f"{row.vs_baseline.value:.2f}x", short="vs baseline",
+        parts=INTERVAL,
     ),
     Column("p90_ms", "p90", "ms", 12, "What 90 % of all samples stay below.", *_time(lambda row: row.p90_ms)),
     Column("p99_ms", "p99", "ms", 11, "What 99 % of all samples stay below.", *_time(lambda row: row.p99_ms)),
@@ -115,11 +118,12 @@ COLUMNS: tuple[Column[Row], ...] = (
         lambda row: "-" if row.accuracy is None else score_text(row.accuracy),
         lambda row: None if row.accuracy is None else interval(row.accuracy.interval),
         brief=lambda row: "-" if row.accuracy is None else brief_text(row.accuracy), short="accuracy",
+        parts=INTERVAL,
     ),
     Column(
         "vs_host", "vs host", "", 8,
         "Outputs of the device against the host's, sample by sample: share with the same class, largest difference.",
-        _agreement, _agreement_value,
+        _agreement, _agreement_value, parts=AGREEMENT,
     ),
     Column(
         "accuracy_per_kib", "accuracy/KiB", "% per KiB", 13, "Accuracy in percent divided by the size in KiB.",

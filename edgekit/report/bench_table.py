@@ -19,9 +19,15 @@ TARGET: Column[Row] = Column(
 )  # fmt: skip
 
 
-def bench_table(*records: Record, look: Look = PLAIN) -> str:
-    """Return the table, the reasons of the verdicts, and the conditions; of several devices, one table."""
-    rows = [row for record in records for row in rows_of(record)]
+def bench_table(*records: Record, look: Look = PLAIN, rows: Sequence[Row] | None = None) -> str:
+    """Return the table, the reasons of the verdicts, and the conditions; of several devices, one table.
+
+    Args:
+        records: of one session, a device each.
+        look: where it is shown.
+        rows: of the records, where they are known already.
+    """
+    rows = [row for record in records for row in rows_of(record)] if rows is None else rows
     before = [TARGET] if len(records) > 1 else []
     parts = [render([*before, *columns_for(rows)], rows, look), reasons(rows, before)]
     return "\n\n".join([*filter(None, parts), *map(conditions, records)])

@@ -12,7 +12,7 @@ from edgekit.errors.printable import lines
 from edgekit.tasks.channels import SPLIT, lost_text
 from edgekit.tasks.metrics import Score
 from edgekit.tasks.scores import brief_text, brief_title, score_text, title
-from edgekit.text.columns import PLAIN, Column, Look, Value, interval, render, without_prefix
+from edgekit.text.columns import INTERVAL, PLAIN, Column, Look, Value, interval, render, without_prefix
 from edgekit.text.tables import size_text
 
 SOURCE = "source model"
@@ -75,13 +75,13 @@ def columns(words: Words = Words(), names: Mapping[str, str] | None = None) -> l
             "score", f"{short} {words.score}", "", 3,
             "The metric of the task, of the file itself, on samples of the part that the header names.",
             lambda row: _score(row.score), lambda row: _interval(row.score),
-            brief=lambda row: _score(row.score, brief_text), short=f"{short} {words.brief}",
+            brief=lambda row: _score(row.score, brief_text), short=f"{short} {words.brief}", parts=INTERVAL,
         ),
         Column(
             "test_score", f"test {words.score}", "", 2,
             "The same on test samples, which nothing was chosen by; only where stages train.",
             lambda row: _score(row.tested), lambda row: _interval(row.tested),
-            brief=lambda row: _score(row.tested, brief_text), short=f"test {words.brief}",
+            brief=lambda row: _score(row.tested, brief_text), short=f"test {words.brief}", parts=INTERVAL,
         ),
         Column(
             "same_share", words.same, "share", 4, "Share of samples on which file and source model decide the same.",
@@ -114,18 +114,9 @@ def bundle_table(bundle: Bundle, look: Look = PLAIN) -> str:
     """Return the table; sizes are against the first file, agreement is with the model that a file was made of."""
     manifest = bundle.manifest
     against_float = _against_float(manifest)
-    part = manifest.data.get("check", {}).get("split", "validation")
+    part = _checked_part(manifest)
     test: Mapping[str, Any] = manifest.data.get("test", {})
     main = manifest.task.main
-    same = "top-1" if main.kind in ("classification", "unlabelled") else "decisions"
-    source = "source" if any("format" in step for step in manifest.lineage) else "Keras"
-    words = Words(part, title(main.metric), brief_title(main.metric), f"{same} = {source}")
-    table = rows(manifest)
-    shown = [
-        column
-        for column in columns(words, without_prefix([a.file for a in manifest.artifacts if a.format != "c"]))
-        if column.name not in OPTIONAL or any(column.text(row) not in ("", "-") for row in table)
-    ]
     pairs = [_pair(a) for a in manifest.agreement if not a.reference.endswith("model")]
     pairs += [lost_text(a.other, lost) for a in against_float.values() for lost in a.lost]
     if any(a.lost for a in against_float.values()):
@@ -147,7 +138,28 @@ def bundle_table(bundle: Bundle, look: Look = PLAIN) -> str:
             "the test part was cut from the data given: a model that was trained on all of them has seen it, too"
         )
     wide = [f"{note} (see edgekit inspect)" for note in map(Artifact.wide_weights, manifest.artifacts) if note]
-    return render(shown, table, look) + "\n\n" + lines([*pairs, *wide, *notes])
+    return render(shown_columns(bundle), rows(manifest), look) + "\n\n" + lines([*pairs, *wide, *notes])
+
+
+def shown_columns(bundle: Bundle) -> list[Column[Row]]:
+    """Return the columns that tell something about a bundle, with headers that fit it."""
+    manifest = bundle.manifest
+    main = manifest.task.main
+    same = "top-1" if main.kind in ("classification", "unlabelled") else "decisions"
+    source = "source" if any("format" in step for step in manifest.lineage) else "Keras"
+    words = Words(_checked_part(manifest), title(main.metric), brief_title(main.metric), f"{same} = {source}")
+    names = without_prefix([a.file for a in manifest.artifacts if a.format != "c"])
+    table = rows(manifest)
+    return [
+        column
+        for column in columns(words, names)
+        if column.name not in OPTIONAL or any(column.text(row) not in ("", "-") for row in table)
+    ]
+
+
+def _checked_part(manifest: Manifest) -> str:
+    """Return the part of the data that the files' scores are on."""
+    return manifest.data.get("check", {}).get("split", "validation")
 
 
 def rows(manifest: Manifest) -> list[Row]:

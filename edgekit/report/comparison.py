@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
 from edgekit.bundle.records import Record
-from edgekit.errors.printable import lines
+from edgekit.errors.printable import lines, visible
 from edgekit.report.bench_columns import columns_for
-from edgekit.report.bench_table import TARGET, reasons, row_values
+from edgekit.report.bench_table import TARGET, reasons
 from edgekit.report.conditions import conditions
 from edgekit.report.rows import Row, baselines
 from edgekit.report.unlike import CONDITIONS, affected, unlike
@@ -19,31 +18,27 @@ RECORD: Column[Row] = Column(
 )
 
 
-def comparison(records: Mapping[str, Record], look: Look = PLAIN) -> str:
+def comparison(records: Mapping[str, Record], look: Look = PLAIN, rows: Sequence[Row] | None = None) -> str:
     """Return the table of several records, the reasons of the verdicts, what to beware of, and the conditions.
 
     Args:
         records: by what the table calls them, such as the file's name.
         look: where it is shown.
+        rows: of `rows_of_several`, where they are known already.
     """
-    rows = rows_of_several(records)
+    rows = rows_of_several(records) if rows is None else rows
     before = [RECORD]
     if len({record.target for record in records.values()}) > 1:
         before.append(TARGET)
     table = render([*before, *columns_for(rows)], rows, look)
-    parts = [table, reasons(rows, before), lines(_cautions(records))]
-    return "\n\n".join([*filter(None, parts), *(f"{name}\n{conditions(record)}" for name, record in records.items())])
-
-
-def comparison_values(records: Mapping[str, Record]) -> dict[str, Any]:
-    """Return the same as JSON."""
-    several = [{"record": name, "target": r.target, "created": r.created} for name, r in records.items()]
-    rows = [row_values(row) for row in rows_of_several(records)]
-    return {"records": several, "rows": rows, "cautions": list(_cautions(records))}
+    parts = [table, reasons(rows, before), lines(cautions(records))]
+    return "\n\n".join(
+        [*filter(None, parts), *(f"{visible(name)}\n{conditions(record)}" for name, record in records.items())]
+    )
 
 
 def rows_of_several(records: Mapping[str, Record]) -> list[Row]:
-    """Return a row for every measurement, compared with the first record's first file."""
+    """Return a row for every measurement of one or more records, compared with the first record's first file."""
     start = next(iter(records.values()))
     first = baselines(start)
     default = next(iter(first.values()), None)
@@ -60,7 +55,7 @@ def rows_of_several(records: Mapping[str, Record]) -> list[Row]:
     ]
 
 
-def _cautions(records: Mapping[str, Record]) -> Iterator[str]:
+def cautions(records: Mapping[str, Record]) -> Iterator[str]:
     """Yield what makes numbers of other records hard to compare with the first one's, and files that changed."""
     (first, start), *others = records.items()
     conditions: dict[str, dict[str, str]] = {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edgekit.bundle.ledger import Entry
 from edgekit.tasks.scores import brief_text, brief_title, score_text, title
-from edgekit.text.columns import PLAIN, Column, Look, interval, render
+from edgekit.text.columns import INTERVAL, PLAIN, Column, Look, interval, render
 from edgekit.text.tables import ratio_with_interval, size_text
 
 LIMITED = ("drop", "float_operators")
@@ -42,12 +42,14 @@ def _columns(metric: str) -> list[Column[Row]]:
             "score", f"val {title(metric)}", "", 1, "The metric of the task on validation samples.",
             lambda row: score_text(row.entry.score), lambda row: interval(row.entry.score.interval),
             brief=lambda row: brief_text(row.entry.score), short=f"val {brief_title(metric)}",
+            parts=INTERVAL,
         ),
         Column(
             "drop", "drop", "", 1, "What the file lost against the source model, where `--max-drop` limits it.",
             lambda row: "-" if row.entry.drop is None else row.entry.drop.text,
             lambda row: None if row.entry.drop is None else interval(row.entry.drop.interval),
             brief=lambda row: "-" if row.entry.drop is None else row.entry.drop.text.partition(" [")[0],
+            parts=INTERVAL,
         ),
         Column(
             "float_operators", "float", "operators", 3, "Operators of the int8 file that compute in float.",
@@ -81,6 +83,7 @@ def _columns(metric: str) -> list[Column[Row]]:
         Column(
             "latency_ratio", "latency vs source", "ratio", 3, "Latency against the source's file, round by round.",
             _latency, _latency_value, brief=lambda row: _latency(row).partition(" [")[0], short="latency",
+            parts=INTERVAL,
         ),
         Column(
             "seconds", "seconds", "s", 10, "Spent in the stage, without measuring.",
@@ -96,8 +99,13 @@ def rows(entries: Sequence[Entry]) -> list[Row]:
 
 def ledger_table(entries: Sequence[Entry], look: Look = PLAIN) -> str:
     """Return the whole ledger; sizes and latency are against the first entry, the source."""
+    return render(shown_columns(entries), rows(entries), look)
+
+
+def shown_columns(entries: Sequence[Entry]) -> list[Column[Row]]:
+    """Return the columns that tell something about a ledger."""
     limited = any(entry.drop is not None for entry in entries)
-    return render(columns(entries[0].score.metric, limited=limited), rows(entries), look)
+    return columns(entries[0].score.metric, limited=limited)
 
 
 def _unique(entry: Entry) -> int:

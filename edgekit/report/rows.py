@@ -6,8 +6,12 @@ The baseline is the first file of the record, measured with as many threads.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import cast
+
+import numpy as np
 
 from edgekit.bundle.agreement import Agreement
 from edgekit.bundle.reason import Reason
@@ -117,7 +121,12 @@ class Row:
 
     def percentile_ms(self, q: float) -> float | None:
         """Return the q-th percentile of the samples (0 to 100), ms."""
-        return percentile(self.samples_ns, q) / NS_PER_MS if self.samples_ns else None
+        return percentile(self._array_ns, q) / NS_PER_MS if self.samples_ns else None
+
+    @cached_property
+    def _array_ns(self) -> Sequence[float]:
+        """The same for NumPy, which is asked for several percentiles."""
+        return cast("Sequence[float]", np.asarray(self.samples_ns, float))
 
     @property
     def p90_ms(self) -> float | None:

@@ -9,7 +9,7 @@ from edgekit.bundle.search_result import Point, SearchResult
 from edgekit.bundle.trials import COMPLETE, Measured, Trial
 from edgekit.errors.printable import lines
 from edgekit.tasks.scores import brief_text, brief_title, score_text, title
-from edgekit.text.columns import PLAIN, Column, Look, Value, interval, render, values
+from edgekit.text.columns import INTERVAL, PLAIN, Column, Look, Value, interval, render, values
 from edgekit.text.tables import ratio_with_interval
 
 
@@ -19,8 +19,14 @@ def _measured(point: Point) -> Measured:
 
 
 def _latency(point: Point) -> str:
-    ratio = _measured(point).ratio()
-    return "-" if ratio is None else f"{_measured(point).latency_ms:.3g} ms ({ratio_with_interval(ratio)})"
+    return latency_text(point) or "-"
+
+
+def latency_text(point: Point) -> str:
+    """Return `1.92 ms (0.61x [0.59, 0.63])`, the ratio against the reference file; empty where it was not measured."""
+    measured = _measured(point)
+    ratio, ms = measured.ratio(), measured.latency_ms
+    return "" if ratio is None or ms is None else f"{ms:.3g} ms ({ratio_with_interval(ratio)})"
 
 
 def _latency_brief(point: Point) -> str:
@@ -57,12 +63,14 @@ def columns(metric: str = "accuracy") -> list[Column[Point]]:
             "score", f"val {title(metric)}", "", 1, "The metric of the task on validation samples, which chose it.",
             lambda p: score_text(_measured(p).scored), lambda p: interval(_measured(p).scored.interval),
             brief=lambda p: brief_text(_measured(p).scored), short=f"val {brief_title(metric)}",
+            parts=INTERVAL,
         ),
         Column(
             "test", f"test {title(metric)}", "", 2, "The same on test samples, which were read once, for its bundle.",
             lambda p: "-" if p.tested is None else score_text(p.tested),
             lambda p: None if p.tested is None else interval(p.tested.interval),
             brief=lambda p: "-" if p.tested is None else brief_text(p.tested), short=f"test {brief_title(metric)}",
+            parts=INTERVAL,
         ),
         Column(
             "bytes", "size", "bytes", 2, "Size of the file.",
@@ -83,7 +91,7 @@ def columns(metric: str = "accuracy") -> list[Column[Point]]:
         ),
         Column(
             "latency_ratio", "latency ratio", "ratio", 13, "The ratio alone, round by round.",
-            _ratio, _latency_value,
+            _ratio, _latency_value, parts=INTERVAL,
         ),
         Column(
             "memory_bytes", "memory", "bytes", 9, "Activations that are needed at the same time, by the file's graph.",

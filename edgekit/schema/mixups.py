@@ -38,7 +38,10 @@ KINDS = {
     "bundle": Kind("a bundle", "measure it with: edgekit bench PATH"),
     "manifest": Kind("a bundle's manifest", "the bundle is its folder: edgekit bench PARENT"),
     "record": Kind("a record of edgekit bench", "print it with: edgekit report PATH"),
-    "records": Kind("a folder of records", "print them with: edgekit report PATH/*.json"),
+    "records": Kind("a folder of records", "print them with: edgekit report PATH"),
+    "search": Kind("what a search came to", "print it with: edgekit report PARENT"),
+    "report": Kind("a report of edgekit", "report what it was made of: edgekit report FOLDER"),
+    "trial": Kind("a trial of a search", "print the search with: edgekit report FOLDER, its folder"),
     "recipe": Kind("a recipe", "use it with: edgekit compress MODEL --recipe PATH"),
     "target": Kind("a target", "use it with: edgekit bench BUNDLE --target PATH"),
     "card": Kind("what edgekit notes beside a model", "give the model itself, the file of its name without .json"),
@@ -67,6 +70,9 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
     "record": ("subjects", "measurements"),
     "manifest": ("artifacts", "preprocessing"),
     "card": ("preprocessing", "lineage"),
+    "search": ("front", "budget"),
+    "report": ("decisions", "rows", "skipped"),
+    "trial": ("number", "state", "recipe_sha256"),
     "target": ("transport",),
 }
 """Keys that a kind must have; the first kind of which all are there."""
@@ -131,7 +137,7 @@ def kind_of(path: Path) -> str | None:
             return _SUFFIXES[path.suffix.lower()]
         text = read_text(path, "file", LARGE if path.suffix.lower() == ".json" else LARGEST_TOML)
         json = text.lstrip().startswith("{")
-        return _table(parse_json(text, "", "file") if json else parse_toml(text, ""))
+        return kind_held(parse_json(text, "", "file") if json else parse_toml(text, ""))
     except (InputError, OSError, ValueError):
         return None
 
@@ -147,7 +153,8 @@ def _folder(path: Path) -> str | None:
     return None
 
 
-def _table(table: JsonValue) -> str | None:
+def kind_held(table: JsonValue) -> str | None:
+    """Return the key of `KINDS` of what a JSON or TOML file holds, by the keys of its table; else None."""
     if not isinstance(table, dict):
         return None
     for kind, keys in _KEYS.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
@@ -15,6 +16,8 @@ RESAMPLES = 10_000
 FEW_RESAMPLES = 1000
 COSTLY_RESAMPLES = 200
 """Where each computes a metric anew."""
+KEPT_COUNT = 16
+"""Values in a group whose draws are kept for the next: a table has hundreds of intervals over as many rounds."""
 
 
 @dataclass(frozen=True)
@@ -58,14 +61,36 @@ def between_processes(medians: Sequence[float], seed: int = 0) -> Interval:
     centre = float(np.median(values))
     if len(values) < 2:
         return Interval(centre, math.nan, math.nan)
+    [resampled] = _medians(seed, values)
+    return resampled_interval(centre, resampled)
+
+
+def _medians(seed: int, *groups: npt.NDArray[np.float64]) -> list[npt.NDArray[np.float64]]:
+    """Return the medians of bootstrap samples of each group, which are drawn one group after the other."""
+    counts = tuple(map(len, groups))
+    draws = _kept_draws(seed, counts) if max(counts) <= KEPT_COUNT else _draws(seed, counts)
+    return [_medians_of(values, drawn) for values, drawn in zip(groups, draws, strict=True)]
+
+
+def _medians_of(values: npt.NDArray[np.float64], drawn: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Return the medians of rows of `values[drawn]`, by sorting ranks, which are small integers."""
+    count = len(values)
+    order = np.argsort(values)
+    ranks = np.empty(count, np.min_scalar_type(count))
+    ranks[order] = np.arange(count)
+    picked = np.sort(ranks[drawn], axis=1)
+    ordered = values[order]
+    medians: npt.NDArray[np.float64] = (ordered[picked[:, (count - 1) // 2]] + ordered[picked[:, count // 2]]) / 2
+    return medians
+
+
+def _draws(seed: int, counts: tuple[int, ...]) -> list[npt.NDArray[np.int64]]:
+    """Return which values bootstrap samples of groups of these sizes hold, int64 (RESAMPLES, size) each."""
     rng = np.random.default_rng(seed)
-    return resampled_interval(centre, _medians(rng, values))
+    return [rng.integers(0, count, (RESAMPLES, count)) for count in counts]
 
 
-def _medians(rng: np.random.Generator, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return the medians of bootstrap samples."""
-    found: npt.NDArray[np.float64] = np.median(rng.choice(values, size=(RESAMPLES, len(values))), axis=1)
-    return found
+_kept_draws = lru_cache(maxsize=32)(_draws)
 
 
 def resampled_interval(value: float, resampled: npt.NDArray[np.float64]) -> Interval:
@@ -140,8 +165,8 @@ def unpaired_ratio(numerators: Sequence[float], denominators: Sequence[float], s
     value = float(np.median(above) / np.median(below))
     if min(len(above), len(below)) < 2:
         return Interval(value, math.nan, math.nan)
-    rng = np.random.default_rng(seed)
-    return resampled_interval(value, _medians(rng, above) / _medians(rng, below))
+    numerator, denominator = _medians(seed, above, below)
+    return resampled_interval(value, numerator / denominator)
 
 
 def sqnr_db(reference: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> float:

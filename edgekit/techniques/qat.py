@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import asdict, dataclass
 
+import numpy as np
+
 from edgekit.errors import ConversionError, InputError
 from edgekit.export.tflite import convert as tflite
 from edgekit.export.tflite.saved import without_loops
@@ -20,7 +22,8 @@ from edgekit.models.training.targets import Targets, check_soft
 from edgekit.models.training.training import TrainConfig
 from edgekit.progress import Progress
 from edgekit.schema.types import JsonObject
-from edgekit.tasks.samples import ModelInputs, part
+from edgekit.tasks.samples import ModelInputs, choose, part
+from edgekit.techniques.batch_statistics import SAMPLES, measure_before_validation
 from edgekit.techniques.integer_inputs import check_inputs
 from edgekit.techniques.masks import keep_zeros
 from edgekit.techniques.qat_finish import for_converter, rounded, without_forms
@@ -182,13 +185,10 @@ def quantize(
     calibrate(quantized, prepared.model, x, config.batch_size, context.ranging)
     if set(prepared.handling.values()) != {Handling.TRAINED}:
         _try_conversion(quantized, prepared, x, allow_float_layers, context.progress)
-    history = train_stage(
-        quantized,
-        context,
-        config,
-        targets=targets,
-        callbacks=keep_zeros(quantized) if SPARSE in traits else [],
-    )
+    callbacks = keep_zeros(quantized) if SPARSE in traits else []
+    if weight_bits != INT8:
+        callbacks += measure_before_validation(quantized, _some(context), config.batch_size)
+    history = train_stage(quantized, context, config, targets=targets, callbacks=callbacks)
     note = {
         "preflight": [asdict(replaced) for replaced in prepared.replacements],
         "forms": {name: str(form) for name, form in kept.items()},
@@ -196,6 +196,14 @@ def quantize(
     if weight_bits != INT8:
         return rounded(quantized, prepared.model, prepared.handling, weight_bits), {**note, **history.to_dict()}
     return without_forms(quantized, prepared.model, prepared.handling, kept), {**note, **history.to_dict()}
+
+
+def _some(context: StageContext) -> ModelInputs:
+    """Return training samples as model inputs, in random order, without augmentation."""
+    x = context.splits.x_train
+    rows = np.random.default_rng(context.seed).permutation(len(x))[:SAMPLES]
+    inputs: ModelInputs = context.preprocessing.apply(choose(x, rows))
+    return inputs
 
 
 def _try_conversion(

@@ -21,6 +21,8 @@ Value = float | str | dict[str, float | None] | None
 """A cell as JSON."""
 DECIDES = 7
 """Columns up to this priority are shortened before they are left out."""
+INTERVAL = ("value", "low", "high")
+"""Keys of a number with its interval."""
 SHORTEST_PREFIX = 4
 """Characters that names share before it is worth replacing them by `…`."""
 
@@ -57,6 +59,7 @@ class Column(Generic[R]):
         short: the header of shorter cells; empty: the same.
         left: whether cells are set to the left.
         colour: of a cell.
+        parts: keys of `value`, where that is a table, such as `INTERVAL`.
     """
 
     name: str
@@ -70,6 +73,7 @@ class Column(Generic[R]):
     short: str = ""
     left: bool = False
     colour: Callable[[R], Colour] | None = field(default=None)
+    parts: tuple[str, ...] = ()
 
 
 def render(columns: Sequence[Column[R]], rows: Sequence[R], look: Look = PLAIN) -> str:

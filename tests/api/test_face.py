@@ -12,6 +12,7 @@ import pytest
 import typer
 
 import edgekit
+from edgekit.api.reports import report
 from edgekit.api.words import FLAGS, SEVERAL, VALUES, python_words
 from edgekit.cli import app
 from edgekit.errors import EdgekitError
@@ -25,6 +26,7 @@ FUNCTIONS: dict[str, Callable[..., object]] = {
     "init": edgekit.init,
     "inspect": edgekit.inspect,
     "push": edgekit.push,
+    "report": report,
     "search": edgekit.search,
     "sensitivity": edgekit.sensitivity,
     "train": edgekit.train,

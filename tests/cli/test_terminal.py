@@ -62,8 +62,16 @@ def test_a_cell_makes_no_row() -> None:
     assert len(table(["a", HOSTILE], [[HOSTILE, "x"], ["y", "z"]]).split("\n")) == 4
 
 
+def before_drawings(out: str) -> list[str]:
+    """Return the lines of a report up to its drawings, whose legends have more lines where names are longer."""
+    return out.partition("against size, capitals")[0].splitlines()
+
+
 def test_hostile_texts_everywhere_in_a_record(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     value = json.loads(SESSION.read_text())
+    assert run(app, "edgekit", ["report", str(SESSION)]) == 0
+    expected = len(before_drawings(capsys.readouterr().out))
+    assert expected > len(SESSION.with_suffix(".txt").read_text().splitlines())
     rows = 0
     path = tmp_path / "run.json"
     text = HOSTILE.replace("\ud800", "")
@@ -78,7 +86,7 @@ def test_hostile_texts_everywhere_in_a_record(tmp_path: Path, capsys: pytest.Cap
         assert run(app, "edgekit", ["report", str(path)]) == 0
         out = capsys.readouterr().out
         assert visible(out, "\n") == out
-        assert len(out.splitlines()) == len(SESSION.with_suffix(".txt").read_text().splitlines())
+        assert len(before_drawings(out)) == expected
         rows += 1
         if rows % 5:
             continue

@@ -1,15 +1,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from edgekit.bundle.facts import HostFacts, Unavailable
 from edgekit.bundle.reason import Reason
-from edgekit.bundle.records import Failure, Measurement, Record, Settings, Subject
+from edgekit.bundle.records import DeviceSession, Failure, Measurement, Record, Settings, Subject, Throttled
 from edgekit.bundle.runs import LatencyRun
-from edgekit.measuring.verdict import Verdict, judge
+from edgekit.measuring.verdict import Verdict, judge, throttling
 from tests.support.runs import CALM, latency_run
 
 
@@ -74,3 +75,14 @@ def test_failures_make_it_invalid() -> None:
     older = Failure("memory: a: died")
     assert verdict(GOOD, failures=(older,)) == Verdict("invalid", (Reason("pass-failed", "memory: a: died"),))
     assert [reason.code for reason in verdict([]).reasons] == ["no-latency"]
+
+
+def test_what_limited_the_cpu_is_known_process_by_process() -> None:
+    """A bit since boot counts for the process after which it is set first; one that is on counts for each."""
+    subject = Subject("a", "a", "tflite", "ai-edge-litert", "0" * 64, 10, 10)
+    plan = Settings(processes=3, min_samples=50, min_seconds=0.5)
+    record = Record("now", "0", [], "desktop", HostFacts(), plan, None, (subject,), ())
+    assert throttling(record) == []
+    bits = Throttled(0x20000, (0x20000, 0x60000, 0x60000, 0x60005))
+    limited = replace(record, device=DeviceSession(throttled=bits))
+    assert throttling(limited) == [[], ["throttled"], [], ["under-voltage", "throttled"]]

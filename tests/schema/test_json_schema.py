@@ -35,6 +35,7 @@ WRONG: dict[str, list[tuple[tuple[str | int, ...], Any]]] = {
     "recipe": [(("export", "scheme"), ["int8"]), (("seed",), -1), (("stage", 0, "amount"), {"a": 1})],
     "trial": [(("state",), "done"), (("measured", "sha256"), "abc"), (("rungs", 0, "share"), 1.5), (("number",), -1)],
     "search-result": [(("cost",), "time"), (("front", 0, "trial", "number"), "7"), (("misses", "max_bytes"), "much")],
+    "model-card": [(("model_sha256",), "abc"), (("class_names",), "a"), (("preprocessing", "layout"), 3)],
     "target": [(("transport",), "telnet"), (("port",), 0), (("health", "temperature"), "temp")],
 }  # fmt: skip
 
@@ -64,6 +65,11 @@ def test_golden_files_are_valid_and_wrong_ones_are_not(kind: str) -> None:
     assert len(WRONG[kind]) >= 3
     for path, new in WRONG[kind]:
         assert not validator.is_valid(changed(whole, path, new)), path
+
+
+def test_every_kind_of_file_has_a_schema() -> None:
+    stems = {path.name.partition(".")[0] for path in GOLDEN.iterdir() if path.suffix in (".json", ".toml")}
+    assert {GOLDEN_NAMES.get(kind, kind) for kind in KINDS} == stems
 
 
 def test_files_of_the_package_and_of_this_repository_are_valid() -> None:

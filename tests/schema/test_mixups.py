@@ -55,7 +55,7 @@ READERS: dict[str, Callable[[str], object]] = {
 OWN = {
     "bundle": ("a bundle", "edgekit bench bundle"),
     "bundle/manifest.json": ("a bundle's manifest", "the bundle is its folder: edgekit bench bundle"),
-    "records": ("a folder of records", "edgekit report records/*.json"),
+    "records": ("a folder of records", "edgekit report records"),
     "record.json": ("a record of edgekit bench", "edgekit report record.json"),
     "recipe.toml": ("a recipe", "edgekit compress MODEL --recipe recipe.toml"),
     "target.toml": ("a target", "edgekit bench BUNDLE --target target.toml"),

@@ -36,6 +36,14 @@ def test_between_processes_resamples_whole_processes() -> None:
     assert found == stats.between_processes([10.0, 11.0, 12.0, 13.0, 50.0])
 
 
+@pytest.mark.parametrize("count", [2, 3, 6, 7, 40])
+def test_bootstrap_medians_are_those_of_the_values_drawn(count: int, rng: np.random.Generator) -> None:
+    values = np.round(rng.lognormal(size=count), 1)  # some are equal
+    drawn = np.random.default_rng(5).choice(values, size=(stats.RESAMPLES, count))
+    low, high = np.percentile(np.median(drawn, axis=1), [2.5, 97.5])
+    assert stats.between_processes(values.tolist(), 5) == stats.Interval(float(np.median(values)), low, high)
+
+
 def test_one_process_has_no_interval() -> None:
     found = stats.between_processes([3.0])
     assert found.value == 3

@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-LEFT_OUT = ("tensorflow", "e2e", "board", "processes")
+LEFT_OUT = ("tensorflow", "e2e", "board", "processes", "browser")
 """Markers of the tests that a quick run leaves out."""
 PROCESS_FIXTURES = {"edgekit", "home"}
 """Fixtures whose tests start processes: the command line, and the shell of a board."""

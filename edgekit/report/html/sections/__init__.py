@@ -1,0 +1,1 @@
+"""The parts of the page, a module each: what it says, its tables and its charts."""

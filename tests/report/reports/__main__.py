@@ -1,0 +1,3 @@
+from tests.report.reports import write
+
+write()
