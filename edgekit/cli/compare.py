@@ -39,7 +39,7 @@ PANELS = {
 def command(
     a: Annotated[Path, typer.Argument(metavar="A", help="A bundle, a .tflite or .onnx file, or a record.")],
     b: Annotated[
-        Path | None, typer.Argument(metavar="[B]", help="Another. Without it, the first file of A and its others.")
+        Path | None, typer.Argument(metavar="B", help="Another. Without it, the first file of A and its others.")
     ] = None,
     target: Annotated[str, typer.Option("--target", help=TARGET_HELP)] = "desktop",
     host: options.Host = None,

@@ -97,7 +97,7 @@ def test_rounds_go_on_until_a_small_change_would_be_seen(files: list[Path], time
     assert rounds_of(given) == 9
 
 
-def test_a_bundle_alone_is_compared_with_its_first_file(files: list[Path], timed: Timed, tmp_path: Path) -> None:
+def test_one_file_alone_is_nothing_to_compare(files: list[Path], timed: Timed) -> None:
     timed(1.0, 0.01)
     with raised("compare-one-file"):
         edgekit.compare(files[0])

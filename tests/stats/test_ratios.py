@@ -56,9 +56,9 @@ def found(rng: np.random.Generator, kind: Noise, rounds: int, shift: float, runs
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("rounds", [5, 15])
 def test_equal_things_show_no_difference(rng: np.random.Generator, kind: Noise, rounds: int) -> None:
-    """In at least 98 of 100 comparisons; with 400 of them, more than 12 misses come about in 1 of 5,000 cases."""
-    ratios = found(rng, kind, rounds, 0.0, 400)
-    assert sum(ratio.shown for ratio in ratios) <= 12
+    """In 99 of 100 comparisons; of 250, more than 9 that show one come about in 1 of 5,000 cases."""
+    ratios = found(rng, kind, rounds, 0.0, 250)
+    assert sum(ratio.shown for ratio in ratios) <= 9
 
 
 @pytest.mark.parametrize(
@@ -135,6 +135,15 @@ def test_unpaired_processes(rng: np.random.Generator) -> None:
     assert math.log(few.interval.value) == pytest.approx(0.1)
     assert math.log(few.interval.high) == pytest.approx(0.1 + 9.925 * math.sqrt(0.02), abs=1e-2)
     assert math.isnan(unpaired_ratio([1.0], [1.0, 2.0]).interval.low)
+
+
+def test_very_many_processes_take_neither_memory_nor_time(rng: np.random.Generator) -> None:
+    """A record says how many there are, and may be anybody's."""
+    for count in (1000, 200_000):
+        here, there = np.exp(rng.normal(scale=0.01, size=(2, count)))
+        for found in (paired_ratio(2 * there, here), unpaired_ratio(2 * there, here)):
+            assert found.interval.low < 2 < found.interval.high
+            assert found.interval.high - found.interval.low < 0.01
 
 
 def test_what_has_no_ratio() -> None:

@@ -9,7 +9,7 @@ from edgekit.stats import CONFIDENCE
 from edgekit.stats.exact import student
 from edgekit.stats.ratios import POWER, Ratio
 from edgekit.tasks.register import METRICS
-from edgekit.tasks.scores import brief_title
+from edgekit.tasks.scores import brief_text, brief_title
 
 MANY = 10_000
 """Degrees of freedom of an interval from so many samples that Student's t is normal."""
@@ -79,7 +79,7 @@ def score_sentence(found: ScoreChange | Unknown) -> str:
         split = f"{gained:,} gained and {lost:,} lost of {found.paired.samples:,} samples"
         how = f", p {_p(found.paired.p)}: {split}"
     if found.shown:
-        return f"{name}: B has {change}{how}"
+        return f"{name}: {brief_text(found.there)} of B, {brief_text(found.here)} of A: {change}{how}"
     return f"{name}: no difference shown ({change}{how}; {seen(found)} or more would have been seen)"
 
 

@@ -150,15 +150,24 @@ def _alike(
     here: Sequence[Subject], there: Sequence[Subject], ours: list[int], theirs: list[int], key: Key
 ) -> Iterator[tuple[int, int]]:
     counts = [Counter(key(subjects[i]) for i in kept) for subjects, kept in ((here, ours), (there, theirs))]
+    places = {key(there[index]): index for index in theirs}
     for index in ours:
         value = key(here[index])
         if value is not None and all(count[value] == 1 for count in counts):
-            yield index, next(other for other in theirs if key(there[other]) == value)
+            yield index, places[value]
 
 
 def _listed(subjects: Sequence[Subject]) -> str:
     names = [quoted(s.name) for s in subjects[:8]]
     return ", ".join([*names, *([f"{len(subjects) - 8} more"] if len(subjects) > 8 else [])])
+
+
+def _by_subject(record: Record) -> dict[int, dict[int, Measurement]]:
+    """Return the measurements of every file, by the number of threads; the first one counts."""
+    found: dict[int, dict[int, Measurement]] = {}
+    for measurement in record.measurements:
+        found.setdefault(measurement.subject, {}).setdefault(measurement.threads, measurement)
+    return found
 
 
 def pairs_of(here: Record, there: Record, indices: Sequence[tuple[int, int]]) -> list[Pair]:
@@ -171,9 +180,9 @@ def pairs_of(here: Record, there: Record, indices: Sequence[tuple[int, int]]) ->
     """
     together = same_session(here, there)
     found = []
+    of_here, of_there = _by_subject(here), _by_subject(there)
     for first, second in indices:
-        ours = {m.threads: m for m in reversed(here.measurements) if m.subject == first}
-        theirs = {m.threads: m for m in reversed(there.measurements) if m.subject == second}
+        ours, theirs = of_here.get(first, {}), of_there.get(second, {})
         both = [count for count in ours if count in theirs] or list(ours)[-1:]
         for count in sorted(both):
             other = theirs.get(count) or next(iter(theirs.values()), None)

@@ -87,7 +87,8 @@ def test_accuracy_by_mcnemar() -> None:
     theirs = ours.copy()
     theirs[np.flatnonzero(~ours)[:1]], theirs[np.flatnonzero(ours)[:7]] = True, False
     assert said(accuracy_run(ours), accuracy_run(theirs)).startswith(
-        "accuracy: B has -3.00 points [-6.62, -0.30], p = 0.039: 1 gained and 7 lost of 200 samples"
+        "accuracy: 87.00 % of B, 90.00 % of A: -3.00 points [-6.62, -0.30], p = 0.039: "
+        "1 gained and 7 lost of 200 samples"
     )
     theirs[np.flatnonzero(~ours)[:7]] = True
     none = said(accuracy_run(ours), accuracy_run(theirs))
@@ -128,7 +129,7 @@ def test_another_metric_by_what_samples_add(rng: np.random.Generator) -> None:
             True,
         )
     )
-    assert sentences(changes)[1] == "mae: B has +0.1 [+0.1, +0.1]"
+    assert sentences(changes)[1] == f"mae: {errors.mean() + 0.1:.4g} of B, {errors.mean():.4g} of A: +0.1 [+0.1, +0.1]"
 
 
 def hostile() -> tuple[Subject, Subject]:
