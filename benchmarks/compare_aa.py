@@ -28,8 +28,8 @@ import edgekit
 from edgekit import stats
 from edgekit.bundle.records import Measurement, Record
 from edgekit.bundle.runs import SampledRun
-from edgekit.report.comparing.changes import latency
-from edgekit.report.comparing.sides import pairs_of
+from edgekit.reporting.comparing.changes import latency
+from edgekit.reporting.comparing.sides import pairs_of
 from edgekit.stats.ratios import Ratio, paired_ratio
 from edgekit.text.tables import table
 

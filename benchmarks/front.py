@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from edgekit.bundle.records import read_record
-from edgekit.report.rows import Row, rows_of
+from edgekit.reporting.rows import Row, rows_of
 from edgekit.tasks.metrics import Score
 
 

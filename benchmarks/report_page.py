@@ -20,7 +20,7 @@ from edgekit.bundle.collection import Collection
 from edgekit.bundle.facts import HostFacts
 from edgekit.bundle.records import EvaluatedOn, Measurement, Record, Settings, Subject
 from edgekit.bundle.runs import AccuracyRun, MachineState, ResidentRun, ResidentSet, Runtime, SampledRun
-from edgekit.report.html.page import html_page
+from edgekit.reporting.html.page import html_page
 from edgekit.tasks.metrics import Score
 from tests.support.chromium import Chromium, program
 

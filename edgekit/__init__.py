@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from edgekit.api.histories import History, history
     from edgekit.api.measurement import bench
     from edgekit.api.names import Stage, doctor, explain, find_target, init, list_recipes, list_targets, load_recipe
+    from edgekit.api.reports import Report, report
     from edgekit.api.results import Bundle, BundleFile, Ledger
     from edgekit.api.rows import Record
     from edgekit.api.schemas import json_schema
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
         TargetTimeout,
     )
     from edgekit.progress import Counted, Event, Notice, Warned
-    from edgekit.report.rows import Row
+    from edgekit.reporting.rows import Row
     from edgekit.tasks.metrics import Score
 
 _FROM = {
@@ -63,12 +64,13 @@ _FROM = {
     "edgekit.api.names": (
         "Stage", "doctor", "explain", "find_target", "init", "list_recipes", "list_targets", "load_recipe",
     ),
+    "edgekit.api.reports": ("Report", "report"),
     "edgekit.api.results": ("Bundle", "BundleFile", "Ledger"),
     "edgekit.api.rows": ("Record",),
     "edgekit.api.schemas": ("json_schema",),
     "edgekit.api.search": ("FrontPoint", "Search", "search"),
     "edgekit.api.sensitivity": ("Sensitivity", "sensitivity"),
-    "edgekit.report.rows": ("Row",),
+    "edgekit.reporting.rows": ("Row",),
     "edgekit.api.training": ("train",),
     "edgekit.bundle.recipe": ("Recipe",),
     "edgekit.devices.target": ("Target",),
@@ -84,10 +86,10 @@ _MODULES = {name: module for module, names in _FROM.items() for name in names}
 __all__ = [  # noqa: RUF022 - functions, results, errors
     "__version__",
     "bench", "check", "compare", "compress", "doctor", "explain", "find_target", "history", "init", "inspect",
-    "json_schema", "list_recipes", "list_targets", "load_bundle", "load_record", "load_recipe", "push", "search",
-    "sensitivity", "train",
+    "json_schema", "list_recipes", "list_targets", "load_bundle", "load_record", "load_recipe", "push", "report",
+    "search", "sensitivity", "train",
     "Bundle", "BundleFile", "Comparison", "Counted", "Event", "FrontPoint", "Gate", "History", "Ledger", "Notice",
-    "Recipe", "Record", "Row", "Score", "Search", "Sensitivity", "Stage", "Target", "Warned",
+    "Recipe", "Record", "Report", "Row", "Score", "Search", "Sensitivity", "Stage", "Target", "Warned",
     "ChanceError", "ConnectionFailed", "ConversionError", "EdgekitError", "InputError", "MissingExtraError",
     "OutputError", "QualityError", "RunnerCrashed", "RunnerError", "RunnerTimeout", "TargetError", "TargetTimeout",
 ]  # fmt: skip

@@ -16,7 +16,7 @@ from edgekit.devices.transports.registry import transports_table
 from edgekit.errors.codes import register
 from edgekit.errors.codes.pages import markdown
 from edgekit.models import supported
-from edgekit.report import columns_page
+from edgekit.reporting import columns_page
 from edgekit.tasks import register as metrics
 from edgekit.techniques import page as techniques
 from tests import documents

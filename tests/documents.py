@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from edgekit.errors.codes import KINDS
-from edgekit.report import bench_columns, bundle_table, ledger_table, search_table, sensitivity_table
-from edgekit.report.checking import table as checking
+from edgekit.reporting import bench_columns, bundle_table, ledger_table, search_table, sensitivity_table
+from edgekit.reporting.checking import table as checking
 from edgekit.text.columns import Column
 
 Schema = dict[str, Any]

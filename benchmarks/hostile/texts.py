@@ -17,7 +17,7 @@ from benchmarks.hostile.mutations import TEXTS, TOML_VALUES, json_mutation, toml
 from edgekit.bundle.recipe import load_recipe, named_recipes
 
 PRELOAD: tuple[str, ...] = (
-    "edgekit.cli", "edgekit.report.bench_table", "edgekit.measuring.several", "edgekit.data.loading",
+    "edgekit.cli", "edgekit.reporting.bench_table", "edgekit.measuring.several", "edgekit.data.loading",
     "edgekit.devices.push", "edgekit.devices.doctor",
 )  # fmt: skip
 COUNT = 1500

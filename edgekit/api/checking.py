@@ -22,11 +22,11 @@ from edgekit.bundle.manifest import read_bundle
 from edgekit.bundle.reason import Reason
 from edgekit.errors import InputError
 from edgekit.progress import Progress, Reporter, Warned
-from edgekit.report.checking import checks as checking
-from edgekit.report.checking import junit as junit_form
-from edgekit.report.checking import sarif as sarif_form
-from edgekit.report.checking.bounds import BOUNDS
-from edgekit.report.checking.files import Baselines, CheckedFile, files_of
+from edgekit.reporting.checking import checks as checking
+from edgekit.reporting.checking import junit as junit_form
+from edgekit.reporting.checking import sarif as sarif_form
+from edgekit.reporting.checking.bounds import BOUNDS
+from edgekit.reporting.checking.files import Baselines, CheckedFile, files_of
 from edgekit.version import __version__
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class Gate(checking.Checks):
 
     def table(self) -> str:
         """Return the checks as text, with the reasons of all that did not pass."""
-        from edgekit.report.checking.table import check_table
+        from edgekit.reporting.checking.table import check_table
 
         return check_table(self)
 
@@ -143,7 +143,7 @@ class Gate(checking.Checks):
 
     def markdown(self) -> str:
         """Return Markdown."""
-        from edgekit.report.checking.markdown import markdown
+        from edgekit.reporting.checking.markdown import markdown
 
         return markdown(self)
 
@@ -153,7 +153,7 @@ class Gate(checking.Checks):
         Raises:
             MissingExtraError: pandas is not installed.
         """
-        from edgekit.report.checking.table import rows
+        from edgekit.reporting.checking.table import rows
 
         return data_frame(rows(self.checks))
 

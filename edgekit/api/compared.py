@@ -27,8 +27,8 @@ from edgekit.measuring.evaluation import Contributed
 from edgekit.measuring.passes import Further
 from edgekit.measuring.plan import Plan
 from edgekit.progress import Reporter
-from edgekit.report.comparing.changes import Changes, operator_changes
-from edgekit.report.comparing.sides import Pair, Side, kept_subjects, paired_subjects, pairs_of
+from edgekit.reporting.comparing.changes import Changes, operator_changes
+from edgekit.reporting.comparing.sides import Pair, Side, kept_subjects, paired_subjects, pairs_of
 from edgekit.schema.types import JsonMapping
 from edgekit.stats.ratios import paired_ratio
 

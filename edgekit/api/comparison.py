@@ -6,7 +6,7 @@ import html
 from dataclasses import dataclass
 from pathlib import Path
 
-import edgekit.report.comparing.document as document
+import edgekit.reporting.comparing.document as document
 from edgekit.schema.types import JsonObject
 
 
@@ -31,7 +31,7 @@ class Comparison(document.Comparison):
     @property
     def sentences(self) -> list[str]:
         """What the comparison says, a sentence a subject, pair by pair."""
-        from edgekit.report.comparing.sentences import sentences
+        from edgekit.reporting.comparing.sentences import sentences
 
         return [sentence for changes in self.changes for sentence in sentences(changes)]
 

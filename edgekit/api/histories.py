@@ -17,8 +17,8 @@ from edgekit.bundle.budget_file import matches
 from edgekit.bundle.collection import Collection, gather
 from edgekit.errors import InputError
 from edgekit.progress import Reporter, Warned
-from edgekit.report.history import series as histories
-from edgekit.report.rows import Row
+from edgekit.reporting.history import series as histories
+from edgekit.reporting.rows import Row
 
 if TYPE_CHECKING:
     import pandas
@@ -89,13 +89,13 @@ class History(histories.History):
 
     def table(self) -> str:
         """Return every series drawn, with its changes."""
-        from edgekit.report.history.texts import history_text
+        from edgekit.reporting.history.texts import history_text
 
         return history_text(self)
 
     def markdown(self) -> str:
         """Return the same as Markdown."""
-        from edgekit.report.history.texts import markdown
+        from edgekit.reporting.history.texts import markdown
 
         return markdown(self)
 
@@ -105,7 +105,7 @@ class History(histories.History):
         Raises:
             MissingExtraError: pandas is not installed.
         """
-        from edgekit.report.history.texts import document
+        from edgekit.reporting.history.texts import document
 
         rows = [
             {**{key: series[key] for key in ("file", "target", "threads", "metric", "unit")}, "series": number, **point}

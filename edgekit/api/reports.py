@@ -16,10 +16,10 @@ from edgekit.api.words import face
 from edgekit.bundle.collection import Collection, gather
 from edgekit.files.destinations import check_apart
 from edgekit.files.whole import atomic_file, check_free_file
-from edgekit.report.contents import Contents
-from edgekit.report.deciding import Decision
-from edgekit.report.rendering import TERMINAL, format_for, rendered
-from edgekit.report.rows import Row
+from edgekit.reporting.contents import Contents
+from edgekit.reporting.deciding import Decision
+from edgekit.reporting.rendering import TERMINAL, format_for, rendered
+from edgekit.reporting.rows import Row
 
 if TYPE_CHECKING:
     import pandas
@@ -85,7 +85,7 @@ class Report:
         Raises:
             MissingExtraError: pandas is not installed.
         """
-        from edgekit.report.bench_table import row_values
+        from edgekit.reporting.bench_table import row_values
 
         return data_frame([row_values(row) for row in self.rows])
 

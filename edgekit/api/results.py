@@ -98,7 +98,7 @@ class Ledger(Sequence[Entry]):
 
     def table(self) -> str:
         """Return the ledger as text; empty for recipes without training stages."""
-        from edgekit.report.ledger_table import ledger_table
+        from edgekit.reporting.ledger_table import ledger_table
 
         return ledger_table(self._entries) if self._entries else ""
 
@@ -179,7 +179,7 @@ class Bundle(manifests.Bundle):
 
     def table(self) -> str:
         """Return sizes, scores on test or validation samples and agreement of every file."""
-        from edgekit.report.bundle_table import bundle_table
+        from edgekit.reporting.bundle_table import bundle_table
 
         return bundle_table(self)
 

@@ -11,7 +11,7 @@ import edgekit.bundle.records as records
 from edgekit.api.frames import data_frame
 from edgekit.errors import InputError
 from edgekit.errors.printable import visible
-from edgekit.report.rows import Row, rows_of
+from edgekit.reporting.rows import Row, rows_of
 
 if TYPE_CHECKING:
     import pandas
@@ -63,7 +63,7 @@ class Record(records.Record):
 
     def table(self) -> str:
         """Return latency, memory and scores of every file, with verdicts and conditions."""
-        from edgekit.report.bench_table import bench_table
+        from edgekit.reporting.bench_table import bench_table
 
         return bench_table(self)
 
@@ -73,7 +73,7 @@ class Record(records.Record):
         Raises:
             MissingExtraError: pandas is not installed.
         """
-        from edgekit.report.bench_table import row_values
+        from edgekit.reporting.bench_table import row_values
 
         return data_frame([row_values(row) for row in self.rows])
 

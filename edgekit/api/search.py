@@ -282,7 +282,7 @@ class Search:
 
     def table(self) -> str:
         """Return the front as text."""
-        from edgekit.report.search_table import search_table
+        from edgekit.reporting.search_table import search_table
 
         return search_table(self.result)
 
@@ -292,7 +292,7 @@ class Search:
         Raises:
             MissingExtraError: pandas is not installed.
         """
-        from edgekit.report.search_table import point_values
+        from edgekit.reporting.search_table import point_values
 
         return data_frame([point_values(point) for point in self.result.front])
 

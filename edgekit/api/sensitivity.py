@@ -38,7 +38,7 @@ class Sensitivity(layers.Sensitivity):
     @property
     def conclusion(self) -> str:
         """Which layer breaks the file, by how much reverting it helps, and why; or that none stands out."""
-        from edgekit.report.sensitivity_table import conclusion
+        from edgekit.reporting.sensitivity_table import conclusion
 
         return python_words(conclusion(self))
 
@@ -48,7 +48,7 @@ class Sensitivity(layers.Sensitivity):
         Args:
             top: rows at most; 0: all.
         """
-        from edgekit.report.sensitivity_table import sensitivity_table
+        from edgekit.reporting.sensitivity_table import sensitivity_table
 
         return python_words(sensitivity_table(self, top=top, whole="table()"))
 
@@ -63,7 +63,7 @@ class Sensitivity(layers.Sensitivity):
             MissingExtraError: matplotlib is not installed.
             EdgekitError: the file cannot be written.
         """
-        from edgekit.report.sensitivity_plot import draw
+        from edgekit.reporting.sensitivity_plot import draw
 
         check_place(Path(path), force=force)
         with atomic_file(Path(path), replace=force) as temporary:
@@ -79,7 +79,7 @@ class Sensitivity(layers.Sensitivity):
         return data_frame([{**vars(layer), "with_it": ", ".join(layer.with_it)} for layer in self.layers])
 
     def __repr__(self) -> str:
-        from edgekit.report.sensitivity_table import ROWS
+        from edgekit.reporting.sensitivity_table import ROWS
 
         return f"Sensitivity({self.model!r})\n{self.table(ROWS)}"
 
@@ -196,7 +196,7 @@ def check_place(plot: Path, *inputs: Any, force: bool) -> None:
         MissingExtraError: matplotlib is not installed.
         OutputError: it is there, or cannot be written.
     """
-    from edgekit.report.sensitivity_plot import SUFFIXES, prove_matplotlib
+    from edgekit.reporting.sensitivity_plot import SUFFIXES, prove_matplotlib
 
     if plot.suffix.lower() not in SUFFIXES:
         raise InputError(

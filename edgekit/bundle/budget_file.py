@@ -51,7 +51,7 @@ More: TypeAlias = Annotated[str | float | None, written_as(SHARE, may_be_zero=Tr
 
 @dataclass(frozen=True, kw_only=True)
 class LimitsTable:
-    """Bounds on files; None where anything goes. What each means is in `edgekit.report.checking.bounds`.
+    """Bounds on files; None where anything goes. What each means is in `edgekit.reporting.checking.bounds`.
 
     In a file they are numbers, or texts with a unit; read, they are bytes, milliseconds and shares.
     """

@@ -120,8 +120,8 @@ def command(
     from edgekit.measuring.candidates import candidates
     from edgekit.measuring.inputs import fed_ports
     from edgekit.measuring.several import measure
-    from edgekit.report.bench_table import bench_table, row_values
-    from edgekit.report.rows import rows_of
+    from edgekit.reporting.bench_table import bench_table, row_values
+    from edgekit.reporting.rows import rows_of
 
     saved: dict[str, tuple[Path | None, Record]] = {}
     troubles: list[str] = []

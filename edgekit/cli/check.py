@@ -107,9 +107,9 @@ def command(
 
     from edgekit.api.checking import check
     from edgekit.api.words import as_command
-    from edgekit.report.checking.annotations import annotated, muted, unmuted
-    from edgekit.report.checking.checks import FAIL, PASS
-    from edgekit.report.checking.table import check_table, document
+    from edgekit.reporting.checking.annotations import annotated, muted, unmuted
+    from edgekit.reporting.checking.checks import FAIL, PASS
+    from edgekit.reporting.checking.table import check_table, document
 
     say = message if asked().as_json else show
     token = secrets.token_hex(16)

@@ -92,7 +92,7 @@ def command(
     from edgekit.api.compared import compared
     from edgekit.files.destinations import check_default
     from edgekit.files.temporary import claim
-    from edgekit.report.comparing.document import comparison_text, comparison_values
+    from edgekit.reporting.comparing.document import comparison_text, comparison_values
 
     if out == options.RECORDS:
         check_default(out)

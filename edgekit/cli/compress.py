@@ -140,7 +140,7 @@ def command(
 
     from edgekit.pipeline.input_sizes import InputOptions
     from edgekit.pipeline.run import compress
-    from edgekit.report.bundle_page import page, page_values
+    from edgekit.reporting.bundle_page import page, page_values
 
     bundle = compress(
         model,

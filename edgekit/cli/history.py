@@ -41,7 +41,7 @@ def command(
     console = progress()
     from edgekit.api.histories import history
     from edgekit.api.words import as_command
-    from edgekit.report.history.texts import document, history_text
+    from edgekit.reporting.history.texts import document, history_text
 
     with console.events() as shown:
         found = as_command(history)(records, metric=metric, only=parts(only), markdown=markdown, progress=shown)

@@ -31,7 +31,7 @@ def command(
     from edgekit.api.files import inspect
     from edgekit.api.words import as_command
     from edgekit.cli.options import shapes
-    from edgekit.report.model_page import facts, render
+    from edgekit.reporting.model_page import facts, render
 
     given = shapes(input_shape or ())
     infos = [as_command(inspect)(path, input_shapes=given) for path in files]

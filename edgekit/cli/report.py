@@ -43,10 +43,10 @@ def command(
     from edgekit.api.reports import save
     from edgekit.bundle.collection import gather
     from edgekit.files.whole import check_free_file
-    from edgekit.report.contents import Contents
-    from edgekit.report.formats.document import document
-    from edgekit.report.formats.terminal import decided, skipped_count
-    from edgekit.report.rendering import CSV, format_for, rendered
+    from edgekit.reporting.contents import Contents
+    from edgekit.reporting.formats.document import document
+    from edgekit.reporting.formats.terminal import decided, skipped_count
+    from edgekit.reporting.rendering import CSV, format_for, rendered
 
     written_as = format_for(out, format)
     if out is not None:

@@ -159,7 +159,7 @@ def command(
     }
     console = progress()
     from edgekit.api.search import searched
-    from edgekit.report.search_table import nearest_text, search_table, search_values
+    from edgekit.reporting.search_table import nearest_text, search_table, search_values
 
     with console.events() as shown:
         found = searched(

@@ -95,7 +95,7 @@ def command(
 
     from edgekit.pipeline.input_sizes import InputOptions
     from edgekit.pipeline.sensitivity import sensitivity
-    from edgekit.report.sensitivity_table import document, sensitivity_table
+    from edgekit.reporting.sensitivity_table import document, sensitivity_table
 
     found = sensitivity(
         model,

@@ -12,7 +12,6 @@ import pytest
 import typer
 
 import edgekit
-from edgekit.api.reports import report
 from edgekit.api.words import FLAGS, SEVERAL, VALUES, python_words
 from edgekit.cli import app
 from edgekit.errors import EdgekitError
@@ -28,7 +27,7 @@ FUNCTIONS: dict[str, Callable[..., object]] = {
     "init": edgekit.init,
     "inspect": edgekit.inspect,
     "push": edgekit.push,
-    "report": report,
+    "report": edgekit.report,
     "search": edgekit.search,
     "sensitivity": edgekit.sensitivity,
     "train": edgekit.train,

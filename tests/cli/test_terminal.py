@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import edgekit.cli
-import edgekit.report
+import edgekit.reporting
 from benchmarks.hostile.mutations import replaced
 from edgekit.api.console import Console
 from edgekit.api.rows import Record as ShownRecord
@@ -186,7 +186,7 @@ def test_the_commands_print_in_one_place() -> None:
 
 
 def test_pages_join_their_lines_in_one_place() -> None:
-    pages = list(Path(edgekit.report.__file__).parent.glob("*.py"))
+    pages = list(Path(edgekit.reporting.__file__).parent.glob("*.py"))
     assert len(pages) > 1
     for path in pages:
         assert '"\\n".join' not in path.read_text(), f"{path.name}: use edgekit.errors.printable.lines"

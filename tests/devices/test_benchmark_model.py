@@ -23,7 +23,7 @@ from edgekit.measuring.candidates import candidates
 from edgekit.measuring.plan import Plan
 from edgekit.measuring.several import measure
 from edgekit.measuring.verdict import judge
-from edgekit.report.bench_table import bench_table
+from edgekit.reporting.bench_table import bench_table
 from tests.support import vendor_tflite
 from tests.support.pretended import pretend
 from tests.support.raised import raised

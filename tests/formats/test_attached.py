@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from edgekit.errors import InputError
 from edgekit.formats.reading import inspect_file
 from edgekit.formats.tflite.attached import SHOWN
-from edgekit.report.model_page import render
+from edgekit.reporting.model_page import render
 from tests.support.vendor_tflite import two_ends, with_attached, with_metadata
 
 

@@ -14,7 +14,7 @@ from edgekit.errors import InputError, MissingExtraError
 from edgekit.formats.info import FileInfo, Quantization, TensorInfo, WeightInfo
 from edgekit.formats.onnx.reader import read_onnx
 from edgekit.formats.reading import inspect_file
-from edgekit.report.model_page import render
+from edgekit.reporting.model_page import render
 from tests.support.raised import raised
 from tests.support.tiny_onnx import constant, save, tiny_onnx, value
 

@@ -12,7 +12,7 @@ import pytest
 from edgekit.formats.info import FileInfo, Quantization
 from edgekit.formats.onnx.ports import KEY
 from edgekit.formats.onnx.reader import read_onnx
-from edgekit.report.model_page import render
+from edgekit.reporting.model_page import render
 from tests.support.tiny_onnx import constant, save, value
 
 onnx = pytest.importorskip("onnx")

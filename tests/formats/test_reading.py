@@ -178,7 +178,7 @@ def test_several_files_as_json(tmp_path: Path) -> None:
 
 
 def test_long_names_are_shortened_in_the_middle() -> None:
-    from edgekit.report.model_page import short
+    from edgekit.reporting.model_page import short
 
     assert short("abcdefghij", 7) == "abc…hij"
     assert short("abcdefghij", 6) == "abc…ij"

@@ -11,7 +11,7 @@ import pytest
 from edgekit.formats.info import FileInfo, WeightInfo
 from edgekit.formats.reading import inspect_file
 from edgekit.formats.shares import weight_share
-from edgekit.report.model_page import render
+from edgekit.reporting.model_page import render
 from tests.formats.test_reading import run
 from tests.support.tiny_onnx import constant, save, value
 from tests.support.tiny_tflite import Op, T, model, tiny_tflite

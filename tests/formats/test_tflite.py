@@ -14,7 +14,7 @@ from edgekit.errors import InputError
 from edgekit.formats.info import FileInfo, Quantization, TensorInfo, WeightInfo
 from edgekit.formats.reading import inspect_file
 from edgekit.formats.tflite.reader import read_tflite
-from edgekit.report.model_page import render
+from edgekit.reporting.model_page import render
 from tests.support.raised import raised
 from tests.support.tiny_tflite import CONV_WEIGHTS, Op, T, model, tiny_tflite
 

@@ -29,7 +29,7 @@ from edgekit.measuring.plan import Plan
 from edgekit.measuring.prepare import prepare
 from edgekit.measuring.several import Named, Stopped, measure
 from edgekit.measuring.verdict import judge
-from edgekit.report.bench_table import bench_table
+from edgekit.reporting.bench_table import bench_table
 from tests.support import vendor_onnx
 from tests.support.heard import Heard
 from tests.support.pretended import pretend

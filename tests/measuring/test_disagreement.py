@@ -22,8 +22,8 @@ from edgekit.measuring.host import disagreement, host_runtime
 from edgekit.measuring.plan import Plan
 from edgekit.measuring.several import measure
 from edgekit.measuring.verdict import judge
-from edgekit.report.bench_table import bench_table
-from edgekit.report.rows import rows_of
+from edgekit.reporting.bench_table import bench_table
+from edgekit.reporting.rows import rows_of
 from edgekit.schema.gate import read
 from tests.support.tiny_tflite import tiny_tflite
 from tests.support.toy import toy

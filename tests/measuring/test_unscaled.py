@@ -20,7 +20,7 @@ from edgekit.measuring.plan import Plan
 from edgekit.measuring.ports import specs
 from edgekit.measuring.session import bench
 from edgekit.models.files.file_model import FileModel
-from edgekit.report.bench_table import bench_table
+from edgekit.reporting.bench_table import bench_table
 from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.tasks.task import Head, Task
 from edgekit.tasks.tensors import TensorSpec

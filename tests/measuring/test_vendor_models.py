@@ -18,7 +18,7 @@ from edgekit.measuring.candidates import candidates
 from edgekit.measuring.inputs import fix_shapes
 from edgekit.measuring.plan import Plan
 from edgekit.measuring.session import bench
-from edgekit.report.model_page import render
+from edgekit.reporting.model_page import render
 from tests.support import vendor_onnx as onnx_files
 from tests.support import vendor_tflite as tflite_files
 from tests.support.heard import Heard

@@ -11,7 +11,7 @@ from edgekit.bundle.manifest import EVAL, read_bundle
 from edgekit.bundle.recipe import Recipe, StageSpec, load_recipe
 from edgekit.errors import InputError
 from edgekit.pipeline.run import compress
-from edgekit.report.bundle_table import bundle_table
+from edgekit.reporting.bundle_table import bundle_table
 from tests.support import vendor_onnx
 from tests.support.raised import raised
 from tests.support.tiny_onnx import constant, save, value

@@ -17,7 +17,7 @@ from edgekit.measuring.candidates import candidates
 from edgekit.measuring.plan import Plan
 from edgekit.measuring.session import bench
 from edgekit.pipeline.run import compress
-from edgekit.report.bundle_table import bundle_table
+from edgekit.reporting.bundle_table import bundle_table
 from tests.support.heard import Heard
 from tests.support.raised import raised
 

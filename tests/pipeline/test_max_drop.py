@@ -12,7 +12,7 @@ from edgekit.bundle.manifest import read_bundle
 from edgekit.bundle.recipe import Recipe
 from edgekit.frameworks.tensorflow import seed_everything, tf_keras
 from edgekit.pipeline.run import compress
-from edgekit.report.bundle_page import page
+from edgekit.reporting.bundle_page import page
 from tests.support.heard import Heard
 from tests.support.raised import raised
 

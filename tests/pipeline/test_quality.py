@@ -17,7 +17,7 @@ from edgekit.data.split import split
 from edgekit.measuring.agreement import Outputs
 from edgekit.pipeline.advice import Conclusion, after_stages, conclude
 from edgekit.pipeline.quality import Part, described, judge, part_to_check
-from edgekit.report.bundle_table import bundle_table
+from edgekit.reporting.bundle_table import bundle_table
 from edgekit.tasks.metrics import Score
 from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.tasks.task import Head, Task

@@ -24,7 +24,7 @@ from edgekit.formats.reading import inspect_file
 from edgekit.frameworks.tensorflow import tf_keras
 from edgekit.models.training.checkpoint import Checkpoint
 from edgekit.pipeline.run import compress as compress_trained
-from edgekit.report.ledger_table import ledger_table
+from edgekit.reporting.ledger_table import ledger_table
 from edgekit.techniques import finetune
 from edgekit.techniques.registry import resolve
 from edgekit.techniques.stage import check_order

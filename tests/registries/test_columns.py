@@ -11,8 +11,8 @@ import pytest
 from edgekit.bundle.records import read_record
 from edgekit.cli import app
 from edgekit.cli.entry import run
-from edgekit.report import bench_columns, bench_table, bundle_table, columns_page, ledger_table, sensitivity_table
-from edgekit.report.rows import Row
+from edgekit.reporting import bench_columns, bench_table, bundle_table, columns_page, ledger_table, sensitivity_table
+from edgekit.reporting.rows import Row
 from edgekit.text.columns import Column, Look
 
 SESSION = Path(__file__).parents[1] / "report" / "session.json"

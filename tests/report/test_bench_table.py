@@ -9,8 +9,8 @@ import pytest
 
 from edgekit.bundle.records import add_record, read_record
 from edgekit.errors import InputError
-from edgekit.report.bench_table import bench_table
-from edgekit.report.rows import rows_of
+from edgekit.reporting.bench_table import bench_table
+from edgekit.reporting.rows import rows_of
 from edgekit.stats import Interval
 from edgekit.text.tables import duration, ratio_with_interval, share_with_interval, table
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from edgekit.report.choosing import Among, Candidate, Name, Sentence, choose
+from edgekit.reporting.choosing import Among, Candidate, Name, Sentence, choose
 from edgekit.stats import Interval
 from edgekit.tasks.metrics import Score
 

@@ -13,7 +13,7 @@ from edgekit.bundle.records import EvaluatedOn, Record, read_record, write_recor
 from edgekit.bundle.runs import Runtime
 from edgekit.cli import app
 from edgekit.cli.entry import run
-from edgekit.report.comparison import comparison
+from edgekit.reporting.comparison import comparison
 from edgekit.stats import unpaired_ratio
 
 SESSION = Path(__file__).parent / "session.json"

@@ -9,8 +9,8 @@ from edgekit.bundle.manifest import Bundle
 from edgekit.bundle.records import EvaluatedOn, Record, Subject
 from edgekit.bundle.search_result import Point, SearchResult
 from edgekit.bundle.trials import Measured
-from edgekit.report.contents import Contents
-from edgekit.report.deciding import decide
+from edgekit.reporting.contents import Contents
+from edgekit.reporting.deciding import decide
 from tests.report.reports import collection
 
 FOUND = collection()

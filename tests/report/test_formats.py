@@ -15,11 +15,11 @@ import pytest
 
 from edgekit.bundle.collection import Collection, Skipped
 from edgekit.bundle.records import Record
-from edgekit.report import bench_columns, bundle_table, ledger_table, search_table
-from edgekit.report.contents import Contents
-from edgekit.report.formats import csv_rows, markdown, terminal
-from edgekit.report.formats.marked import code, plain, prose
-from edgekit.report.rendering import FORMATS, SUFFIXES, WRITERS, format_for, rendered
+from edgekit.reporting import bench_columns, bundle_table, ledger_table, search_table
+from edgekit.reporting.contents import Contents
+from edgekit.reporting.formats import csv_rows, markdown, terminal
+from edgekit.reporting.formats.marked import code, plain, prose
+from edgekit.reporting.rendering import FORMATS, SUFFIXES, WRITERS, format_for, rendered
 from edgekit.text.columns import Column, Look
 from tests.report.reports import FILES, HERE, collection
 from tests.support.raised import raised

@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from edgekit.report.clouds import BYTES, MS, Cloud, Point
-from edgekit.report.front import on_front
-from edgekit.report.scatter import HEIGHT, scatter
+from edgekit.reporting.clouds import BYTES, MS, Cloud, Point
+from edgekit.reporting.front import on_front
+from edgekit.reporting.scatter import HEIGHT, scatter
 
 POINTS = (("big", 100_000, 99.0), ("same", 100_000, 98.0), ("small", 10_000, 98.5), ("worse", 31_623, 98.25))
 

@@ -10,7 +10,7 @@ import pytest
 
 from edgekit.bundle.search_result import SearchResult
 from edgekit.bundle.trials import Trial
-from edgekit.report.search_table import clock, nearest_text, search_table, search_values, trial_line
+from edgekit.reporting.search_table import clock, nearest_text, search_table, search_values, trial_line
 from edgekit.text.columns import Look
 from tests.documents import DOCUMENTS, faults
 

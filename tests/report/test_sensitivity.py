@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from edgekit.bundle.sensitivity import Sensitivity
-from edgekit.report.sensitivity_plot import draw
-from edgekit.report.sensitivity_table import (
+from edgekit.reporting.sensitivity_plot import draw
+from edgekit.reporting.sensitivity_table import (
     COLUMNS,
     cause,
     conclusion,

@@ -11,7 +11,7 @@ import pytest
 from edgekit.bundle.facts import Unavailable
 from edgekit.bundle.records import EvaluatedOn, Measurement, Record, read_record
 from edgekit.bundle.runs import Runtime
-from edgekit.report.unlike import CONDITIONS, Difference, affected, unlike
+from edgekit.reporting.unlike import CONDITIONS, Difference, affected, unlike
 
 RECORD = read_record(Path(__file__).parent / "session.json")
 OTHER = dataclasses.replace(RECORD)

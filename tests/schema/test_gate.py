@@ -24,9 +24,9 @@ from edgekit.devices import target
 from edgekit.devices.push import push
 from edgekit.errors import EdgekitError, InputError
 from edgekit.errors.printable import visible
-from edgekit.report.bench_table import bench_table
-from edgekit.report.bundle_table import bundle_table
-from edgekit.report.ledger_table import ledger_table
+from edgekit.reporting.bench_table import bench_table
+from edgekit.reporting.bundle_table import bundle_table
+from edgekit.reporting.ledger_table import ledger_table
 from edgekit.schema.document import parse_json, parse_toml, read_text
 from edgekit.schema.gate import read
 from edgekit.schema.rules import AnyFloat, Count, PlainName, Sized

@@ -22,8 +22,8 @@ from edgekit.measuring.session import bench
 from edgekit.models.files.file_model import FileModel
 from edgekit.pipeline.run import compress
 from edgekit.progress import SILENT
-from edgekit.report.bench_table import bench_table
-from edgekit.report.bundle_table import bundle_table
+from edgekit.reporting.bench_table import bench_table
+from edgekit.reporting.bundle_table import bundle_table
 from tests.support.heard import Heard
 from tests.support.raised import raised
 

@@ -19,7 +19,7 @@ from edgekit.measuring.candidates import candidates
 from edgekit.measuring.plan import Plan
 from edgekit.measuring.session import bench
 from edgekit.progress import SILENT, Progress
-from edgekit.report.rows import Row, rows_of
+from edgekit.reporting.rows import Row, rows_of
 from edgekit.stats import Interval
 
 ROUNDS, REFERENCE_ROUNDS = 3, 5

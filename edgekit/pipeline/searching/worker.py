@@ -37,7 +37,7 @@ from edgekit.pipeline.searching.subject import Subject, is_share, open_subject, 
 from edgekit.pipeline.searching.suggesting import Replayed
 from edgekit.pipeline.stages import untrained
 from edgekit.progress import SILENT, Progress
-from edgekit.report.search_table import clock, trial_line
+from edgekit.reporting.search_table import clock, trial_line
 from edgekit.schema.types import JsonMapping, JsonObject
 from edgekit.schema.versions import WRITER
 from edgekit.tasks.register import METRICS

@@ -10,8 +10,8 @@ from typing import Any
 from edgekit.bundle.collection import Collection
 from edgekit.bundle.flags import Flags
 from edgekit.bundle.records import Measurement, Record, read_record
-from edgekit.report.checking.checks import Check, check
-from edgekit.report.checking.files import Baselines, CheckedFile, files_of
+from edgekit.reporting.checking.checks import Check, check
+from edgekit.reporting.checking.files import Baselines, CheckedFile, files_of
 from edgekit.stats import Interval
 from edgekit.tasks.metrics import Score
 

@@ -11,7 +11,7 @@ import edgekit
 from edgekit.bundle.budget_file import BOUND_NAMES
 from edgekit.cli import app
 from edgekit.errors.codes import register
-from edgekit.report.checking.bounds import BOUNDS, Bound
+from edgekit.reporting.checking.bounds import BOUNDS, Bound
 from tests.api.test_face import RENAMED
 
 

@@ -17,10 +17,10 @@ from edgekit.bundle.flags import Flags
 from edgekit.bundle.manifest import Bundle, Manifest
 from edgekit.bundle.records import EvaluatedOn
 from edgekit.bundle.runs import ResidentRun, ResidentSet
-from edgekit.report.checking.bounds import BOUNDS
-from edgekit.report.checking.checks import CANNOT_TELL, FAIL, PASS, Check, Checks, check, decide
-from edgekit.report.checking.files import Baselines, files_of
-from edgekit.report.checking.readings import Reading
+from edgekit.reporting.checking.bounds import BOUNDS
+from edgekit.reporting.checking.checks import CANNOT_TELL, FAIL, PASS, Check, Checks, check, decide
+from edgekit.reporting.checking.files import Baselines, files_of
+from edgekit.reporting.checking.readings import Reading
 from edgekit.stats import Interval
 from edgekit.tasks.metrics import Score
 from tests.report.checking.made import (

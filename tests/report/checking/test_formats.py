@@ -11,15 +11,15 @@ import pytest
 
 from edgekit.bundle.reason import Reason
 from edgekit.errors.codes import register
-from edgekit.report.checking.annotations import annotated, muted, unmuted
-from edgekit.report.checking.checks import CANNOT_TELL, FAIL, PASS, Checks, check
-from edgekit.report.checking.files import Baselines, CheckedFile
-from edgekit.report.checking.junit import HEAD as JUNIT_HEAD
-from edgekit.report.checking.junit import junit
-from edgekit.report.checking.markdown import markdown
-from edgekit.report.checking.sarif import HEAD as SARIF_HEAD
-from edgekit.report.checking.sarif import sarif
-from edgekit.report.checking.table import check_table, document
+from edgekit.reporting.checking.annotations import annotated, muted, unmuted
+from edgekit.reporting.checking.checks import CANNOT_TELL, FAIL, PASS, Checks, check
+from edgekit.reporting.checking.files import Baselines, CheckedFile
+from edgekit.reporting.checking.junit import HEAD as JUNIT_HEAD
+from edgekit.reporting.checking.junit import junit
+from edgekit.reporting.checking.markdown import markdown
+from edgekit.reporting.checking.sarif import HEAD as SARIF_HEAD
+from edgekit.reporting.checking.sarif import sarif
+from edgekit.reporting.checking.table import check_table, document
 from tests.report.checking.made import BROKEN, FLOAT, INT8, files, session
 
 HOSTILE = (

@@ -10,10 +10,10 @@ import pytest
 from edgekit.bundle.facts import HostFacts
 from edgekit.bundle.records import Measurement, Record, Subject
 from edgekit.bundle.runs import AccuracyRun
-from edgekit.report.comparing.changes import Changes, operator_changes
-from edgekit.report.comparing.document import Comparison, comparison_text, comparison_values
-from edgekit.report.comparing.sentences import latency_sentence, sentences
-from edgekit.report.comparing.sides import Pair, Side
+from edgekit.reporting.comparing.changes import Changes, operator_changes
+from edgekit.reporting.comparing.document import Comparison, comparison_text, comparison_values
+from edgekit.reporting.comparing.sentences import latency_sentence, sentences
+from edgekit.reporting.comparing.sides import Pair, Side
 from edgekit.stats import Interval
 from edgekit.stats.pairs import Contributions
 from edgekit.stats.ratios import Ratio

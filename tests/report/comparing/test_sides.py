@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from edgekit.report.comparing.sides import paired_subjects, pairs_of, same_session
+from edgekit.reporting.comparing.sides import paired_subjects, pairs_of, same_session
 from tests.report.comparing.made import measurement, record, subject
 from tests.support.raised import raised
 

@@ -12,10 +12,10 @@ import pytest
 
 from edgekit.bundle.facts import HostFacts
 from edgekit.bundle.records import Record
-from edgekit.report.history.drawing import drawn
-from edgekit.report.history.metrics import HISTORIES
-from edgekit.report.history.series import history
-from edgekit.report.history.texts import document, history_text, markdown
+from edgekit.reporting.history.drawing import drawn
+from edgekit.reporting.history.metrics import HISTORIES
+from edgekit.reporting.history.series import history
+from edgekit.reporting.history.texts import document, history_text, markdown
 from edgekit.tasks.metrics import Score
 from tests.report.checking.made import BROKEN, FLOAT, INT8, scored, session, timed
 from tests.support.raised import raised

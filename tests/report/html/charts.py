@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from edgekit.report.comparison import rows_of_several
-from edgekit.report.history.series import history
-from edgekit.report.html.charts.health import health, moments
-from edgekit.report.html.charts.history import over_records
-from edgekit.report.html.charts.latency import Course, course_of_time, functions, strip
-from edgekit.report.html.charts.memory import Footprint, memory
-from edgekit.report.html.charts.sensitivity import sensitivity
-from edgekit.report.html.charts.theme import config
-from edgekit.report.html.charts.tradeoff import LATENCY, SIZE, tradeoff, with_cost
-from edgekit.report.html.charts.waterfall import bytes_steps, latency_steps, score_steps, waterfall
-from edgekit.report.html.points import of_rows, once_a_file, short_names
-from edgekit.report.html.sections.labels import labels
+from edgekit.reporting.comparison import rows_of_several
+from edgekit.reporting.history.series import history
+from edgekit.reporting.html.charts.health import health, moments
+from edgekit.reporting.html.charts.history import over_records
+from edgekit.reporting.html.charts.latency import Course, course_of_time, functions, strip
+from edgekit.reporting.html.charts.memory import Footprint, memory
+from edgekit.reporting.html.charts.sensitivity import sensitivity
+from edgekit.reporting.html.charts.theme import config
+from edgekit.reporting.html.charts.tradeoff import LATENCY, SIZE, tradeoff, with_cost
+from edgekit.reporting.html.charts.waterfall import bytes_steps, latency_steps, score_steps, waterfall
+from edgekit.reporting.html.points import of_rows, once_a_file, short_names
+from edgekit.reporting.html.sections.labels import labels
 from edgekit.schema.types import JsonObject
 from tests.report.history.test_history import days
 from tests.report.html import busy

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from edgekit.report.comparison import rows_of_several
-from edgekit.report.html.page import html_page
+from edgekit.reporting.comparison import rows_of_several
+from edgekit.reporting.html.page import html_page
 from tests.report.html import HOSTILE, busy, strangers
 from tests.report.reports import collection
 from tests.support.chromium import Chromium, program

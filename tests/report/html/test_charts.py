@@ -9,17 +9,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgekit.report.comparison import rows_of_several
-from edgekit.report.html.charts import theme
-from edgekit.report.html.charts.health import changing, health, moments
-from edgekit.report.html.charts.latency import Course, course_of_time, functions
-from edgekit.report.html.charts.tradeoff import BEATEN, LATENCY, ON, SIZE, tradeoff
-from edgekit.report.html.charts.waterfall import bytes_steps, score_steps, waterfall
-from edgekit.report.html.points import Group, Point, clipped, of_bundle, of_rows, of_search
-from edgekit.report.html.sections.labels import labels
-from edgekit.report.html.sections.limits import MOST_POINTS
-from edgekit.report.html.sections.overview import charts as figures_of
-from edgekit.report.rows import Row
+from edgekit.reporting.comparison import rows_of_several
+from edgekit.reporting.html.charts import theme
+from edgekit.reporting.html.charts.health import changing, health, moments
+from edgekit.reporting.html.charts.latency import Course, course_of_time, functions
+from edgekit.reporting.html.charts.tradeoff import BEATEN, LATENCY, ON, SIZE, tradeoff
+from edgekit.reporting.html.charts.waterfall import bytes_steps, score_steps, waterfall
+from edgekit.reporting.html.points import Group, Point, clipped, of_bundle, of_rows, of_search
+from edgekit.reporting.html.sections.labels import labels
+from edgekit.reporting.html.sections.limits import MOST_POINTS
+from edgekit.reporting.html.sections.overview import charts as figures_of
+from edgekit.reporting.rows import Row
 from edgekit.schema.types import JsonObject
 from edgekit.stats import Interval
 from tests.report.html import busy

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.report.html import vendored
-from edgekit.report.html.embedding import data, policy, script
-from edgekit.report.html.markup import Markup, element, joined, text
-from edgekit.report.html.sections.parts import code_spans
+from edgekit.reporting.html import vendored
+from edgekit.reporting.html.embedding import data, policy, script
+from edgekit.reporting.html.markup import Markup, element, joined, text
+from edgekit.reporting.html.sections.parts import code_spans
 from tests.report.html import HOSTILE
 from tests.support.raised import raised
 

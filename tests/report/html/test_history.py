@@ -7,10 +7,10 @@ import dataclasses
 import numpy as np
 
 from edgekit.bundle.collection import Collection
-from edgekit.report.history.series import history
-from edgekit.report.html.charts.history import MOST_POINTS, over_records
-from edgekit.report.html.page import html_page
-from edgekit.report.html.sections.history import histories
+from edgekit.reporting.history.series import history
+from edgekit.reporting.html.charts.history import MOST_POINTS, over_records
+from edgekit.reporting.html.page import html_page
+from edgekit.reporting.html.sections.history import histories
 from tests.report.history.test_history import days
 
 

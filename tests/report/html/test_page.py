@@ -14,12 +14,12 @@ import pytest
 
 from benchmarks.report_page import record
 from edgekit.bundle.collection import Collection
-from edgekit.report.bench_columns import columns_for
-from edgekit.report.comparison import rows_of_several
-from edgekit.report.html.page import html_page
-from edgekit.report.html.sections.latency import BUCKETS, STEPS
-from edgekit.report.html.sections.measurements import columns_of
-from edgekit.report.html.vendored import sources
+from edgekit.reporting.bench_columns import columns_for
+from edgekit.reporting.comparison import rows_of_several
+from edgekit.reporting.html.page import html_page
+from edgekit.reporting.html.sections.latency import BUCKETS, STEPS
+from edgekit.reporting.html.sections.measurements import columns_of
+from edgekit.reporting.html.vendored import sources
 from tests.report.html import HOSTILE, busy, strangers
 from tests.report.html.test_embedding import Reader
 from tests.report.reports import collection

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgekit.report.html.thinning import bucketed, distribution, share_of
+from edgekit.reporting.html.thinning import bucketed, distribution, share_of
 
 SAMPLES = st.lists(st.integers(1, 10**9), min_size=1, max_size=300)
 

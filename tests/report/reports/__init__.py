@@ -8,8 +8,8 @@ from edgekit.bundle.collection import Collection, Skipped
 from edgekit.bundle.manifest import Bundle, Manifest
 from edgekit.bundle.records import read_record
 from edgekit.bundle.search_result import SearchResult
-from edgekit.report.contents import Contents
-from edgekit.report.rendering import rendered
+from edgekit.reporting.contents import Contents
+from edgekit.reporting.rendering import rendered
 from edgekit.schema.gate import read_json
 
 HERE = Path(__file__).parent
