@@ -27,7 +27,8 @@ from edgekit.models.reference import reference
 from edgekit.models.training.targets import Distilled
 from edgekit.models.training.training import TrainConfig, train
 from edgekit.progress import SILENT
-from edgekit.stats import paired_ratio, percentile
+from edgekit.stats import CONFIDENCE, percentile
+from edgekit.stats.ratios import paired_ratio
 from edgekit.tasks.samples import Array
 from edgekit.tasks.task import CLASSIFICATION
 from edgekit.techniques.qat_finish import for_converter, without_forms
@@ -95,7 +96,7 @@ def compare(label: str, ours: Callable[[], None], other: Callable[[], None], rou
     for values in times.values():
         del values[0]  # the first round compiles and fills caches
     medians = [percentile(values, 50) for values in times.values()]
-    ratio = ratio_with_interval(paired_ratio(times[ours], times[other]))
+    ratio = ratio_with_interval(paired_ratio(times[ours], times[other], CONFIDENCE).interval)
     print(f"{label}: {medians[0]:.2f} s / {medians[1]:.2f} s = {ratio}, {rounds} rounds", flush=True)
 
 

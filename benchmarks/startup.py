@@ -12,7 +12,9 @@ import subprocess
 import sys
 import time
 
-from edgekit.stats import between_processes, paired_ratio
+from edgekit.stats import CONFIDENCE
+from edgekit.stats.medians import median_interval
+from edgekit.stats.ratios import paired_ratio
 from edgekit.text.tables import duration_with_interval, ratio_with_interval
 
 COMMANDS = {
@@ -39,8 +41,8 @@ def main() -> int:
     for values in times.values():
         del values[0]  # the first round filled the file cache
     for name, values in times.items():
-        print(f"{name:<16} {duration_with_interval(between_processes(values))}")
-    ratio = paired_ratio(times["edgekit --help"], times["import typer"])
+        print(f"{name:<16} {duration_with_interval(median_interval(values))}")
+    ratio = paired_ratio(times["edgekit --help"], times["import typer"], CONFIDENCE).interval
     print(f"ratio            {ratio_with_interval(ratio)}, {options.rounds} interleaved rounds")
     return int(options.limit is not None and ratio.value > options.limit)
 

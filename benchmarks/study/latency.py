@@ -18,7 +18,8 @@ from edgekit.files.whole import sha256, write_json
 from edgekit.measuring.core import time_files as time_in_rounds
 from edgekit.progress import Progress
 from edgekit.schema.types import JsonObject
-from edgekit.stats import paired_ratio
+from edgekit.stats import CONFIDENCE
+from edgekit.stats.ratios import paired_ratio
 
 from .records import File, busy
 from .rows import BASELINE
@@ -83,7 +84,7 @@ class _Timer:
         times = {
             name: [run.median_ns for run in own] for name, own in zip(("file_ns", "baseline_ns"), runs, strict=True)
         }
-        ratio = paired_ratio(times["file_ns"], times["baseline_ns"])
+        ratio = paired_ratio(times["file_ns"], times["baseline_ns"], CONFIDENCE).interval
         latency: JsonObject = {"ratio": ratio.value, "low": ratio.low, "high": ratio.high, **times, "load": self.load}
         return dataclasses.replace(file, latency=latency)
 

@@ -11,7 +11,8 @@ from edgekit.bundle.records import CPUS, Measurement, Record
 from edgekit.bundle.runs import LatencyRun, SampledRun
 from edgekit.devices.health import appeared, unseen
 from edgekit.measuring.host import disagreement
-from edgekit.stats import between_processes, percentile
+from edgekit.stats import percentile
+from edgekit.stats.medians import median_interval
 
 WIDTH_LIMIT = 0.10  # of the interval of the median between processes, relative to the median
 DRIFT_LIMIT = 0.10  # of the CPU frequency during a process, relative
@@ -74,7 +75,7 @@ def _latency(runs: Sequence[LatencyRun]) -> Iterator[Reason]:
     fewest = min(run.count for run in runs)
     if fewest < MIN_SAMPLES:
         yield Reason("too-few-samples", f"a process has {fewest} samples, expected at least {MIN_SAMPLES}")
-    interval = between_processes([run.median_ns for run in runs])
+    interval = median_interval([run.median_ns for run in runs])
     width = (interval.high - interval.low) / interval.value if interval.value else 0.0
     if width > WIDTH_LIMIT:
         wide = f"the 95 % interval of the median is {100 * width:.0f} % wide"

@@ -19,7 +19,8 @@ from edgekit.measuring.agreement import Outputs
 from edgekit.measuring.core import run_file, time_files
 from edgekit.measuring.ports import feed_names, specs
 from edgekit.pipeline.check import answers, reference_labels
-from edgekit.stats import paired_ratio
+from edgekit.stats import CONFIDENCE
+from edgekit.stats.ratios import paired_ratio
 from edgekit.tasks.drop import Drop, drop
 from edgekit.tasks.metrics import Score
 from edgekit.tasks.preprocessing import Preprocessing
@@ -138,7 +139,8 @@ class FileMeter:
         """Time a file and the baseline in turns; each round is two fresh processes."""
         jobs = [self._job(path, info), self._job(baseline, inspect_file(baseline))]
         own, first = time_files(self._device, jobs, ROUNDS)
-        ratio = paired_ratio([run.median_ns for run in own], [run.median_ns for run in first])
+        medians = ([run.median_ns for run in runs] for runs in (own, first))
+        ratio = paired_ratio(*medians, CONFIDENCE).interval
         return [ratio.value, ratio.low, ratio.high]
 
     def _job(self, path: Path, info: FileInfo) -> Job[SampledRun]:

@@ -85,7 +85,7 @@ COLUMNS: tuple[Column[Row], ...] = (
     ),
     Column(
         "median_ms", "median [95 %]", "ms", 2,
-        "Latency of one inference: the median of the processes' medians, with a bootstrap interval over the processes.",
+        "Latency of one inference: the median of the processes' medians, with its interval between processes.",
         _median, lambda row: None if row.emulated else _ms(row.latency_ns), brief=_median_brief, short="median",
         parts=INTERVAL,
     ),

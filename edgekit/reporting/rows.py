@@ -18,7 +18,9 @@ from edgekit.bundle.reason import Reason
 from edgekit.bundle.records import Measurement, Record, Subject
 from edgekit.bundle.runs import SampledRun, SummarisedRun
 from edgekit.measuring.verdict import Verdict, judge
-from edgekit.stats import Interval, between_processes, efficiency, paired_ratio, percentile, unpaired_ratio
+from edgekit.stats import CONFIDENCE, Interval, efficiency, percentile
+from edgekit.stats.medians import median_interval
+from edgekit.stats.ratios import paired_ratio, unpaired_ratio
 from edgekit.tasks.metrics import Score
 
 NS_PER_MS = 1e6
@@ -92,9 +94,9 @@ class Row:
 
     @cached_property
     def latency_ns(self) -> Interval | None:
-        """The median of the processes' medians with its bootstrap interval, ns; also of an emulated CPU."""
+        """The median of the processes' medians with its 95 % interval, ns; also of an emulated CPU."""
         runs = self.measurement.latency
-        return between_processes([run.median_ns for run in runs]) if runs else None
+        return median_interval([run.median_ns for run in runs]) if runs else None
 
     @property
     def _measured_ns(self) -> Interval | None:
@@ -162,11 +164,11 @@ class Row:
         if not own or not other or emulated or self.threads != self.baseline.threads:
             return None
         mine, theirs = ([run.median_ns for run in runs] for runs in (own, other))
-        if not all(theirs):
+        if not all([*mine, *theirs]):
             return None
         if self.baseline_record is not None:
-            return unpaired_ratio(mine, theirs)
-        return paired_ratio(mine, theirs) if len(own) == len(other) else None
+            return unpaired_ratio(mine, theirs, CONFIDENCE).interval
+        return paired_ratio(mine, theirs, CONFIDENCE).interval if len(own) == len(other) else None
 
     @property
     def memory_mib(self) -> float | None:

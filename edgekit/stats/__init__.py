@@ -5,19 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 
 CONFIDENCE = 0.95
-RESAMPLES = 10_000
 FEW_RESAMPLES = 1000
 COSTLY_RESAMPLES = 200
 """Where each computes a metric anew."""
-KEPT_COUNT = 16
-"""Values in a group whose draws are kept for the next: a table has hundreds of intervals over as many rounds."""
 
 
 @dataclass(frozen=True)
@@ -49,48 +45,6 @@ def wilson(correct: int, total: int) -> Interval:
 def percentile(values: Sequence[float], q: float) -> float:
     """Return the q-th percentile (0 to 100), interpolating between samples."""
     return float(np.percentile(np.asarray(values, float), q))
-
-
-def between_processes(medians: Sequence[float], seed: int = 0) -> Interval:
-    """Return the median of per-process medians, with a bootstrap interval over the processes.
-
-    Samples inside one process share its memory layout and are not independent, so whole processes are resampled
-    (percentile bootstrap, Efron 1979). With one process there is no interval: low and high are NaN.
-    """
-    values = np.asarray(medians, float)
-    centre = float(np.median(values))
-    if len(values) < 2:
-        return Interval(centre, math.nan, math.nan)
-    [resampled] = _medians(seed, values)
-    return resampled_interval(centre, resampled)
-
-
-def _medians(seed: int, *groups: npt.NDArray[np.float64]) -> list[npt.NDArray[np.float64]]:
-    """Return the medians of bootstrap samples of each group, which are drawn one group after the other."""
-    counts = tuple(map(len, groups))
-    draws = _kept_draws(seed, counts) if max(counts) <= KEPT_COUNT else _draws(seed, counts)
-    return [_medians_of(values, drawn) for values, drawn in zip(groups, draws, strict=True)]
-
-
-def _medians_of(values: npt.NDArray[np.float64], drawn: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Return the medians of rows of `values[drawn]`, by sorting ranks, which are small integers."""
-    count = len(values)
-    order = np.argsort(values)
-    ranks = np.empty(count, np.min_scalar_type(count))
-    ranks[order] = np.arange(count)
-    picked = np.sort(ranks[drawn], axis=1)
-    ordered = values[order]
-    medians: npt.NDArray[np.float64] = (ordered[picked[:, (count - 1) // 2]] + ordered[picked[:, count // 2]]) / 2
-    return medians
-
-
-def _draws(seed: int, counts: tuple[int, ...]) -> list[npt.NDArray[np.int64]]:
-    """Return which values bootstrap samples of groups of these sizes hold, int64 (RESAMPLES, size) each."""
-    rng = np.random.default_rng(seed)
-    return [rng.integers(0, count, (RESAMPLES, count)) for count in counts]
-
-
-_kept_draws = lru_cache(maxsize=32)(_draws)
 
 
 def resampled_interval(value: float, resampled: npt.NDArray[np.float64]) -> Interval:
@@ -143,30 +97,6 @@ def bootstrapped(statistic: Callable[[npt.NDArray[np.int64]], float], count: int
     return resampled_interval(
         value, np.array([statistic(rng.integers(0, count, count)) for _ in range(COSTLY_RESAMPLES)])
     )
-
-
-def paired_ratio(numerators: Sequence[float], denominators: Sequence[float], seed: int = 0) -> Interval:
-    """Return the median of the ratios round by round, with a bootstrap interval over the rounds.
-
-    Measurements of one interleaved round saw the machine in nearly the same state, so drift cancels in their ratio.
-
-    Raises:
-        ValueError: different numbers of rounds.
-    """
-    return between_processes([a / b for a, b in zip(numerators, denominators, strict=True)], seed)
-
-
-def unpaired_ratio(numerators: Sequence[float], denominators: Sequence[float], seed: int = 0) -> Interval:
-    """Return the ratio of two medians of per-process medians, with a bootstrap interval over the processes of both.
-
-    With one process on either side there is no interval: low and high are NaN.
-    """
-    above, below = np.asarray(numerators, float), np.asarray(denominators, float)
-    value = float(np.median(above) / np.median(below))
-    if min(len(above), len(below)) < 2:
-        return Interval(value, math.nan, math.nan)
-    numerator, denominator = _medians(seed, above, below)
-    return resampled_interval(value, numerator / denominator)
 
 
 def sqnr_db(reference: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> float:

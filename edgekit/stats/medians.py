@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from statistics import NormalDist
+from statistics import NormalDist, fmean, stdev
 
 from edgekit.stats import CONFIDENCE, Interval, percentile
+from edgekit.stats.exact import student
 
 FEWEST = 5
 """Values of which smallest and largest enclose the median with 94 %; of 4 it is 88 %, of 3 75 %."""
@@ -16,21 +17,27 @@ MANY = 1000
 
 
 def median_interval(values: Sequence[float]) -> Interval:
-    """Return the median with the interval between two of the values that inverts the sign test.
+    """Return the median with its 95 % interval; of processes their medians, since samples inside one depend on it.
 
-    Thompson 1936; Hollander, Wolfe and Chicken 2014, 3.6. It assumes nothing of the distribution but that values are
-    independent. Its confidence is at least 95 % from 6 values on, and 94 % with 5, where it goes from the smallest to
-    the largest. The percentile bootstrap of as few values is narrower than it says: 88 % with 7.
+    From `FEWEST` values on it goes from one of them to another and inverts the sign test (Thompson 1936; Hollander,
+    Wolfe and Chicken 2014, 3.6), which assumes nothing of the distribution but that values are independent: at least
+    95 % from 6 values on, and 94 % with 5, from the smallest to the largest. Of 2 to 4 values it is that of Student's t
+    for the mean logarithm, and holds the median. The percentile bootstrap of so few values is narrower than it says: it
+    misses the truth in 25 of 100 cases with 3 of them, and in 12 with 7.
 
     Args:
-        values: at least one; with fewer than `FEWEST` low and high are NaN.
+        values: at least one; with a single one, or with one that is not positive among 2 to 4, low and high are NaN.
     """
     ordered = sorted(values)
     count, value = len(ordered), percentile(ordered, 50)
-    if count < FEWEST:
+    if count >= FEWEST:
+        place = max(0, _below(count) - 1)
+        return Interval(value, ordered[place], ordered[count - 1 - place])
+    if count < 2 or ordered[0] <= 0:
         return Interval(value, math.nan, math.nan)
-    place = max(0, _below(count) - 1)
-    return Interval(value, ordered[place], ordered[count - 1 - place])
+    logs = [math.log(one) for one in ordered]
+    half = student((1 + CONFIDENCE) / 2, count - 1) * stdev(logs) / math.sqrt(count)
+    return Interval(value, min(value, math.exp(fmean(logs) - half)), max(value, math.exp(fmean(logs) + half)))
 
 
 def _below(count: int) -> int:

@@ -55,7 +55,7 @@ def test_bench_inspect_and_report_work(bin_folder: Path, tmp_path: Path) -> None
     assert "CONV_2D" in run(bin_folder, tmp_path, "inspect", "a.tflite").stdout
     assert "int8" in run(bin_folder, tmp_path, "recipes").stdout
     assert "rpi-zero-2w" in run(bin_folder, tmp_path, "targets", "list").stdout
-    for name in ("ondevice/keeper.sh", "devices/smoke.tflite", "report/html/vendor/vega.min.js"):
+    for name in ("ondevice/keeper.sh", "devices/smoke.tflite", "reporting/html/vendor/vega.min.js"):
         script = f"import edgekit, pathlib; print((pathlib.Path(edgekit.__file__).parent / {name!r}).is_file())"
         found = subprocess.run([bin_folder / "python", "-c", script], capture_output=True, text=True, check=True)
         assert found.stdout.strip() == "True", name
