@@ -18,8 +18,9 @@ from edgekit.files.temporary import temporary_folder
 from edgekit.formats.reading import inspect_file
 from edgekit.frameworks.layers.knowledge import Handling
 from edgekit.frameworks.types import KerasModel
+from edgekit.models.training.augment import augmentation
 from edgekit.models.training.targets import Targets, check_soft
-from edgekit.models.training.training import TrainConfig
+from edgekit.models.training.training import TrainConfig, sample_shape
 from edgekit.progress import Progress
 from edgekit.schema.types import JsonObject
 from edgekit.tasks.samples import ModelInputs, choose, part
@@ -187,7 +188,7 @@ def quantize(
         _try_conversion(quantized, prepared, x, allow_float_layers, context.progress)
     callbacks = keep_zeros(quantized) if SPARSE in traits else []
     if weight_bits != INT8:
-        callbacks += measure_before_validation(quantized, _some(context), config.batch_size)
+        callbacks += measure_before_validation(quantized, _some(context, config.augment), config.batch_size)
     history = train_stage(quantized, context, config, targets=targets, callbacks=callbacks)
     note = {
         "preflight": [asdict(replaced) for replaced in prepared.replacements],
@@ -198,11 +199,11 @@ def quantize(
     return without_forms(quantized, prepared.model, prepared.handling, kept), {**note, **history.to_dict()}
 
 
-def _some(context: StageContext) -> ModelInputs:
-    """Return training samples as model inputs, in random order, without augmentation."""
-    x = context.splits.x_train
-    rows = np.random.default_rng(context.seed).permutation(len(x))[:SAMPLES]
-    inputs: ModelInputs = context.preprocessing.apply(choose(x, rows))
+def _some(context: StageContext, augment: str) -> ModelInputs:
+    """Return training samples as model inputs, in random order, augmented as in training: BatchNormalization saw such."""
+    splits, rng = context.splits, np.random.default_rng(context.seed)
+    x = choose(splits.x_train, rng.permutation(len(splits.x_train))[:SAMPLES])
+    inputs: ModelInputs = context.preprocessing.apply(augmentation(augment, sample_shape(splits))(x, rng))
     return inputs
 
 
