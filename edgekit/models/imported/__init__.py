@@ -8,7 +8,7 @@ patterns.py    decompositions recognised: HardSwish, SiLU, GELU, Mish, LayerNorm
 graph.py       the intermediate graph: typed operations on logical axes
 reading/       from a file's operators to the intermediate graph: one function an operator
 lowering/      from the intermediate graph to layers, channels last: one function an operation
-proof.py       the rebuilt model's outputs are those of the file's own runtime, or the first operator that differs is named
+proof.py       the outputs are those of the file's own runtime, or the first operator that differs is named
 importing.py   all of it, for the pipeline
 
 The graph is that of one sample: a batch of 1. What it does to an axis of size 1 it does to each sample by itself, so

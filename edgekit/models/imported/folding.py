@@ -22,6 +22,9 @@ from edgekit.models.imported.operators import Attribute, Operator, Operators, Sh
 from edgekit.schema.types import JsonObject
 from edgekit.tasks.samples import Array
 
+Types = Mapping[str, OnnxMessage]
+"""By the name of a value its TypeProto."""
+
 _STANDARD = ("", "ai.onnx")
 _SEES_VALUES = 1 << 12
 """Values of a constant that shape inference is shown: more than any shape, list of axes or of pads has."""
@@ -29,6 +32,8 @@ _MOST_VALUES = 1 << 27
 """Values of a constant that is computed here."""
 _RANDOM = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial")
 _SAME = ("Identity", "Dropout")
+_AS_INPUT = ("GroupNormalization",)
+"""Operators that ONNX defines by others, so that its inference does not see that sizes stay as they are."""
 _ONE_GRAPH = "export the model again in evaluation mode, without control flow and custom operators"
 
 
@@ -137,9 +142,9 @@ class _Fold:
             raise named.refusal(self._file, "it is control flow")
         if node.op_type == "BatchNormalization" and any(a.name == "training_mode" and a.i for a in node.attribute):
             raise named.refusal(self._file, "it normalizes by the batch, as in training", "graph-in-training-mode")
-        if node.op_type == "Dropout" and self._opset >= 12 and len(inputs) > 2 and inputs[2]:
-            if inputs[2] not in self._constants or bool(self._constants[inputs[2]]):
-                raise named.refusal(self._file, "it drops values, as in training", "graph-in-training-mode")
+        training = inputs[2] if node.op_type == "Dropout" and len(inputs) > 2 else ""
+        if training and (training not in self._constants or bool(self._constants[training])):
+            raise named.refusal(self._file, "it drops values, as in training", "graph-in-training-mode")
         if node.op_type in _SAME and inputs[0] not in self._constants:
             self._alias[node.output[0]] = inputs[0]
             return
@@ -167,7 +172,7 @@ class _Fold:
         inputs = tuple(value.name for value in graph.input)
         return Operators(inputs, outputs, tuple(self._nodes), self._constants, shapes, dtypes, self._opset)
 
-    def _inferred(self, node: OnnxNode, named: Operator) -> Mapping[str, OnnxMessage]:
+    def _inferred(self, node: OnnxNode, named: Operator) -> Types:
         import onnx
 
         inputs = {self._alias.get(name, name) for name in node.input if name}
@@ -186,16 +191,16 @@ class _Fold:
                 types[name] = self._types[name]
         try:
             schema = onnx.defs.get_schema(named.kind, self._opset, "")
-            return onnx.shape_inference.infer_node_outputs(
-                schema, copy, types, data, opset_imports=[onnx.helper.make_opsetid("", self._opset)]
-            )
+            opsets = [onnx.helper.make_opsetid("", self._opset)]
+            made = onnx.shape_inference.infer_node_outputs(schema, copy, types, data, opset_imports=opsets)
+            return {node.output[0]: types[named.inputs[0]]} if named.kind in _AS_INPUT else made
         except onnx.defs.SchemaError as error:
             raise named.refusal(self._file, f"opset {self._opset} of ONNX has no such operator") from error
         except Exception as error:  # the inference of an operator raises what it likes
             reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
             raise named.refusal(self._file, f"its shapes do not fit: {visible(reason[:200])}") from error
 
-    def _value(self, node: OnnxNode, named: Operator, types: Mapping[str, OnnxMessage]) -> dict[str, Array] | None:
+    def _value(self, node: OnnxNode, named: Operator, types: Types) -> dict[str, Array] | None:
         """Return the constants that a node makes, or None where it depends on the inputs."""
         if node.op_type in ("Shape", "Size") and named.inputs[0] not in self._constants:
             shape = self._shape(named.inputs[0], self._types[named.inputs[0]], named)
@@ -236,9 +241,10 @@ class _Fold:
 
     def _shape(self, name: str, kind: OnnxMessage | None, named: Operator | None) -> Shape:
         """Return the sizes of a value; refuse those that only running tells."""
-        known = kind is not None and kind.HasField("tensor_type") and kind.tensor_type.HasField("shape")
-        sizes = [s.dim_value if s.HasField("dim_value") else -1 for s in kind.tensor_type.shape.dim] if known else [-1]
-        if kind is None or not known or any(size < 0 for size in sizes):
+        sizes = [-1]
+        if kind is not None and kind.HasField("tensor_type") and kind.tensor_type.HasField("shape"):
+            sizes = [s.dim_value if s.HasField("dim_value") else -1 for s in kind.tensor_type.shape.dim]
+        if any(size < 0 for size in sizes):
             if named is not None:
                 raise named.refusal(self._file, "the sizes of its output depend on values, or are open")
             raise ConversionError(

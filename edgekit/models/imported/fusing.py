@@ -1,4 +1,4 @@
-"""Steps of the intermediate graph that are one layer: what training and pruning know better, and files compute faster."""
+"""Steps of the intermediate graph that are one layer: training and pruning know it better, files compute it faster."""
 
 from __future__ import annotations
 

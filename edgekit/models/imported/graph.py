@@ -33,7 +33,7 @@ class Convolution:
 
 @dataclass(frozen=True)
 class TransposedConvolution:
-    """The gradient of a convolution, with a kernel (*spatial, out, in); `pads` are cut off, `longer` is added behind."""
+    """The gradient of a convolution, its kernel (*spatial, out, in); `pads` are cut off, `longer` is added behind."""
 
     kernel: Array
     bias: Array | None

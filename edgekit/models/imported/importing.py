@@ -93,5 +93,3 @@ def _sizes(shape: Sequence[int], order: Sequence[int]) -> str:
 
 def _text(sizes: Sequence[int]) -> str:
     return "×".join(map(str, sizes))
-
-

@@ -159,7 +159,7 @@ def _factors(node: Operator, at: Context) -> tuple[list[str], float]:
 
 
 def _layer_normalization(node: Operator, at: Context) -> Operator | None:
-    """Return (x - mean) / sqrt(mean((x - mean)^2) + epsilon), over the last axis; scale and shift follow by themselves."""
+    """Return (x - mean) / sqrt(mean((x - mean)^2) + epsilon) over the last axis; scale and shift follow it."""
     difference, root = at.made(node.inputs[0], "Sub"), at.made(node.inputs[1], "Sqrt")
     added = root and at.made(root.inputs[0], "Add")
     if difference is None or added is None:

@@ -168,7 +168,10 @@ def run_values(*inputs: Array, path: str, names: Sequence[str]) -> tuple[None, l
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     own = [value.name for value in session.get_inputs()]
-    kinds = {value.name: onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type) for value in model.graph.input}
+    kinds = {
+        value.name: onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+        for value in model.graph.input
+    }
     rows = []
     for i in range(len(inputs[0])):
         feed = {name: x[i : i + 1].astype(kinds[name], copy=False) for name, x in zip(own, inputs, strict=True)}

@@ -37,7 +37,7 @@ class Builder:
         self._constants = constants
         self._names: set[str] = set()
         self._base = ""
-        self._arranged: dict[tuple[int, Shape, int | None, int], Value] = {}
+        self._arranged: dict[tuple[int, Shape, Shape, Shape, int | None, int], Value] = {}
         self._kept: list[Tensor] = []
         self._before: dict[int, Tensor] = {}
 
@@ -102,7 +102,7 @@ class Builder:
         if batch is not None and shape[batch] != 1:
             raise Unsupported(ACROSS)
         order = tuple(order)
-        key = (id(value.tensor), order, batch, lead)
+        key = (id(value.tensor), value.order, value.shape, order, batch, lead)
         if key not in self._arranged:
             now = [axis + lead for axis in value.order]
             tensor, wanted = value.tensor, big(shape, order)

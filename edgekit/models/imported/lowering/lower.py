@@ -69,8 +69,7 @@ class Port:
     @property
     def moved(self) -> bool:
         """Whether axes stand in another order than in the file."""
-        long = [axis for axis in self.order if self.shape[axis] != 1]
-        return long != sorted(long)
+        return self.order != tuple(sorted(self.order))
 
 
 @dataclass(frozen=True)
@@ -159,4 +158,3 @@ def _model(graph: g.Graph, inputs: Sequence[Tensor], b: Builder, file: str, name
     model = tf_keras().Model(list(inputs), tensors, name=valid(name))
     fed = tuple(Port(i, graph.shapes[i], b.values[i].order) for i in graph.inputs)
     return Lowered(model, fed, tuple(ports), b.values)
-

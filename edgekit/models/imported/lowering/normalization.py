@@ -29,7 +29,9 @@ def layer(op: LayerNormalization, inputs: Sequence[Operand], b: Builder) -> Valu
         x = b.explicit(x)
     if x.order[len(x.order) - len(axes) :] != axes:
         x = b.arranged(x, (*(axis for axis in x.order if axis not in axes), *axes), x.batch)
-    made = b.layer("LayerNormalization", axis=list(range(-len(axes), 0)), epsilon=op.epsilon, center=op.beta is not None)
+    made = b.layer(
+        "LayerNormalization", axis=list(range(-len(axes), 0)), epsilon=op.epsilon, center=op.beta is not None
+    )
     tensor = made(x.tensor)
     made.set_weights([op.gamma] if op.beta is None else [op.gamma, op.beta])
     return replace(x, tensor=tensor, positive=False)

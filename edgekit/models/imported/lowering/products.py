@@ -44,7 +44,7 @@ def lookup(op: Lookup, inputs: Sequence[Operand], b: Builder) -> Value:
 
 
 def arithmetic(op: Arithmetic, inputs: Sequence[Operand], b: Builder) -> Value:
-    """A merging layer, a Rescaling by a constant a channel, or TensorFlow's own."""
+    """Make a merging layer, a Rescaling by a constant a channel, or TensorFlow's own."""
     same_mix = _flattened_alike(op, inputs)
     if same_mix is not None:
         made = getattr(tensorflow().math, _TENSORFLOW[op.kind]) if op.kind not in LAYERS else None
@@ -86,7 +86,7 @@ def _aligned(inputs: Sequence[Operand], b: Builder) -> tuple[Value, list[Tensor 
         order, batch = tuple(range(1, rank)), 0
     long = {i + rank - len(x.shape) for x in inputs for i, size in enumerate(x.shape) if size != 1}
     if batch in long:
-        order, batch = (batch, *(axis for axis in order if axis != batch)), None  # type: ignore[assignment]
+        order, batch = (batch, *(axis for axis in order if axis != batch)), None
     elif batch is None and lead and 0 not in long:
         batch = 0
     if batch is not None and set(order) | {batch} != set(range(rank)):
@@ -146,7 +146,9 @@ def matrix_product(op: MatrixProduct, inputs: Sequence[Operand], b: Builder) -> 
     values = [b.plain(x) for x in inputs if isinstance(x, Value)]
     batches = {None if v.batch is None else v.batch + rank - v.rank for v in values}
     batch = batches.pop() if len(batches) == 1 else None
-    if batch is not None and (batch >= rank - 2 or any(x.shape[batch - rank] != 1 for x in inputs if len(x.shape) + batch >= rank)):
+    if batch is not None and (
+        batch >= rank - 2 or any(x.shape[batch - rank] != 1 for x in inputs if len(x.shape) + batch >= rank)
+    ):
         batch = None
     order = tuple(axis for axis in range(rank) if axis != batch)
     across = (*order[:-2], order[-1], order[-2])

@@ -124,10 +124,8 @@ def pooling(op: Pooling, inputs: Sequence[Operand], b: Builder) -> Value:
     if plain or (reach == same and unpadded):
         made = b.layer(kind, padding="valid" if plain else "same", **options)(x.tensor)
         return of(made, x.order, x.batch, positive=x.positive)
-    if op.kind == "max" and not x.positive:
-        x = _mirrored(x, op, reach)
-    else:
-        x = zero_padded(b, x, reach)
+    mirrored = op.kind == "max" and not x.positive
+    x = _mirrored(x, op, reach) if mirrored else zero_padded(b, x, reach)
     made = b.layer(kind, padding="valid", **options)(x.tensor)
     if op.kind == "mean":
         made = _corrected(made, op, lengths)
@@ -139,7 +137,7 @@ def _no_ceiling(op: Pooling) -> bool:
 
 
 def _mirrored(x: Value, op: Pooling, reach: Pads) -> Value:
-    """Return a value padded with values that every window that sees them holds anyway: its largest stays its largest."""
+    """Return a value padded with values that every window that sees them holds anyway: the largest stays the same."""
     spatial = zip(x.tensor.shape[1:-1], op.size, op.strides, reach, strict=True)
     for length, size, stride, (begin, end) in spatial:
         last = ((length + begin + end - size) // stride) * stride - begin  # where the last window starts
@@ -152,9 +150,7 @@ def _mirrored(x: Value, op: Pooling, reach: Pads) -> Value:
 def _corrected(made: Tensor, op: Pooling, lengths: Shape) -> Tensor:
     """Multiply means with the number of values that were summed, over that of those which count."""
     area = np.ones((), np.float64)
-    for length, size, stride, pad, steps in zip(
-        lengths, op.size, op.strides, op.pads, made.shape[1:-1], strict=True
-    ):
+    for length, size, stride, pad, steps in zip(lengths, op.size, op.strides, op.pads, made.shape[1:-1], strict=True):
         low, high = (-pad[0], length + pad[1]) if op.counts_pads else (0, length)
         starts = np.arange(steps) * stride - pad[0]
         counted = np.minimum(starts + size, high) - np.maximum(starts, low)

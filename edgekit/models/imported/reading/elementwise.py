@@ -75,9 +75,10 @@ def cast(at: At) -> Sequence[Step]:
     """Cast between types of floating point, which all are float32 here; of integers and truth to float32."""
     to, of = at.graph.dtypes[at.node.outputs[0]], at.graph.dtypes[at.node.inputs[0]]
     real = ("float32", "float64", "float16")
+    if to == of:
+        return [at.step(Elementwise("identity"))]
     if to in real:
         return [at.step(Elementwise("identity" if of in real else "to_float"))]
     if of in ("int64", "int32") and to in ("int64", "int32"):
         return [at.step(Elementwise("identity"))]
     raise Unsupported(f"it makes {to} of {of}")
-

@@ -57,5 +57,7 @@ def softmax(at: At) -> Sequence[Step]:
     old = at.graph.opset < 13
     axis = at.axis(at.node.integer("axis", 1 if old else -1))
     if old and math.prod(at.shape()[axis + 1 :]) != 1:
-        raise Unsupported("it is over several axes at once, as before opset 13: export the model with opset 13 or later")
+        raise Unsupported(
+            "it is over several axes at once, as before opset 13: export the model with opset 13 or later"
+        )
     return [at.step(Softmax(axis, at.node.kind == "LogSoftmax"))]

@@ -135,4 +135,3 @@ def tile(at: At) -> Sequence[Step]:
     if times is None or len(times) != at.rank:
         raise Unsupported("its `repeats` do not fit its axes")
     return [at.step(Repeat(times))]
-
