@@ -80,11 +80,11 @@ class Net:
         """Operators in it."""
         return {node.op_type for node in self.nodes}
 
-    def save(self, path: Path) -> Path:
-        """Write it."""
+    def save(self, path: Path, *shape: int | str) -> Path:
+        """Write it; with the shape of its outputs, if it is given."""
         from onnx import helper
 
-        outputs = [helper.make_empty_tensor_value_info(name) for name in self.outputs]
+        outputs = [value(n, shape) if shape else helper.make_empty_tensor_value_info(n) for n in self.outputs]
         return save(path, self.nodes, self.inputs, outputs, self.constants, opset=self.opset, check=False)
 
 

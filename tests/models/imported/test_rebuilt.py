@@ -229,7 +229,9 @@ def products() -> Net:
     nhwc = net.op("LayerNormalization", net.op("Transpose", x, perm=[0, 2, 3, 1]), net.random(4), axis=-1)
     net.out("Transpose", nhwc, perm=[0, 3, 1, 2])
     net.out("BatchNormalization", x, net.random(4), net.random(4), net.random(4), net.random(4, low=0.5))
-    shape = net.op("Concat", net.op("Slice", net.op("Shape", x), net.const([0]), net.const([1])), net.const([-1]), axis=0)
+    shape = net.op(
+        "Concat", net.op("Slice", net.op("Shape", x), net.const([0]), net.const([1])), net.const([-1]), axis=0
+    )
     net.out("Gemm", net.op("Reshape", x, shape), net.random(192, 3))
     return net
 

@@ -33,7 +33,12 @@ def _branch() -> Net:
     net = Net()
     body = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "body", [], [value("y", (1, 4))])
     net.input("x", 1, 4)
-    net.out("If", net.op("Greater", net.op("ReduceMax", "x", keepdims=0), net.const(0.0)), then_branch=body, else_branch=body)
+    net.out(
+        "If",
+        net.op("Greater", net.op("ReduceMax", "x", keepdims=0), net.const(0.0)),
+        then_branch=body,
+        else_branch=body,
+    )
     return net
 
 
