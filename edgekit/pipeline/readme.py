@@ -8,6 +8,7 @@ from collections.abc import Collection
 from edgekit.bundle.manifest import EVAL, MANIFEST, Artifact, Manifest
 from edgekit.errors.printable import visible
 from edgekit.export.rewrites.apply import in_words
+from edgekit.schema.types import JsonObject
 from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.tasks.tensors import TensorSpec
 
@@ -43,7 +44,7 @@ def readme(manifest: Manifest, operators: Collection[str] = ()) -> str:
 
 def _axes(manifest: Manifest) -> list[str]:
     """Say how arrays with channels first are fed, where the model was rebuilt from a file that took such."""
-    moved = next((step["channels_last"] for step in manifest.lineage if "channels_last" in step), {})
+    moved: JsonObject = next((step["channels_last"] for step in manifest.lineage if "channels_last" in step), {})
     head = "Channels are last in all files here. Of an array x as the ONNX file took it, channels first:"
     lines = [f"  {visible(name)}: x.transpose({', '.join(map(str, order))})" for name, order in moved.items()]
     return ["\n".join([head, *lines])] if lines else []
