@@ -7,12 +7,26 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgekit.models.imported.graph import Arithmetic, Convolution, DepthToSpace, Graph, Linear, Step
+from edgekit.models.imported.graph import (
+    Arithmetic,
+    Convolution,
+    DepthToSpace,
+    Graph,
+    GroupNormalization,
+    LayerNormalization,
+    Linear,
+    Step,
+)
 from edgekit.tasks.samples import Array
+
+Weighted = Linear | Convolution | LayerNormalization | GroupNormalization
+_WITH_WEIGHTS = (Linear, Convolution, LayerNormalization, GroupNormalization)
+_WITH_CHANNELS = (Convolution, GroupNormalization)
+_NORMALIZATIONS = (LayerNormalization, GroupNormalization)
 
 
 def fused(graph: Graph) -> Graph:
-    """Return the graph with biases in the layers that they belong to, and channels in the order that blocks want."""
+    """Return the graph with factors and biases in the layers that they belong to, and channels as blocks want them."""
     uses = Counter([*(name for step in graph.steps for name in step.inputs), *graph.outputs])
     places: dict[str, int] = {}
     steps: list[Step] = []
@@ -20,7 +34,8 @@ def fused(graph: Graph) -> Graph:
         before = next((name for name in step.inputs if name in places), "")
         made = None
         if before and uses[before] == 1:
-            made = _with_bias(steps[places[before]], step, graph, before) or _for_blocks(steps[places[before]], step)
+            made = _with_constant(steps[places[before]], step, graph, before)
+            made = made or _for_blocks(steps[places[before]], step)
         if made is None:
             places.update(dict.fromkeys(filter(None, step.outputs), len(steps)))
             steps.append(step)
@@ -35,22 +50,37 @@ def fused(graph: Graph) -> Graph:
     return replace(graph, steps=tuple(steps))
 
 
-def _with_bias(layer: Step, adding: Step, graph: Graph, value: str) -> list[Step] | None:
-    """Return a matrix product or convolution that adds a constant itself; None where the second step is none such."""
-    operation = layer.operation
-    if not isinstance(operation, (Linear, Convolution)) or operation.bias is not None:
+def _with_constant(layer: Step, after: Step, graph: Graph, value: str) -> list[Step] | None:
+    """Return a layer that multiplies with a constant, or adds one, itself; None where the second step is none such."""
+    operation, arithmetic = layer.operation, after.operation
+    if not isinstance(operation, _WITH_WEIGHTS) or not isinstance(arithmetic, Arithmetic) or value not in graph.shapes:
         return None
-    if adding.operation != Arithmetic("add") or value not in graph.shapes:
-        return None
-    other = next((graph.constants[name] for name in adding.inputs if name in graph.constants), None)
-    if other is None or len(other.shape) > len(graph.shapes[value]):
-        return None
+    known = [graph.constants[name] for name in after.inputs if name in graph.constants]
     rank = len(graph.shapes[value])
-    axis = rank - 1 if isinstance(operation, Linear) else operation.channels
-    bias = _one_a_channel(other, rank, axis, operation.kernel.shape[-1])
-    if bias is None:
+    if arithmetic.kind not in ("add", "multiply") or not known or known[0].ndim > rank:
         return None
-    return [replace(layer, operation=replace(operation, bias=bias), outputs=adding.outputs)]
+    if isinstance(operation, LayerNormalization) and operation.first != rank - 1:
+        return None
+    axis = operation.channels if isinstance(operation, _WITH_CHANNELS) else rank - 1
+    numbers = _one_a_channel(known[0], rank, axis, graph.shapes[value][axis])
+    if numbers is None:
+        return None
+    made = _multiplied(operation, numbers) if arithmetic.kind == "multiply" else _shifted(operation, numbers)
+    return [replace(layer, operation=made, outputs=after.outputs)]
+
+
+def _multiplied(operation: Weighted, numbers: Array) -> Weighted:
+    if isinstance(operation, _NORMALIZATIONS):
+        beta = None if operation.beta is None else operation.beta * numbers
+        return replace(operation, gamma=operation.gamma * numbers, beta=beta)  # type: ignore[arg-type]
+    bias = None if operation.bias is None else operation.bias * numbers
+    return replace(operation, kernel=operation.kernel * numbers, bias=bias)
+
+
+def _shifted(operation: Weighted, numbers: Array) -> Weighted:
+    if isinstance(operation, _NORMALIZATIONS):
+        return replace(operation, beta=numbers if operation.beta is None else operation.beta + numbers)
+    return replace(operation, bias=numbers if operation.bias is None else operation.bias + numbers)
 
 
 def _one_a_channel(values: Array, rank: int, axis: int, count: int) -> Array | None:

@@ -104,7 +104,7 @@ class Pooling:
 
 @dataclass(frozen=True)
 class Reduction:
-    """Reduces axes to one value: `mean`, `sum`, `max`, `min`, `prod`, `l2`, `sumsquare`, `logsumexp`."""
+    """Reduces axes to one value: `mean`, `sum`, `max`, `min`, `prod`, `l1`, `l2`, `sumsquare`, `logsumexp`."""
 
     kind: str
     axes: Shape

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edgekit.models.imported.operators import Operator, Operators
+from edgekit.models.imported.operators import Operator, Operators, Shape
 from edgekit.tasks.samples import Array
 
 _CLOSE = 1e-4
@@ -20,10 +20,11 @@ _CLOSE = 1e-4
 
 @dataclass(frozen=True)
 class Context:
-    """What a pattern may look at: who makes a value, and constants."""
+    """What a pattern may look at: who makes a value, constants, and sizes."""
 
     makers: Mapping[str, Operator]
     constants: Mapping[str, Array]
+    shapes: Mapping[str, Shape]
 
     def made(self, name: str, *kinds: str) -> Operator | None:
         """Return the operator that makes a value, if it is of one of these kinds."""
@@ -55,7 +56,7 @@ Pattern = Callable[[Operator, Context], Operator | None]
 def recognised(graph: Operators) -> Operators:
     """Return the graph with one operator in the place of each decomposition."""
     makers: dict[str, Operator] = {}
-    context, nodes = Context(makers, graph.constants), []
+    context, nodes = Context(makers, graph.constants, graph.shapes), []
     for node in graph.nodes:
         found = next((made for pattern in PATTERNS.get(node.kind, ()) if (made := pattern(node, context))), node)
         nodes.append(found)
@@ -183,15 +184,40 @@ def _layer_normalization(node: Operator, at: Context) -> Operator | None:
     return None
 
 
+def _group_normalization(node: Operator, at: Context) -> Operator | None:
+    """Return the normalization of groups, each laid out as one channel, and back; scale and shift follow it."""
+    one = at.made(node.inputs[0], "InstanceNormalization")
+    before = one and at.made(one.inputs[0], "Reshape")
+    if one is None or before is None:
+        return None
+    x, grouped = before.inputs[0], at.shapes[before.outputs[0]]
+    plain = all(
+        np.all(at.constants.get(name) == value) for name, value in zip(one.inputs[1:3], (1.0, 0.0), strict=True)
+    )
+    groups, sizes = grouped[1], at.shapes[x]
+    if (
+        not plain
+        or len(grouped) != 3
+        or at.shapes[node.outputs[0]] != sizes
+        or sizes[1] % groups
+        or sizes[0] != grouped[0]
+    ):
+        return None
+    attributes = {"num_groups": groups, "epsilon": one.real("epsilon", 1e-5)}
+    return Operator("GroupNormalization", node.name, (x,), node.outputs, attributes)
+
+
 def _last_axis(node: Operator, at: Context) -> bool:
     given = node.integers("axes")
     if given is None and len(node.inputs) > 1 and node.inputs[1] in at.constants:
         given = tuple(int(n) for n in np.asarray(at.constants[node.inputs[1]]).reshape(-1))
-    return given == (-1,) and node.integer("keepdims", 1) == 1
+    last = len(at.shapes[node.inputs[0]]) - 1
+    return given in ((-1,), (last,)) and node.integer("keepdims", 1) == 1
 
 
 PATTERNS: dict[str, tuple[Pattern, ...]] = {
     "Mul": (_silu, _mish, _hard_swish, _gelu),
     "Div": (_hard_swish_behind, _layer_normalization),
+    "Reshape": (_group_normalization,),
 }
 """By the last operator of a decomposition."""

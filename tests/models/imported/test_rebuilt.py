@@ -31,6 +31,7 @@ def functions(opset: int) -> Net:
     net.out("HardSigmoid", x, alpha=1 / 6, beta=0.5)
     net.out("HardSigmoid", x)
     above = net.op("Add", net.op("Abs", x), net.const(1.0))
+    net.out("Where", net.op("IsNaN", net.op("Sqrt", x)), net.const(0.0), x)
     for kind in ("Log", "Sqrt", "Reciprocal"):
         net.out(kind, above)
     for low, high in ((0.0, 6.0), (-0.5, 0.5), (0.1, None), (None, 0.1)):
@@ -170,6 +171,8 @@ def moves() -> Net:
     net.out("Concat", x, net.op("Relu", x), axis=1)
     net.out("Concat", x, net.random(1, 2, 6, 8), axis=1)
     net.out("Concat", x, net.op("Relu", x), axis=3)
+    one = [net.op("Gather", "image", net.const([place]), axis=1) for place in (2, 0, 1)]
+    net.out("Conv", net.op("Concat", *one, axis=1), net.random(3, 3, 1, 1))
     net.out("Concat", x, net.op("Relu", x), axis=0)
     for starts, ends, axes, steps in (
         ([1], [3], [1], [1]),
@@ -184,7 +187,7 @@ def moves() -> Net:
     net.out("Pad", x, net.const([0, 0, 2, 2, 0, 0, 2, 2]), mode="reflect")
     net.out("Pad", x, net.const([0, 0, 1, 1, 0, 0, 1, 1]), mode="edge")
     for keep in (0, 1):
-        for kind in ("Mean", "Max", "Min", "Prod", "L2", "LogSumExp", "SumSquare"):
+        for kind in ("Mean", "Max", "Min", "Prod", "L1", "L2", "LogSumExp", "SumSquare"):
             net.out(f"Reduce{kind}", x, axes=[2, 3], keepdims=keep)
         net.out("ReduceSum", x, net.const([1]), keepdims=keep)
         net.out("ReduceMean", x, axes=[0, 3], keepdims=keep)
@@ -225,6 +228,11 @@ def products() -> Net:
     x = net.image()
     net.out("InstanceNormalization", x, net.random(4), net.random(4))
     net.out("GroupNormalization", x, net.random(4), net.random(4), num_groups=2)
+    grouped = net.op("Reshape", x, net.const([0, 2, -1]))
+    ones = net.op("InstanceNormalization", grouped, net.const([1.0, 1.0]), net.const([0.0, 0.0]))
+    back = net.op("Reshape", ones, net.const([1, 4, 6, 8]))
+    net.out("Add", net.op("Mul", back, net.random(4, 1, 1)), net.random(4, 1, 1))
+    net.out("Mul", net.op("Conv", x, net.random(2, 4, 1, 1)), net.random(1, 2, 1, 1))
     net.out("LayerNormalization", x, net.random(4, 6, 8), net.random(4, 6, 8), axis=1)
     nhwc = net.op("LayerNormalization", net.op("Transpose", x, perm=[0, 2, 3, 1]), net.random(4), axis=-1)
     net.out("Transpose", nhwc, perm=[0, 3, 1, 2])
@@ -310,6 +318,18 @@ def test_an_image_network_has_no_transpose(tmp_path: Path) -> None:
     found = kinds(net.save(tmp_path / "image.onnx"))
     assert not found["Permute"] and found["Conv2D"] == 3 and found["Dense"] == 1
     assert not any("Lambda" in kind for kind in found)
+
+
+def test_a_module_that_is_called_twice_is_one_layer(tmp_path: Path) -> None:
+    net = Net()
+    weights, ones = [net.random(4, 1, 3, 3), net.random(4)], net.const([1.0, 1.0, 1.0, 1.0])
+    sides = [net.op("Conv", net.input(name, 1, 1, 6, 6), *weights) for name in ("a", "b")]
+    norms = [net.op("BatchNormalization", s, ones, net.const([0.0] * 4), net.const([0.0] * 4), ones) for s in sides]
+    net.out("Sub", *norms)
+    path = net.save(tmp_path / "siamese.onnx")
+    made, graph = rebuilt(path)
+    proved(path, made, graph)
+    assert kinds(path) == {"InputLayer": 2, "Conv2D": 1, "BatchNormalization": 2, "Subtract": 1}
 
 
 def test_names_are_those_of_the_file(tmp_path: Path) -> None:

@@ -86,6 +86,7 @@ FUNCTIONS: dict[str, Function] = {
     "hard_sigmoid": _hard_sigmoid,
     "hard_swish": lambda b, _: step("hard_swish", b.name()),
     "identity": lambda b, _: lambda x: x,
+    "is_nan": _traced("math.is_nan"),
     "leaky_relu": lambda b, options: b.layer("LeakyReLU", alpha=options[0]),
     "negative": lambda b, _: b.layer("Rescaling", scale=-1.0),
     "not": _traced("math.logical_not"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from hashlib import sha256
 
 import numpy as np
 
@@ -36,6 +37,7 @@ class Builder:
         self.read = read
         self._constants = constants
         self._names: set[str] = set()
+        self._shared: dict[tuple[str | bytes, ...], KerasLayer] = {}
         self._base = ""
         self._arranged: dict[tuple[int, Shape, Shape, Shape, int | None, int], Value] = {}
         self._kept: list[Tensor] = []
@@ -65,6 +67,21 @@ class Builder:
     def layer(self, kind: str, suffix: str = "", **options: ConfigValue) -> KerasLayer:
         """Make a layer of tf_keras."""
         return getattr(tf_keras().layers, kind)(name=self.name(suffix), **options)
+
+    def weighted(self, kind: str, tensor: Tensor, weights: Sequence[Array], **options: ConfigValue) -> Tensor:
+        """Return a tensor behind a layer with weights: the same layer where a graph has the same ones twice.
+
+        A graph has no layers, only constants: those of a module that is called twice stand in it twice, or are read
+        twice. Trained apart, they would not stay equal. Constants of one value say nothing: fresh norms all have them.
+        """
+        told = any(values.size > 1 and np.ptp(values) > 0 for values in weights)
+        key = (kind, repr(sorted(options.items())), *(sha256(np.ascontiguousarray(w)).digest() for w in weights))
+        if told and key in self._shared:
+            return self._shared[key](tensor)
+        layer = self._shared[key] = self.layer(kind, **options)
+        made = layer(tensor)
+        layer.set_weights(list(weights))
+        return made
 
     def permuted(self, tensor: Tensor, places: Sequence[int]) -> Tensor:
         """Return a tensor with its axes behind the batch, counted from 0, in another order."""

@@ -23,6 +23,8 @@ def concatenate(op: Concatenate, inputs: Sequence[Operand], b: Builder) -> Value
     model = next((v for v in values if v.order != tuple(sorted(v.order))), values[0])
     if model.batch == op.axis:
         model = b.explicit(model)
+    if op.axis == 1 and model.rank == 4 and model.batch == 0 and all(x.shape[1] == 1 for x in inputs):
+        model = b.channels_last(model, 1)  # images of one channel become one of several
     parts = []
     for x in inputs:
         if isinstance(x, Value):
@@ -97,6 +99,8 @@ _TENSORFLOW = {
     **{kind: f"reduce_{kind}" for kind in ("mean", "sum", "max", "min", "prod", "logsumexp")},
     "l2": "reduce_euclidean_norm",
 }
+_OF_EVERY = {"sumsquare": "square", "l1": "abs"}
+"""What is summed of every value."""
 _POOLING = {"mean": "GlobalAveragePooling", "max": "GlobalMaxPooling"}
 
 
@@ -109,11 +113,11 @@ def reduction(op: Reduction, inputs: Sequence[Operand], b: Builder) -> Value:
     places = [x.stored(axis) for axis in axes]
     if op.kind in _POOLING and len(x.order) in (2, 3) and places == list(range(1, len(x.order))):
         made = b.layer(f"{_POOLING[op.kind]}{len(places)}D", keepdims=op.keep)(x.tensor)
-    elif op.kind == "sumsquare":
-        made = tf.math.reduce_sum(tf.math.square(x.tensor), axis=places, keepdims=op.keep)
+    elif op.kind in _OF_EVERY:
+        made = tf.math.reduce_sum(getattr(tf.math, _OF_EVERY[op.kind])(x.tensor), axis=places, keepdims=op.keep)
     else:
         made = getattr(tf.math, _TENSORFLOW[op.kind])(x.tensor, axis=places, keepdims=op.keep)
-    positive = x.positive or op.kind in ("l2", "sumsquare")
+    positive = x.positive or op.kind == "l2" or op.kind in _OF_EVERY
     if op.keep:
         return of(made, x.order, x.batch, positive=positive)
     return _without(replace(x, tensor=made, positive=positive), op.axes)

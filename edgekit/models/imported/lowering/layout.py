@@ -12,9 +12,10 @@ from edgekit.models.imported.graph import (
     ParametricRelu,
     Reduction,
     Slice,
+    Take,
 )
 
-_NEUTRAL = (Arithmetic, Choose, Concatenate, Elementwise, Pad, ParametricRelu, Slice)
+_NEUTRAL: tuple[type, ...] = (Arithmetic, Choose, Concatenate, Elementwise, Pad, ParametricRelu, Slice)
 """Operations that say nothing of where channels are."""
 
 
@@ -31,6 +32,8 @@ def _first(graph: Graph, name: str) -> bool:
         channels = getattr(step.operation, "channels", None)
         if channels is not None:
             return bool(channels == 1)
+        if isinstance(step.operation, Take) and step.operation.axis == 1 and not step.operation.places.ndim:
+            return True  # one channel of an image
         if isinstance(step.operation, Reduction) and step.operation.axes == tuple(range(2, rank)):
             return True
         if isinstance(step.operation, _NEUTRAL):

@@ -14,10 +14,9 @@ def batch(op: BatchNormalization, inputs: Sequence[Operand], b: Builder) -> Valu
     """BatchNormalization over the last axis; of a flattened input its numbers are sorted."""
     x = b.computed(inputs[0])
     x = b.channels_last(x, op.channels) if x.rank > 2 else b.last(x)
-    layer = b.layer("BatchNormalization", epsilon=op.epsilon)
-    made = layer(x.tensor)
     weights = [op.gamma, op.beta, op.mean, op.variance]
-    layer.set_weights(weights if x.mix is None else [values[x.mix] for values in weights])
+    weights = weights if x.mix is None else [values[x.mix] for values in weights]
+    made = b.weighted("BatchNormalization", x.tensor, weights, epsilon=op.epsilon)
     return replace(x, tensor=made, origin=None, positive=False)
 
 
@@ -29,18 +28,15 @@ def layer(op: LayerNormalization, inputs: Sequence[Operand], b: Builder) -> Valu
         x = b.explicit(x)
     if x.order[len(x.order) - len(axes) :] != axes:
         x = b.arranged(x, (*(axis for axis in x.order if axis not in axes), *axes), x.batch)
-    made = b.layer(
-        "LayerNormalization", axis=list(range(-len(axes), 0)), epsilon=op.epsilon, center=op.beta is not None
-    )
-    tensor = made(x.tensor)
-    made.set_weights([op.gamma] if op.beta is None else [op.gamma, op.beta])
+    weights = [op.gamma] if op.beta is None else [op.gamma, op.beta]
+    options = {"axis": list(range(-len(axes), 0)), "epsilon": op.epsilon, "center": op.beta is not None}
+    tensor = b.weighted("LayerNormalization", x.tensor, weights, **options)
     return replace(x, tensor=tensor, positive=False)
 
 
 def group(op: GroupNormalization, inputs: Sequence[Operand], b: Builder) -> Value:
     """GroupNormalization over groups of channels, which are last."""
     x = b.channels_last(inputs[0], op.channels)
-    made = b.layer("GroupNormalization", groups=op.groups, epsilon=op.epsilon)
-    tensor = made(x.tensor)
-    made.set_weights([op.gamma, op.beta])
+    options = {"groups": op.groups, "epsilon": op.epsilon}
+    tensor = b.weighted("GroupNormalization", x.tensor, [op.gamma, op.beta], **options)
     return replace(x, tensor=tensor, positive=False)

@@ -28,18 +28,16 @@ def linear(op: Linear, inputs: Sequence[Operand], b: Builder) -> Value:
     """Dense, its rows sorted as a flattened input stands."""
     x = b.last(inputs[0])
     kernel = op.kernel if x.mix is None else op.kernel[x.mix]
-    layer = b.layer("Dense", units=kernel.shape[1], use_bias=op.bias is not None)
-    made = layer(x.tensor)
-    layer.set_weights([kernel, op.bias] if op.bias is not None else [kernel])
+    weights = [kernel] if op.bias is None else [kernel, op.bias]
+    made = b.weighted("Dense", x.tensor, weights, units=kernel.shape[1], use_bias=op.bias is not None)
     return of(made, x.order, x.batch)
 
 
 def lookup(op: Lookup, inputs: Sequence[Operand], b: Builder) -> Value:
     """Embedding."""
     x = b.plain(b.computed(inputs[0]))
-    layer = b.layer("Embedding", input_dim=op.table.shape[0], output_dim=op.table.shape[1])
-    made = layer(x.tensor)
-    layer.set_weights([op.table])
+    rows, width = op.table.shape
+    made = b.weighted("Embedding", x.tensor, [op.table], input_dim=rows, output_dim=width)
     return of(made, (*x.order, x.rank), x.batch)
 
 

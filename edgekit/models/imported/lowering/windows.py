@@ -71,12 +71,11 @@ def convolution(op: Convolution, inputs: Sequence[Operand], b: Builder) -> Value
         kernel = kernel.reshape(*size, op.groups, -1)
         if count == 1:
             options |= {key: options[key][0] for key in ("kernel_size", "strides", "dilation_rate")}
-        layer = b.layer(f"DepthwiseConv{count}D", depth_multiplier=kernel.shape[-1], **options)
+        kind, options = f"DepthwiseConv{count}D", {**options, "depth_multiplier": kernel.shape[-1]}
     else:
-        layer = b.layer(f"Conv{count}D", filters=kernel.shape[-1], groups=op.groups, **options)
-    made = layer(x.tensor)
-    layer.set_weights([kernel, op.bias] if op.bias is not None else [kernel])
-    return of(made, x.order, x.batch)
+        kind, options = f"Conv{count}D", {**options, "filters": kernel.shape[-1], "groups": op.groups}
+    weights = [kernel] if op.bias is None else [kernel, op.bias]
+    return of(b.weighted(kind, x.tensor, weights, **options), x.order, x.batch)
 
 
 def transposed(op: TransposedConvolution, inputs: Sequence[Operand], b: Builder) -> Value:
@@ -89,16 +88,17 @@ def transposed(op: TransposedConvolution, inputs: Sequence[Operand], b: Builder)
         cuts.append((pad[0], whole - pad[0] - ((n - 1) * s + k - sum(pad) + longer)))
     same = tuple((max(k - s, 0) // 2, -(-max(k - s, 0) // 2)) for s, k in zip(op.strides, size, strict=True))
     padding = "same" if tuple(cuts) == same else "valid"
-    layer = b.layer(
+    tensor = b.weighted(
         f"Conv{count}DTranspose",
+        x.tensor,
+        [op.kernel] if op.bias is None else [op.kernel, op.bias],
         filters=op.kernel.shape[-2],
         kernel_size=size,
         strides=op.strides,
         padding=padding,
         use_bias=op.bias is not None,
     )
-    made = of(layer(x.tensor), x.order, x.batch)
-    layer.set_weights([op.kernel, op.bias] if op.bias is not None else [op.kernel])
+    made = of(tensor, x.order, x.batch)
     if padding == "same" or not any(map(any, cuts)):
         return made
     if op.bias is not None and any(end < 0 for _, end in cuts) and op.bias.any():

@@ -44,9 +44,10 @@ def instance(at: At) -> Sequence[Step]:
 
 
 def group(at: At) -> Sequence[Step]:
-    """GroupNormalization; before opset 21 scales and shifts are given for each group."""
+    """GroupNormalization, also as `patterns` recognised it; before opset 21 scales are given for each group."""
     groups, channels = at.node.integer("num_groups", 1), at.shape()[1]
-    gamma, beta = at.weights(1, "scales"), at.weights(2, "shifts")
+    gamma = at.weights(1, "scales") if at.has(1) else np.ones(channels, np.float32)
+    beta = at.weights(2, "shifts") if at.has(2) else np.zeros(channels, np.float32)
     if len(gamma) == groups != channels:
         gamma, beta = (np.repeat(values, channels // groups) for values in (gamma, beta))
     return [at.step(GroupNormalization(groups, gamma, beta, at.node.real("epsilon", 1e-5), 1))]
