@@ -37,7 +37,7 @@ class Builder:
         self.read = read
         self._constants = constants
         self._names: set[str] = set()
-        self._shared: dict[tuple[str | bytes, ...], KerasLayer] = {}
+        self._shared: dict[tuple[str, str, bytes], KerasLayer] = {}
         self._base = ""
         self._arranged: dict[tuple[int, Shape, Shape, Shape, int | None, int], Value] = {}
         self._kept: list[Tensor] = []
@@ -75,7 +75,8 @@ class Builder:
         twice. Trained apart, they would not stay equal. Constants of one value say nothing: fresh norms all have them.
         """
         told = any(values.size > 1 and np.ptp(values) > 0 for values in weights)
-        key = (kind, repr(sorted(options.items())), *(sha256(np.ascontiguousarray(w)).digest() for w in weights))
+        digests = b"".join(sha256(np.ascontiguousarray(values)).digest() for values in weights)
+        key = (kind, repr(sorted(options.items())), digests)
         if told and key in self._shared:
             return self._shared[key](tensor)
         layer = self._shared[key] = self.layer(kind, **options)
