@@ -17,12 +17,12 @@ import numpy as np
 
 from edgekit.api.reporting import ProgressOption, working
 from edgekit.api.results import Bundle
-from edgekit.api.torch_module import exported, is_module
 from edgekit.api.words import face
 from edgekit.bundle.manifest import read_bundle
 from edgekit.bundle.recipe import Recipe, StageSpec, load_recipe, parse, parse_stage
 from edgekit.errors import InputError, QualityError
 from edgekit.errors.printable import quoted
+from edgekit.models.imported.torch_module import exported, is_module
 from edgekit.processes import work
 from edgekit.tasks.preprocessing import checked_fields
 

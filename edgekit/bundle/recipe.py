@@ -97,10 +97,9 @@ class Recipe:
     max_drop: float | None = None
     """What the int8 files may lose (`edgekit.tasks.drop`); None: they are made in one way, whatever that loses."""
 
-    @property
-    def wants_layers(self) -> bool:
-        """Whether more is made of an ONNX file than ONNX files of other schemes: it is rebuilt as layers then."""
-        return bool(self.stages) or any(format_ != "onnx" for format_ in self.formats)
+    def wants_layers(self, format_: str) -> bool:
+        """Return whether a file of this format is rebuilt as layers: to be trained, or, of ONNX, for other formats."""
+        return bool(self.stages) or (format_ == "onnx" and any(wanted != "onnx" for wanted in self.formats))
 
     def with_preprocessing(self, given: JsonMapping) -> Recipe:
         """Return the recipe with fields of `preprocessing` replaced; what is given for all inputs replaces each's."""

@@ -206,9 +206,6 @@ def reshaped(before: Dataset, after: Dataset) -> list[str]:
         if sorted(n for n in a if n != 1) != sorted(n for n in b if n != 1):
             of = f" of {name}" if name else ""
             found.append(f"{before.name}: samples{of} of shape {a} are taken as {b}, row by row as they are stored")
-        elif a != b and sorted(a) == sorted(b):
-            of = f" of {name}" if name else ""
-            found.append(f"{before.name}: samples{of} of shape {a} have their channels first, and are taken as {b}")
     return found
 
 
@@ -231,8 +228,6 @@ def _with_axes(array: Stored, wanted: Shape, how: Preprocessing) -> Stored:
         return array[..., np.newaxis]
     if given and given[-1] == 1 and fits(given[:-1], wanted):
         return array[..., 0]
-    if len(given) == len(wanted) in (2, 3) and fits((*given[1:], given[0]), wanted):  # channels first
-        return np.moveaxis(array, 1, -1)
     shape = tuple(n for n in wanted if n is not None)
     if len(shape) == len(wanted) and math.prod(shape) == math.prod(given) and _alike(given, shape):
         return array.reshape(len(array), *shape)

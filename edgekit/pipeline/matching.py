@@ -15,7 +15,7 @@ from edgekit.models.sources.source import SourceModel
 from edgekit.pipeline.input_sizes import in_words, settled_sizes, without_values
 from edgekit.pipeline.job import Job
 from edgekit.pipeline.outside import check_outside
-from edgekit.pipeline.rebuilding import layouts_of, prove_on_data, with_layers, with_layout
+from edgekit.pipeline.rebuilding import channels_last, layouts_of, prove_on_data, with_layers, with_layout
 from edgekit.pipeline.request import Request
 from edgekit.pipeline.source import Source, open_source, splits_for, train_demo
 from edgekit.tasks.heads import chosen_kinds
@@ -84,7 +84,10 @@ def _opened(source: Source, request: Request) -> tuple[Source, Dataset]:
     left_out = not_made(model.format, request.recipe)
     if left_out:
         request.progress.notify(f"Left out, because they need the Keras model: {', '.join(left_out)}")
-    return source, named_as(dataset, _names(model.inputs), _names(model.outputs))
+    dataset, notes = channels_last(source, named_as(dataset, _names(model.inputs), _names(model.outputs)))
+    for note in notes:
+        request.progress.notify(note)
+    return source, dataset
 
 
 def _names(ports: Sequence[Port]) -> list[str]:

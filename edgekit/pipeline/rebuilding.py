@@ -1,4 +1,4 @@
-"""ONNX files that become layers: when they do, what else they get, and what their inputs are like then."""
+"""ONNX and TFLite files that become layers: when they do, what else they get, and what their inputs are like then."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edgekit.pipeline.request import Request
 from edgekit.pipeline.source import Rebuilt, Source
 from edgekit.schema.types import JsonObject
 from edgekit.tasks.preprocessing import Preprocessing
-from edgekit.tasks.samples import NamedArrays, arrays_of, evenly
+from edgekit.tasks.samples import NamedArrays, Stored, arrays_of, evenly
 
 REAL_SAMPLES = 8
 """Of the data, that go through the rebuilt model and its file."""
@@ -30,7 +30,7 @@ def is_onnx(model: SourceModel) -> bool:
 
 
 def with_layers(source: Source, request: Request) -> Source:
-    """Return a source with layers in the place of its ONNX file, if the recipe wants them; all sizes are settled.
+    """Return a source with layers in the place of its file, if the recipe wants them; all sizes are settled.
 
     A file that cannot be rebuilt stays what it is where that is enough.
 
@@ -39,14 +39,14 @@ def with_layers(source: Source, request: Request) -> Source:
         InputError: the file is damaged, quantized already, or cannot be run.
     """
     file = source.model
-    if not isinstance(file, FileSource) or file.format != "onnx" or not request.recipe.wants_layers:
+    if not isinstance(file, FileSource) or not request.recipe.wants_layers(file.format):
         return source
     from edgekit.export.sources import plan_source
-    from edgekit.models.imported.importing import import_onnx
+    from edgekit.models.imported.importing import import_file
 
     _ = file.model  # refuses what is no float model
     try:
-        made = import_onnx(file.path)
+        made = import_file(file.path, file.info)
     except ConversionError as error:
         if request.recipe.stages:
             raise
@@ -74,6 +74,48 @@ def with_layout(request: Request, source: Source) -> Request:
     if len(kept) < len(preprocessing):
         request.progress.notify("`--layout` is left out: the rebuilt model takes channels last, as samples are stored")
     return replace(request, recipe=replace(request.recipe, preprocessing=kept))
+
+
+def channels_last(source: Source, dataset: Dataset) -> tuple[Dataset, list[str]]:
+    """Return the data as a rebuilt model takes them, where they are stored as its file took them, and notes of that.
+
+    Series (n, channels, steps) may have been taken for images of one channel, and have an axis of 1 at their end.
+    """
+    ports = () if source.rebuilt is None else source.rebuilt.made.inputs
+    x = dataset.x_train
+    names = x.names if isinstance(x, NamedArrays) else [source.model.inputs[0].name]
+    moves = {}
+    for new, port, array in (
+        (n, p, a) for n, p in zip(source.model.inputs, ports, strict=False) for a in _of(x, n.name)
+    ):
+        given, file = tuple(array.shape[1:]), port.shape[1:]
+        if port.moved and given != tuple(new.shape) and given in (file, (*file, 1)):
+            moves[new.name] = port.order
+    if not moves or set(moves) - set(names):
+        return dataset, []
+    parts = {key: _moved(getattr(dataset, key), list(names), moves) for key in ("x_train", "x_test")}
+    shown = ", ".join(moves)
+    return replace(dataset, **parts), [
+        f"{dataset.name}: samples have their channels first, and are transposed: {shown}"
+    ]
+
+
+def _of(part: Stored, name: str) -> list[Stored]:
+    """Return the array of an input: by name, or the only one."""
+    if isinstance(part, NamedArrays):
+        return [array for own, array in zip(part.names, part.arrays, strict=True) if own == name]
+    return [part]
+
+
+def _moved(part: Stored, names: list[str], moves: dict[str, tuple[int, ...]]) -> Stored:
+    made = {}
+    for name, array in zip(names, arrays_of(part), strict=True):
+        order = moves.get(name)
+        if order is not None:
+            values = np.asarray(array)
+            array = values.reshape(values.shape[: len(order) + 1]).transpose(0, *order)
+        made[name] = array
+    return NamedArrays(made) if isinstance(part, NamedArrays) else made[names[0]]
 
 
 def layouts_of(source: Source, dataset: Dataset, request: Request) -> dict[str, str]:
@@ -118,6 +160,6 @@ def prove_on_data(source: Source, dataset: Dataset, preprocessing: Preprocessing
             raise ConversionError(
                 f"{source.file}: the rebuilt model computes something else on the data: output `{port.name}` differs "
                 f"by {off:.3g}",
-                "recipes without stages still make int8 ONNX of the file; please report the model",
+                "recipes without stages still quantize the file as it is; please report the model",
                 code="import-differs",
             )

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edgekit.bundle.manifest import EVAL, read_bundle
-from edgekit.bundle.recipe import Recipe, StageSpec, load_recipe
+from edgekit.bundle.recipe import Recipe, StageSpec
 from edgekit.errors import InputError
 from edgekit.pipeline.run import compress
 from edgekit.reporting.bundle_table import bundle_table
@@ -101,12 +101,14 @@ def test_an_onnx_file_becomes_a_bundle(onnx_file: Path, npz: Path, tmp_path: Pat
     assert found.preprocessing.layout == "NCHW"
 
 
-def test_training_recipes_are_refused_before_any_work(tflite_file: Path, tmp_path: Path) -> None:
-    recipe = Recipe("mine", stages=(StageSpec("finetune", {"epochs": 1}),))
-    with raised("source-not-trainable", "a .tflite file"):
-        compress(tflite_file, "no-such-data", recipe, tmp_path / "out")
-    with raised("source-not-trainable"):
-        compress(tflite_file, "no-such-data", load_recipe("qat"), tmp_path / "out")
+@pytest.mark.usefixtures("one_latency_round")
+def test_a_tflite_file_is_trained(tflite_file: Path, npz: Path, tmp_path: Path) -> None:
+    recipe = replace(SMALL, stages=(StageSpec("finetune", {"epochs": 1}),), schemes=("int8",), formats=("tflite",))
+    bundle = compress(tflite_file, str(npz), recipe, tmp_path / "out")
+    [artifact] = bundle.manifest.artifacts
+    assert artifact.file == "vendor-model-int8.tflite" and artifact.inputs[0].shape == (1, 6, 6, 1)
+    assert artifact.validation == {"correct": 15, "samples": 15}
+    assert any("Rebuilt from TFLite" in note for note in bundle.manifest.lineage[0]["notes"])
 
 
 def test_what_cannot_be_compressed(tflite_file: Path, npz: Path, tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ reading/       from a file's operators to the intermediate graph: one function a
 lowering/      from the intermediate graph to layers, channels last: one function an operation
 proof.py       the outputs are those of the file's own runtime, or the first operator that differs is named
 importing.py   all of it, for the pipeline
+tflite_operators.py   a .tflite file as plain operators, likewise in the child
+torch_module.py       a PyTorch module in memory as an ONNX file
 
 The graph is that of one sample: a batch of 1. What it does to an axis of size 1 it does to each sample by itself, so
 the layers do it to any batch.

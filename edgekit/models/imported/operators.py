@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -64,7 +64,7 @@ class Operator:
         return ConversionError(
             f"{file}: operator `{visible(self.kind)}` (node `{visible(self.name[:120])}`) cannot be rebuilt as layers: "
             f"{why}",
-            "recipes without stages still make int8 ONNX of the file: --recipe int8",
+            "recipes without stages still quantize the file as it is: --recipe int8",
             code=code,
         )
 
@@ -100,14 +100,6 @@ class Operators:
                 wanted.update(node.inputs)
         constants = {name: values for name, values in self.constants.items() if name in wanted}
         return replace(self, nodes=tuple(reversed(kept)), constants=constants)
-
-    def readers(self) -> dict[str, list[Operator]]:
-        """Return by the name of a value the operators that read it; of an output also itself, as none."""
-        found: dict[str, list[Operator]] = {}
-        for node in self.nodes:
-            for name in dict.fromkeys(node.inputs):
-                found.setdefault(name, []).append(node)
-        return found
 
     def carried(self) -> tuple[JsonObject, list[Array]]:
         """Return it as JSON and arrays."""
@@ -150,8 +142,3 @@ def _plain(value: Attribute) -> Any:
 
 def _hashable(value: Any) -> Attribute:
     return tuple(value) if isinstance(value, list) else value
-
-
-def fresh(base: str, taken: Mapping[str, object]) -> Iterator[str]:
-    """Yield names that are not taken, the first of them `base`."""
-    yield from (name for name in (base, *(f"{base}_{i}" for i in range(2, 1 << 20))) if name not in taken)

@@ -130,7 +130,7 @@ def _differs(
     return ConversionError(
         f"{file}: the rebuilt model computes something else: output `{visible(output[:120])}` differs by {off:.3g}; "
         f"of the operators {where}",
-        "recipes without stages still make int8 ONNX of the file; please report the model",
+        "recipes without stages still quantize the file as it is; please report the model",
         code="import-differs",
     )
 

@@ -75,7 +75,7 @@ class Builder:
         twice. Trained apart, they would not stay equal. Constants of one value say nothing: fresh norms all have them.
         """
         told = any(values.size > 1 and np.ptp(values) > 0 for values in weights)
-        digests = b"".join(sha256(np.ascontiguousarray(values)).digest() for values in weights)
+        digests = b"".join(sha256(np.ascontiguousarray(values).data).digest() for values in weights)
         key = (kind, repr(sorted(options.items())), digests)
         if told and key in self._shared:
             return self._shared[key](tensor)

@@ -95,9 +95,9 @@ def einsum(at: At) -> Sequence[Step]:
 
 
 def total(at: At) -> Sequence[Step]:
-    """Sum and Mean of several tensors, as a chain of additions."""
+    """Sum of several tensors, as a chain of additions."""
     inputs, base = at.node.inputs, at.node.outputs[0]
-    if len(inputs) < 2 or at.node.kind != "Sum":
+    if len(inputs) < 2:
         raise Unsupported("edgekit rebuilds sums of at least two tensors")
     names = [*(f"{base}:{i}" for i in range(1, len(inputs) - 1)), base]
     return [
