@@ -7,6 +7,7 @@ computed by ONNX's reference implementation. Nothing in a file is executed but t
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -85,21 +86,26 @@ def _sorted(model: OnnxModel, file: str) -> list[OnnxNode]:
             if name in makers or name in known:
                 raise _bad_graph(file, f"two nodes make `{visible(text(name)[:120])}`")
             makers[name] = node
-    waiting, ordered = list(graph.node), list[OnnxNode]()
-    while waiting:
-        ready = [node for node in waiting if all(name in known for name in node.input)]
-        if not ready:
-            name = next(name for name in waiting[0].input if name not in known)
-            why = "depends on itself" if name in makers else "is made by no node"
-            raise _bad_graph(file, f"`{visible(text(name)[:120])}` {why}")
-        late = []
-        for node in waiting:  # mostly all in one pass: files are sorted
-            if all(name in known for name in node.input):
-                ordered.append(node)
-                known.update(node.output)
-            else:
-                late.append(node)
-        waiting = late
+    nodes = list(graph.node)
+    lacking = [{name for name in node.input if name not in known} for node in nodes]
+    readers: dict[str, list[int]] = {}
+    for number, names in enumerate(lacking):
+        for name in names:
+            readers.setdefault(name, []).append(number)
+    ordered, ready = list[OnnxNode](), [number for number, names in enumerate(lacking) if not names]
+    heapq.heapify(ready)  # as near to the order of the file as can be
+    while ready:
+        node = nodes[heapq.heappop(ready)]
+        ordered.append(node)
+        for name in node.output:
+            for number in readers.pop(name, ()):
+                lacking[number].discard(name)
+                if not lacking[number]:
+                    heapq.heappush(ready, number)
+    if len(ordered) < len(nodes):
+        name = next(name for names in lacking for name in sorted(names))
+        why = "depends on itself" if name in makers else "is made by no node"
+        raise _bad_graph(file, f"`{visible(text(name)[:120])}` {why}")
     return ordered
 
 
