@@ -22,6 +22,7 @@ from edgekit.bundle.manifest import read_bundle
 from edgekit.bundle.recipe import Recipe, StageSpec, load_recipe, parse, parse_stage
 from edgekit.errors import InputError, QualityError
 from edgekit.errors.printable import quoted
+from edgekit.models.imported.torch_module import exported, is_module
 from edgekit.processes import work
 from edgekit.tasks.preprocessing import checked_fields
 
@@ -62,7 +63,9 @@ def compress(
     """Compress a model into a bundle of TFLite and ONNX files.
 
     Args:
-        model: a Keras 2 or Keras 3 model in memory, or the path of a model file; None trains the demo model.
+        model: a Keras 2 or Keras 3 model or a PyTorch module in memory, or the path of a model file; None trains the
+            demo model. A module is exported as ONNX and rebuilt as layers; the sizes of its inputs are those of
+            `input_shapes`, by the names of the arguments of `forward`, or of the arrays in `data`.
         data: what `--data` takes; or arrays: `(x, y)`, `(x_train, y_train, x_test, y_test)`, `((x_train, y_train),
             (x_test, y_test))`, a dictionary with these names, `tf.data` sets, or one array without labels. Without a
             test part a fixed random fifth becomes one.
@@ -108,7 +111,7 @@ def compress(
         ['digits-float32.tflite', 'digits-dynamic.tflite', 'digits-float32.onnx']
     """
     with working(progress) as (folder, receiver):
-        path = None if model is None else model_path(model, folder)
+        path = None if model is None else model_path(model, folder, data, input_shapes)
         chosen = _recipe(recipe, stages, seed, eval_samples, calibration_samples, calibration_method, max_drop)
         chosen = replace(chosen, normalize_outside=normalize_outside or chosen.normalize_outside)
         target = Path(out) if out is not None else chosen.default_folder(path)
@@ -141,14 +144,28 @@ def compress(
     return bundle
 
 
-def model_path(model: Any, folder: Path) -> Path:
-    """Return the path of a model file; a Keras model in memory is saved in `folder`."""
+def model_path(
+    model: Any, folder: Path, data: Any = "", input_shapes: Mapping[str, Sequence[int]] | None = None
+) -> Path:
+    """Return the path of a model file; a model in memory is saved in `folder`: of Keras, or of PyTorch as ONNX.
+
+    Args:
+        model: in memory, or a path.
+        folder: to write in.
+        data: what it is used with: arrays tell the sizes of a PyTorch module's inputs.
+        input_shapes: those sizes, where they are given.
+
+    Raises:
+        InputError: it is neither, or cannot be saved.
+    """
     if isinstance(model, (str, Path)):
         return Path(model)
+    if is_module(model):
+        return exported(model, folder, data, input_shapes)
     if not callable(getattr(model, "save", None)) or not hasattr(model, "layers"):
         raise InputError(
-            f"model: expected a Keras model or a path, got {type(model).__name__}",
-            "give a Keras model, or the path of a model file",
+            f"model: expected a Keras model, a PyTorch module or a path, got {type(model).__name__}",
+            "give a model of Keras or PyTorch, or the path of a model file",
             code="model-wrong-type",
         )
     path = folder / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', str(model.name)) or 'model'}.keras"

@@ -174,7 +174,7 @@ def searched(
         "storage", "study", "join", "fresh", "host", "trust_target", "allow_unsafe", "anyway", "cache_bytes",
     )  # fmt: skip
     with working(progress) as (folder, receiver):
-        path = None if model is None else model_path(model, folder)
+        path = None if model is None else model_path(model, folder, data, given["input_shapes"])
         place = Path(out) if out is not None else Path(f"{path.stem if path else DEMO_MODEL}-search")
         request = {
             "settings": settings,

@@ -144,7 +144,7 @@ def sensitivity(
         EdgekitError: what the command line would say: its class, message, hint and code.
     """
     with working(progress) as (folder, receiver):
-        path = model_path(model, folder)
+        path = model_path(model, folder, data, input_shapes)
         if plot is not None:
             check_place(Path(plot), path, data, force=force)
         request = {

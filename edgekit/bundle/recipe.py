@@ -97,6 +97,10 @@ class Recipe:
     max_drop: float | None = None
     """What the int8 files may lose (`edgekit.tasks.drop`); None: they are made in one way, whatever that loses."""
 
+    def wants_layers(self, format_: str) -> bool:
+        """Return whether a file of this format is rebuilt as layers: to be trained, or, of ONNX, for other formats."""
+        return bool(self.stages) or (format_ == "onnx" and any(wanted != "onnx" for wanted in self.formats))
+
     def with_preprocessing(self, given: JsonMapping) -> Recipe:
         """Return the recipe with fields of `preprocessing` replaced; what is given for all inputs replaces each's."""
         own, others = self.preprocessing.get("inputs", {}), given.get("inputs", {})

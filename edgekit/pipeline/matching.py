@@ -15,6 +15,7 @@ from edgekit.models.sources.source import SourceModel
 from edgekit.pipeline.input_sizes import in_words, settled_sizes, without_values
 from edgekit.pipeline.job import Job
 from edgekit.pipeline.outside import check_outside
+from edgekit.pipeline.rebuilding import channels_last, layouts_of, prove_on_data, with_layers, with_layout
 from edgekit.pipeline.request import Request
 from edgekit.pipeline.source import Source, open_source, splits_for, train_demo
 from edgekit.tasks.heads import chosen_kinds
@@ -30,15 +31,17 @@ def match(request: Request) -> Job:
         ConversionError: a Keras 3 model cannot be expressed in Keras 2.
     """
     check_spec(request.data)
-    if request.model is None:
+    path = request.model
+    if path is None:
         loaded = load_data(request.data)
         source = train_demo(loaded, request)
         preprocessing, given = loaded.preprocessing, True
     else:
-        source, loaded = _opened(open_source(request.model, request), request)
+        source, loaded = _opened(open_source(path, request), request)
+        request = with_layout(request, source)
         default = source.card.preprocessing if source.card else _default(loaded.preprocessing, source.model)
         preprocessing = default.changed(request.recipe.preprocessing)
-        request.progress.notify(f"{request.model.name}: {source.model.parameters:,} parameters")
+        request.progress.notify(f"{path.name}: {source.model.parameters:,} parameters")
         given = source.card is not None or sets_scale(request.recipe.preprocessing)
     outputs = source.model.outputs
     dataset, task = fit(
@@ -52,6 +55,7 @@ def match(request: Request) -> Job:
     )
     for note in reshaped(loaded, dataset):
         request.progress.notify(note)
+    prove_on_data(source, dataset, preprocessing)
     _check_heads(task.heads, source, request)
     for stage in request.stages:
         stage.preflight(source.model.model, request.progress, allow_unsafe=request.allow_unsafe)
@@ -63,21 +67,27 @@ def match(request: Request) -> Job:
 
 def _opened(source: Source, request: Request) -> tuple[Source, Dataset]:
     """Load the data for a model, which settle the sizes that it leaves open; arrays get the names of its inputs."""
-    options, inputs = request.inputs, source.model.input_shapes
+    options = request.inputs
+    if not options.to_settle(source.model.input_shapes):
+        source = with_layers(source, request)
+    inputs = source.model.input_shapes
     dataset = load_data(request.data, options.sample_shape(inputs), request.progress)
     if options.to_settle(inputs):
         dataset = without_values(named_as(dataset, list(inputs), []), options.values)
-        how = Preprocessing().changed(request.recipe.preprocessing)
-        sizes = settled_sizes(source.file, inputs, options, dataset, {name: how.of(name).layout for name in inputs})
+        sizes = settled_sizes(source.file, inputs, options, dataset, layouts_of(source, dataset, request))
         note = in_words(sizes, options.values)
         source = replace(source, model=source.model.settled(sizes, options.values)).with_note(note)
         request.progress.notify(note)
+    source = with_layers(source, request)
     model = source.model
     model.try_out()
     left_out = not_made(model.format, request.recipe)
     if left_out:
         request.progress.notify(f"Left out, because they need the Keras model: {', '.join(left_out)}")
-    return source, named_as(dataset, _names(model.inputs), _names(model.outputs))
+    dataset, notes = channels_last(source, named_as(dataset, _names(model.inputs), _names(model.outputs)))
+    for note in notes:
+        request.progress.notify(note)
+    return source, dataset
 
 
 def _names(ports: Sequence[Port]) -> list[str]:

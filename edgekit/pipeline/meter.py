@@ -139,8 +139,8 @@ class FileMeter:
         """Time a file and the baseline in turns; each round is two fresh processes."""
         jobs = [self._job(path, info), self._job(baseline, inspect_file(baseline))]
         own, first = time_files(self._device, jobs, ROUNDS)
-        medians = ([run.median_ns for run in runs] for runs in (own, first))
-        ratio = paired_ratio(*medians, CONFIDENCE).interval
+        mine, theirs = ([run.median_ns for run in runs] for runs in (own, first))
+        ratio = paired_ratio(mine, theirs, CONFIDENCE).interval
         return [ratio.value, ratio.low, ratio.high]
 
     def _job(self, path: Path, info: FileInfo) -> Job[SampledRun]:

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from edgekit.bundle.manifest import EVAL, MANIFEST, Artifact, Manifest
 from edgekit.errors.printable import visible
 from edgekit.export.rewrites.apply import in_words
+from edgekit.schema.types import JsonObject
 from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.tasks.tensors import TensorSpec
 
@@ -29,6 +30,7 @@ def readme(manifest: Manifest, operators: Collection[str] = ()) -> str:
         _feeding(chosen, manifest.preprocessing),
         _python(chosen, manifest.preprocessing, classes=manifest.task.main.kind == "classification"),
     ]
+    parts += _axes(manifest)
     if chosen.format == "tflite" and len(chosen.inputs) == len(chosen.outputs) == 1:
         source, target = chosen.inputs[0], chosen.outputs[0]
         parts += [_kotlin(chosen, source, target, manifest.preprocessing), _cpp(chosen, source, target)]
@@ -38,6 +40,14 @@ def readme(manifest: Manifest, operators: Collection[str] = ()) -> str:
     parts.append(_meaning(manifest))
     parts.append(f"All numbers, digests and the lineage: {MANIFEST}")
     return "\n\n".join(parts) + "\n"
+
+
+def _axes(manifest: Manifest) -> list[str]:
+    """Say how arrays with channels first are fed, where the model was rebuilt from a file that took such."""
+    moved: JsonObject = next((step["channels_last"] for step in manifest.lineage if "channels_last" in step), {})
+    head = "Channels are last in all files here. Of an array x as the ONNX file took it, channels first:"
+    lines = [f"  {visible(name)}: x.transpose({', '.join(map(str, order))})" for name, order in moved.items()]
+    return ["\n".join([head, *lines])] if lines else []
 
 
 def _state() -> str:

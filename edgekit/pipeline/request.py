@@ -64,7 +64,9 @@ class Request:
         name = self.recipe.name
         stages = [resolve(spec, f"recipe {name}: stage[{i}]") for i, spec in enumerate(self.recipe.stages)]
         check_order(stages)
-        plan_source(source_format(self.model), self.recipe)
+        format_ = source_format(self.model)
+        layers = self.recipe.wants_layers(format_)  # mostly a file can be rebuilt as such: opening it tells
+        plan_source("keras" if layers else format_, self.recipe)
         if self.recipe.max_drop is not None and "int8" not in self.recipe.schemes:
             raise InputError(
                 f"recipe `{name}` makes no int8 file, which is what `--max-drop` is for",

@@ -16,6 +16,7 @@ from edgekit.data.trial.cost import afforded
 from edgekit.export.mixed.sensitivity import Measured
 from edgekit.export.sources import int8_ways
 from edgekit.files.temporary import temporary_folder
+from edgekit.models.sources.file_source import source_format
 from edgekit.pipeline.check import answers
 from edgekit.pipeline.input_sizes import InputOptions
 from edgekit.pipeline.job import Job
@@ -83,6 +84,8 @@ def sensitivity(
     """
     recipe = load_recipe(RECIPE).changed(calibration_samples=calibration_samples, calibration_method=calibration_method)
     recipe = replace(recipe, normalize_outside=normalize_outside)
+    if source_format(model) == "onnx":
+        recipe = replace(recipe, formats=("onnx",))  # the file itself is looked at, not layers made of it
     request = Request(
         model, data, recipe, preprocessing=preprocessing or {}, allow_unsafe=allow_unsafe, metric=metric, task=task,
         custom=custom, anyway=anyway, inputs=inputs or InputOptions(), progress=progress,

@@ -15,12 +15,31 @@ from edgekit.files.whole import sha256
 from edgekit.formats.reading import inspect_file
 from edgekit.frameworks.types import KerasModel
 from edgekit.models.files.saving import ModelCard, read_card
+from edgekit.models.imported.importing import Imported
 from edgekit.models.sources.file_source import FileSource, source_format
 from edgekit.models.sources.keras_source import KerasSource
 from edgekit.models.sources.plain_source import PlainSource
 from edgekit.models.sources.source import SourceModel
 from edgekit.pipeline.request import Request
 from edgekit.schema.types import JsonObject, JsonValue
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """A file that layers stand for now.
+
+    Attributes:
+        file: itself, its sizes settled.
+        made: the model of layers, with the axes of its inputs and outputs in the file.
+    """
+
+    file: FileSource
+    made: Imported
+
+    @property
+    def moves_inputs(self) -> bool:
+        """Whether an input has its axes in another order than in the file."""
+        return any(port.moved for port in self.made.inputs)
 
 
 @dataclass(frozen=True)
@@ -36,6 +55,7 @@ class Source:
         loss: that the model was compiled with, if that is a loss for values; else empty.
         card: what an earlier edgekit wrote beside the file, or None.
         file: name of the file, for messages.
+        rebuilt: the ONNX file that the model was rebuilt from, and how; or None.
     """
 
     name: str
@@ -46,6 +66,7 @@ class Source:
     loss: str = ""
     card: ModelCard | None = None
     file: str = DEMO_MODEL
+    rebuilt: Rebuilt | None = None
 
     @property
     def lineage(self) -> list[JsonObject]:

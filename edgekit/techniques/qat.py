@@ -200,7 +200,7 @@ def quantize(
 
 
 def _some(context: StageContext, augment: str) -> ModelInputs:
-    """Return training samples as model inputs, in random order, augmented as in training: BatchNormalization saw such."""
+    """Return training samples as model inputs, in random order, augmented as in training."""
     splits, rng = context.splits, np.random.default_rng(context.seed)
     x = choose(splits.x_train, rng.permutation(len(splits.x_train))[:SAMPLES])
     inputs: ModelInputs = context.preprocessing.apply(augmentation(augment, sample_shape(splits))(x, rng))

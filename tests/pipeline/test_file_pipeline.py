@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from edgekit.bundle.manifest import EVAL, read_bundle
-from edgekit.bundle.recipe import Recipe, StageSpec, load_recipe
+from edgekit.bundle.recipe import Recipe, StageSpec
 from edgekit.errors import InputError
 from edgekit.pipeline.run import compress
 from edgekit.reporting.bundle_table import bundle_table
@@ -21,6 +22,9 @@ pytestmark = pytest.mark.tensorflow
 SMALL = Recipe(
     "small", schemes=("float32", "float16", "int8"), calibration_samples=50, check_samples=15, eval_samples=30
 )
+
+ONNX = replace(SMALL, formats=("onnx",))
+"""Keeps an ONNX file what it is; a recipe that makes more rebuilds it as layers."""
 
 
 def weights() -> np.ndarray:
@@ -88,7 +92,7 @@ def test_a_tflite_file_becomes_a_bundle(tflite_file: Path, npz: Path, tmp_path: 
 
 
 def test_an_onnx_file_becomes_a_bundle(onnx_file: Path, npz: Path, tmp_path: Path) -> None:
-    bundle = compress(onnx_file, str(npz), SMALL, tmp_path / "out", preprocessing={"layout": "NCHW"})
+    bundle = compress(onnx_file, str(npz), ONNX, tmp_path / "out", preprocessing={"layout": "NCHW"})
     found = bundle.manifest
     assert [a.file for a in found.artifacts] == ["vendor-float32.onnx", "vendor-int8.onnx"]
     assert all(a.inputs[0].shape == (1, 1, 6, 6) for a in found.artifacts)
@@ -97,13 +101,14 @@ def test_an_onnx_file_becomes_a_bundle(onnx_file: Path, npz: Path, tmp_path: Pat
     assert found.preprocessing.layout == "NCHW"
 
 
-def test_training_recipes_are_refused_before_any_work(tflite_file: Path, onnx_file: Path, tmp_path: Path) -> None:
-    recipe = Recipe("mine", stages=(StageSpec("finetune", {"epochs": 1}),))
-    for path in (tflite_file, onnx_file):
-        with raised("source-not-trainable", f"a {path.suffix} file"):
-            compress(path, "no-such-data", recipe, tmp_path / "out")
-    with raised("source-not-trainable"):
-        compress(tflite_file, "no-such-data", load_recipe("qat"), tmp_path / "out")
+@pytest.mark.usefixtures("one_latency_round")
+def test_a_tflite_file_is_trained(tflite_file: Path, npz: Path, tmp_path: Path) -> None:
+    recipe = replace(SMALL, stages=(StageSpec("finetune", {"epochs": 1}),), schemes=("int8",), formats=("tflite",))
+    bundle = compress(tflite_file, str(npz), recipe, tmp_path / "out")
+    [artifact] = bundle.manifest.artifacts
+    assert artifact.file == "vendor-model-int8.tflite" and artifact.inputs[0].shape == (1, 6, 6, 1)
+    assert artifact.validation == {"correct": 15, "samples": 15}
+    assert any("Rebuilt from TFLite" in note for note in bundle.manifest.lineage[0]["notes"])
 
 
 def test_what_cannot_be_compressed(tflite_file: Path, npz: Path, tmp_path: Path) -> None:
@@ -145,7 +150,7 @@ def test_a_detector_whose_outputs_have_no_batch(tmp_path: Path) -> None:
     x = rng.random((150, 8, 8, 1)).astype(np.float32)
     np.savez(tmp_path / "x.npz", x_train=x[:120], x_test=x[120:])
     how = {"layout": "NCHW"}
-    bundle = compress(path, str(tmp_path / "x.npz"), SMALL, tmp_path / "out", preprocessing=how)
+    bundle = compress(path, str(tmp_path / "x.npz"), ONNX, tmp_path / "out", preprocessing=how)
     found = {(a.reference, a.other): a for a in bundle.manifest.agreement}
     assert found["float model", "detector-float32.onnx"].max_abs == 0
     assert (found["float model", "detector-int8.onnx"].sqnr_db or 0) > 25

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,7 @@ def test_an_onnx_file_is_settled(tmp_path: Path, npz: Path) -> None:
     bundle = compress(
         path,
         str(npz),
-        INT8,
+        replace(INT8, formats=("onnx",)),
         tmp_path / "out",
         preprocessing={"scale": 1.0},
         inputs=RATE,

@@ -108,6 +108,14 @@ def _container(path: Path) -> Container:
     raise InputError(f"{path}: is {what}, expected a Keras model", hint, code="format-unexpected")
 
 
+_OF_TORCH = ("data.pkl", "models/model.json", "serialized_exported_program.json")
+"""What PyTorch's zips hold: of `torch.save`, and of `torch.export.save` (`.pt2`)."""
+EXPORT = (
+    "edgekit loads no pickle, which runs code: write `torch.onnx.export(model.eval(), (example,), 'net.onnx')` in "
+    "Python and give net.onnx, or give the module itself to `edgekit.compress`"
+)
+
+
 def _foreign(path: Path, head: bytes) -> tuple[str, str]:
     """Return what a file that is neither zip nor HDF5 probably is, and what to do about it."""
     converted = "give the Keras model that it was converted from, or measure this file with `edgekit bench`"
@@ -122,7 +130,7 @@ def _foreign(path: Path, head: bytes) -> tuple[str, str]:
     if path.suffix == ".onnx" or (head[0] == 0x08 and head[1:2] < b"\x20" and head[2:3] in (b"\x12", b"\x1a", b":")):
         return "an ONNX model", converted
     if path.suffix in (".pt", ".pth", ".ckpt", ".pkl", ".pickle") or head.startswith((b"\x80\x02", b"\x80\x04")):
-        return "a pickle or a checkpoint", SAVE_WHOLE
+        return "a pickle or a checkpoint", f"{SAVE_WHOLE}; of PyTorch: {EXPORT}"
     return "neither a zip (.keras) nor HDF5 (.h5)", f"it may be damaged; {SAVE_WHOLE}"
 
 
@@ -132,11 +140,12 @@ def _read_zip(path: Path) -> tuple[str, ConfigValue]:
             names = set(archive.namelist())
             if "config.json" not in names or "metadata.json" not in names:
                 what = "a NumPy .npz" if any(n.endswith(".npy") for n in names) else "a zip"
-                what = "a PyTorch file" if any(n.endswith("data.pkl") for n in names) else what
+                of_torch = any(n.endswith(_OF_TORCH) for n in names)
+                what = "a PyTorch file" if of_torch else what
                 missing = " and ".join(sorted({"config.json", "metadata.json"} - names))
                 raise InputError(
                     f"{path}: is {what}, expected a Keras model: it holds no {missing}",
-                    SAVE_WHOLE,
+                    EXPORT if of_torch else SAVE_WHOLE,
                     code="format-unexpected",
                 )
             if WEIGHTS not in names:

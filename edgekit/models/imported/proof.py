@@ -1,0 +1,179 @@
+"""The proof that a rebuilt model computes what its file does: the same random inputs through both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edgekit.errors import ConversionError
+from edgekit.errors.printable import visible
+from edgekit.formats.fixed_batch import fixed_onnx
+from edgekit.frameworks.tensorflow import tf_keras
+from edgekit.frameworks.types import Tensor
+from edgekit.models.imported.graph import Graph, Lookup
+from edgekit.models.imported.lowering.lower import Lowered
+from edgekit.models.imported.lowering.value import Value
+from edgekit.tasks.samples import Array
+
+SEED = 20261130
+SAMPLES = 3
+"""Of each of two kinds: uniform in [0, 1) and standard normal; integers for integer inputs."""
+TOLERANCE = 1e-5
+"""Times the largest absolute output, or times `FLOOR` if that is smaller."""
+FLOOR = 1e-3
+STEP_TOLERANCE = 1e-4
+"""Of every operator's output, where the outputs differ and the first operator is looked for."""
+
+Run = Callable[[Sequence[Array], Sequence[str]], list[Array]]
+"""The file's own runtime: of inputs (n, ...), as the file takes them, the named values (n, 1, ...)."""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """How equal a rebuilt model is to its file.
+
+    Attributes:
+        max_abs_diff: the largest difference of two outputs.
+        tolerance: what would have been accepted, for the output with that difference.
+        samples: how many random samples went through both.
+    """
+
+    max_abs_diff: float
+    tolerance: float
+    samples: int
+
+
+def prove(lowered: Lowered, graph: Graph, run: Run, file: str) -> Proof:
+    """Compare a rebuilt model with its file on seeded random inputs.
+
+    Raises:
+        ConversionError: outputs differ, naming the first operator that does; or they are not finite.
+        InputError: the file cannot be run.
+    """
+    worst, samples = Proof(0.0, TOLERANCE * FLOOR, 0), 0
+    for inputs in _batches(graph):
+        expected = run(inputs, graph.outputs)
+        outputs = lowered.model(_stored(lowered, inputs), training=False)
+        made = outputs if isinstance(outputs, (list, tuple)) else [outputs]
+        samples += len(inputs[0])
+        for port, old, tensor in zip(lowered.outputs, expected, made, strict=True):
+            new = as_in_file(np.asarray(tensor), port.order, port.shape)
+            if not np.isfinite(old).any():
+                raise ConversionError(
+                    f"{file}: output `{visible(port.name[:120])}` is not finite for random inputs, so nothing can be "
+                    "proved",
+                    "check its weights",
+                    code="import-not-compared",
+                )
+            off, allowed = difference(old, new), TOLERANCE * max(FLOOR, largest(old))
+            if off > allowed:
+                raise _differs(lowered, graph, run, inputs, file, port.name, off)
+            if off / allowed >= worst.max_abs_diff / worst.tolerance:
+                worst = Proof(off, allowed, 0)
+    return Proof(worst.max_abs_diff, worst.tolerance, samples)
+
+
+def as_in_file(array: Array, order: Sequence[int], shape: Sequence[int]) -> Array:
+    """Return what the model computed, (n, stored axes), as the file has it: (n, logical axes)."""
+    return array.transpose(0, *(1 + order.index(axis) for axis in sorted(order))).reshape(len(array), *shape)
+
+
+def as_in_model(array: Array, order: Sequence[int]) -> Array:
+    """Return inputs of the file, (n, axes behind the batch), as the model takes them."""
+    return array.transpose(0, *order)
+
+
+def difference(old: Array, new: Array) -> float:
+    """Return the largest absolute difference; infinite for other shapes, or NaN and infinity in other places."""
+    if old.shape != new.shape or not np.array_equal(np.isfinite(old), np.isfinite(new)):
+        return float("inf")
+    finite = np.isfinite(old)
+    return float(np.abs(old[finite].astype(np.float64) - new[finite].astype(np.float64)).max(initial=0.0))
+
+
+def largest(values: Array) -> float:
+    """Return the largest absolute value that is finite."""
+    return float(np.abs(values[np.isfinite(values)].astype(np.float64)).max(initial=0.0))
+
+
+def _stored(lowered: Lowered, inputs: Sequence[Array]) -> list[Array]:
+    ends = zip(lowered.inputs, lowered.model.inputs, inputs, strict=True)
+    return [as_in_model(x, port.order).astype(tensor.dtype.name) for port, tensor, x in ends]
+
+
+def _differs(
+    lowered: Lowered, graph: Graph, run: Run, inputs: Sequence[Array], file: str, output: str, off: float
+) -> ConversionError:
+    """Return the error that names the first operator whose output differs."""
+    compared: list[tuple[str, Value]] = []
+    for step in graph.steps:
+        for name in step.outputs:
+            value = lowered.values.get(name)
+            if value is not None and value.mix is None and hasattr(value.tensor, "_keras_history"):
+                compared.append((name, value))
+    where = "no operator differs by itself"
+    if compared:
+        names = [name for name, _ in compared]
+        parts = tf_keras().Model(lowered.model.inputs, [value.tensor for _, value in compared])
+        made = parts(_stored(lowered, inputs), training=False)
+        made = made if isinstance(made, (list, tuple)) else [made]
+        makers = {name: step.of for step in graph.steps for name in step.outputs}
+        for (name, value), old, tensor in zip(compared, run(inputs, names), made, strict=True):
+            own = difference(old, as_in_file(np.asarray(tensor), value.order, value.shape))
+            if own > STEP_TOLERANCE * max(FLOOR, largest(old)):
+                node = makers[name]
+                where = f"`{visible(node.kind)}` (node `{visible(node.name[:120])}`) is the first, by {own:.3g}"
+                break
+    return ConversionError(
+        f"{file}: the rebuilt model computes something else: output `{visible(output[:120])}` differs by {off:.3g}; "
+        f"of the operators {where}",
+        "recipes without stages still quantize the file as it is; please report the model",
+        code="import-differs",
+    )
+
+
+def _batches(graph: Graph) -> Iterator[list[Array]]:
+    """Yield two batches of inputs: uniform in [0, 1), and standard normal."""
+    rng = np.random.default_rng(SEED)
+    tables = [len(step.operation.table) for step in graph.steps if isinstance(step.operation, Lookup)]
+    for normal in (False, True):
+        yield [_sample(graph, name, normal, min(tables, default=10), rng) for name in graph.inputs]
+
+
+def _sample(graph: Graph, name: str, normal: bool, classes: int, rng: np.random.Generator) -> Array:
+    shape, dtype = (SAMPLES, *graph.shapes[name][1:]), graph.dtypes[name]
+    if dtype == "bool":
+        return rng.random(shape) < 0.5
+    if "int" in dtype:
+        return rng.integers(0, min(classes, 128), shape).astype(dtype)
+    made: Tensor = rng.standard_normal(shape) if normal else rng.random(shape)
+    return np.asarray(made, np.float32)
+
+
+def run_values(*inputs: Array, path: str, names: Sequence[str]) -> tuple[None, list[Array]]:
+    """Run an ONNX file sample by sample, in a child, and return values of its graph by name, (n, ...) each."""
+    import onnx
+    import onnxruntime
+
+    model = fixed_onnx(Path(path))
+    declared = {value.name for value in model.graph.output}
+    known = {value.name: value for value in model.graph.value_info}
+    for name in dict.fromkeys(names):
+        if name not in declared:
+            model.graph.output.append(known.get(name) or onnx.helper.make_empty_tensor_value_info(name))
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    own = [value.name for value in session.get_inputs()]
+    kinds = {
+        value.name: onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+        for value in model.graph.input
+    }
+    rows = []
+    for i in range(len(inputs[0])):
+        feed = {name: x[i : i + 1].astype(kinds[name], copy=False) for name, x in zip(own, inputs, strict=True)}
+        rows.append(session.run(list(names), feed))
+    return None, [np.stack(column) for column in zip(*rows, strict=True)]
