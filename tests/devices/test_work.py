@@ -146,7 +146,7 @@ def test_a_keeper_that_hears_nothing_ends(home: Path, monkeypatch: pytest.Monkey
 
 
 def test_nothing_of_a_keeper_outlives_its_session(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seconds = f"10.{os.getpid()}"
+    seconds = f"60.{os.getpid()}"
     monkeypatch.setattr(module, "KEEPER", module.KEEPER.replace("sleep 10", f"sleep {seconds}"))
 
     def sleeping() -> bool:
