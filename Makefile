@@ -6,7 +6,7 @@ STAMP := .venv/installed
 .PHONY: demo quick test coverage check docs clean
 demo: $(STAMP)
 	$(BIN)/edgekit compress --data digits --recipe distill-channels-qat -o demo/bundle --force
-	$(BIN)/edgekit bench demo/bundle --processes 3 --min-seconds 0.3 --out demo/records
+	$(BIN)/edgekit bench demo/bundle --processes 5 --min-seconds 0.3 --out demo/records
 
 PYTEST := $(BIN)/pytest -q --numprocesses auto --maxprocesses 4 --dist worksteal
 
