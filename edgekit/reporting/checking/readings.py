@@ -114,12 +114,21 @@ def drop(file: CheckedFile, against: CheckedFile | None, _: float) -> Reading | 
         metrics = f"{after.metric}, and the baseline's is {before.metric}"
         return Reason("metric-differs", f"the score is of the metric {metrics}")
     lost = drop_between(before, after)
+    if _is_same(file, against) and before.value == after.value:
+        return Reading(_exact(0.0), lost.unit, "the same file")
     if file.right is not None and against.right is not None and file.samples == against.samples:
         less = mcnemar(file.right.array(), against.right.array()).difference
         return Reading(_scaled(less, 100), lost.unit, "paired")
     if file.predictions and (file.samples, file.predictions) == (against.samples, against.predictions):
         return Reading(_exact(0.0), lost.unit, "every prediction is the same")
     return Reading(lost.interval, lost.unit, "unpaired")
+
+
+def _is_same(file: CheckedFile, against: CheckedFile) -> bool:
+    """Return whether two measurements are of one file on the same samples."""
+    rows = file.row, against.row
+    digests = {row.subject.sha256 for row in rows if row is not None}
+    return None not in rows and len(digests) == 1 and bool(file.samples) and file.samples == against.samples
 
 
 def slowdown(file: CheckedFile, against: CheckedFile | None, _: float) -> Reading | Reason:

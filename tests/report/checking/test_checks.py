@@ -270,3 +270,9 @@ def test_a_bundle_and_a_record_need_not_have_the_same_samples() -> None:
     [found] = check([mine], lambda _: {"max_drop": 1.0}, Baselines([named], [mine]))
     assert (found.word, found.code) == (CANNOT_TELL, "unlike-conditions")
     assert "evaluation samples" in found.sentence
+
+
+def test_the_same_file_on_the_same_samples_loses_nothing() -> None:
+    found = one(INT8, "max_drop", 0.01, session(), session())
+    assert found.reading is not None and found.reading.how == "the same file"
+    assert (found.word, found.reading.interval.high) == (PASS, 0.0)
