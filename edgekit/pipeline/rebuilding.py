@@ -8,7 +8,8 @@ import numpy as np
 
 from edgekit.data.dataset import Dataset
 from edgekit.errors import ConversionError
-from edgekit.models.imported.proof import as_in_file, difference, largest
+from edgekit.models.imported.proof import as_in_file
+from edgekit.models.keras.proof import difference, largest
 from edgekit.models.sources.file_source import FileSource
 from edgekit.models.sources.keras_source import KerasSource
 from edgekit.models.sources.source import SourceModel

@@ -17,7 +17,8 @@ from edgekit.models.bridge.graph import Graph, call_kwargs, graph_of, is_model, 
 from edgekit.models.bridge.layers import NOT_FLOAT32, Translated, Unsupported, is_left_out, translate
 from edgekit.models.bridge.op_shapes import Apply
 from edgekit.models.bridge.ops import translate_op
-from edgekit.models.bridge.proof import Pair, Proof, prove
+from edgekit.models.bridge.proof import Pair, prove
+from edgekit.models.keras.proof import Proof
 from edgekit.progress import Progress
 
 NEXT_STEP = (

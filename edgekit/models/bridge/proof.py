@@ -11,6 +11,7 @@ from edgekit.errors import ConversionError
 from edgekit.frameworks.tensorflow import keras3, tensorflow, tf_keras
 from edgekit.frameworks.types import KerasModel, Operation, SymbolicTensor, Tensors
 from edgekit.models.bridge.graph import Graph, call_tensors, graph_of, is_model, reason
+from edgekit.models.keras.proof import Proof, difference, largest
 from edgekit.tasks.samples import Array
 
 SEED = 20260601
@@ -43,21 +44,6 @@ class Pair:
     new: SymbolicTensor
 
 
-@dataclass(frozen=True)
-class Proof:
-    """How equal two models are.
-
-    Attributes:
-        max_abs_diff: the largest difference of two outputs.
-        tolerance: what would have been accepted, for the output with that difference.
-        samples: how many random samples went through both.
-    """
-
-    max_abs_diff: float
-    tolerance: float
-    samples: int
-
-
 def prove(source: KerasModel, target: KerasModel, pairs: dict[int, list[Pair]], made: str = "Keras 2") -> Proof:
     """Compare a Keras 3 model and a Keras 2 model on seeded random inputs: the outputs, and those of every layer.
 
@@ -84,16 +70,16 @@ def prove(source: KerasModel, target: KerasModel, pairs: dict[int, list[Pair]], 
                     "check its weights for NaN",
                     code="keras-forms-not-compared",
                 )
-            difference, tolerance = _difference(old, new), TOLERANCE * max(1.0, _largest(old))
-            if difference > tolerance or where:
+            off, tolerance = difference(old, new), TOLERANCE * max(1.0, largest(old))
+            if off > tolerance or where:
                 raise ConversionError(
                     f"the {made} form of model `{source.name}` computes something else: "
-                    f"{where or f'no layer differs by itself, but the outputs do by {difference:.3g}'}",
+                    f"{where or f'no layer differs by itself, but the outputs do by {off:.3g}'}",
                     NEXT_STEPS[made],
                     code="keras-forms-differ",
                 )
-            if difference / tolerance >= worst.max_abs_diff / worst.tolerance:
-                worst = Proof(difference, tolerance, 0)
+            if off / tolerance >= worst.max_abs_diff / worst.tolerance:
+                worst = Proof(off, tolerance, 0)
     return Proof(worst.max_abs_diff, worst.tolerance, samples)
 
 
@@ -107,8 +93,8 @@ def _first_difference(
     old = keras3().Model(graph.flat_inputs, [pair.old for pair in compared])
     new = tf_keras().Model(target.inputs, [pair.new for pair in compared])
     for pair, x, y in zip(compared, *(_run(model, list(inputs), inputs) for model in (old, new)), strict=True):
-        difference, tolerance = _difference(x, y), max(LAYER_FLOOR, LAYER_TOLERANCE * _largest(x))
-        if difference <= tolerance:
+        off, tolerance = difference(x, y), max(LAYER_FLOOR, LAYER_TOLERANCE * largest(x))
+        if off <= tolerance:
             continue
         if id(pair.operation) in pairs:
             node = next(n for n in graph.nodes if any(tensor is pair.old for tensor in n.outputs))
@@ -118,20 +104,8 @@ def _first_difference(
             if deeper:
                 return f"in {pair.operation.name}, {deeper}"
         name, kind = pair.operation.name, type(pair.operation).__name__
-        return f"layer {name} ({kind}) is the first to differ, by {difference:.3g} (tolerance {tolerance:.3g})"
+        return f"layer {name} ({kind}) is the first to differ, by {off:.3g} (tolerance {tolerance:.3g})"
     return ""
-
-
-def _difference(old: Array, new: Array) -> float:
-    """Return the largest absolute difference; infinite for other shapes, or NaN and infinity in other places."""
-    if old.shape != new.shape or not np.array_equal(np.isfinite(old), np.isfinite(new)):
-        return float("inf")
-    finite = np.isfinite(old)
-    return float(np.abs(old[finite].astype(np.float64) - new[finite].astype(np.float64)).max(initial=0.0))
-
-
-def _largest(values: Array) -> float:
-    return float(np.abs(values[np.isfinite(values)].astype(np.float64)).max(initial=0.0))
 
 
 def _run(model: KerasModel, packed: Tensors, inputs: Sequence[Array]) -> list[Array]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 
-from edgekit.models.bridge.proof import Proof
+from edgekit.models.keras.proof import Proof
 from edgekit.schema.types import JsonObject
 
 

@@ -14,9 +14,10 @@ from edgekit.models.imported import folding, proof, tflite_operators
 from edgekit.models.imported.fusing import fused
 from edgekit.models.imported.lowering.lower import Port, lowered
 from edgekit.models.imported.operators import unpacked
-from edgekit.models.imported.proof import Proof, prove
+from edgekit.models.imported.proof import prove
 from edgekit.models.imported.reading.onnx import graph_of as graph_of_onnx
 from edgekit.models.imported.reading.tflite import graph_of as graph_of_tflite
+from edgekit.models.keras.proof import Proof
 from edgekit.processes.child import memory_for, worker
 from edgekit.processes.wire import Value
 from edgekit.tasks.samples import Array

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from edgekit.frameworks.types import Tensor
 from edgekit.models.imported.graph import Graph, Lookup
 from edgekit.models.imported.lowering.lower import Lowered
 from edgekit.models.imported.lowering.value import Value
+from edgekit.models.keras.proof import Proof, difference, largest
 from edgekit.tasks.samples import Array
 
 SEED = 20261130
@@ -29,21 +29,6 @@ STEP_TOLERANCE = 1e-4
 
 Run = Callable[[Sequence[Array], Sequence[str]], list[Array]]
 """The file's own runtime: of inputs (n, ...), as the file takes them, the named values (n, 1, ...)."""
-
-
-@dataclass(frozen=True)
-class Proof:
-    """How equal a rebuilt model is to its file.
-
-    Attributes:
-        max_abs_diff: the largest difference of two outputs.
-        tolerance: what would have been accepted, for the output with that difference.
-        samples: how many random samples went through both.
-    """
-
-    max_abs_diff: float
-    tolerance: float
-    samples: int
 
 
 def prove(lowered: Lowered, graph: Graph, run: Run, file: str) -> Proof:
@@ -84,19 +69,6 @@ def as_in_file(array: Array, order: Sequence[int], shape: Sequence[int]) -> Arra
 def as_in_model(array: Array, order: Sequence[int]) -> Array:
     """Return inputs of the file, (n, axes behind the batch), as the model takes them."""
     return array.transpose(0, *order)
-
-
-def difference(old: Array, new: Array) -> float:
-    """Return the largest absolute difference; infinite for other shapes, or NaN and infinity in other places."""
-    if old.shape != new.shape or not np.array_equal(np.isfinite(old), np.isfinite(new)):
-        return float("inf")
-    finite = np.isfinite(old)
-    return float(np.abs(old[finite].astype(np.float64) - new[finite].astype(np.float64)).max(initial=0.0))
-
-
-def largest(values: Array) -> float:
-    """Return the largest absolute value that is finite."""
-    return float(np.abs(values[np.isfinite(values)].astype(np.float64)).max(initial=0.0))
 
 
 def _stored(lowered: Lowered, inputs: Sequence[Array]) -> list[Array]:

@@ -14,8 +14,8 @@ from edgekit.models.imported.fusing import fused
 from edgekit.models.imported.graph import Graph
 from edgekit.models.imported.lowering.lower import Lowered, lowered
 from edgekit.models.imported.operators import unpacked
-from edgekit.models.imported.proof import Proof
 from edgekit.models.imported.reading.onnx import graph_of
+from edgekit.models.keras.proof import Proof
 from tests.support.tiny_onnx import save, value
 
 
