@@ -82,9 +82,7 @@ def run_process(
             f"{what or argv[0]} did not end within {timeout:.3g} s", SLOW, code="device-timeout"
         ) from error
     finally:
-        if child.poll() is None:
-            child.kill()
-            child.wait()
+        _end(child, tied=stdin == subprocess.PIPE)
         feeder.join(GRACE)
         if child.stdin is not None:
             with contextlib.suppress(OSError):  # it did not read all
@@ -213,6 +211,21 @@ def _start(argv: Sequence[str], env: Mapping[str, str] | None, stdin: int | IO[b
         return subprocess.Popen(list(argv), stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env)
     except OSError as error:
         raise EdgekitError(f"`{argv[0]}` cannot be started: {error.strerror}", code="program-not-started") from error
+
+
+def _end(child: subprocess.Popen[bytes], *, tied: bool) -> None:
+    """End a process that is still running.
+
+    A shell between us and a program (`shell.LIFELINE`) ends that when its stdin ends. Killed outright, in the moment
+    before it watches its stdin, it would leave the program running.
+    """
+    if tied and child.poll() is None and child.stdin is not None:
+        child.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(GRACE)
+    if child.poll() is None:
+        child.kill()
+        child.wait()
 
 
 def _finish(child: subprocess.Popen[bytes], readers: Sequence[threading.Thread]) -> None:

@@ -16,9 +16,10 @@ from edgekit.errors import ConnectionFailed, TargetError
 # Runs "$@"; when stdin ends, because we are gone or gave up, the program is ended too. The last line of stderr tells
 # its exit code: ssh and adb answer with codes of their own when the connection breaks. Nothing may hold stdin open
 # afterwards: adb's side gives stdin and stdout one socket, and waits for its end. `wait` is silenced because shells
-# report there which signal killed the program.
+# report there which signal killed the program. Signals of the terminal are left to us: if one ended this shell between
+# the two `&`, nobody would end the program.
 LIFELINE = (
-    'exec 3<&0; "$@" </dev/null 3<&- & p=$!; '
+    'trap "" INT HUP; exec 3<&0; "$@" </dev/null 3<&- & p=$!; '
     "( while read -r _; do :; done <&3; kill -TERM $p; sleep 2; kill -KILL $p ) >/dev/null 2>&1 & w=$!; exec 3<&-; "
     'wait $p 2>/dev/null; s=$?; kill $w 2>/dev/null; echo "edgekit-exit: $s" >&2; exit 0'
 )

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from edgekit.devices.transports import shell
 from edgekit.devices.transports.local import LocalTransport
+from edgekit.devices.transports.process import run_process
 from edgekit.errors import TargetError, TargetTimeout
 from edgekit.files.whole import sha256
 from tests.support.raised import raised
@@ -69,6 +71,28 @@ def test_a_program_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     with raised("device-timeout", "0.3", kind=TargetTimeout):
         LocalTransport().run(["sh", "-c", f"echo $$ > {tmp_path}/pid; exec sleep 300"], timeout=0.3)
     assert gone(int((tmp_path / "pid").read_text()), 0.5), "before anything else is measured"
+
+
+def test_a_shell_that_watches_a_program_is_let_finish(tmp_path: Path) -> None:
+    """Killed before it watches its stdin, it would leave the program running."""
+    ends = ["sh", "-c", "read -r _; sleep 0.3; echo ended > $0", str(tmp_path / "said")]
+    with raised("device-timeout", kind=TargetTimeout):
+        run_process(ends, timeout=0.3, stdin=subprocess.PIPE)
+    assert (tmp_path / "said").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_the_terminals_signals_do_not_end_the_shell_that_watches_a_program(number: signal.Signals) -> None:
+    child = subprocess.Popen(shell.script(shell.LIFELINE, "sh", "-c", "echo $$; exec sleep 300"), stdin=-1, stdout=-1)
+    assert child.stdin and child.stdout
+    program = int(child.stdout.readline())
+    child.send_signal(number)
+    with pytest.raises(subprocess.TimeoutExpired):
+        child.wait(0.3)
+    child.stdin.close()
+    assert gone(program)
+    child.wait(10)
+    child.stdout.close()
 
 
 @pytest.mark.parametrize("link", ["a", "a/b", "a/b/m", "a/b/m that leads nowhere"])
