@@ -32,7 +32,7 @@ from edgekit.reporting.comparing.sides import Pair, Side, kept_subjects, paired_
 from edgekit.schema.types import JsonMapping
 from edgekit.stats.ratios import paired_ratio
 
-ROUNDS, MOST_ROUNDS, STEP = 15, 60, 5
+ROUNDS, MOST_ROUNDS, STEP = 15, 100, 5
 """Rounds, each of a fresh process of either file: at least, at most, and after how many more it is looked again."""
 SOUGHT = 0.03
 """The change of latency that a comparison wants to be able to see: rounds go on until it would."""
@@ -67,7 +67,6 @@ def compared(
         threads=tuple(given["threads"]),
         processes=given["processes"],
         default_processes=ROUNDS,
-        shuffled=True,
         warmup_seconds=WARMUP_SECONDS,
         input_shapes={name: tuple(map(int, sizes)) for name, sizes in (given["input_shapes"] or {}).items()},
         input_values={name: float(value) for name, value in (given["input_values"] or {}).items()},

@@ -78,7 +78,7 @@ def compare(
         task: as `--task`, for files that no bundle describes.
         input_shapes: sizes with the batch, by name, of inputs with dynamic sizes.
         input_values: of inputs that hold one number.
-        processes: rounds; by default 15, and up to 60 until a change of 3 % would be seen; 1 where the CPU is emulated.
+        processes: rounds; by default 15, up to 100 until a change of 3 % would be seen; 1 where the CPU is emulated.
         min_samples: timed samples per process, at least.
         min_seconds: seconds of timing per process, at least.
         timeout: seconds after which a process is given up.

@@ -72,11 +72,14 @@ class LatencyRun(Run, ABC):
         init_ns: loading the file.
         first_ns: the first inference.
         cooled_to_c: temperature before it started, where the session waited for that.
+        place: of the process in the latency pass, from 1, in the order of time; None: before edgekit noted it, when
+            every round had the order of the record's measurements.
     """
 
     init_ns: Count
     first_ns: Count
     cooled_to_c: float | None = None
+    place: Natural | None = None
 
     @property
     @abstractmethod

@@ -62,7 +62,7 @@ def command(
     input_value: options.InputValue = None,
     processes: Annotated[
         int | None,
-        typer.Option(help="Rounds, each a fresh process of either. [default: 15 to 60, until 3 % would be seen]"),
+        typer.Option(help="Rounds, each a fresh process of either. [default: 15 to 100, until 3 % would be seen]"),
     ] = None,
     min_samples: options.MinSamples = 50,
     min_seconds: options.MinSeconds = "0.1s",

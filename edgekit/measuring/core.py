@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -92,6 +93,11 @@ def time_files(device: Device, jobs: Sequence[Job[SampledRun]], rounds: int) -> 
 
 
 def interleaved(items: Sequence[T], rounds: int) -> Iterator[T]:
-    """Yield all items, then all of them again, and so on: those of a round see the machine in nearly the same state."""
+    """Yield all items, then all of them again, and so on, each time in an order by chance (randomized blocks).
+
+    Those of a round see the machine in nearly the same state, and what comes first or last is no better off, whatever
+    pattern the machine has in time.
+    """
+    chance = random.SystemRandom()
     for _ in range(rounds):
-        yield from items
+        yield from chance.sample(items, len(items))

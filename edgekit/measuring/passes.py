@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -27,13 +26,6 @@ from edgekit.measuring.prepare import Prepared
 from edgekit.progress import ProgressTask
 
 FIRST_OUTPUTS = "first outputs"
-
-
-def _shuffled(items: Sequence[int], rounds: int) -> Iterator[int]:
-    """Yield all items, then all of them again, and so on, each time in an order by chance (randomized blocks)."""
-    chance = random.SystemRandom()
-    for _ in range(rounds):
-        yield from chance.sample(items, len(items))
 
 
 @dataclass(frozen=True)
@@ -91,6 +83,8 @@ class Passes:
         ]
         self._given_up: set[int] = set()
         """Files whose other passes would end alike, or be worth nothing."""
+        self._started = 0
+        """Processes of the latency pass."""
         self._remote = not device.target.kind.is_host
         before = throttled(device.transport, device.target.health) if self._remote and plan.latency else None
         self.throttled = None if before is None else Throttled(before, ())
@@ -120,6 +114,7 @@ class Passes:
         }
         for name, index in self._in_turn():
             candidate = self._candidate(index)
+            self._started += name == LATENCY.name
             if self._measurements[index].subject not in self._given_up:
                 try:
                     kinds[name](index, task)
@@ -159,8 +154,7 @@ class Passes:
 
     def _rounds(self, count: int) -> Iterator[Step]:
         """Yield the processes of so many rounds of the latency pass."""
-        order = list(range(len(self._measurements)))
-        for index in interleaved(order, count) if not self._plan.shuffled else _shuffled(order, count):
+        for index in interleaved(range(len(self._measurements)), count):
             yield LATENCY.name, index
 
     def _candidate(self, index: int) -> Candidate:
@@ -213,7 +207,7 @@ class Passes:
         else:
             run = self._run(self._job(LATENCY, index, first), None, index, task)
         latency = self._measurements[index].latency
-        self._set(index, latency=(*latency, dataclasses.replace(run, cooled_to_c=cooled)))
+        self._set(index, latency=(*latency, dataclasses.replace(run, cooled_to_c=cooled, place=self._started)))
 
     def _measure_accuracy(self, index: int, task: ProgressTask) -> None:
         candidate, outputs = self._candidate(index), self._folder / "outputs.npz"

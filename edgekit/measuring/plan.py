@@ -42,8 +42,6 @@ class Plan:
         input_shapes: name of an input -> its sizes, batch included, for files with dynamic dimensions.
         input_values: name of an input -> the number that it holds at every inference, such as a sampling rate.
         default_processes: without a number of processes; a record keeps what came of it.
-        shuffled: every round of the latency pass has an order of its own, by chance, so that what comes first or last
-            is no better off, whatever pattern the machine has in time.
     """
 
     threads: tuple[int, ...] = (1,)
@@ -63,7 +61,6 @@ class Plan:
     input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     input_values: Mapping[str, float] = field(default_factory=dict)
     default_processes: int = PROCESSES
-    shuffled: bool = False
 
     def __post_init__(self) -> None:
         if any(not 1 <= t <= MOST_THREADS for t in self.threads):

@@ -90,7 +90,7 @@ def test_rounds_go_on_until_a_small_change_would_be_seen(files: list[Path], time
     loud = timed(1.0, 0.3)
     found = edgekit.compare(*files, **ONLY_LATENCY)
     assert rounds_of(loud) == MOST_ROUNDS
-    assert len(set(loud[::2])) == 2  # which is first changes; that it does not is as likely as 2 / 2^60
+    assert len(set(loud[::2])) == 2  # which is first changes; that it does not is as likely as 2 / 2^100
     assert found.changes[0].pair.here.record.plan.processes == MOST_ROUNDS
     given = timed(1.0, 0.3)
     edgekit.compare(*files, processes=9, **ONLY_LATENCY)

@@ -173,6 +173,22 @@ def test_a_machine_that_stays_the_same_is_not_drawn() -> None:
     assert [m.order for m in hot] == list(range(1, len(hot) + 1))
 
 
+def test_a_limited_cpu_is_shown_at_the_file_that_ran_then() -> None:
+    """Rounds have orders of their own, so a process tells its place."""
+    [record] = collection().records.values()
+    record = busy(record)
+    places = iter(reversed(range(1, len(moments(record)) + 1)))
+    turned = [
+        replace(m, latency=tuple(replace(run, place=next(places)) for run in m.latency)) for m in record.measurements
+    ]
+    last = record.subjects[[m.subject for m in turned if m.latency][-1]].name
+    found = moments(replace(record, measurements=tuple(turned)))
+    assert [m.order for m in found] == list(range(1, len(found) + 1))
+    assert found[0].file == last
+    assert [m.order for m in found if m.throttled] == [4]
+    assert found[3].run.place == 4
+
+
 @pytest.mark.parametrize(
     ("ends", "ticks"),
     [

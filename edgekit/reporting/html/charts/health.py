@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -51,7 +52,7 @@ class Moment:
     """One process of the latency pass.
 
     Attributes:
-        order: of the processes, from 1: the rounds are interleaved.
+        order: its place among all of them, from 1.
         file: that it ran.
         run: what it returned.
         throttled: what limited the CPU during it; empty: nothing that could be read.
@@ -64,21 +65,16 @@ class Moment:
 
 
 def moments(record: Record) -> list[Moment]:
-    """Return the processes of the latency pass in the order of the rounds."""
+    """Return the processes of the latency pass in the order of time."""
     limits = throttling(record)
-    longest = max((len(m.latency) for m in record.measurements), default=0)
-    found: list[Moment] = []
-    order = 0
-    for number in range(longest):
-        for measurement in record.measurements:
-            if number >= len(measurement.latency):
-                continue
-            run = measurement.latency[number]
-            order += 1
-            limited = limits[order - 1] if order <= len(limits) else ()
-            if isinstance(run, SampledRun):
-                found.append(Moment(order, record.subjects[measurement.subject].name, run, tuple(limited)))
-    return found
+    rounds = itertools.zip_longest(*([(m, run) for run in m.latency] for m in record.measurements))
+    found = []
+    for number, (measurement, run) in enumerate(filter(None, itertools.chain.from_iterable(rounds)), 1):
+        place = run.place or number
+        limited = limits[place - 1] if place <= len(limits) else ()
+        if isinstance(run, SampledRun):
+            found.append(Moment(place, record.subjects[measurement.subject].name, run, tuple(limited)))
+    return sorted(found, key=lambda moment: moment.order)
 
 
 @dataclass(frozen=True)
