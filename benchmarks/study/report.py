@@ -1,4 +1,4 @@
-"""From records to the four files of a result: `.json`, `.md`, `.csv` and `.svg`."""
+"""From records to the files of a result: `.json`, `.md`, `.csv`, `.svg` and `.html`."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from edgekit.version import __version__
 from .budgets import Budget
 from .compare import Study
 from .findings import KEPT, answer_all
+from .page import page
 from .plot import draw
 from .records import SCHEMA, Record
 from .rows import rows
@@ -81,7 +82,7 @@ def _check_fuller(path: Path, budget: Budget, records: Sequence[Record]) -> None
 
 
 def render_results(out: Path, budget: Budget, quick: bool) -> str:
-    """Write the Markdown page, the CSV and the plot from `OUT/DATA.json`; return what to print.
+    """Write the Markdown page, the CSV, the plot and the HTML page from `OUT/DATA.json`; return what to print.
 
     Raises:
         InputError: there is no such file, it is damaged, or it was made with other budgets.
@@ -92,13 +93,14 @@ def render_results(out: Path, budget: Budget, quick: bool) -> str:
     records = _records(document, str(source), budget)
     study = Study.of(records)
     found = lines(study, rows(budget))
-    page = _page(document, study, found, records, budget, name)
+    markdown = _page(document, study, found, records, budget, name)
     _write(out / f"{name}.csv", csv_table(found))
     draw(found, f"{budget.data}: {budget.model}, {_seeds(records)}", out / f"{name}.svg")
-    _write(out / f"{name}.md", page)
+    _write(out / f"{name}.md", markdown)
+    _write(out / f"{name}.html", page(document, records))
     answers = answer_all(study, budget)
     told = [f"{a.question}: {a.verdict}. {a.numbers}" for a in answers]
-    return "\n".join([*told, f"written: {out / name}.md .csv .svg .json"])
+    return "\n".join([*told, f"written: {out / name}.md .csv .svg .html .json"])
 
 
 def _records(document: Any, source: str, budget: Budget) -> list[Record]:

@@ -237,8 +237,8 @@ def loss_text(score: Score, baseline: Score) -> str:
 def _others(
     best: Candidate, usable: Sequence[Candidate], kept: Sequence[Candidate], baseline: Candidate
 ) -> Iterator[Sentence]:
-    """Yield a file that is faster and larger, and one that is smaller and worse."""
-    faster = [file for file in kept if file is not best and _faster(file, best)]
+    """Yield a file that is faster and larger, other than the baseline, and one that is smaller and worse."""
+    faster = [file for file in kept if file is not best and file is not baseline and _faster(file, best)]
     if faster:
         file = min(faster, key=lambda one: _value(one.ratio))
         size = f"{file.bytes / baseline.bytes:.2f}x the bytes"

@@ -65,11 +65,15 @@ def test_page_table_csv_and_plot_come_from_the_records(results: Path) -> None:
     assert lines[1]["latency_ratio"] == "0.4100"
     assert lines[0]["latency_ratio"] == ""
     assert "<svg" in (results / "mnist-quick.svg").read_text()
+    html = (results / "mnist-quick.html").read_text()
+    assert "of 2 files the smallest" in html
+    assert "ptq-int8.tflite" in html
+    assert "97.90 % [97.6, 98.2]" in html
 
 
 def test_the_same_records_give_the_same_files(results: Path) -> None:
     pytest.importorskip("matplotlib")
-    names = [f"mnist-quick.{end}" for end in ("md", "csv", "svg")]
+    names = [f"mnist-quick.{end}" for end in ("md", "csv", "svg", "html")]
     render_results(results, QUICK, quick=True)
     first = [(results / name).read_bytes() for name in names]
     render_results(results, QUICK, quick=True)
