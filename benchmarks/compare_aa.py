@@ -8,7 +8,7 @@ longer, and the record is compared again. How many rounds there are was decided 
 how widely latencies vary, on which that depends. With --data, the first run also compares accuracy.
 
 Every line of --out is a run with all medians. The same command goes on where it stopped; `--runs 0` prints the table of
-what is there. The last columns are what the interval of `edgekit bench` says of the first rounds of the same runs.
+what is there. The last columns are what the 95 % interval of `edgekit bench` says of the first rounds of the same runs.
 """
 
 from __future__ import annotations
@@ -107,8 +107,7 @@ def checked(runs: Sequence[dict[str, Any]]) -> Iterator[str]:
 def bench_shows(run: dict[str, Any], slowdown: float, rounds: int) -> bool:
     """Return whether the interval of `vs baseline` of so many rounds leaves 1 out."""
     ours, theirs = (medians[:rounds] for medians in run["medians_ns"])
-    interval = stats.paired_ratio([ns * (1 + slowdown) for ns in theirs], ours)
-    return interval.low > 1 or interval.high < 1
+    return paired_ratio([ns * (1 + slowdown) for ns in theirs], ours, stats.CONFIDENCE).shown
 
 
 def summary(runs: Sequence[dict[str, Any]]) -> str:

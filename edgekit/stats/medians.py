@@ -23,7 +23,7 @@ def median_interval(values: Sequence[float]) -> Interval:
     Wolfe and Chicken 2014, 3.6), which assumes nothing of the distribution but that values are independent: at least
     95 % from 6 values on, and 94 % with 5, from the smallest to the largest. Of 2 to 4 values it is that of Student's t
     for the mean logarithm, and holds the median. The percentile bootstrap of so few values is narrower than it says: it
-    misses the truth in 25 of 100 cases with 3 of them, and in 12 with 7.
+    misses the truth in 25 of 100 cases with 3 of them, and in 13 with 7 (benchmarks/intervals.py).
 
     Args:
         values: at least one; with a single one, or with one that is not positive among 2 to 4, low and high are NaN.

@@ -1,9 +1,9 @@
 """By what factor two things differ that were timed in few, noisy processes: an interval that keeps its confidence.
 
 The percentile bootstrap of a median over a handful of processes does not: at 95 %, it leaves the truth out in 25 of 100
-cases with 3 of them, in 6 with 5 and in 12 with 7. Here the intervals invert tests of
-ranks, which assume nothing of the noise but that it is as likely to make either side slower. So stray slow processes,
-drift, and machines that have two speeds, such as those of which two CPUs share a core, widen them and do not bias them.
+cases with 3 of them, in 6 with 5 and in 13 with 7 (benchmarks/intervals.py). Here the intervals invert tests of ranks,
+which assume nothing of the noise but that it is as likely to make either side slower. So stray slow processes, drift,
+and machines that have two speeds, such as those of which two CPUs share a core, widen them and do not bias them.
 """
 
 from __future__ import annotations
