@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -13,7 +14,9 @@ from edgekit.data.sources.raw import Part
 from edgekit.tasks.samples import Array, evenly
 
 LOOKED_AT = 2000
-"""Samples of which ranges are taken, evenly spaced."""
+"""Samples of which ranges are taken, evenly spaced; fewer of large ones, see `LOOKED_AT_VALUES`."""
+LOOKED_AT_VALUES, FEWEST_LOOKED_AT = 50_000_000, 200
+"""Values in all beyond which fewer samples are looked at, and how many at least: a second for 30 million."""
 COMPARED_BYTES = 2 << 30
 """At most this much of each part is read to find equal samples."""
 COMPARED_SAMPLES = 5_000_000
@@ -22,7 +25,7 @@ COUNTED = 400_000
 """Values of an input of which it is looked at how they are rounded."""
 MOST_CLASSES = 100_000
 """Larger integers are no labels."""
-_BATCH = 256
+_BATCH, _BATCH_VALUES = 256, 8 << 20
 
 
 @dataclass(frozen=True)
@@ -158,13 +161,15 @@ def _by_name(part: Part) -> Mapping[str, Array]:
 def _input_facts(
     name: str, array: Array, feed: Callable[[Array], Array], feature_names: tuple[str, ...], axis: int
 ) -> InputFacts:
-    chosen = evenly(len(array), LOOKED_AT)
+    size = max(1, math.prod(array.shape[1:]))
+    chosen = evenly(len(array), max(FEWEST_LOOKED_AT, min(LOOKED_AT, LOOKED_AT_VALUES // size)))
     low, high, whole, constant = np.inf, -np.inf, True, 0
     total = squares = np.zeros(0)
     count, shape = 0, tuple(array.shape[1:])
     kept, rng = [], np.random.default_rng(0)
-    for start in range(0, len(chosen), _BATCH):
-        stored = np.asarray(array[chosen[start : start + _BATCH]])
+    rows = max(1, min(_BATCH, _BATCH_VALUES // size))
+    for start in range(0, len(chosen), rows):
+        stored = np.asarray(array[chosen[start : start + rows]])
         values = np.asarray(feed(stored), np.float64)
         shape = tuple(values.shape[1:])
         low, high = min(low, float(values.min())), max(high, float(values.max()))
