@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -74,6 +75,24 @@ def test_all_charts_are_drawn(browser: Chromium, usual: str) -> None:
     assert browser.run("document.querySelectorAll('#overview .mark-symbol path').length") >= 4
     front = "document.querySelector('#overview .mark-line path').getAttribute('d')"
     assert len(browser.run(front)) > 10
+
+
+def test_a_screen_reader_is_told_what_things_are(browser: Chromium, usual: str) -> None:
+    """As in the accessibility tree: names of charts, tables and buttons, landmarks, and headings without a gap."""
+    browser.open(usual)
+    nodes = [n for n in browser.call("Accessibility.getFullAXTree")["nodes"] if not n["ignored"]]
+    told = [(n["role"]["value"], n.get("name", {}).get("value", "")) for n in nodes]
+    roles = {role for role, _ in told}
+    assert {"main", "navigation", "banner", "contentinfo", "image", "table", "button", "figure"} <= roles
+    unnamed = [role for role, name in told if role in ("image", "table", "button", "figure", "link") and not name]
+    assert unnamed == []
+    pictures = [name for role, name in told if role == "image"]
+    assert len(pictures) >= 12
+    assert sum("m-int8.tflite" in name for name in pictures) >= 5  # what is drawn, not only what kind of chart
+    levels = [p["value"]["value"] for n in nodes if n["role"]["value"] == "heading" for p in n["properties"]
+              if p["name"] == "level"]  # fmt: skip
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
 
 
 def test_hovering_shows_the_file(browser: Chromium, usual: str) -> None:
