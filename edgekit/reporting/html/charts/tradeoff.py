@@ -243,4 +243,5 @@ def _description(group: Group, points: Sequence[Point], cost: Cost, front: Seque
         f"{f'{points[i].bytes:,} B' if cost is SIZE else latency_label(_known(cost, points[i]))})"
         for i in front[:MOST_LABELS]
     )
-    return f"{group.title} against {cost.name}: {len(points)} file{'s' * (len(points) != 1)}; on the Pareto front, the cheapest first: {best}"
+    files = f"{len(points)} file{'s' * (len(points) != 1)}"
+    return f"{group.title} against {cost.name}: {files}; on the Pareto front, the cheapest first: {best}"
