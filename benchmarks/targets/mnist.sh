@@ -24,7 +24,7 @@ keep mnist-8k mnist-cnn
 
 [ -f mnist-teacher.keras ] || "$edgekit" train resnet8 --data mnist --width 0.5 --epochs 10 --batch-size 128 \
   --augment crop --schedule cosine --optimizer sgd --learning-rate 0.1 --weight-decay 0.0003 -o mnist-teacher.keras
-narrow() { # NAME BLOCKS EPOCHS AUGMENTATION
+narrow() { # NAME BLOCKS EPOCHS EPOCHS_AT_A_LOW_RATE EPOCHS_IN_4_BITS AUGMENTATION
   [ -f "$1.keras" ] || "$python" "$benchmarks/targets/student.py" 28x28x1 10 "$2" "$1.keras"
   cat > "$1.toml" << RECIPE
 schema = 1
@@ -37,17 +37,26 @@ epochs = $3
 batch_size = 128
 alpha = 0.5
 learning_rate = 0.005
-augment = "$4"
+augment = "$6"
+
+[[stage]]
+use = "distill"
+student = "current"
+epochs = $4
+batch_size = 128
+alpha = 0.5
+learning_rate = 0.001
+augment = "$6"
 
 [[stage]]
 use = "quantize"
 weight_bits = 4
 alpha = 0.5
 teacher = "original"
-epochs = 15
+epochs = $5
 batch_size = 128
-learning_rate = 0.001
-augment = "$4"
+learning_rate = 0.0005
+augment = "$6"
 
 [export]
 schemes = ["int8", "int4"]
@@ -55,9 +64,9 @@ RECIPE
   [ -d "$1" ] || "$edgekit" compress mnist-teacher.keras --data mnist --eval-samples 0 --recipe "$1.toml" -o "$1"
   ln -sf "$1/mnist-teacher-int4.tflite" "$1-int4.tflite"
 }
-narrow mnist-6k c8-p-c14-p-c16-p-f 40 crop
+narrow mnist-6k c9k5v-p-c16k5v-p-f 20 12 20 crop
 keep mnist-6k mnist-teacher int4
-narrow mnist-3k c4/2-c8/2-p-f 70 none
+narrow mnist-3k c6k5v/2-c5k5v/2-f 40 30 40 none
 keep mnist-3k mnist-teacher int4
 measure mnist-16k-int8.tflite mnist-8k-int8.tflite mnist-6k-int4.tflite mnist-3k-int4.tflite --data mnist \
   --processes 7 --min-seconds 0.1
