@@ -16,6 +16,7 @@ from edgekit.cli.model_options import (
     InputShape,
     InputValue,
     Layout,
+    LayoutOut,
     Mean,
     Metric,
     NormalizeOutside,
@@ -49,7 +50,7 @@ EXAMPLES = (
 PANELS = {
     "Model": "input_shape input_value allow_unsafe custom",
     "Data": "data eval_samples calibration_samples metric task",
-    "Preprocessing": "scale mean std layout channels normalize_outside",
+    "Preprocessing": "scale mean std layout layout_out channels normalize_outside",
     "Recipe": "recipe stage max_drop seed calibration_method fresh",
     "Output": "out anyway force",
 }
@@ -74,6 +75,7 @@ def command(
     mean: Mean = None,
     std: Std = None,
     layout: Layout = None,
+    layout_out: LayoutOut = None,
     channels: Channels = None,
     normalize_outside: NormalizeOutside = False,
     input_shape: InputShape = None,
@@ -127,6 +129,7 @@ def command(
         calibration_samples=calibration_samples,
         calibration_method=calibration_method,
         max_drop=max_drop,
+        layout_out=layout_out,
     )
     chosen = dataclasses.replace(chosen, normalize_outside=normalize_outside or chosen.normalize_outside)
     how = preprocessing(scale, mean, std, layout, channels)

@@ -36,11 +36,6 @@ class Rebuilt:
     file: FileSource
     made: Imported
 
-    @property
-    def moves_inputs(self) -> bool:
-        """Whether an input has its axes in another order than in the file."""
-        return any(port.moved for port in self.made.inputs)
-
 
 @dataclass(frozen=True)
 class Source:
@@ -171,6 +166,7 @@ def train_demo(dataset: Dataset, request: Request) -> Source:
 
     recipe, progress = request.recipe, request.progress
     chosen = [*recipe.preprocessing, *(["normalize_outside"] if recipe.normalize_outside else [])]
+    chosen += ["layout_out"] if recipe.layout_out else []
     if chosen:
         raise InputError(
             f"the demo model is trained on {dataset.preprocessing}: {', '.join(chosen)} cannot be chosen",
