@@ -9,7 +9,7 @@ import typer
 
 from edgekit.cli.options import CHANNELS_HELP, METRIC_HELP, TASK_HELP
 
-Model = typer.Argument(metavar="MODEL", help="A .keras, .h5, .tflite or .onnx file, or a SavedModel folder.")
+Model = typer.Argument(metavar="MODEL", help="A .keras, .h5, .tflite, .onnx or .pt2 file, or a SavedModel folder.")
 Scale = Annotated[
     str | None,
     typer.Option(

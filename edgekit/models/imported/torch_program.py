@@ -25,7 +25,10 @@ from edgekit.models.files.gate.archive import Bomb, check_archive
 
 SUFFIX = ".pt2"
 MOST_JSON = 256 << 20
-EXPORT = "export the model as ONNX: `torch.onnx.export(model.eval(), (example,), 'net.onnx', dynamo=True)`, and give net.onnx"
+EXPORT = (
+    "export the model as ONNX: `torch.onnx.export(model.eval(), (example,), 'net.onnx', dynamo=True)`, "
+    "and give net.onnx"
+)
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _PATH = re.compile(r"[A-Za-z_0-9]\w*(\.\w+)*", re.ASCII)
 _ATEN = re.compile(r"torch\.ops\.aten\.([A-Za-z_]\w*)\.\w+", re.ASCII)

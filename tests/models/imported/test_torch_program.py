@@ -211,7 +211,7 @@ def test_what_is_no_archive_is_refused(content: bytes, tmp_path: Path) -> None:
 
 def test_a_description_of_another_form_is_refused(tmp_path: Path) -> None:
     for made in ([], {}, {"graph_module": {"graph": {"nodes": ["x"]}}}, {"graph_module": []}):
-        with pytest.raises(Exception, match="net.pt2") as caught:
+        with pytest.raises(Exception, match=r"net\.pt2") as caught:
             write_clean(saved(tmp_path / "net.pt2", made), tmp_path / "clean.pt2")
         assert caught.value.code in ("program-not-loaded", "file-damaged")  # type: ignore[attr-defined]
 
