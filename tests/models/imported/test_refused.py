@@ -63,6 +63,13 @@ def _inner(build: Callable[[Net, str], object]) -> Net:
     return net
 
 
+def _memory() -> Net:
+    net = Net(23)
+    x = net.input("x", 1, 2, 6, 8)
+    net.op("Attention", x, x, x, "", x, x, count=3, out=True)
+    return net
+
+
 REFUSED: dict[str, tuple[Net, tuple[str, ...]]] = {
     "domain": (_domain(), ("operator-not-rebuilt", "`FusedConv`", "com.microsoft")),
     "control flow": (_branch(), ("operator-not-rebuilt", "`If`", "control flow")),
@@ -92,6 +99,11 @@ REFUSED: dict[str, tuple[Net, tuple[str, ...]]] = {
         ("operator-not-rebuilt", "`cubic`"),
     ),
     "peephole": (_recurrent(clip=1.0), ("operator-not-rebuilt", "`LSTM`", "clipping")),
+    "best of": (
+        _inner(lambda net, x: net.op("TopK", x, net.const([2]), count=2, out=True)),
+        ("operator-not-rebuilt", "`TopK`", "node_TopK_0", "knows no layers"),
+    ),
+    "attention with memory": (_memory(), ("operator-not-rebuilt", "`Attention`", "earlier runs")),
     "equation": (
         _inner(lambda net, x: net.out("Einsum", x, x, equation="abcd,abcd->a")),
         ("operator-not-rebuilt", "`Einsum`", "abcd,abcd->a"),

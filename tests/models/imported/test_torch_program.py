@@ -223,6 +223,7 @@ def test_without_pytorch_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.processes
+@pytest.mark.timeout(600)
 @pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed: edgekit[torch]")
 def test_a_program_becomes_an_onnx_file(tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
