@@ -69,17 +69,18 @@ def match(request: Request) -> Job:
 def _opened(source: Source, request: Request) -> tuple[Source, Dataset]:
     """Load the data for a model, which settle the sizes that it leaves open; arrays get the names of its inputs."""
     options = request.inputs
-    if not options.to_settle(source.model.input_shapes):
+    settle = options.to_settle(source.model.input_shapes)
+    if not settle:
         source = with_layers(source, request)
     inputs = source.model.input_shapes
     dataset = load_data(request.data, options.sample_shape(inputs), request.progress)
-    if options.to_settle(inputs):
+    if settle:
         dataset = without_values(named_as(dataset, list(inputs), []), options.values)
         sizes = settled_sizes(source.file, inputs, options, dataset, layouts_of(source, dataset, request))
         note = in_words(sizes, options.values)
         source = replace(source, model=source.model.settled(sizes, options.values)).with_note(note)
         request.progress.notify(note)
-    source = with_layers(source, request)
+        source = with_layers(source, request)
     check_layout_out(source, request)
     model = source.model
     model.try_out()

@@ -97,6 +97,6 @@ def test_what_cannot_be_rebuilt_is_named_and_still_quantized(npz: Path, tmp_path
     recipe = replace(PLAIN, formats=("tflite", "onnx"))
     bundle = compress(path, str(npz), recipe, tmp_path / "out", preprocessing={"layout": "NCHW"}, progress=heard)
     assert [a.file for a in bundle.manifest.artifacts] == ["net-float32.onnx", "net-int8.onnx"]
-    assert "operator-not-rebuilt" in heard.codes
+    assert list(heard.codes).count("operator-not-rebuilt") == 1
     with raised("nothing-to-export", ".onnx"):
         compress(path, str(npz), PLAIN, tmp_path / "again", preprocessing={"layout": "NCHW"})
