@@ -57,29 +57,60 @@ def check_layout_out(source: Source, request: Request) -> None:
 
 
 def with_layout(request: Request, source: Source, dataset: Dataset) -> Request:
-    """Return a request with the layouts that the rebuilt model takes, whatever `--layout` says: the graph tells it.
+    """Return a request with the layouts that the model takes.
+
+    Of a rebuilt model the graph tells them, whatever `--layout` says; of an ONNX file as it is the samples do, where
+    `--layout` does not.
 
     Args:
         request: of a run.
         source: opened, and rebuilt if it is to be.
         dataset: its data, whose arrays have the names of the inputs.
     """
+    if source.rebuilt is None and is_onnx(source.model):
+        return _as_samples_show(request, source.model, dataset)
     if source.rebuilt is None or all(port.channels is None for port in source.rebuilt.made.inputs):
         return request
     ports = dict(zip([p.name for p in source.model.inputs], source.rebuilt.made.inputs, strict=True))
     images = {name for name, port in ports.items() if port.first and len(port.order) == _IMAGE}
     given = request.recipe.preprocessing
     kept = _without_layout(given)
-    named = [name for name, _ in dataset.preprocessing.inputs]
-    if images and not named:
-        kept["layout"] = FIRST
-    elif images:
-        own = kept.get("inputs", {})
-        layouts = {name: {**own.get(name, {}), "layout": FIRST} for name in named if name in images}
-        kept["inputs"] = {**own, **layouts}
     if not images and kept != given:
         request.progress.notify("`--layout` is left out: the rebuilt model takes channels last, as samples are stored")
-    return replace(request, recipe=replace(request.recipe, preprocessing=kept))
+    return _with_first(request, kept, images, dataset)
+
+
+def _as_samples_show(request: Request, model: SourceModel, dataset: Dataset) -> Request:
+    """Transpose images (height, width, channels) for inputs that declare (channels, height, width)."""
+    given = request.recipe.preprocessing
+    if _without_layout(given) != given:
+        return request
+    x = dataset.x_train
+    names = x.names if isinstance(x, NamedArrays) else [port.name for port in model.inputs[:1]]
+    shapes = {name: tuple(array.shape[1:]) for name, array in zip(names, arrays_of(x), strict=False)}
+    images = set[str]()
+    for port in model.inputs:
+        sizes, stored = tuple(port.shape), shapes.get(port.name, ())
+        last = (*sizes[1:], *sizes[:1])
+        if len(sizes) == _IMAGE and stored != sizes and stored in (last, *([last[:-1]] if last[-1] == 1 else [])):
+            images.add(port.name)
+    if images:
+        request.progress.notify(
+            f"Samples are transposed to {FIRST}, as the model takes them: {', '.join(sorted(images))}"
+        )
+    return _with_first(request, dict(given), images, dataset)
+
+
+def _with_first(request: Request, fields: JsonObject, images: set[str], dataset: Dataset) -> Request:
+    """Return a request with these fields of the preprocessing, and channels first for some inputs."""
+    named = [name for name, _ in dataset.preprocessing.inputs]
+    if images and not named:
+        fields["layout"] = FIRST
+    elif images:
+        own = fields.get("inputs", {})
+        layouts = {name: {**own.get(name, {}), "layout": FIRST} for name in named if name in images}
+        fields["inputs"] = {**own, **layouts}
+    return replace(request, recipe=replace(request.recipe, preprocessing=fields))
 
 
 def _without_layout(fields: Any) -> JsonObject:

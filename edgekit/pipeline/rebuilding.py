@@ -19,8 +19,8 @@ from edgekit.schema.types import JsonObject
 from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.tasks.samples import evenly
 
-DAMAGED = "graph-damaged"
-"""Code of a file that nothing can be made of."""
+WORTHLESS = ("graph-damaged", "graph-in-training-mode", "weights-not-finite")
+"""Codes of files that nothing of worth can be made of."""
 REAL_SAMPLES = 8
 """Of the data, that go through the rebuilt model and its file."""
 TOLERANCE = 1e-4
@@ -34,7 +34,7 @@ def with_layers(source: Source, request: Request) -> Source:
 
     Raises:
         ConversionError: the recipe trains, or asks for a layout, and an operator cannot be rebuilt; it is named, with
-            the reason. Or the graph is damaged.
+            the reason. Or the graph is damaged, in training mode, or has NaN among its weights.
         InputError: the file is damaged, quantized already, or cannot be run.
     """
     file = source.model
@@ -47,7 +47,7 @@ def with_layers(source: Source, request: Request) -> Source:
     try:
         made = import_file(file.path, file.info, first=request.recipe.layout_out == FIRST)
     except ConversionError as error:
-        if request.recipe.stages or request.recipe.layout_out or error.code == DAMAGED:
+        if request.recipe.stages or request.recipe.layout_out or error.code in WORTHLESS:
             raise
         plan_source("onnx", request.recipe)
         note = f"Not rebuilt as layers, so that ONNX is all that can be made: {error.message}"

@@ -13,6 +13,7 @@ import pytest
 from edgekit.bundle.recipe import Recipe, parse
 from edgekit.data.dataset import Dataset
 from edgekit.models.imported.lowering.layout import Port
+from edgekit.pipeline import layouts
 from edgekit.pipeline.layouts import as_fed, check_layout_out, with_layout
 from edgekit.pipeline.request import Request
 from edgekit.tasks.preprocessing import Preprocessing
@@ -100,6 +101,24 @@ def test_the_graph_settles_the_layout() -> None:
     named = dataset(NamedArrays({"image": np.zeros((2, 4, 5, 3)), "row": np.zeros((2, 6))}))
     found = with_layout(request(inputs={"row": {"scale": 2.0}, "image": {"layout": "NHWC"}}), source(FIRST, ROW), named)
     assert found.recipe.preprocessing == {"inputs": {"row": {"scale": 2.0}, "image": {"layout": "NCHW"}}}
+
+
+@pytest.mark.parametrize(
+    "stored, given, layout",
+    [
+        ((4, 5, 3), {}, "NCHW"),
+        ((3, 4, 5), {}, None),
+        ((4, 5, 3), {"layout": "NHWC"}, "NHWC"),
+        ((5, 4, 3), {}, None),
+    ],
+)
+def test_samples_settle_the_layout_of_an_onnx_file_as_it_is(
+    stored: tuple[int, ...], given: dict[str, str], layout: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layouts, "is_onnx", lambda model: True)
+    file = SimpleNamespace(rebuilt=None, model=SimpleNamespace(inputs=[SimpleNamespace(name="image", shape=(3, 4, 5))]))
+    found = with_layout(request(**given), file, dataset(np.zeros((2, *stored))))  # type: ignore[arg-type]
+    assert found.recipe.preprocessing.get("layout") == layout
 
 
 def test_channels_first_are_kept_only_where_they_are() -> None:

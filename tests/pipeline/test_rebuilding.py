@@ -39,6 +39,7 @@ def _opened(code: str, monkeypatch: pytest.MonkeyPatch) -> Source:
         ("operator-not-rebuilt", replace(PLAIN, stages=(StageSpec("finetune", {}),))),
         ("operator-not-rebuilt", replace(PLAIN, layout_out="NHWC")),
         ("graph-damaged", PLAIN),
+        ("weights-not-finite", PLAIN),
     ],
 )
 def test_where_layers_are_needed_it_is_refused(code: str, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:

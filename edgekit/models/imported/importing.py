@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgekit.devices.refusal import INSPECT, essence
 from edgekit.errors import InputError, RunnerError
 from edgekit.formats.companions import computing_only, runnable
 from edgekit.formats.info import FileInfo
@@ -94,11 +96,17 @@ def import_file(path: Path, info: FileInfo, *, first: bool = False) -> Imported:
                 **arguments,
             )
         except RunnerError as error:
+            if error.code == "child-failed" and function == run_there:  # as its runtime refused it
+                message, hint = (
+                    f"{path}: cannot be run: {essence(error.message)}",
+                    f"{INSPECT} {shlex.quote(str(path))}",
+                )
+                raise InputError(message, hint, code="file-not-runnable") from error
             raise InputError(error.message, error.hint, code=error.code) from error
 
+    run_there, more = f"{proof.__name__}:run_values", dict[str, Value]()
     inputs, outputs = [tensor.name for tensor in info.inputs], [tensor.name for tensor in info.outputs]
     if info.format == "onnx":
-        run_there, more = f"{proof.__name__}:run_values", dict[str, Value]()
         graph = graph_of_onnx(unpacked(*call(f"{folding.__name__}:read", what="reading its graph")), path.name)
     else:
         run_there, more = f"{tflite_operators.__name__}:run_values", {"ends": [*inputs, "", *outputs]}

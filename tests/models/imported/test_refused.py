@@ -142,6 +142,17 @@ def test_a_value_made_twice_is_refused(tmp_path: Path) -> None:
         graph_in(path)
 
 
+def test_a_format_from_the_future_is_refused(tmp_path: Path) -> None:
+    import onnx
+
+    path = _one("Relu").save(tmp_path / "future.onnx")
+    made = onnx.load(path)
+    made.ir_version = 99
+    onnx.save(made, path)
+    with raised("opset-unknown", "version 99"):
+        graph_in(path)
+
+
 def test_nodes_in_any_order_are_sorted(tmp_path: Path) -> None:
     net = Net()
     net.out("Relu", net.op("Abs", net.op("Neg", net.input("x", 1, 4))))
