@@ -60,7 +60,8 @@ def folded(model: OnnxModel, file: str) -> Operators:
     newest = _newest_format()
     if model.ir_version > newest:
         raise ConversionError(
-            f"{file}: version {model.ir_version} of the ONNX format is newer than the newest that edgekit knows, {newest}",
+            f"{file}: its format is version {model.ir_version} of ONNX, newer than the newest that edgekit knows, "
+            f"{newest}",
             "update onnx and onnxruntime, or export the model for an older version",
             code="opset-unknown",
         )

@@ -97,11 +97,8 @@ def import_file(path: Path, info: FileInfo, *, first: bool = False) -> Imported:
             )
         except RunnerError as error:
             if error.code == "child-failed" and function == run_there:  # as its runtime refused it
-                message, hint = (
-                    f"{path}: cannot be run: {essence(error.message)}",
-                    f"{INSPECT} {shlex.quote(str(path))}",
-                )
-                raise InputError(message, hint, code="file-not-runnable") from error
+                hint, told = f"{INSPECT} {shlex.quote(str(path))}", essence(error.message.removeprefix(f"{path}: "))
+                raise InputError(f"{path}: cannot be run: {told}", hint, code="file-not-runnable") from error
             raise InputError(error.message, error.hint, code=error.code) from error
 
     run_there, more = f"{proof.__name__}:run_values", dict[str, Value]()
