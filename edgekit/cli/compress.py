@@ -34,8 +34,8 @@ NAME = "compress"
 HELP = f"""Compress a Keras model into a bundle of TFLite and ONNX files.
 
 MODEL is a .keras or .h5 file of Keras 2 or Keras 3, or a SavedModel folder; without it the demo model is trained and
-compressed. A float .tflite or .onnx file is taken, too: it gets post-training schemes, in its own format. Every file is
-run and compared with the model it was made of, before the bundle appears: on test samples, or on validation samples
+compressed. A float .onnx, or a .pt2 of torch.export, is rebuilt as layers, and so is a float .tflite where a recipe
+trains; else it gets post-training schemes, in its own format. Every file is run and compared with the model it was made of, before the bundle appears: on test samples, or on validation samples
 where stages train. A bundle that lost much of the model's quality is kept, and ends with exit code 3.
 Stages come first: {", ".join(STAGES)}. What an interrupted run has done is not done again."""
 EXAMPLES = (
@@ -43,6 +43,7 @@ EXAMPLES = (
     "edgekit compress resnet8.keras --data cifar10 --recipe all-schemes -o resnet8-ptq",
     "edgekit compress model.h5 --data my.npz --scale 1 -o out",
     "edgekit compress vendor.tflite --data my.npz -o out",
+    "edgekit compress net.onnx --data my.npz --recipe qat --layout-out NCHW -o out",
     "edgekit compress model.keras --data my.npz --max-drop 0.5 -o safe",
     "edgekit compress model.keras --data my.npz --stage prune:amount=0.5 --stage quantize:epochs=3 -o small",
 )
