@@ -35,8 +35,9 @@ HELP = f"""Compress a Keras model into a bundle of TFLite and ONNX files.
 
 MODEL is a .keras or .h5 file of Keras 2 or Keras 3, or a SavedModel folder; without it the demo model is trained and
 compressed. A float .onnx, or a .pt2 of torch.export, is rebuilt as layers, and so is a float .tflite where a recipe
-trains; else it gets post-training schemes, in its own format. Every file is run and compared with the model it was made of, before the bundle appears: on test samples, or on validation samples
-where stages train. A bundle that lost much of the model's quality is kept, and ends with exit code 3.
+trains; else it gets post-training schemes, in its own format. Every file is run and compared with the model it was made
+of, before the bundle appears: on test samples, or on validation samples where stages train. A bundle that lost much of
+the model's quality is kept, and ends with exit code 3.
 Stages come first: {", ".join(STAGES)}. What an interrupted run has done is not done again."""
 EXAMPLES = (
     "edgekit compress --data digits -o demo",
