@@ -43,7 +43,7 @@ def exported_program(path: Path) -> tuple[Path, Temporary]:
             f"{__name__}:export",
             what=f"{path}: exporting it as ONNX",
             seconds=_SECONDS,
-            memory=memory_for(path) + memory_for(path),
+            memory=2 * memory_for(path),
             path=str(clean),
             target=str(target),
             name=path.name,
