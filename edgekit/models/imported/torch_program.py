@@ -24,7 +24,7 @@ from edgekit.errors.printable import visible
 from edgekit.models.files.gate.archive import Bomb, check_archive
 
 SUFFIX = ".pt2"
-MOST_JSON = 256 << 20
+MOST_JSON = 64 << 20
 EXPORT = (
     "export the model as ONNX: `torch.onnx.export(model.eval(), (example,), 'net.onnx', dynamo=True)`, "
     "and give net.onnx"
