@@ -42,6 +42,7 @@ def compress(
     mean: PerInput | None = None,
     std: PerInput | None = None,
     layout: str | Mapping[str, str] | None = None,
+    layout_out: str | None = None,
     channels: str | Mapping[str, str] | None = None,
     normalize_outside: bool = False,
     input_shapes: Mapping[str, Sequence[int]] | None = None,
@@ -78,6 +79,8 @@ def compress(
         mean: one number, or one a channel; of several inputs by name.
         std: as `mean`.
         layout: `NHWC` or `NCHW`, what the model expects.
+        layout_out: `NHWC` or `NCHW`, what the files of a model that is rebuilt as layers take; by default channels
+            are last.
         channels: `RGB` or `BGR`, what the model expects of samples stored as RGB.
         normalize_outside: move Rescaling and (Batch)Normalization of the model's start into the preprocessing.
         input_shapes: sizes with the batch, by name, of inputs that leave some open.
@@ -112,7 +115,9 @@ def compress(
     """
     with working(progress) as (folder, receiver):
         path = None if model is None else model_path(model, folder, data, input_shapes)
-        chosen = _recipe(recipe, stages, seed, eval_samples, calibration_samples, calibration_method, max_drop)
+        chosen = _recipe(
+            recipe, stages, seed, eval_samples, calibration_samples, calibration_method, max_drop, layout_out
+        )
         chosen = replace(chosen, normalize_outside=normalize_outside or chosen.normalize_outside)
         target = Path(out) if out is not None else chosen.default_folder(path)
         (folder / "recipe.toml").write_text(chosen.to_toml(), encoding="utf-8")
@@ -205,6 +210,7 @@ def _recipe(
     calibration_samples: int | None,
     calibration_method: str | None,
     max_drop: float | None,
+    layout_out: str | None,
 ) -> Recipe:
     chosen = recipe if isinstance(recipe, Recipe) else load_recipe(str(recipe))
     chosen = chosen.with_stages(parse_stage(stage) if isinstance(stage, str) else stage for stage in stages)
@@ -214,6 +220,7 @@ def _recipe(
         calibration_samples=calibration_samples,
         calibration_method=calibration_method,
         max_drop=max_drop,
+        layout_out=layout_out,
     )
     return parse(chosen.to_toml(), chosen.name, f"recipe {chosen.name}")  # its values are checked as those of a file
 

@@ -20,7 +20,7 @@ from edgekit.api.results import Bundle
 from edgekit.api.words import face
 from edgekit.bundle.budget import Budget
 from edgekit.bundle.manifest import read_bundle
-from edgekit.bundle.recipe import DEMO_MODEL
+from edgekit.bundle.recipe import DEMO_MODEL, known_layout
 from edgekit.bundle.trials import Trial
 from edgekit.errors import InputError, RunnerCrashed
 from edgekit.processes import work
@@ -70,6 +70,7 @@ def search(
     mean: PerInput | None = None,
     std: PerInput | None = None,
     layout: str | Mapping[str, str] | None = None,
+    layout_out: str | None = None,
     channels: str | Mapping[str, str] | None = None,
     normalize_outside: bool = False,
     input_shapes: Mapping[str, Sequence[int]] | None = None,
@@ -117,6 +118,7 @@ def search(
         mean: likewise.
         std: likewise.
         layout: likewise.
+        layout_out: likewise.
         channels: likewise.
         normalize_outside: likewise.
         input_shapes: likewise.
@@ -167,6 +169,7 @@ def searched(
         "input_shapes": {name: list(map(int, sizes)) for name, sizes in (given["input_shapes"] or {}).items()},
         "input_values": {name: float(value) for name, value in (given["input_values"] or {}).items()},
         **{name: given[name] or "" for name in ("target", "augment", "metric", "task")},
+        "layout_out": known_layout(given["layout_out"]) if given["layout_out"] else "",
         **{name: given[name] for name in ("gzip", "sampler", "seed", "normalize_outside")},
     }
     limits = {name: given[name] for name in ("seconds", "trials")} | {"trial_seconds": given["trial_timeout"]}

@@ -19,7 +19,7 @@ VALUES = {
     "augment", "baseline", "benchmark-model", "budget", "cache-size", "calibration-method",
     "calibration-samples", "channels", "cool-below", "cool-timeout", "custom", "data", "dest", "effort",
     "eval-samples", "format", "governor", "host", "identity", "input-shape", "input-value", "junit", "layout",
-    "markdown", "max-drop", "max-error", "max-growth", "max-latency", "max-latency-p90", "max-macs",
+    "layout-out", "markdown", "max-drop", "max-error", "max-growth", "max-latency", "max-latency-p90", "max-macs",
     "max-memory", "max-size", "max-slowdown", "mean", "metric", "min-accuracy", "min-samples", "min-seconds",
     "only", "out", "pin", "plot", "processes", "python", "recipe", "runtime", "runtime-wheels", "sampler",
     "samples", "sarif", "scale", "scheme", "seed", "stage", "std", "storage", "student", "study", "target",

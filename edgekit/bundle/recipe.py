@@ -12,6 +12,7 @@ epochs = 3
 schemes = ["float32", "int8"]             # float32 float16 dynamic int8 int16x8 int4-dense int4
 formats = ["tflite", "onnx", "c"]
 max_drop = 0.5                            # what int8 may lose: points of accuracy, percent of an error; left out: any
+layout = "NHWC"                           # of the inputs and outputs of rebuilt files; left out: channels last
 
 [preprocessing]                           # as the options of these names; left out: as trained
 scale = "1/255"                           # inputs are (x * scale - mean) / std
@@ -45,6 +46,7 @@ from pathlib import Path
 
 from edgekit.bundle.recipe_file import (
     CALIBRATION_METHODS,
+    LAYOUTS,
     MOST_DROP,
     VERSIONS,
     CalibrationTable,
@@ -96,10 +98,17 @@ class Recipe:
     normalize_outside: bool = False
     max_drop: float | None = None
     """What the int8 files may lose (`edgekit.tasks.drop`); None: they are made in one way, whatever that loses."""
+    layout_out: str = ""
+    """`NHWC` or `NCHW`: where files of a model that is rebuilt as layers have their channels; empty: last."""
 
     def wants_layers(self, format_: str) -> bool:
-        """Return whether a file of this format is rebuilt as layers: to be trained, or, of ONNX, for other formats."""
-        return bool(self.stages) or (format_ == "onnx" and any(wanted != "onnx" for wanted in self.formats))
+        """Return whether a file of this format is rebuilt as layers.
+
+        It is to be trained or to get another layout, or it is ONNX, and files of other formats are wanted.
+        """
+        if self.stages or self.layout_out:
+            return True
+        return format_ == "onnx" and any(wanted != "onnx" for wanted in self.formats)
 
     def with_preprocessing(self, given: JsonMapping) -> Recipe:
         """Return the recipe with fields of `preprocessing` replaced; what is given for all inputs replaces each's."""
@@ -133,11 +142,12 @@ class Recipe:
         calibration_samples: int | None = None,
         calibration_method: str | None = None,
         max_drop: float | None = None,
+        layout_out: str | None = None,
     ) -> Recipe:
         """Return the recipe with what is given in place of its own.
 
         Raises:
-            InputError: there is no such calibration method, or `max_drop` is below 0 or none.
+            InputError: there is no such calibration method or layout, or `max_drop` is below 0 or none.
         """
         if max_drop is not None and not 0 <= max_drop <= MOST_DROP:
             raise InputError(
@@ -152,6 +162,7 @@ class Recipe:
             calibration_samples=calibration_samples or self.calibration_samples,
             calibration_method=known_calibration(calibration_method or self.calibration_method),
             max_drop=self.max_drop if max_drop is None else float(max_drop),
+            layout_out=self.layout_out if layout_out is None else known_layout(layout_out),
         )
 
     def to_toml(self) -> str:
@@ -170,6 +181,7 @@ class Recipe:
             f"schemes = {to_toml(list(self.schemes))}",
             f"formats = {to_toml(list(self.formats))}",
             *([] if self.max_drop is None else [f"max_drop = {to_toml(self.max_drop)}"]),
+            *([f"layout = {to_toml(self.layout_out)}"] if self.layout_out else []),
         ]
         if self.preprocessing or self.normalize_outside:
             lines += ["", "[preprocessing]", *_feeding_lines(self.preprocessing)]
@@ -227,6 +239,7 @@ def parse(text: str, name: str, source: str) -> Recipe:
         schemes=file.export.schemes,
         formats=file.export.formats,
         max_drop=file.export.max_drop,
+        layout_out=file.export.layout or "",
         calibration_samples=file.calibration.samples,
         calibration_method=file.calibration.method,
         calibration_percentile=file.calibration.percentile,
@@ -251,6 +264,19 @@ def known_calibration(name: str) -> str:
         hint = nearest(name, CALIBRATION_METHODS)
         raise InputError(f"no calibration method `{visible(name)}`", hint, code="unknown-name")
     return name
+
+
+def known_layout(name: str) -> str:
+    """Return the name of a layout, in capitals.
+
+    Raises:
+        InputError: there is none of this name.
+    """
+    if name.upper() not in LAYOUTS:
+        raise InputError(
+            f"`--layout-out {clipped(name)}`: no such layout", f"use one of: {', '.join(LAYOUTS)}", code="unknown-name"
+        )
+    return name.upper()
 
 
 _EXAMPLE = "e.g. --stage prune:amount=0.5,epochs=3"

@@ -16,6 +16,8 @@ CALIBRATION_METHODS = ("minmax", "percentile", "mse")
 MOST_SAMPLES = 2**31 - 1
 MOST_DROP = 1e6
 """Of a metric without bounds; of a share 100 is everything."""
+LAYOUTS = ("NHWC", "NCHW")
+"""Of what files take and give."""
 PREPROCESSING = ("scale", "mean", "std", "layout", "channels")
 """Fields of `edgekit.tasks.preprocessing.Preprocessing` that a recipe gives."""
 
@@ -103,6 +105,7 @@ class ExportTable:
     )
     formats: Annotated[tuple[Annotated[str, one_of(*FORMATS)], ...], Sized(1), Through(unique)] = FORMATS
     max_drop: Annotated[float, Range(0, MOST_DROP)] | None = None
+    layout: Annotated[Line, Through(str.upper), one_of(*LAYOUTS)] | None = None
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from edgekit.cli.model_options import (
     InputShape,
     InputValue,
     Layout,
+    LayoutOut,
     Mean,
     Metric,
     NormalizeOutside,
@@ -33,15 +34,17 @@ NAME = "compress"
 HELP = f"""Compress a Keras model into a bundle of TFLite and ONNX files.
 
 MODEL is a .keras or .h5 file of Keras 2 or Keras 3, or a SavedModel folder; without it the demo model is trained and
-compressed. A float .tflite or .onnx file is taken, too: it gets post-training schemes, in its own format. Every file is
-run and compared with the model it was made of, before the bundle appears: on test samples, or on validation samples
-where stages train. A bundle that lost much of the model's quality is kept, and ends with exit code 3.
+compressed. A float .onnx, or a .pt2 of torch.export, is rebuilt as layers, and so is a float .tflite where a recipe
+trains; else it gets post-training schemes, in its own format. Every file is run and compared with the model it was made
+of, before the bundle appears: on test samples, or on validation samples where stages train. A bundle that lost much of
+the model's quality is kept, and ends with exit code 3.
 Stages come first: {", ".join(STAGES)}. What an interrupted run has done is not done again."""
 EXAMPLES = (
     "edgekit compress --data digits -o demo",
     "edgekit compress resnet8.keras --data cifar10 --recipe all-schemes -o resnet8-ptq",
     "edgekit compress model.h5 --data my.npz --scale 1 -o out",
     "edgekit compress vendor.tflite --data my.npz -o out",
+    "edgekit compress net.onnx --data my.npz --recipe qat --layout-out NCHW -o out",
     "edgekit compress model.keras --data my.npz --max-drop 0.5 -o safe",
     "edgekit compress model.keras --data my.npz --stage prune:amount=0.5 --stage quantize:epochs=3 -o small",
 )
@@ -49,7 +52,7 @@ EXAMPLES = (
 PANELS = {
     "Model": "input_shape input_value allow_unsafe custom",
     "Data": "data eval_samples calibration_samples metric task",
-    "Preprocessing": "scale mean std layout channels normalize_outside",
+    "Preprocessing": "scale mean std layout layout_out channels normalize_outside",
     "Recipe": "recipe stage max_drop seed calibration_method fresh",
     "Output": "out anyway force",
 }
@@ -74,6 +77,7 @@ def command(
     mean: Mean = None,
     std: Std = None,
     layout: Layout = None,
+    layout_out: LayoutOut = None,
     channels: Channels = None,
     normalize_outside: NormalizeOutside = False,
     input_shape: InputShape = None,
@@ -127,6 +131,7 @@ def command(
         calibration_samples=calibration_samples,
         calibration_method=calibration_method,
         max_drop=max_drop,
+        layout_out=layout_out,
     )
     chosen = dataclasses.replace(chosen, normalize_outside=normalize_outside or chosen.normalize_outside)
     how = preprocessing(scale, mean, std, layout, channels)

@@ -9,7 +9,7 @@ import typer
 
 from edgekit.cli.options import CHANNELS_HELP, METRIC_HELP, TASK_HELP
 
-Model = typer.Argument(metavar="MODEL", help="A .keras, .h5, .tflite or .onnx file, or a SavedModel folder.")
+Model = typer.Argument(metavar="MODEL", help="A .keras, .h5, .tflite, .onnx or .pt2 file, or a SavedModel folder.")
 Scale = Annotated[
     str | None,
     typer.Option(
@@ -20,6 +20,12 @@ Scale = Annotated[
 Mean = Annotated[str | None, typer.Option(help="One number, or one per channel: 0.49,0.48,0.45.")]
 Std = Annotated[str | None, typer.Option(help="As --mean.")]
 Layout = Annotated[str | None, typer.Option(help="NHWC or NCHW, what the model expects.")]
+LayoutOut = Annotated[
+    str | None,
+    typer.Option(
+        "--layout-out", help="NHWC or NCHW, what the files of a rebuilt .onnx or .tflite take. [default: NHWC]"
+    ),
+]
 Channels = Annotated[str | None, typer.Option(help=CHANNELS_HELP)]
 NormalizeOutside = Annotated[
     bool,

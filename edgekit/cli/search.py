@@ -41,7 +41,7 @@ PANELS = {
     "What is tried": "student teacher augment scheme sampler seed",
     "Model": "input_shape input_value allow_unsafe custom",
     "Data": "data metric task",
-    "Preprocessing": "scale mean std layout channels normalize_outside",
+    "Preprocessing": "scale mean std layout layout_out channels normalize_outside",
     "Where": "target host identity trust_target",
     "Workers": "storage study join cache_size",
     "Output": "out fresh anyway",
@@ -117,6 +117,7 @@ def command(
     mean: Annotated[str | None, typer.Option(help="Likewise.")] = None,
     std: Annotated[str | None, typer.Option(help="Likewise.")] = None,
     layout: Annotated[str | None, typer.Option(help="NHWC or NCHW, what the model expects.")] = None,
+    layout_out: Annotated[str | None, typer.Option("--layout-out", help="As for `edgekit compress`.")] = None,
     channels: Annotated[str | None, typer.Option(help=CHANNELS_HELP)] = None,
     normalize_outside: Annotated[bool, typer.Option("--normalize-outside", help="As for `edgekit compress`.")] = False,
     input_shape: Annotated[
@@ -167,8 +168,8 @@ def command(
             target=target, host=host, identity=identity, trust_target=trust_target, gzip=gzip, effort=effort,
             students=student or (), teacher=teacher, augment=augment, schemes=scheme or ("int8",), sampler=sampler,
             storage=storage, study=study, join=join, normalize_outside=normalize_outside, input_shapes=sizes,
-            input_values=numbers, seed=seed, metric=metric, task=task, allow_unsafe=allow_unsafe, custom=custom or (),
-            fresh=fresh, anyway=anyway,
+            input_values=numbers, layout_out=layout_out, seed=seed, metric=metric, task=task,
+            allow_unsafe=allow_unsafe, custom=custom or (), fresh=fresh, anyway=anyway,
         )  # fmt: skip
     if asked().as_json:
         show_json({"out": str(found.path), **search_values(found.result)})

@@ -55,6 +55,8 @@ class Candidate:
     companions: Mapping[str, Path] = field(default_factory=dict)
     notes: tuple[Reason, ...] = ()
     values: Mapping[str, float] = field(default_factory=dict)
+    channels_first: frozenset[str] = frozenset()
+    """Inputs that had their channels first in the file that the model was rebuilt from: data may have them so, too."""
 
     @property
     def fed(self) -> tuple[TensorSpec, ...]:
@@ -130,7 +132,16 @@ def _from_artifact(folder: Path, artifact: Artifact, manifest: Manifest, runtime
     if any(spec.scale is None and not spec.unscaled and spec.dtype in NARROW for spec in (*inputs, *outputs)):
         info = inspect_file(path)  # the edgekit that made it may not have read the scale
         inputs, outputs = specs(info.inputs), specs(info.outputs)
-    return Candidate(subject, path, how, inputs, outputs, manifest.task, samples, companions=beside)
+    first = _channels_first(manifest)
+    return Candidate(
+        subject, path, how, inputs, outputs, manifest.task, samples, companions=beside, channels_first=first
+    )
+
+
+def _channels_first(manifest: Manifest) -> frozenset[str]:
+    """Return the names of inputs that rebuilding gave channels last (`edgekit.pipeline.rebuilding`)."""
+    moved = [step.get("channels_last") for step in manifest.lineage]
+    return frozenset(str(name) for names in moved if isinstance(names, dict) for name in names)
 
 
 def _from_file(path: Path, runtime: str | None) -> Candidate:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
+import numpy as np
+
 from edgekit.bundle.reason import Reason
 from edgekit.data.dataset import Dataset
 from edgekit.data.fitting import fit, ports_of, with_axes
@@ -22,9 +24,10 @@ from edgekit.progress import Progress
 from edgekit.schema.types import JsonMapping
 from edgekit.tasks.heads import chosen_kinds
 from edgekit.tasks.preprocessing import Preprocessing, sets_scale
-from edgekit.tasks.samples import Array, ModelInputs, NamedArrays
+from edgekit.tasks.samples import Array, ModelInputs, NamedArrays, Stored, arrays_of
 from edgekit.tasks.scoring import real, with_metric
 from edgekit.tasks.task import DEFAULT_METRICS, Task
+from edgekit.tasks.tensors import TensorSpec
 
 
 def names_of(candidate: Candidate) -> tuple[list[str], list[str]]:
@@ -66,11 +69,37 @@ def preprocessed(
 
 
 def with_axes_of(data: Dataset | None, candidate: Candidate) -> Dataset | None:
-    """Return the data with the axes of a file's only input: added, dropped, flattened or unfolded."""
-    if data is None or candidate.preprocessing is None or isinstance(data.x_train, NamedArrays):
+    """Return the data with the axes that a file takes: channels last; of an only input, added, dropped or flattened."""
+    if data is None or candidate.preprocessing is None:
+        return data
+    data = _channels_last(data, candidate)
+    if isinstance(data.x_train, NamedArrays):
         return data
     ports = ports_of(candidate.fed)
     return with_axes(data, candidate.preprocessing, ports) if len(ports) == 1 else data
+
+
+def _channels_last(data: Dataset, candidate: Candidate) -> Dataset:
+    """Return the data with channels behind the other axes, where the data and the model of a bundle have them first."""
+    parts: dict[str, Stored] = {}
+    for key in ("x_train", "x_test"):
+        part = getattr(data, key)
+        names = part.names if isinstance(part, NamedArrays) else [spec.name for spec in candidate.fed[:1]]
+        made = dict(zip(names, arrays_of(part), strict=False))
+        for spec in candidate.fed:
+            array, last = made.get(spec.name), _stored_last(spec, candidate)
+            if array is not None and last and tuple(array.shape[1:]) == (last[-1], *last[:-1]) != last:
+                made[spec.name] = np.asarray(array).transpose(0, *range(2, array.ndim), 1)
+        parts[key] = NamedArrays(made) if isinstance(part, NamedArrays) else next(iter(made.values()), part)
+    return dataclasses.replace(data, **parts)
+
+
+def _stored_last(spec: TensorSpec, candidate: Candidate) -> tuple[int, ...]:
+    """Return the sizes of a stored sample with its channels last; nothing where data cannot have them first."""
+    sizes, how = tuple(spec.shape[1:]), candidate.preprocessing
+    if how is not None and how.of(spec.name).layout == "NCHW" and len(sizes) == 3:
+        return (*sizes[1:], sizes[0])
+    return sizes if spec.name in candidate.channels_first and len(sizes) > 1 else ()
 
 
 def tried_out(

@@ -14,8 +14,9 @@ from edgekit.models.sources.natures import natures_of
 from edgekit.models.sources.source import SourceModel
 from edgekit.pipeline.input_sizes import in_words, settled_sizes, without_values
 from edgekit.pipeline.job import Job
+from edgekit.pipeline.layouts import as_fed, check_layout_out, layouts_of, with_layout
 from edgekit.pipeline.outside import check_outside
-from edgekit.pipeline.rebuilding import channels_last, layouts_of, prove_on_data, with_layers, with_layout
+from edgekit.pipeline.rebuilding import prove_on_data, with_layers
 from edgekit.pipeline.request import Request
 from edgekit.pipeline.source import Source, open_source, splits_for, train_demo
 from edgekit.tasks.heads import chosen_kinds
@@ -38,7 +39,7 @@ def match(request: Request) -> Job:
         preprocessing, given = loaded.preprocessing, True
     else:
         source, loaded = _opened(open_source(path, request), request)
-        request = with_layout(request, source)
+        request = with_layout(request, source, loaded)
         default = source.card.preprocessing if source.card else _default(loaded.preprocessing, source.model)
         preprocessing = default.changed(request.recipe.preprocessing)
         request.progress.notify(f"{path.name}: {source.model.parameters:,} parameters")
@@ -68,23 +69,25 @@ def match(request: Request) -> Job:
 def _opened(source: Source, request: Request) -> tuple[Source, Dataset]:
     """Load the data for a model, which settle the sizes that it leaves open; arrays get the names of its inputs."""
     options = request.inputs
-    if not options.to_settle(source.model.input_shapes):
+    settle = options.to_settle(source.model.input_shapes)
+    if not settle:
         source = with_layers(source, request)
     inputs = source.model.input_shapes
     dataset = load_data(request.data, options.sample_shape(inputs), request.progress)
-    if options.to_settle(inputs):
+    if settle:
         dataset = without_values(named_as(dataset, list(inputs), []), options.values)
         sizes = settled_sizes(source.file, inputs, options, dataset, layouts_of(source, dataset, request))
         note = in_words(sizes, options.values)
         source = replace(source, model=source.model.settled(sizes, options.values)).with_note(note)
         request.progress.notify(note)
-    source = with_layers(source, request)
+        source = with_layers(source, request)
+    check_layout_out(source, request)
     model = source.model
     model.try_out()
     left_out = not_made(model.format, request.recipe)
     if left_out:
         request.progress.notify(f"Left out, because they need the Keras model: {', '.join(left_out)}")
-    dataset, notes = channels_last(source, named_as(dataset, _names(model.inputs), _names(model.outputs)))
+    dataset, notes = as_fed(source, named_as(dataset, _names(model.inputs), _names(model.outputs)))
     for note in notes:
         request.progress.notify(note)
     return source, dataset

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from edgekit.bundle.manifest import EVAL, MANIFEST, Artifact, Manifest
 from edgekit.errors.printable import visible
@@ -30,7 +30,7 @@ def readme(manifest: Manifest, operators: Collection[str] = ()) -> str:
         _feeding(chosen, manifest.preprocessing),
         _python(chosen, manifest.preprocessing, classes=manifest.task.main.kind == "classification"),
     ]
-    parts += _axes(manifest)
+    parts += _as_in_file(chosen, manifest)
     if chosen.format == "tflite" and len(chosen.inputs) == len(chosen.outputs) == 1:
         source, target = chosen.inputs[0], chosen.outputs[0]
         parts += [_kotlin(chosen, source, target, manifest.preprocessing), _cpp(chosen, source, target)]
@@ -42,12 +42,41 @@ def readme(manifest: Manifest, operators: Collection[str] = ()) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _axes(manifest: Manifest) -> list[str]:
-    """Say how arrays with channels first are fed, where the model was rebuilt from a file that took such."""
-    moved: JsonObject = next((step["channels_last"] for step in manifest.lineage if "channels_last" in step), {})
-    head = "Channels are last in all files here. Of an array x as the ONNX file took it, channels first:"
-    lines = [f"  {visible(name)}: x.transpose({', '.join(map(str, order))})" for name, order in moved.items()]
-    return ["\n".join([head, *lines])] if lines else []
+def _as_in_file(artifact: Artifact, manifest: Manifest) -> list[str]:
+    """Return a function that takes and gives arrays as the file did that the model was rebuilt from, channels first."""
+    step: JsonObject = next((s for s in manifest.lineage if "channels_last" in s or "outputs_channels_last" in s), {})
+    fed, made = step.get("channels_last", {}), step.get("outputs_channels_last", {})
+    if not fed and not made:
+        return []
+    file = visible(str(step["file"]))
+    names = [f"x{i}" if len(artifact.inputs) > 1 else "x" for i in range(len(artifact.inputs))]
+    body = list[str]()
+    for name, source in zip(names, artifact.inputs, strict=True):
+        order = fed.get(source.name)
+        body += [f"{name} = {name}.transpose({_listed(order)})  # channels last"] if order else []
+        body += _typed(name, source)
+    if artifact.format == "tflite":
+        body += [f"model.set_tensor(model.get_input_details()[{i}]['index'], {name})" for i, name in enumerate(names)]
+        body.append("model.invoke()")
+        outputs = [f"model.get_tensor(model.get_output_details()[{i}]['index'])" for i in range(len(artifact.outputs))]
+    else:
+        given = ", ".join(f"{s.name!r}: {name}" for s, name in zip(artifact.inputs, names, strict=True))
+        body.append(f"outputs = model.run(None, {{{given}}})")
+        outputs = [f"outputs[{i}]" for i in range(len(artifact.outputs))]
+    results = [f"y{i}" if len(outputs) > 1 else "y" for i in range(len(outputs))]
+    for name, output, target in zip(results, outputs, artifact.outputs, strict=True):
+        body.append(f"{name} = {output}")
+        body += _real(name, target)
+        if target.name in made:
+            order = sorted(range(len(target.shape)), key=made[target.name].__getitem__)
+            body.append(f"{name} = {name}.transpose({_listed(order)})")
+    code = [f"def run({', '.join(names)}):", *(f"    {line}" for line in [*body, f"return {', '.join(results)}"])]
+    head = f"Channels are last in the files here. For arrays as {file} takes and gives them, one sample in float32:"
+    return [f"{head}\n\n" + _indent("\n".join(code))]
+
+
+def _listed(order: Sequence[int]) -> str:
+    return ", ".join(map(str, order))
 
 
 def _state() -> str:
@@ -167,9 +196,7 @@ def _python(artifact: Artifact, preprocessing: Preprocessing, *, classes: bool) 
         outputs = [f"outputs[{index}][0]" for index in range(len(artifact.outputs))]
     for index, target in enumerate(artifact.outputs):
         name = f"y{index}" if len(outputs) > 1 else "y"
-        steps.append(f"{name} = {outputs[index]}")
-        if target.scale is not None:
-            steps.append(f"{name} = ({name}.astype(np.float32) - {_signed(target.zero_point)}) * {target.scale!r}")
+        steps += [f"{name} = {outputs[index]}", *_real(name, target)]
         steps.append(
             "print(y.argmax(), y.max())" if classes and len(outputs) == 1 else f"print({target.name!r}, {name})"
         )
@@ -184,14 +211,24 @@ def _prepare(name: str, source: TensorSpec, key: str, how: Preprocessing) -> lis
         steps.append(f"{name} = {name}[..., ::-1]")
     if how.layout == "NCHW":
         steps.append(f"{name} = {name}.transpose(0, 3, 1, 2)")
+    return [*steps, *_typed(name, source)]
+
+
+def _typed(name: str, source: TensorSpec) -> list[str]:
+    """Return the line that turns real values into those of an input tensor; none where they are the same."""
     if source.scale is not None:
-        steps.append(
+        return [
             f"{name} = np.clip(np.round({name} / {source.scale!r}){_plus(source.zero_point)}, "
             f"*{_limits(source.dtype)}).astype(np.{source.dtype})"
-        )
-    elif source.dtype != "float32":
-        steps.append(f"{name} = {name}.astype(np.{source.dtype})")
-    return steps
+        ]
+    return [] if source.dtype == "float32" else [f"{name} = {name}.astype(np.{source.dtype})"]
+
+
+def _real(name: str, target: TensorSpec) -> list[str]:
+    """Return the line that turns values of an output tensor into real ones; none where they are the same."""
+    if target.scale is None:
+        return []
+    return [f"{name} = ({name}.astype(np.float32) - {_signed(target.zero_point)}) * {target.scale!r}"]
 
 
 def _limits(dtype: str) -> tuple[int, int]:
@@ -202,7 +239,7 @@ def _limits(dtype: str) -> tuple[int, int]:
 def _kotlin(artifact: Artifact, source: TensorSpec, target: TensorSpec, preprocessing: Preprocessing) -> str:
     count, classes = math.prod(source.shape), target.shape[-1]
     width = {"float32": 4, "int16": 2}.get(source.dtype, 1)
-    order = "(i / 3 * 3 + 2 - i % 3)" if preprocessing.channels == "BGR" else ""
+    order, stored = _kotlin_place(source, preprocessing)
     put = {"float32": "putFloat", "int16": "putShort"}.get(source.dtype, "put")
     out = {"float32": "FloatArray", "int16": "ShortArray"}.get(target.dtype, "ByteArray")
     convert = {"float32": "", "int16": ".toShort()"}.get(source.dtype, ".toByte()")
@@ -210,7 +247,7 @@ def _kotlin(artifact: Artifact, source: TensorSpec, target: TensorSpec, preproce
 val mean = floatArrayOf({_floats(preprocessing.mean)})
 val std = floatArrayOf({_floats(preprocessing.std)})
 val input = ByteBuffer.allocateDirect({count * width}).order(ByteOrder.nativeOrder())
-sample.forEachIndexed {{ i, x ->          // {count} stored values, {list(source.shape[1:])}, last axis fastest
+sample.forEachIndexed {{ i, x ->          // {count} stored values, {stored}, last axis fastest
     val real = (x * {preprocessing.scale:.9g}f - mean[i % mean.size]) / std[i % std.size]
     input.{put}({f"{order} * {width}, " if order else ""}{_kotlin_value(source)}{convert})
 }}
@@ -218,6 +255,16 @@ val output = arrayOf({out}({classes}))
 Interpreter(FileUtil.loadMappedFile(context, {_quoted(artifact.file)})).run(input.rewind(), output)
 val best = output[0].indices.maxByOrNull {{ output[0][it] }}"""
     return "Kotlin (Android)\n\n" + _indent(code)
+
+
+def _kotlin_place(source: TensorSpec, how: Preprocessing) -> tuple[str, list[int]]:
+    """Return where the stored value `i` goes in the input, empty if to `i`, and the axes of a stored sample."""
+    shape, reverse = list(source.shape[1:]), how.channels == "BGR"
+    if how.layout == "NCHW" and len(shape) == 3:
+        channels, *image = shape
+        channel = "(2 - i % 3)" if reverse else f"i % {channels}"
+        return f"({channel} * {math.prod(image)} + i / {channels})", [*image, channels]
+    return "(i / 3 * 3 + 2 - i % 3)" if reverse else "", shape
 
 
 def _floats(values: tuple[float, ...]) -> str:

@@ -16,6 +16,7 @@ from edgekit.formats.reading import inspect_file
 from edgekit.frameworks.types import KerasModel
 from edgekit.models.files.saving import ModelCard, read_card
 from edgekit.models.imported.importing import Imported
+from edgekit.models.imported.torch_program import is_program
 from edgekit.models.sources.file_source import FileSource, source_format
 from edgekit.models.sources.keras_source import KerasSource
 from edgekit.models.sources.plain_source import PlainSource
@@ -35,11 +36,6 @@ class Rebuilt:
 
     file: FileSource
     made: Imported
-
-    @property
-    def moves_inputs(self) -> bool:
-        """Whether an input has its axes in another order than in the file."""
-        return any(port.moved for port in self.made.inputs)
 
 
 @dataclass(frozen=True)
@@ -94,11 +90,24 @@ def open_source(path: Path, request: Request) -> Source:
     """
     name = re.sub(r"[^\w.-]+", "-", path.stem).strip(".-")[:48] or "model"
     if source_format(path) != "keras":
-        model = FileSource(path, inspect_file(path))
+        model, notes = _opened(path)
         key = sha256(path)
-        step = {"step": "load", "file": path.name, "sha256": key, "notes": [], "format": model.format}
+        step = {"step": "load", "file": path.name, "sha256": key, "notes": notes, "format": model.format}
+        for note in notes:
+            request.progress.notify(note)
         return Source(name, model, key, step, file=path.name)
     return replace(_open_keras(path, request), name=name, file=path.name)
+
+
+def _opened(path: Path) -> tuple[FileSource, list[str]]:
+    """Return a file as a source; a program of PyTorch as the ONNX file that PyTorch exports of it, with a note."""
+    if not is_program(path):
+        return FileSource(path, inspect_file(path)), []
+    from edgekit.models.imported.torch_program_export import exported_program
+
+    made, folder = exported_program(path)
+    note = f"{path.name}: exported as ONNX by PyTorch, outputs equal; nothing in it was unpickled"
+    return FileSource(made, inspect_file(made), folder), [note]
 
 
 def _open_keras(path: Path, request: Request) -> Source:
@@ -171,6 +180,7 @@ def train_demo(dataset: Dataset, request: Request) -> Source:
 
     recipe, progress = request.recipe, request.progress
     chosen = [*recipe.preprocessing, *(["normalize_outside"] if recipe.normalize_outside else [])]
+    chosen += ["layout_out"] if recipe.layout_out else []
     if chosen:
         raise InputError(
             f"the demo model is trained on {dataset.preprocessing}: {', '.join(chosen)} cannot be chosen",

@@ -12,6 +12,7 @@ proof.py       the outputs are those of the file's own runtime, or the first ope
 importing.py   all of it, for the pipeline
 tflite_operators.py   a .tflite file as plain operators, likewise in the child
 torch_module.py       a PyTorch module in memory as an ONNX file
+torch_program.py      a program of torch.export, read strictly; torch_program_export.py: it as an ONNX file
 
 The graph is that of one sample: a batch of 1. What it does to an axis of size 1 it does to each sample by itself, so
 the layers do it to any batch.

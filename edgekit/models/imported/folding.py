@@ -57,11 +57,25 @@ def folded(model: OnnxModel, file: str) -> Operators:
     Raises:
         ConversionError: the graph is not one that can be rebuilt.
     """
+    newest = _newest_format()
+    if model.ir_version > newest:
+        raise ConversionError(
+            f"{file}: its format is version {model.ir_version} of ONNX, newer than the newest that edgekit knows, "
+            f"{newest}",
+            "update onnx and onnxruntime, or export the model for an older version",
+            code="opset-unknown",
+        )
     model = _inlined(model)
     fold = _Fold(model, file)
     for node in _sorted(model, file):
         fold.take(node)
     return fold.done()
+
+
+def _newest_format() -> int:
+    import onnx
+
+    return int(onnx.IR_VERSION)
 
 
 def _inlined(model: OnnxModel) -> OnnxModel:

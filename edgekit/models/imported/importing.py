@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgekit.devices.refusal import INSPECT, essence
 from edgekit.errors import InputError, RunnerError
 from edgekit.formats.companions import computing_only, runnable
 from edgekit.formats.info import FileInfo
 from edgekit.frameworks.types import KerasModel
 from edgekit.models.imported import folding, proof, tflite_operators
 from edgekit.models.imported.fusing import fused
-from edgekit.models.imported.lowering.lower import Port, lowered
+from edgekit.models.imported.lowering.layout import Port
+from edgekit.models.imported.lowering.lower import lowered
 from edgekit.models.imported.operators import unpacked
 from edgekit.models.imported.proof import prove
 from edgekit.models.imported.reading.onnx import graph_of as graph_of_onnx
@@ -31,7 +34,7 @@ class Imported:
 
     Attributes:
         format: of its file.
-        model: of tf_keras, channels last.
+        model: of tf_keras, channels last inside.
         inputs: which axis of the file every axis of the model is.
         outputs: likewise.
         proof: how equal it is to its file.
@@ -56,15 +59,21 @@ class Imported:
                 for port in ports
                 if port.moved
             ]
+            notes += [
+                f"{side} {port.name} has its channels first, {_text(port.shape)}, and is transposed inside the files"
+                for port in ports
+                if port.first
+            ]
         return notes
 
 
-def import_file(path: Path, info: FileInfo) -> Imported:
+def import_file(path: Path, info: FileInfo, *, first: bool = False) -> Imported:
     """Rebuild a float `.onnx` or `.tflite` file whose inputs have fixed sizes, but for the batch.
 
     Args:
         path: of the file.
         info: what is in it.
+        first: whether inputs and outputs whose channels come first in the file keep them there.
 
     Raises:
         ConversionError: an operator cannot be rebuilt, or the rebuilt model computes something else; the operator is
@@ -87,11 +96,14 @@ def import_file(path: Path, info: FileInfo) -> Imported:
                 **arguments,
             )
         except RunnerError as error:
+            if error.code == "child-failed" and function == run_there:  # as its runtime refused it
+                hint, told = f"{INSPECT} {shlex.quote(str(path))}", essence(error.message.removeprefix(f"{path}: "))
+                raise InputError(f"{path}: cannot be run: {told}", hint, code="file-not-runnable") from error
             raise InputError(error.message, error.hint, code=error.code) from error
 
+    run_there, more = f"{proof.__name__}:run_values", dict[str, Value]()
     inputs, outputs = [tensor.name for tensor in info.inputs], [tensor.name for tensor in info.outputs]
     if info.format == "onnx":
-        run_there, more = f"{proof.__name__}:run_values", dict[str, Value]()
         graph = graph_of_onnx(unpacked(*call(f"{folding.__name__}:read", what="reading its graph")), path.name)
     else:
         run_there, more = f"{tflite_operators.__name__}:run_values", {"ends": [*inputs, "", *outputs]}
@@ -104,7 +116,7 @@ def import_file(path: Path, info: FileInfo) -> Imported:
         return call(run_there, *arrays, what="running it", names=list(names), **more)[1]
 
     graph = fused(graph)
-    made = lowered(graph, path.name, path.stem)
+    made = lowered(graph, path.name, path.stem, first=first)
     return Imported(info.format, made.model, made.inputs, made.outputs, prove(made, graph, run, path.name))
 
 

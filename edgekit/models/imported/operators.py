@@ -17,6 +17,10 @@ Attribute = int | float | str | tuple[int, ...] | tuple[float, ...] | tuple[str,
 Shape = tuple[int, ...]
 
 
+_HINTS = {"graph-in-training-mode": "export the model in evaluation mode: `model.eval()` in front of the export"}
+"""By code what to do where it is not to quantize the file as it is."""
+
+
 class Unsupported(Exception):
     """An operator cannot be rebuilt; the message completes "operator `X`: ..."."""
 
@@ -64,7 +68,7 @@ class Operator:
         return ConversionError(
             f"{file}: operator `{visible(self.kind)}` (node `{visible(self.name[:120])}`) cannot be rebuilt as layers: "
             f"{why}",
-            "recipes without stages still quantize the file as it is: --recipe int8",
+            _HINTS.get(code, "recipes without stages still quantize the file as it is: --recipe int8"),
             code=code,
         )
 

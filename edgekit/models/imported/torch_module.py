@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.errors import InputError, MissingExtraError
+from edgekit.errors.printable import visible
 
 Module = Any
 """A `torch.nn.Module`."""
@@ -51,9 +52,9 @@ def exported(module: Module, folder: Path, data: Any, shapes: Mapping[str, Seque
     path = folder / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', type(module).__name__) or 'model'}.onnx"
     with _evaluating(module), torch.no_grad():
         inputs = _example(module, names, data, shapes or {})
-        outputs = _flat(module(*inputs))
+        outputs = flat(module(*inputs))
         try:
-            with _quiet():
+            with quiet():
                 _export(module, inputs, names, len(outputs), path)
         except Exception as error:  # the exporters raise what they like
             reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
@@ -62,7 +63,7 @@ def exported(module: Module, folder: Path, data: Any, shapes: Mapping[str, Seque
                 "export it yourself with torch.onnx.export, and give the path",
                 code="module-not-exported",
             ) from error
-        _prove(path, inputs, outputs, type(module).__name__)
+        prove_export(path, inputs, outputs, type(module).__name__)
     return path
 
 
@@ -158,8 +159,13 @@ def _export(module: Module, inputs: tuple[Any, ...], names: Sequence[str], count
     torch.onnx.export(module, inputs, str(path), dynamo=False, **options)
 
 
-def _prove(path: Path, inputs: tuple[Any, ...], outputs: Sequence[Any], name: str) -> None:
-    """Compare the file with the module, on the inputs that it was exported with."""
+def prove_export(path: Path, inputs: tuple[Any, ...], outputs: Sequence[Any], name: str) -> None:
+    """Compare the file with the module or program, on the inputs that it was exported with.
+
+    Raises:
+        InputError: outputs differ.
+        MissingExtraError: onnxruntime is not installed.
+    """
     try:
         import onnxruntime
     except ImportError as error:
@@ -171,19 +177,19 @@ def _prove(path: Path, inputs: tuple[Any, ...], outputs: Sequence[Any], name: st
         allowed = TOLERANCE * max(1e-3, float(np.abs(old).max(initial=0.0)))
         if made.shape != old.shape or not np.allclose(made, old, rtol=0, atol=allowed):
             raise InputError(
-                f"model: the ONNX file that PyTorch exports of `{name}` computes something else: output {number} "
-                "differs",
+                f"model: the ONNX file that PyTorch exports of `{visible(name)}` computes something else: output "
+                f"{number} differs",
                 "export it yourself with the other exporter (`dynamo=True` or `False`), and give the path",
                 code="module-not-exported",
             )
 
 
-def _flat(outputs: Any) -> list[Any]:
+def flat(outputs: Any) -> list[Any]:
     """Return the tensors of a structure of outputs."""
     if isinstance(outputs, Mapping):
-        return [tensor for part in outputs.values() for tensor in _flat(part)]
+        return [tensor for part in outputs.values() for tensor in flat(part)]
     if isinstance(outputs, (list, tuple)):
-        return [tensor for part in outputs for tensor in _flat(part)]
+        return [tensor for part in outputs for tensor in flat(part)]
     return [outputs]
 
 
@@ -200,7 +206,7 @@ def _evaluating(module: Module) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep the exporters from writing to the user's screen."""
     logger = logging.getLogger("torch")
     level = logger.level

@@ -16,6 +16,7 @@ from edgekit.formats.companions import computing_only, runnable
 from edgekit.formats.info import FileInfo
 from edgekit.formats.reading import format_of, inspect_file
 from edgekit.models.files.file_model import SUFFIXES, FileModel
+from edgekit.models.imported.torch_program import is_program
 from edgekit.models.keras.asking import predicted
 from edgekit.models.sources.source import Format, NormalizedOutside, Predict, Shape, Sizes, Values, no_layers_to_move
 from edgekit.processes.child import memory_for, worker
@@ -132,11 +133,13 @@ class FileSource:
 
 
 def source_format(path: Path | None) -> Format:
-    """Return what a model is written in, by its suffix and first bytes.
+    """Return what a model is written in, by its suffix and first bytes; a program of PyTorch becomes ONNX.
 
     Raises:
         InputError: a `.tflite` or `.onnx` file is missing, or none.
     """
+    if path is not None and is_program(path):
+        return "onnx"
     if path is None or path.suffix.lower() not in SUFFIXES:
         return "keras"
     return "onnx" if format_of(path) == "onnx" else "tflite"

@@ -31,6 +31,8 @@ MARKER, TRIAL, RECIPE = "search.json", "trial.json", "recipe.toml"
 JOURNAL = "study.journal"
 TRIALS, BUNDLES = "trials", "front"
 _OWN = (MARKER, JOURNAL, f"{JOURNAL}.locks", TRIALS, BUNDLES, FRONT, "locks")
+_BEGUN = (JOURNAL, f"{JOURNAL}.locks", "locks")
+"""What a search that ended before its model was opened leaves behind."""
 _BUNDLE = re.compile(r"[0-9]{4,}-[0-9]+B")
 
 
@@ -64,7 +66,7 @@ class Folder:
         check_apart(self.path, inputs, replaced=False)
         prove(self.path, into=True)
         with explained_write_errors(self.path):
-            there = self.path.is_dir() and any(self.path.iterdir())
+            there = self.path.is_dir() and any(entry.name not in _BEGUN for entry in self.path.iterdir())
         if there and not (self.path / MARKER).is_file():
             raise OutputError(
                 f"{brief(self.path)}: is not the folder of a search (no `{MARKER}` in it)",

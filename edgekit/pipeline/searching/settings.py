@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Annotated
 
 from edgekit.bundle.budget import OPTIONS, Budget
+from edgekit.bundle.recipe_file import LAYOUTS
 from edgekit.errors import InputError
 from edgekit.errors.printable import clipped, name_fault, quoted
 from edgekit.schema.rules import Count, Digest, Line, Matching, Natural, Range, Sized, Through, one_of, unique
@@ -36,7 +37,7 @@ class Settings:
         teacher: SHA-256 of the file of a teacher, or empty.
         sampler: `tpe` or `gp`.
         seed: of everything random in the recipes.
-        metric, task, preprocessing, normalize_outside, input_shapes, input_values: as for `compress`.
+        metric, task, preprocessing, normalize_outside, layout_out, input_shapes, input_values: as for `compress`.
     """
 
     budget: Budget = field(default_factory=Budget)
@@ -54,6 +55,7 @@ class Settings:
     task: Line = ""
     preprocessing: dict[str, JsonValue] = field(default_factory=dict)
     normalize_outside: bool = False
+    layout_out: Annotated[str, one_of("", *LAYOUTS)] = ""
     input_shapes: dict[str, list[Natural]] = field(default_factory=dict)
     input_values: dict[str, float] = field(default_factory=dict)
 
@@ -66,6 +68,7 @@ NAMES = {
     "seed": "--seed", "gzip": "--gzip", "effort": "--effort", "augment": "--augment", "schemes": "--scheme",
     "students": "--student", "files": "--student", "teacher": "--teacher", "sampler": "--sampler",
     "target": "--target", "metric": "--metric", "task": "--task", "normalize_outside": "--normalize-outside",
+    "layout_out": "--layout-out",
     "input_shapes": "--input-shape", "input_values": "--input-value",
     "preprocessing": "--scale, --mean, --std, --layout or --channels", **OPTIONS,
 }  # fmt: skip

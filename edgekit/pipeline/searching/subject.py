@@ -87,7 +87,7 @@ def open_subject(options: Options, settings: Settings, progress: Progress) -> Su
     """
     recipe = Recipe(
         "search", "what a search begins with", settings.seed, schemes=("float32", "int8"), check_samples=MOST_SAMPLES,
-        normalize_outside=settings.normalize_outside,
+        normalize_outside=settings.normalize_outside, layout_out=settings.layout_out,
     )  # fmt: skip
     shapes = {name: tuple(sizes) for name, sizes in settings.input_shapes.items()}
     request = Request(

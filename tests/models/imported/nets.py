@@ -93,10 +93,10 @@ def graph_in(path: Path) -> Graph:
     return fused(graph_of(unpacked(*folding.read(path=str(path))), path.name))
 
 
-def rebuilt(path: Path) -> tuple[Lowered, Graph]:
-    """Return the model of a file."""
+def rebuilt(path: Path, *, first: bool = False) -> tuple[Lowered, Graph]:
+    """Return the model of a file; `first`: channels that come first in it stay there."""
     graph = graph_in(path)
-    return lowered(graph, path.name, path.stem), graph
+    return lowered(graph, path.name, path.stem, first=first), graph
 
 
 def proved(path: Path, made: Lowered, graph: Graph) -> Proof:

@@ -277,6 +277,28 @@ def old() -> Net:
     return net
 
 
+def newest() -> Net:
+    """Attention and RMSNormalization as operators, of opset 23, and rarer ones."""
+    net = Net(23)
+    s = net.input("rows", 1, 5, 12)
+    q, k, v = (net.op("MatMul", s, net.random(12, n)) for n in (8, 4, 4))
+    net.out("Attention", q, k, v, q_num_heads=2, kv_num_heads=1, is_causal=1)
+    net.out("Attention", q, q, q, net.random(5, 5), q_num_heads=4, kv_num_heads=4, scale=0.5)
+    mask = net.const(np.eye(5, dtype=bool) | np.tri(5, dtype=bool), "bool")
+    net.out("Attention", q, q, q, mask, q_num_heads=2, kv_num_heads=2)
+    heads = [net.op("Transpose", net.op("Reshape", x, net.const([1, 5, 2, 4])), perm=[0, 2, 1, 3]) for x in (q, q, q)]
+    net.out("Attention", *heads)
+    net.out("Attention", *heads, net.op("Einsum", heads[0], heads[1], equation="...ij,...kj->...ik"))
+    net.out("RMSNormalization", s, net.random(12))
+    x = net.image()
+    net.out("RMSNormalization", x, net.random(4, 6, 8), axis=1, epsilon=1e-3)
+    for axis, p in ((1, 2), (-1, 1)):
+        net.out("LpNormalization", x, axis=axis, p=p)
+    net.out("Mean", x, net.op("Relu", x), net.op("Abs", x))
+    net.out("ReduceLogSum", net.op("Abs", x), net.const([1]), keepdims=0)
+    return net
+
+
 NETS: dict[str, Callable[[], Net]] = {
     "functions": lambda: functions(17),
     "functions-new": lambda: functions(20),
@@ -285,6 +307,7 @@ NETS: dict[str, Callable[[], Net]] = {
     "moves": moves,
     "products": products,
     "recurrent": recurrent,
+    "newest": newest,
     "old": old,
 }
 MADE_BY_PATTERNS = {"Swish"}

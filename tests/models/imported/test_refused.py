@@ -63,6 +63,13 @@ def _inner(build: Callable[[Net, str], object]) -> Net:
     return net
 
 
+def _memory() -> Net:
+    net = Net(23)
+    x = net.input("x", 1, 2, 6, 8)
+    net.op("Attention", x, x, x, "", x, x, count=3, out=True)
+    return net
+
+
 REFUSED: dict[str, tuple[Net, tuple[str, ...]]] = {
     "domain": (_domain(), ("operator-not-rebuilt", "`FusedConv`", "com.microsoft")),
     "control flow": (_branch(), ("operator-not-rebuilt", "`If`", "control flow")),
@@ -92,6 +99,11 @@ REFUSED: dict[str, tuple[Net, tuple[str, ...]]] = {
         ("operator-not-rebuilt", "`cubic`"),
     ),
     "peephole": (_recurrent(clip=1.0), ("operator-not-rebuilt", "`LSTM`", "clipping")),
+    "best of": (
+        _inner(lambda net, x: net.op("TopK", x, net.const([2]), count=2, out=True)),
+        ("operator-not-rebuilt", "`TopK`", "node_TopK_0", "knows no layers"),
+    ),
+    "attention with memory": (_memory(), ("operator-not-rebuilt", "`Attention`", "earlier runs")),
     "equation": (
         _inner(lambda net, x: net.out("Einsum", x, x, equation="abcd,abcd->a")),
         ("operator-not-rebuilt", "`Einsum`", "abcd,abcd->a"),
@@ -127,6 +139,17 @@ def test_a_value_made_twice_is_refused(tmp_path: Path) -> None:
     nodes = [helper.make_node("Relu", ["x"], ["a"]), helper.make_node("Abs", ["x"], ["a"])]
     path = save(tmp_path / "twice.onnx", nodes, [value("x", (1, 4))], [value("a", (1, 4))], check=False)
     with raised("graph-damaged", "`a`"):
+        graph_in(path)
+
+
+def test_a_format_from_the_future_is_refused(tmp_path: Path) -> None:
+    import onnx
+
+    path = _one("Relu").save(tmp_path / "future.onnx")
+    made = onnx.load(path)
+    made.ir_version = 99
+    onnx.save(made, path)
+    with raised("opset-unknown", "version 99"):
         graph_in(path)
 
 

@@ -23,7 +23,7 @@ from tests.support.tiny_tflite import Op, T, model
 pytestmark = pytest.mark.tensorflow
 
 Outputs = dict[str, Any]
-SINGLE = ("RELU6", "RELU_N1_TO_1", "RELU_0_TO_1", "ROUND", "CEIL", "COS", "SIGN")
+SINGLE = ("RELU6", "RELU_N1_TO_1", "RELU_0_TO_1", "ROUND", "CEIL", "COS", "SIGN", "L2_NORMALIZATION")
 """The converter writes them as others: they are tried in a file of their own, with PRELU."""
 FORMS = {"ARG_MIN", "BROADCAST_TO", "LOGICAL_OR", "SPLIT_V", "SQUEEZE", "EXPAND_DIMS", "REDUCE_PROD", "PADV2"}
 FORMS |= {"LOGICAL_NOT", "LOGICAL_AND"}
@@ -88,6 +88,7 @@ def others(x: Any, words: Any) -> Outputs:
         "times": x * _weights(6, 1) - _weights(8), "over": _weights(8) / up, "more": tf.maximum(x, q[:, :, :1]),
         "less": tf.minimum(x, 0.1), "power": tf.pow(up, 2.5),
         "chosen": tf.where(tf.greater(x, 0.1), x, 0.5), "equal": tf.where(tf.equal(x, up), x, up),
+        "unequal": tf.where(tf.not_equal(x, up), x, up),
         "others": tf.where(tf.greater_equal(x, 0.1), x, tf.where(tf.less(x, -0.1), up, tf.where(x <= 0.0, up, x))),
         "distance": tf.math.squared_difference(x, up), "stack": tf.stack((x, up), 1),
         "unstacked": tf.add_n(tf.unstack(x, axis=1)), "taken": tf.gather(x, (5, 0, 3), axis=1),

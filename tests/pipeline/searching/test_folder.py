@@ -12,7 +12,7 @@ from edgekit.bundle.recipe import Recipe, load_recipe
 from edgekit.bundle.search_result import Point, SearchResult
 from edgekit.bundle.trials import Trial
 from edgekit.errors import OutputError
-from edgekit.pipeline.searching.folder import Folder
+from edgekit.pipeline.searching.folder import JOURNAL, Folder
 from edgekit.schema.gate import read_json
 from tests.pipeline.searching.made_up import trial
 from tests.support.raised import raised
@@ -34,6 +34,15 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
         Folder(tmp_path / "photos").prove([])
     with raised("output-overlaps-input", kind=OutputError):
         Folder(tmp_path / "photos").prove([tmp_path / "photos"])
+
+
+def test_a_search_that_hardly_began_is_begun_anew(tmp_path: Path) -> None:
+    (tmp_path / "found" / f"{JOURNAL}.locks").mkdir(parents=True)
+    (tmp_path / "found" / JOURNAL).write_bytes(b"")
+    Folder(tmp_path / "found").prove([])
+    (tmp_path / "found" / "trials").mkdir()
+    with raised("output-not-ours", "search.json", kind=OutputError):
+        Folder(tmp_path / "found").prove([])
 
 
 def test_a_trial_is_kept_whole_and_once(folder: Folder, tmp_path: Path) -> None:

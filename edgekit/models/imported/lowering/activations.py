@@ -78,6 +78,7 @@ FUNCTIONS: dict[str, Function] = {
     **{kind: _named(kind) for kind in ("sigmoid", "tanh", "softplus", "softsign", "mish", "gelu")},
     **{kind: _traced(f"math.{kind}") for kind in ("abs", "ceil", "floor", "round", "sign", "sin", "cos", "erf")},
     **{kind: _traced(f"math.{kind}") for kind in ("log", "sqrt", "rsqrt", "square", "reciprocal")},
+    "affine": lambda b, options: b.layer("Rescaling", scale=options[0], offset=options[1]),
     "celu": _celu,
     "clip": _clip,
     "elu": lambda b, options: b.layer("ELU", alpha=options[0]),

@@ -13,10 +13,10 @@ from edgekit.frameworks.types import KerasModel, Tensor
 from edgekit.models.imported import graph as g
 from edgekit.models.imported.lowering import activations, cutting, normalization, products, reshaping, windows
 from edgekit.models.imported.lowering.builder import Builder, Operand, valid
-from edgekit.models.imported.lowering.layout import channels_first
+from edgekit.models.imported.lowering.layout import Port, channels_last, channels_of
 from edgekit.models.imported.lowering.recurrent import recurrent
 from edgekit.models.imported.lowering.value import Value
-from edgekit.models.imported.operators import Shape, Unsupported
+from edgekit.models.imported.operators import Unsupported
 
 Lowering = Callable[[Any, Sequence[Operand], Builder], Value]
 
@@ -53,26 +53,6 @@ OPERATIONS: dict[type, Lowering] = {
 
 
 @dataclass(frozen=True)
-class Port:
-    """An input or output of the new model, and of the file.
-
-    Attributes:
-        name: in the file.
-        shape: of one sample in the file, a batch of 1 included.
-        order: its axis for every axis of the model's behind the batch.
-    """
-
-    name: str
-    shape: Shape
-    order: Shape
-
-    @property
-    def moved(self) -> bool:
-        """Whether axes stand in another order than in the file."""
-        return self.order != tuple(sorted(self.order))
-
-
-@dataclass(frozen=True)
 class Lowered:
     """A rebuilt model.
 
@@ -89,20 +69,25 @@ class Lowered:
     values: Mapping[str, Value]
 
 
-def lowered(graph: g.Graph, file: str, name: str) -> Lowered:
-    """Return the model of a graph.
+def lowered(graph: g.Graph, file: str, name: str, *, first: bool = False) -> Lowered:
+    """Return the model of a graph, channels last inside.
 
     Args:
         graph: of a file.
         file: its name, for messages.
         name: of the model.
+        first: whether inputs and outputs whose channels come first in the file keep them there.
 
     Raises:
         ConversionError: an operator cannot be rebuilt; it is named, with the reason.
     """
     read = frozenset(n for step in graph.steps for n in step.inputs) | frozenset(graph.outputs)
-    b, first = Builder(graph.constants, read), channels_first(graph)
-    inputs = [_input(graph, i, i in first, b) for i in graph.inputs]
+    b, channels = Builder(graph.constants, read), channels_of(graph)
+    inputs, ports = list[Tensor](), list[Port]()
+    for i in graph.inputs:
+        tensor, port = _input(graph, i, channels.get(i), b, first=first)
+        inputs.append(tensor)
+        ports.append(port)
     for step in graph.steps:
         b.begin(step.of)
         try:
@@ -119,20 +104,27 @@ def lowered(graph: g.Graph, file: str, name: str) -> Lowered:
         for output, value in zip(step.outputs, made, strict=False):
             if value is not None:
                 b.values[output] = value
-    return _model(graph, inputs, b, file, name)
+    return _model(graph, inputs, ports, b, file, name, first=first)
 
 
-def _input(graph: g.Graph, name: str, first: bool, b: Builder) -> Tensor:
+def _input(graph: g.Graph, name: str, channels: int | None, b: Builder, *, first: bool) -> tuple[Tensor, Port]:
     shape, dtype = graph.shapes[name], graph.dtypes[name]
     natural = tuple(range(1, len(shape)))
-    order = (*natural[1:], 1) if first else natural
+    last = natural if channels is None else channels_last(natural, channels)
+    order = natural if first and channels == 1 else last
     dtype = "int32" if dtype in ("int64", "int32", "uint8", "int16", "int8", "uint16") else dtype
-    tensor = tf_keras().layers.Input(tuple(shape[axis] for axis in order), dtype=dtype, name=b.free(valid(name)))
-    b.values[name] = Value(tensor, shape, order, 0)
-    return tensor
+    free = b.free(valid(name))
+    tensor = tf_keras().layers.Input(tuple(shape[axis] for axis in order), dtype=dtype, name=free)
+    inside = tensor
+    if order != last:
+        inside = tf_keras().layers.Permute(last, name=b.free(f"{free}_channels_last"))(tensor)
+    b.values[name] = Value(inside, shape, last, 0)
+    return tensor, Port(name, shape, order, channels)
 
 
-def _model(graph: g.Graph, inputs: Sequence[Tensor], b: Builder, file: str, name: str) -> Lowered:
+def _model(
+    graph: g.Graph, inputs: Sequence[Tensor], fed: Sequence[Port], b: Builder, file: str, name: str, *, first: bool
+) -> Lowered:
     ports, tensors, taken = [], [], set[int]()
     for output in graph.outputs:
         value = b.values.get(output)
@@ -145,7 +137,10 @@ def _model(graph: g.Graph, inputs: Sequence[Tensor], b: Builder, file: str, name
         value = b.batch_first(b.plain(value))
         long = [axis for axis in value.order if value.shape[axis] != 1]
         channels_behind = long[-1:] == [1] and long[:-1] == sorted(long[:-1]) and 1 not in long[:-1]
-        if long != sorted(long) and not channels_behind:
+        moved = long != sorted(long)
+        image = len(value.order) > 1 and value.order == channels_last(value.natural, 1)
+        channels = 1 if image or (moved and channels_behind) else None
+        if (first and channels) or (moved and not channels_behind):
             value = b.natural(value)
         layer = value.tensor._keras_history.layer
         if id(layer) in taken or any(value.tensor is x for x in inputs) or len(layer._inbound_nodes) > 1:
@@ -153,8 +148,7 @@ def _model(graph: g.Graph, inputs: Sequence[Tensor], b: Builder, file: str, name
             value = b.through(value, layer)
         taken.add(id(layer))
         layer._name = b.free(valid(output))
-        ports.append(Port(output, value.shape, value.order))
+        ports.append(Port(output, value.shape, value.order, channels))
         tensors.append(value.tensor)
     model = tf_keras().Model(list(inputs), tensors, name=valid(name))
-    fed = tuple(Port(i, graph.shapes[i], b.values[i].order) for i in graph.inputs)
-    return Lowered(model, fed, tuple(ports), b.values)
+    return Lowered(model, tuple(fed), tuple(ports), b.values)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -19,10 +19,12 @@ class At:
     Attributes:
         node: the operator.
         graph: of the file.
+        made_constants: by name, those that readings make.
     """
 
     node: Operator
     graph: Operators
+    made_constants: dict[str, Array] = field(default_factory=dict)
 
     def has(self, place: int) -> bool:
         """Return whether an input is given."""
@@ -131,6 +133,12 @@ class At:
         if len(given) != 2 * count:
             raise Unsupported(f"its `pads` {list(given)} do not fit {count} axes")
         return tuple(zip(given[:count], given[count:], strict=True))
+
+    def constant(self, what: str, values: Array) -> str:
+        """Return the name of a new constant."""
+        name = f"{self.node.outputs[0]}:{what}"
+        self.made_constants[name] = values
+        return name
 
     def step(self, operation: Operation, inputs: Sequence[str] | None = None, output: str | None = None) -> Step:
         """Return a step from inputs, by default the first, to an output, by default the first."""

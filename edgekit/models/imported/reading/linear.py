@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from string import ascii_uppercase
 
 import numpy as np
 
-from edgekit.models.imported.graph import Arithmetic, Expand, Linear, Lookup, MatrixProduct, Permute, Step, Take
+from edgekit.models.imported.graph import (
+    Arithmetic,
+    Elementwise,
+    Expand,
+    Linear,
+    Lookup,
+    MatrixProduct,
+    Permute,
+    Step,
+    Take,
+)
 from edgekit.models.imported.operators import Unsupported
 from edgekit.models.imported.reading.at import At
 
@@ -73,7 +85,9 @@ def einsum(at: At) -> Sequence[Step]:
     """Einsum of two values that is a matrix product between permutations; of anything else it is refused."""
     terms, _, made = at.node.text("equation").replace(" ", "").partition("->")
     parts = terms.split(",")
-    if len(parts) != 2 or not made or "." in terms:
+    if len(parts) == 2 and "..." in terms:
+        parts, made = _spelled(parts, made, [len(at.shape(0)), len(at.shape(1))])
+    if len(parts) != 2 or not made or "." in "".join((*parts, made)):
         raise Unsupported(f"of `{at.node.text('equation')}`: edgekit rebuilds those of two tensors with a result")
     a, b = parts
     common = [c for c in a if c in b]
@@ -92,6 +106,25 @@ def einsum(at: At) -> Sequence[Step]:
         at.step(MatrixProduct(), names[:2], names[2]),
         at.step(Permute(tuple(map(out.index, made))), names[2:]),
     ]
+
+
+def _spelled(parts: list[str], made: str, ranks: list[int]) -> tuple[list[str], str]:
+    """Return the terms of an equation with letters for an ellipsis, as many as its longest tensor has axes for it."""
+    free = [letter for letter in ascii_uppercase if letter not in "".join((*parts, made))]
+    counts = [rank - len(part.replace("...", "")) for part, rank in zip(parts, ranks, strict=True)]
+    letters = "".join(free[: max(counts)])
+    named = [
+        part.replace("...", letters[len(letters) - count :] if count > 0 else "")
+        for part, count in zip(parts, counts, strict=True)
+    ]
+    return named, made.replace("...", letters)
+
+
+def mean(at: At) -> Sequence[Step]:
+    """Mean of several tensors."""
+    made, count = f"{at.node.outputs[0]}:sum", len(at.node.inputs)
+    *steps, last = total(at)
+    return [*steps, replace(last, outputs=(made,)), at.step(Elementwise("affine", (1 / count, 0.0)), [made])]
 
 
 def total(at: At) -> Sequence[Step]:

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from edgekit.models.imported.graph import BatchNormalization, GroupNormalization, LayerNormalization, Softmax, Step
+from edgekit.models.imported.graph import (
+    Arithmetic,
+    BatchNormalization,
+    Elementwise,
+    GroupNormalization,
+    LayerNormalization,
+    Reduction,
+    Softmax,
+    Step,
+)
 from edgekit.models.imported.operators import Unsupported
 from edgekit.models.imported.reading.at import At
+from edgekit.models.imported.reading.shapes import reduction
 
 
 def batch(at: At) -> Sequence[Step]:
@@ -51,6 +62,38 @@ def group(at: At) -> Sequence[Step]:
     if len(gamma) == groups != channels:
         gamma, beta = (np.repeat(values, channels // groups) for values in (gamma, beta))
     return [at.step(GroupNormalization(groups, gamma, beta, at.node.real("epsilon", 1e-5), 1))]
+
+
+def rms(at: At) -> Sequence[Step]:
+    """RMSNormalization over the last axes: x / sqrt(mean(x * x) + epsilon) * scale (Zhang and Sennrich 2019)."""
+    axes = tuple(range(at.axis(at.node.integer("axis", -1)), at.rank))
+    base, x = at.node.outputs[0], at.node.inputs[0]
+    squares, means, moved, factors, made = (f"{base}:{part}" for part in ("squares", "means", "moved", "rms", "made"))
+    return [
+        at.step(Elementwise("square"), [x], squares),
+        at.step(Reduction("mean", axes, keep=True), [squares], means),
+        at.step(Elementwise("affine", (1.0, at.node.real("epsilon", 1e-5))), [means], moved),
+        at.step(Elementwise("rsqrt"), [moved], factors),
+        at.step(Arithmetic("multiply"), [x, factors], made),
+        at.step(Arithmetic("multiply"), [made, at.node.inputs[1]]),
+    ]
+
+
+def lp(at: At) -> Sequence[Step]:
+    """LpNormalization: x / norm(x) along an axis, of p 1 or 2."""
+    axis, base = at.axis(at.node.integer("axis", -1)), at.node.outputs[0]
+    norm = Reduction(f"l{at.node.integer('p', 2)}", (axis,), keep=True)
+    return [
+        at.step(norm, output=f"{base}:norm"),
+        at.step(Arithmetic("divide"), [at.node.inputs[0], f"{base}:norm"]),
+    ]
+
+
+def log_sum(at: At) -> Sequence[Step]:
+    """ReduceLogSum."""
+    total = f"{at.node.outputs[0]}:sum"
+    first, *more = reduction("sum")(at)
+    return [replace(first, outputs=(total,)), *more, at.step(Elementwise("log"), [total])]
 
 
 def softmax(at: At) -> Sequence[Step]:

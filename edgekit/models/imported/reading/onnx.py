@@ -5,7 +5,7 @@ from __future__ import annotations
 from edgekit.models.imported.graph import Graph, Step
 from edgekit.models.imported.operators import Operators, Unsupported
 from edgekit.models.imported.patterns import recognised
-from edgekit.models.imported.reading import elementwise, linear, normalization, recurrent, shapes, windows
+from edgekit.models.imported.reading import attention, elementwise, linear, normalization, recurrent, shapes, windows
 from edgekit.models.imported.reading.at import At, Reading
 
 OPERATORS: dict[str, Reading] = {
@@ -14,6 +14,7 @@ OPERATORS: dict[str, Reading] = {
     "And": elementwise.arithmetic("and"),
     "ArgMax": shapes.extreme("max"),
     "ArgMin": shapes.extreme("min"),
+    "Attention": attention.attention,
     "AveragePool": windows.pooling("mean"),
     "BatchNormalization": normalization.batch,
     "Cast": elementwise.cast,
@@ -54,9 +55,11 @@ OPERATORS: dict[str, Reading] = {
     "LessOrEqual": elementwise.arithmetic("less_equal"),
     "Log": elementwise.function("log"),
     "LogSoftmax": normalization.softmax,
+    "LpNormalization": normalization.lp,
     "MatMul": linear.product,
     "Max": elementwise.arithmetic("maximum"),
     "MaxPool": windows.pooling("max"),
+    "Mean": linear.mean,
     "Min": elementwise.arithmetic("minimum"),
     "Mish": elementwise.function("mish"),
     "Mul": elementwise.arithmetic("multiply"),
@@ -66,9 +69,11 @@ OPERATORS: dict[str, Reading] = {
     "PRelu": elementwise.prelu,
     "Pad": shapes.pad,
     "Pow": elementwise.power,
+    "RMSNormalization": normalization.rms,
     "Reciprocal": elementwise.function("reciprocal"),
     "ReduceL1": shapes.reduction("l1"),
     "ReduceL2": shapes.reduction("l2"),
+    "ReduceLogSum": normalization.log_sum,
     "ReduceLogSumExp": shapes.reduction("logsumexp"),
     "ReduceMax": shapes.reduction("max"),
     "ReduceMean": shapes.reduction("mean"),
@@ -113,15 +118,13 @@ def graph_of(operators: Operators, file: str) -> Graph:
         ConversionError: an operator cannot be rebuilt; it is named, with the reason.
     """
     operators = recognised(operators)
-    steps: list[Step] = []
+    steps, constants = list[Step](), dict(operators.constants)
     for node in operators.nodes:
         read = OPERATORS.get(node.kind)
         if read is None:
             raise node.refusal(file, "edgekit knows no layers for it")
         try:
-            steps += read(At(node, operators))
+            steps += read(At(node, operators, constants))
         except Unsupported as why:
             raise node.refusal(file, str(why)) from why
-    return Graph(
-        operators.inputs, operators.outputs, tuple(steps), operators.constants, operators.shapes, operators.dtypes
-    )
+    return Graph(operators.inputs, operators.outputs, tuple(steps), constants, operators.shapes, operators.dtypes)

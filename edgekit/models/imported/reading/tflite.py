@@ -192,6 +192,21 @@ def _distance(at: At) -> Sequence[Step]:
     return [at.step(g.Arithmetic("subtract"), at.node.inputs, name), at.step(g.Elementwise("square"), [name])]
 
 
+def _normalized(at: At) -> Sequence[Step]:
+    """L2_NORMALIZATION: x / norm(x) along the last axis."""
+    norm = f"{at.node.outputs[0]}:norm"
+    return [
+        at.step(g.Reduction("l2", (at.rank - 1,), keep=True), output=norm),
+        at.step(g.Arithmetic("divide"), [at.node.inputs[0], norm]),
+    ]
+
+
+def _unequal(at: At) -> Sequence[Step]:
+    """NOT_EQUAL."""
+    same = f"{at.node.outputs[0]}:same"
+    return [at.step(g.Arithmetic("equal"), at.node.inputs, same), at.step(g.Elementwise("not"), [same])]
+
+
 def _prelu(at: At) -> Operation:
     slope = at.weights(1, "slopes")
     return g.ParametricRelu(slope.reshape((1,) * (at.rank - slope.ndim) + slope.shape))
@@ -228,6 +243,7 @@ OPERATORS: dict[str, Reading] = {
     "FULLY_CONNECTED": _connected,
     "GATHER": _gather,
     "GELU": _made(lambda at: g.Elementwise("gelu_tanh" if at.node.integer("approximate") else "gelu")),
+    "L2_NORMALIZATION": _normalized,
     "LEAKY_RELU": _made(lambda at: g.Elementwise("leaky_relu", (at.node.real("alpha"),))),
     "LOGICAL_AND": _arithmetic("and"),
     "LOGICAL_NOT": _function("not"),
@@ -239,6 +255,7 @@ OPERATORS: dict[str, Reading] = {
     "MIRROR_PAD": _pad,
     "MUL": _arithmetic("multiply"),
     "NEG": _function("negative"),
+    "NOT_EQUAL": _unequal,
     "PACK": _pack,
     "PAD": _pad,
     "PADV2": _pad,
