@@ -6,6 +6,7 @@ import hashlib
 import importlib
 import typing
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -104,6 +105,21 @@ def scores(outputs: Sequence[Array], y: Sequence[Array], task: Task) -> dict[str
             code="labels-do-not-fit",
         )
     return {head.name: score(o, t, head) for o, t, head in zip(outputs, y, task.scored, strict=True)}
+
+
+def settled_by(task: Task, outputs: Sequence[Array]) -> tuple[Task, str]:
+    """Return the task with what values of outputs show of how they are meant, and a sentence that says so.
+
+    Args:
+        task: as found from shapes and labels.
+        outputs: of some samples, in real units.
+    """
+    if task.detection is None:
+        return task, ""
+    from edgekit.tasks.detection.finding import settle
+
+    how, note = settle(task.detection, outputs)
+    return replace(task, detection=how), note
 
 
 def judged(outputs: Sequence[Array], task: Task) -> tuple[Array, ...]:

@@ -25,6 +25,19 @@ def check_truth(y: Array) -> str:
     return ""
 
 
+def boxes_fault(y: Array) -> str:
+    """Return what is wrong with labels that are meant as boxes, or nothing."""
+    if fault := check_truth(y):
+        return fault
+    real = y[y[..., 0] >= 0]
+    if (real[:, 0] != np.rint(real[:, 0])).any():
+        return "classes that are no whole numbers"
+    corners = real[:, 1:5]
+    if (corners < 0).any() or (corners > 1).any() or (corners[:, 2:] <= corners[:, :2]).any():
+        return "corners that are not x1 < x2, y1 < y2, within 0 to 1"
+    return "" if len(real) else "no boxes"
+
+
 def overlaps(box: Floats, others: Floats) -> Floats:
     """Return the intersection over union of a box with others.
 

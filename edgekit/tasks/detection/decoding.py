@@ -29,6 +29,12 @@ def detections(outputs: Sequence[Array], how: Detection) -> Floats:
     Raises:
         InputError: the outputs are not as described.
     """
+    if not how.settled:
+        raise InputError(
+            "the values of the detector's outputs do not show how they are meant",
+            "say so: --task 'detection:boxes=xywh,units=pixels,scores=plain' (docs/detection.md)",
+            code="detection-not-described",
+        )
     try:
         boxes, objectness, scores, cells = _parts(outputs, how)
     except (ValueError, IndexError) as error:

@@ -70,13 +70,17 @@ def is_detection(task: str) -> bool:
     return task.strip().partition(":")[0] == KIND or task.strip().endswith(".toml")
 
 
-def options_of(task: str) -> Options:
-    """Read `--task detection`, `--task detection:KEY=VALUE,...` or `--task FILE.toml`, with a table `[detection]`.
+def options_of(task: str) -> Options | None:
+    """Return what is said of a detector; None where the task is another, or not said.
+
+    `--task` is `detection`, `detection:KEY=VALUE,...` or a TOML file with a table `[detection]`.
 
     Raises:
         InputError: it is of another form, or a key or value is not known.
     """
     task = task.strip()
+    if not is_detection(task):
+        return None
     if task.endswith(".toml"):
         document = parse_toml(read_text(Path(task).expanduser(), "description of a task", LARGEST_FILE), task)
         table = document.get(KIND)
