@@ -148,7 +148,7 @@ def _width(what: str, rows: Floats, part: Part, how: Detection) -> int:
     fixed = {"objectness": 1, "scores": how.columns}
     if what in fixed:
         return fixed[what]
-    return rows.shape[-1] - sum(fixed[other] for other in part.holds if other in fixed)
+    return int(rows.shape[-1]) - sum(fixed[other] for other in part.holds if other in fixed)
 
 
 def cells_of(how: Detection) -> Cells | None:

@@ -175,9 +175,9 @@ class _Finder:
         """Return the form of boxes that shapes show; empty: one that values show; None: it must be given."""
         if any(fit.bins for fit in fits):
             return "dfl"
-        boxes = [fit for fit in fits if "boxes" in fit.part.holds]
-        together = len(boxes) == 1 and "scores" in boxes[0].part.holds and len(fits) == 1
-        flat = len(self._shapes[0]) == 2
+        used = [(fit, shape) for fit, shape in zip(fits, self._shapes, strict=True) if fit.part.holds]
+        together = len(used) == 1 and "scores" in used[0][0].part.holds
+        flat = len(used[0][1]) == 2
         return "" if together and flat and not self._options.anchors and not self._options.strides else None
 
     def _strides(self, fits: Sequence[_Fit], made: Detection) -> tuple[float, ...]:
