@@ -20,6 +20,7 @@ from edgekit.pipeline.outside import check_outside
 from edgekit.pipeline.rebuilding import channels_last, layouts_of, prove_on_data, with_layers, with_layout
 from edgekit.pipeline.request import Request
 from edgekit.pipeline.source import Source, open_source, splits_for, train_demo
+from edgekit.pipeline.splitting import with_split_outputs
 from edgekit.tasks.detection.options import options_of
 from edgekit.tasks.heads import chosen_kinds
 from edgekit.tasks.preprocessing import Preprocessing, sets_scale
@@ -66,6 +67,8 @@ def match(request: Request) -> Job:
     for note in reshaped(loaded, dataset):
         request.progress.notify(note)
     prove_on_data(source, dataset, preprocessing)
+    if request.split_outputs:
+        source, task = with_split_outputs(source, task)
     _check_heads(task.heads, source, request)
     for stage in request.stages:
         stage.preflight(source.model.model, request.progress, allow_unsafe=request.allow_unsafe)

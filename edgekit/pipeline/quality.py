@@ -20,13 +20,13 @@ from edgekit.data.split import Splits, sample
 from edgekit.data.stored import write_samples
 from edgekit.devices.device import Device
 from edgekit.files.temporary import temporary_folder
-from edgekit.measuring.agreement import Outputs
+from edgekit.measuring.agreement import Outputs, compare
 from edgekit.measuring.core import run_file
 from edgekit.pipeline.check import answers
 from edgekit.pipeline.job import Job
 from edgekit.schema.types import JsonObject
 from edgekit.stats import Interval, mean_interval, sqnr_db
-from edgekit.tasks.channels import MOST_OF_LIKE, SPLIT, channels_of
+from edgekit.tasks.channels import MOST_OF_LIKE, SPLIT, SPLIT_BOXES, channels_of
 from edgekit.tasks.metrics import decisions, picks, scores_form
 from edgekit.tasks.samples import Array, Samples
 from edgekit.tasks.scores import score_text
@@ -180,9 +180,19 @@ def _loss(part: str, reference: Outputs, file: Outputs, truth: Sequence[Array], 
     of = f" of output {head.name}" if len(task.scored) > 1 else ""
     first, last = (score(o[index], truth[index], head) for o in (models, files))
     sentence = f"{last.metric.rpartition(':')[2]} {score_text(last)}{of} on {last.samples} {part} samples"
+    advice = ""
+    if task.detection is not None and (ruined := _ruined(reference, file, task)):
+        sentence, advice = f"{ruined}; {sentence}", SPLIT_BOXES
     if head.kind != "unlabelled":
         sentence += f", of the {name} {score_text(first)}"
-    return Loss(file.name, sentence, share, severe)
+    return Loss(file.name, sentence, share, severe, advice)
+
+
+def _ruined(reference: Outputs, file: Outputs, task: Task) -> str:
+    """Return which parts of a detector's only output share a scale that leaves nothing of one; empty if none does."""
+    lost = compare(reference, file, task).lost if len(file.real) == 1 and file.steps[0] else ()
+    channels = [str(one.channel) for one in lost]
+    return f"channels {', '.join(channels)} of output {task.main.name} are lost in its one scale" if lost else ""
 
 
 def _parts(before: Array, after: Array, y: Array, head: Head) -> Iterator[tuple[int, tuple[Array, Array, Array]]]:

@@ -111,6 +111,8 @@ def detector(*, split: bool = False) -> Any:
     row, column = np.divmod(np.arange(PLACES**2), PLACES)
     size = np.full(PLACES**2, float(SQUARE))
     centres = np.stack([column * STEP + SQUARE / 2, row * STEP + SQUARE / 2, size, size], axis=1).reshape(-1)
-    spread = np.random.default_rng(0).normal(0, 1e-3, (3 * PLACES**2, 4 * PLACES**2))
-    model.get_layer("places").set_weights([spread.astype(np.float32), centres.astype(np.float32)])
+    spread = np.random.default_rng(0).normal(0, 1e-3, (3 * PLACES**2, PLACES**2, 4)) * [1, 1, 0, 0]
+    model.get_layer("places").set_weights(
+        [spread.reshape(len(spread), -1).astype(np.float32), centres.astype(np.float32)]
+    )
     return model
