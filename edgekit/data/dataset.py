@@ -12,6 +12,7 @@ import numpy as np
 
 from edgekit.errors import InputError
 from edgekit.files.opening import plain
+from edgekit.tasks.detection.boxes import may_be_boxes
 from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.tasks.samples import Array, NamedArrays, Stored, arrays_of
 
@@ -114,7 +115,7 @@ def build(
     if y["y_train"] is not None:
         _check_alike(y["y_train"], y["y_test"], "y", source)
     names = _plain_names(class_names, source) or _class_names(y["y_train"])
-    if names and not boxes and not isinstance(y["y_train"], NamedArrays):
+    if names and not boxes and not isinstance(y["y_train"], NamedArrays) and not may_be_boxes(y["y_train"]):
         check_classes(y["y_train"], y["y_test"], len(names), source)
     default = preprocessing or _default(x["x_train"])
     return Dataset(name, x["x_train"], y["y_train"], x["x_test"], y["y_test"], names, default, boxes=boxes)

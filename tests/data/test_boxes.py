@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.data.dataset import Dataset
+from edgekit.data.dataset import Dataset, build
 from edgekit.data.fitting import Port, fit
 from edgekit.data.loading import load_data, load_raw
 from edgekit.data.split import split
@@ -266,6 +266,9 @@ def test_boxes_as_arrays_are_taken_for_the_task(rng: np.random.Generator) -> Non
     fitted, task = fit(data, Preprocessing(), *ports, "model", detector=NOTHING)
     assert (fitted.boxes, fitted.class_names, task.main.metric) == (True, ("0", "1"), "map")
     assert task.detection is not None
+    arrays = {"x_train": data.x_train, "y_train": y, "x_test": data.x_test, "y_test": y}
+    named, _ = fit(build("own", arrays, "own", ("cat", "dog")), Preprocessing(), *ports, "model", detector=NOTHING)
+    assert named.class_names == ("cat", "dog")
     for wrong in (y[..., :5], y.astype(np.int64), y + np.float32(0.5), y * 0 - 1):
         odd = Dataset("own", data.x_train, wrong, data.x_test, wrong, ())
         with raised("labels-do-not-fit", "(samples, boxes, 6)"):

@@ -18,6 +18,11 @@ NONE = -1.0
 Floats = npt.NDArray[np.float64]
 
 
+def may_be_boxes(y: Array | None) -> bool:
+    """Return whether labels have the shape of boxes; whether they are, the task says."""
+    return y is not None and not check_truth(y)
+
+
 def check_truth(y: Array) -> str:
     """Return what keeps labels from being boxes, or nothing."""
     if y.ndim != 3 or y.shape[2] != TRUTH or y.dtype.kind != "f":
