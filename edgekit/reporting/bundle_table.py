@@ -123,7 +123,7 @@ def bundle_table(bundle: Bundle, look: Look = PLAIN) -> str:
         joined = manifest.task.detection is not None and len(manifest.task.heads) == 1
         pairs.append(f"to keep such values: {SPLIT_BOXES if joined else SPLIT}")
     samples = next((a.samples for a in manifest.agreement), 0)
-    of = f" of output {main.name}" if len(manifest.task.heads) > 1 else ""
+    of = f" of output {main.name}" if len(manifest.task.scored) > 1 else ""
     judged = f"{main.metric}{of}" if main.metric == "agreement" else f"{main.metric}{of} and agreement"
     notes = [f"{judged}: the files themselves, on {samples} {part} samples"]
     if test.get("scores"):
