@@ -47,6 +47,7 @@ def compress(
     normalize_outside: bool = False,
     input_shapes: Mapping[str, Sequence[int]] | None = None,
     input_values: Mapping[str, float] | None = None,
+    split_outputs: bool = False,
     seed: int | None = None,
     eval_samples: int | None = None,
     calibration_samples: int | None = None,
@@ -85,6 +86,7 @@ def compress(
         normalize_outside: move Rescaling and (Batch)Normalization of the model's start into the preprocessing.
         input_shapes: sizes with the batch, by name, of inputs that leave some open.
         input_values: of inputs that hold one number: constants from now on.
+        split_outputs: give boxes and scores of a detector as outputs of their own, each with its own int8 scale.
         seed: governs everything random; by default the recipe's.
         eval_samples: test samples kept in the bundle; 0: all; by default the recipe's.
         calibration_samples: that set quantization ranges; by default the recipe's.
@@ -135,6 +137,7 @@ def compress(
             "custom": list(custom),
             "fresh": fresh,
             "anyway": anyway,
+            "split_outputs": split_outputs,
             "force": force,
         }
         result = work.run("edgekit.pipeline.worker:compress", plain_request(request), receiver, f"compress {target}")

@@ -12,7 +12,7 @@ from edgekit.errors import EdgekitError
 
 FLAGS = {
     "accuracy", "allow-unsafe", "anyway", "clean", "force", "fresh", "gzip", "join", "latency", "memory",
-    "normalize-outside", "trust-target",
+    "normalize-outside", "split-outputs", "trust-target",
 }  # fmt: skip
 """Options that are switched on by being there, and off by `--no-`."""
 VALUES = {

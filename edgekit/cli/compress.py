@@ -46,11 +46,12 @@ EXAMPLES = (
     "edgekit compress vendor.tflite --data my.npz -o out",
     "edgekit compress net.onnx --data my.npz --recipe qat --layout-out NCHW -o out",
     "edgekit compress model.keras --data my.npz --max-drop 0.5 -o safe",
+    "edgekit compress detector.onnx --data data.yaml --split-outputs -o boxes",
     "edgekit compress model.keras --data my.npz --stage prune:amount=0.5 --stage quantize:epochs=3 -o small",
 )
 
 PANELS = {
-    "Model": "input_shape input_value allow_unsafe custom",
+    "Model": "input_shape input_value split_outputs allow_unsafe custom",
     "Data": "data eval_samples calibration_samples metric task",
     "Preprocessing": "scale mean std layout layout_out channels normalize_outside",
     "Recipe": "recipe stage max_drop seed calibration_method fresh",
@@ -82,6 +83,12 @@ def command(
     normalize_outside: NormalizeOutside = False,
     input_shape: InputShape = None,
     input_value: InputValue = None,
+    split_outputs: Annotated[
+        bool,
+        typer.Option(
+            "--split-outputs", help="Give boxes and scores of a detector as outputs of their own, each with its scale."
+        ),
+    ] = False,
     seed: Annotated[
         int | None,
         typer.Option(min=0, max=2**32 - 1, help="Governs everything random. [default: the recipe's]"),
@@ -161,6 +168,7 @@ def command(
         fresh=fresh,
         anyway=anyway,
         inputs=InputOptions(sizes, numbers),
+        split_outputs=split_outputs,
         progress=console,
     )
     stopped = bool(bundle.refusal) and not anyway

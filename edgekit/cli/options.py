@@ -27,7 +27,8 @@ CHANNELS_HELP = (
 METRIC_HELP = metrics.help_text()
 TASK_HELP = (
     "What the first output is for: classification, binary, multilabel, regression, segmentation, mask or "
-    "reconstruction; of others 'NAME=regression;...'. [default: as the labels and outputs show]"
+    "reconstruction; of others 'NAME=regression;...'; of a detector detection:KEY=VALUE,... or a .toml file. "
+    "[default: as the labels and outputs show]"
 )
 DATA_HELP = sources_help()
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from edgekit.errors import InputError
 from edgekit.files.opening import plain
+from edgekit.tasks.detection.boxes import may_be_boxes
 from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.tasks.samples import Array, NamedArrays, Stored, arrays_of
 
@@ -37,6 +38,7 @@ class Dataset:
         preprocessing: how these samples are usually fed; a model's own description goes before it.
         feature_names: of a table, one a column of x; or empty.
         held_out: whether edgekit cut the test part from samples that a model may have been trained on.
+        boxes: whether the labels are boxes (`edgekit.tasks.detection.boxes`), float32 (n, most, 6).
     """
 
     name: str
@@ -48,6 +50,7 @@ class Dataset:
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     feature_names: tuple[str, ...] = ()
     held_out: bool = False
+    boxes: bool = False
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
@@ -77,6 +80,8 @@ def build(
     source: str,
     class_names: tuple[str, ...] = (),
     preprocessing: Preprocessing | None = None,
+    *,
+    boxes: bool = False,
 ) -> Dataset:
     """Check the arrays and make a `Dataset`.
 
@@ -89,6 +94,7 @@ def build(
         source: the file, for messages.
         class_names: names of the classes; by default the numbers that occur.
         preprocessing: the default one; else 1/255 for uint8 samples, none for others.
+        boxes: whether the labels are boxes.
 
     Raises:
         InputError: whatever makes the arrays unusable, said with the file, the array and the fix.
@@ -104,14 +110,15 @@ def build(
     for split in ("_train", "_test"):
         _check_lengths(x[f"x{split}"], y[f"y{split}"], split, source)
     _check_alike(x["x_train"], x["x_test"], "x", source)
-    if y["y_train"] is not None:
+    if y["y_train"] is not None and not boxes:
         y["y_train"], y["y_test"] = _alike_labels(y["y_train"], y["y_test"])
+    if y["y_train"] is not None:
         _check_alike(y["y_train"], y["y_test"], "y", source)
     names = _plain_names(class_names, source) or _class_names(y["y_train"])
-    if names and not isinstance(y["y_train"], NamedArrays):
+    if names and not boxes and not isinstance(y["y_train"], NamedArrays) and not may_be_boxes(y["y_train"]):
         check_classes(y["y_train"], y["y_test"], len(names), source)
     default = preprocessing or _default(x["x_train"])
-    return Dataset(name, x["x_train"], y["y_train"], x["x_test"], y["y_test"], names, default)
+    return Dataset(name, x["x_train"], y["y_train"], x["x_test"], y["y_test"], names, default, boxes=boxes)
 
 
 def check_classes(y_train: Array, y_test: Array, classes: int, source: str) -> None:

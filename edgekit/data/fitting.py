@@ -11,12 +11,15 @@ import numpy as np
 from edgekit.data.dataset import Dataset, check_classes
 from edgekit.errors import InputError
 from edgekit.frameworks.types import SymbolicTensor
+from edgekit.tasks.detection.boxes import boxes_fault
+from edgekit.tasks.detection.finding import describe
+from edgekit.tasks.detection.options import KIND, NOTHING, Options
 from edgekit.tasks.heads import find_head, fits
 from edgekit.tasks.labels import PLAIN, Coding, of_two, values_of
 from edgekit.tasks.nature import INDICES, UNKNOWN, Nature
 from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.tasks.samples import NamedArrays, Stored, arrays_of, dtype_name
-from edgekit.tasks.task import SIGMOID, SOFTMAX, Head, Task
+from edgekit.tasks.task import DEFAULT_METRICS, SIGMOID, SOFTMAX, Head, Task
 from edgekit.tasks.tensors import TensorSpec
 
 _LISTED = 20
@@ -102,6 +105,7 @@ def fit(
     *,
     look: Callable[[Stored], Sequence[Nature]] = lambda x: (),
     kinds: Mapping[str, str] | None = None,
+    detector: Options | None = None,
 ) -> tuple[Dataset, Task]:
     """Return the data as a model takes them, and what its outputs are for.
 
@@ -118,16 +122,19 @@ def fit(
         name: of the model, for messages.
         look: from stored samples to what the outputs are (`edgekit.models.sources.natures`); nothing if unknown.
         kinds: what the user says that outputs are for, by their names.
+        detector: what the user says of how outputs become boxes; None: they are of something else, or nothing is said.
 
     Raises:
         InputError: the data do not fit the model; said with both shapes.
     """
-    fitted = dataset
+    fitted = dataset = with_boxes(dataset) if detector is not None else dataset
     for key in ("x_train", "x_test"):
         fitted = replace(fitted, **{key: _ordered(getattr(dataset, key), inputs, "input", name, dataset.name)})
     fitted = with_axes(fitted, preprocessing, inputs)
     for port, array in zip(inputs, arrays_of(fitted.x_train), strict=True):
         _check_shape(port, array, preprocessing.of(port.name), name, dataset.name)
+    if dataset.boxes:
+        return fitted, _detector(fitted, preprocessing, inputs, outputs, detector or NOTHING)
     natures = _natures(look(fitted.x_train), outputs)
     if dataset.y_train is None:
         return fitted, Task(_heads(None, inputs, outputs, natures, kinds or {}))
@@ -142,6 +149,44 @@ def fit(
     except InputError as error:
         raise InputError(f"{dataset.name}: {error.message}", error.hint, code=error.code) from error
     return replace(fitted, class_names=_class_names(fitted, heads, outputs)), Task(heads)
+
+
+def with_boxes(dataset: Dataset) -> Dataset:
+    """Return data whose labels are boxes as arrays: of a function, or of `.npz` files.
+
+    Raises:
+        InputError: the labels are something else.
+    """
+    if dataset.boxes:
+        return dataset
+    parts = (dataset.y_train, dataset.y_test)
+    faults = [boxes_fault(y) if isinstance(y, np.ndarray) else "labels that are no single array" for y in parts]
+    if any(faults):
+        raise InputError(
+            f"`--task {KIND}`: data `{dataset.name}` have {next(filter(None, faults))}",
+            "give COCO's JSON or YOLO's folders; or y (samples, boxes, 6): class, x1, y1, x2, y2, crowd; corners "
+            "are shares of the image, and rows that begin with -1 fill up (docs/detection.md)",
+            code="labels-do-not-fit",
+        )
+    count = int(max(y[..., 0].max() for y in parts)) + 1
+    return replace(dataset, boxes=True, class_names=_names(dataset.class_names, count))
+
+
+def _detector(
+    dataset: Dataset, preprocessing: Preprocessing, inputs: Sequence[Port], outputs: Sequence[Port], options: Options
+) -> Task:
+    """Return the task of a detector; what only values of outputs show is left open."""
+    if len(inputs) > 1 or len(dataset.sample_shape) != 3:
+        raise InputError(
+            f"data `{dataset.name}` hold images with boxes, the model takes {len(inputs)} inputs, the first of shape "
+            f"{inputs[0].shape}",
+            "give a model that takes images",
+            code="shape-mismatch",
+        )
+    height, width = dataset.sample_shape[:2]
+    names = [port.name for port in outputs]
+    how = describe(names, [port.shape for port in outputs], (height, width), dataset.classes, options)
+    return Task(tuple(Head(name, KIND, DEFAULT_METRICS[KIND]) for name in names), how)
 
 
 def _natures(found: Sequence[Nature], outputs: Sequence[Port]) -> list[Nature]:
@@ -263,7 +308,7 @@ def coded(y: Stored, task: Task, outputs: Sequence[Port]) -> Stored:
     Raises:
         InputError: there are labels of no class of the task.
     """
-    if len(arrays_of(y)) != len(task.heads) or task.main.kind in ("reconstruction", "unlabelled"):
+    if len(arrays_of(y)) != len(task.heads) or task.main.kind in ("reconstruction", "unlabelled", KIND):
         return y
     return _for_heads(y, task.heads, outputs, "y_test")
 

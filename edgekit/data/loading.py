@@ -38,7 +38,7 @@ def load_data(spec: str, sample_shape: tuple[int | None, ...] | None = None, pro
     for note in raw.notes:
         progress.notify(note)
     arrays = {"x_train": raw.x_train, "y_train": raw.y_train, "x_test": raw.x_test, "y_test": raw.y_test}
-    built = build(_name(spec), arrays, raw.source, raw.class_names, raw.preprocessing)
+    built = build(_name(spec), arrays, raw.source, raw.class_names, raw.preprocessing, boxes=raw.boxes)
     return replace(built, feature_names=raw.feature_names, held_out=raw.held_out)
 
 

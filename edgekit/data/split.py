@@ -49,11 +49,12 @@ def split(dataset: Dataset, calibration_samples: int) -> Splits:
             than there are.
     """
     count = len(dataset.x_train)
-    wanted = min(VALIDATION_LIMIT, max(round(count * VALIDATION_SHARE), dataset.classes, 1))
-    if count < 2 * dataset.classes + 2:
+    classes = 0 if dataset.boxes else dataset.classes
+    wanted = min(VALIDATION_LIMIT, max(round(count * VALIDATION_SHARE), classes, 1))
+    if count < 2 * classes + 2:
         raise InputError(
             f"{dataset.name}: {count} training samples are too few to hold out a validation set",
-            f"expected {2 * dataset.classes + 2} or more",
+            f"expected {2 * classes + 2} or more",
             code="set-too-small",
         )
     validation = sample(dataset.y_train, count, wanted)

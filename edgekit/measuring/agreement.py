@@ -62,8 +62,15 @@ def compare(reference: Outputs, other: Outputs, task: Task) -> Agreement:
         max_abs=max(largest for largest, _, _ in each),
         max_steps=max(steps) if steps else None,
         sqnr_db=ratio if math.isfinite(ratio) else None,
-        lost=lost_channels(reference.real, other.real, task.heads),
+        lost=lost_channels(_channels_last(reference.real, task), _channels_last(other.real, task), task.heads),
     )
+
+
+def _channels_last(outputs: Sequence[Array], task: Task) -> list[Array]:
+    """Return outputs with the axis last that holds kinds of values: of a detector's it may be the first."""
+    parts = task.detection.parts if task.detection is not None else ()
+    first = [part.axis == "first" for part in parts] or [False] * len(outputs)
+    return [np.moveaxis(o, 1, -1) if moved else o for o, moved in zip(outputs, first, strict=True)]
 
 
 def _difference(a: Array, b: Array, step: float | None, head: Head) -> tuple[float, float | None, float]:
@@ -87,7 +94,7 @@ def _same_share(a: Array, b: Array, head: Head) -> float | None:
 
 def decided(outputs: Array, head: Head) -> Array | None:
     """Return what outputs decide, such as classes; None where the values decide nothing."""
-    if head.kind in VALUES or (head.kind == "unlabelled" and head.metric != "agreement"):
+    if head.kind in VALUES or head.kind == "detection" or (head.kind == "unlabelled" and head.metric != "agreement"):
         return None
     return picks(outputs, head) if head.kind == "unlabelled" else decisions(outputs, head)
 

@@ -22,7 +22,7 @@ from edgekit.stats.pairs import Contributions
 from edgekit.tasks.contributions import contributions
 from edgekit.tasks.heads import settled
 from edgekit.tasks.samples import Samples
-from edgekit.tasks.scoring import digest, labels, right, scores
+from edgekit.tasks.scoring import digest, labels, right, scores, settled_by
 
 Contributed = dict[str, Contributions]
 
@@ -63,9 +63,11 @@ class Evaluation:
         assert candidate.task is not None and candidate.preprocessing is not None
         task = candidate.task
         real = read_outputs(outputs, candidate.outputs, task)
+        task, _ = settled_by(task, real)
         truth = labels(task, self.x, self.y, candidate.preprocessing)
-        heads = tuple(settled(h, o, y) for h, o, y in zip(task.heads, real, truth, strict=False))
-        task = dataclasses.replace(task, heads=heads if len(heads) == len(real) else task.heads)
+        if task.detection is None and len(task.heads) == len(real) == len(truth):
+            heads = tuple(settled(h, o, y) for h, o, y in zip(task.heads, real, truth, strict=True))
+            task = dataclasses.replace(task, heads=heads)
         by_head = scores(real, truth, task)
         score = by_head[task.main.name]
         correct = right(real[0], truth[0], task.main, score)

@@ -22,6 +22,7 @@ from edgekit.measuring.child_runner import FileRunner
 from edgekit.measuring.ports import output_order, to_stored, unscaled
 from edgekit.progress import Progress
 from edgekit.schema.types import JsonMapping
+from edgekit.tasks.detection.options import options_of
 from edgekit.tasks.heads import chosen_kinds
 from edgekit.tasks.preprocessing import Preprocessing, sets_scale
 from edgekit.tasks.samples import Array, ModelInputs, NamedArrays, Stored, arrays_of
@@ -56,7 +57,8 @@ def preprocessed(
     if task is None and data is not None and how is not None:
         outputs = ports_of(candidate.outputs)
         asked = chosen_kinds(kinds, [port.name for port in outputs])
-        _, task = fit(data, how, ports_of(candidate.fed), outputs, candidate.subject.name, kinds=asked)
+        name, given_ports = candidate.subject.name, ports_of(candidate.fed)
+        _, task = fit(data, how, given_ports, outputs, name, kinds=asked, detector=options_of(kinds))
     assumed = [Reason("task-assumed", head.note) for head in (task.heads if task else ()) if head.note]
     notes = (*candidate.notes, *assumed)
     if task is not None and metric is None and ":" in task.main.metric:
@@ -136,7 +138,8 @@ def tried_out(
     try:
         outputs = ports_of(candidate.outputs)
         asked = chosen_kinds(kinds, [port.name for port in outputs])
-        fitted, _ = fit(data, how, ports_of(candidate.inputs), outputs, name, kinds=asked)
+        ports = ports_of(candidate.inputs)
+        fitted, _ = fit(data, how, ports, outputs, name, kinds=asked, detector=options_of(kinds))
         splits = split(fitted, 1)
         facts = [None] * len(candidate.inputs)
         macs = of_file_of_size(candidate.subject.bytes)

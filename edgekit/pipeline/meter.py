@@ -25,7 +25,7 @@ from edgekit.tasks.drop import Drop, drop
 from edgekit.tasks.metrics import Score
 from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.tasks.samples import Array
-from edgekit.tasks.scoring import score
+from edgekit.tasks.scoring import score, scores
 from edgekit.tasks.task import Task
 
 ROUNDS = 3
@@ -81,7 +81,12 @@ class FileMeter:
         Raises:
             RunnerError: the runtime cannot run the file.
         """
-        return score(self.outputs(path, info).real[0], self._labels[0], self._task.main)
+        return self._score(self.outputs(path, info))
+
+    def _score(self, outputs: Outputs) -> Score:
+        if self._task.detection is not None:
+            return scores(outputs.real, self._labels, self._task)[self._task.main.name]
+        return score(outputs.real[0], self._labels[0], self._task.main)
 
     def drop(self, outputs: Outputs) -> Drop:
         """Return what outputs for the samples lost against the source model's."""
@@ -122,7 +127,7 @@ class FileMeter:
             stage=stage,
             scheme=scheme,
             sha256=sha256(path),
-            score=score(outputs.real[0], self._labels[0], self._task.main),
+            score=self._score(outputs),
             bytes=path.stat().st_size,
             gzip_bytes=gzip_bytes(path),
             parameters=info.parameters,

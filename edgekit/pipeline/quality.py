@@ -20,17 +20,17 @@ from edgekit.data.split import Splits, sample
 from edgekit.data.stored import write_samples
 from edgekit.devices.device import Device
 from edgekit.files.temporary import temporary_folder
-from edgekit.measuring.agreement import Outputs
+from edgekit.measuring.agreement import Outputs, compare
 from edgekit.measuring.core import run_file
 from edgekit.pipeline.check import answers
 from edgekit.pipeline.job import Job
 from edgekit.schema.types import JsonObject
 from edgekit.stats import Interval, mean_interval, sqnr_db
-from edgekit.tasks.channels import MOST_OF_LIKE, SPLIT, channels_of
+from edgekit.tasks.channels import MOST_OF_LIKE, SPLIT, SPLIT_BOXES, channels_of
 from edgekit.tasks.metrics import decisions, picks, scores_form
 from edgekit.tasks.samples import Array, Samples
 from edgekit.tasks.scores import score_text
-from edgekit.tasks.scoring import labels, score, scores
+from edgekit.tasks.scoring import judged, labels, score, scores
 from edgekit.tasks.task import SIGMOID, SOFTMAX, VALUES, Head, Task
 
 SOURCE = "source model"
@@ -160,9 +160,10 @@ def judge_on_test(job: Job, device: Device, artifacts: Sequence[Artifact], folde
 
 def _loss(part: str, reference: Outputs, file: Outputs, truth: Sequence[Array], task: Task, name: str) -> Loss | None:
     clear_drops = []
-    for index, head in enumerate(task.heads):
-        before, after, y = reference.real[index], file.real[index], truth[index]
-        for channel, (a, b, t) in _parts(before, after.reshape(before.shape), y, head):
+    models, files = judged(reference.real, task), judged(file.real, task)
+    for index, head in enumerate(task.scored):
+        before, after, y = models[index], files[index], truth[index]
+        for channel, (a, b, t) in _parts(before, after, y, head):
             drop, clear, large = _drop(a, b, t, head)
             certain = math.isnan(drop.low) or drop.low > 0
             if certain and drop.value >= clear and (channel < 0 or drop.value >= large):
@@ -176,16 +177,30 @@ def _loss(part: str, reference: Outputs, file: Outputs, truth: Sequence[Array], 
         return Loss(file.name, f"{lost} is hardly better than a constant on {len(truth[index])} {part} samples", share,
                     severe, SPLIT)  # fmt: skip
     head = task.heads[index]
-    of = f" of output {head.name}" if len(task.heads) > 1 else ""
-    first, last = (score(o.real[index], truth[index], head) for o in (reference, file))
+    of = f" of output {head.name}" if len(task.scored) > 1 else ""
+    first, last = (score(o[index], truth[index], head) for o in (models, files))
     sentence = f"{last.metric.rpartition(':')[2]} {score_text(last)}{of} on {last.samples} {part} samples"
+    advice = ""
+    if task.detection is not None and (ruined := _ruined(reference, file, task)):
+        sentence, advice = f"{ruined}; {sentence}", SPLIT_BOXES
     if head.kind != "unlabelled":
         sentence += f", of the {name} {score_text(first)}"
-    return Loss(file.name, sentence, share, severe)
+    return Loss(file.name, sentence, share, severe, advice)
+
+
+def _ruined(reference: Outputs, file: Outputs, task: Task) -> str:
+    """Return which parts of a detector's only output share a scale that leaves nothing of one; empty if none does."""
+    lost = compare(reference, file, task).lost if len(file.real) == 1 and file.steps[0] else ()
+    channels = [str(one.channel) for one in lost]
+    return f"channels {', '.join(channels)} of output {task.main.name} are lost in its one scale" if lost else ""
 
 
 def _parts(before: Array, after: Array, y: Array, head: Head) -> Iterator[tuple[int, tuple[Array, Array, Array]]]:
     """Yield an output as a whole, called -1, and where its last axis holds kinds of values, each by itself."""
+    if head.kind == "detection":
+        yield -1, (before, after, y)
+        return
+    after = after.reshape(before.shape)
     yield -1, (before, after, y)
     if head.kind in ("regression", "unlabelled") and before.shape == y.shape:
         columns = channels_of(before, head)
@@ -200,6 +215,10 @@ def _drop(before: Array, after: Array, y: Array, head: Head) -> tuple[Interval, 
     """Return what was lost, and from where on that is clear and large. Behind it a paired interval, if there is one."""
     if not np.isfinite(after).all():
         return (Interval(1.0, 1.0, 1.0) if np.isfinite(before).all() else Interval(0.0, 0.0, 0.0)), CLEAR, LARGE
+    if head.kind == "detection":
+        from edgekit.tasks.detection.precision import OVERLAPS, difference, matches
+
+        return difference(matches(before, y), matches(after, y), OVERLAPS.get(head.metric, slice(None))), CLEAR, LARGE
     if head.kind in SOFTMAX | SIGMOID:
         right = [(decisions(o, head).reshape(y.shape) == y).reshape(len(y), -1).mean(axis=1) for o in (before, after)]
         return mean_interval(right[0] - right[1]), CLEAR, LARGE

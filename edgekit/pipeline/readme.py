@@ -9,6 +9,8 @@ from edgekit.bundle.manifest import EVAL, MANIFEST, Artifact, Manifest
 from edgekit.errors.printable import visible
 from edgekit.export.rewrites.apply import in_words
 from edgekit.schema.types import JsonObject
+from edgekit.tasks.detection.description import Detection
+from edgekit.tasks.detection.forms import FORMS
 from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.tasks.tensors import TensorSpec
 
@@ -100,7 +102,21 @@ def _meaning(manifest: Manifest) -> str:
         )
         return "Outputs: " + "; ".join(heads)
     classes = ", ".join(f"{i} {visible(name)}" for i, name in enumerate(manifest.class_names[:20]))
-    return f"Classes: {classes}{', ...' * (len(manifest.class_names) > 20)}"
+    said = f"Classes: {classes}{', ...' * (len(manifest.class_names) > 20)}"
+    return said if manifest.task.detection is None else f"{said}\n{_boxes(manifest, manifest.task.detection)}"
+
+
+def _boxes(manifest: Manifest, how: Detection) -> str:
+    """Say how the outputs of a detector become boxes."""
+    pairs = zip(manifest.task.heads, how.parts, strict=True)
+    held = (
+        f"{visible(head.name)}: {', '.join(part.holds)}, channels {part.axis}" for head, part in pairs if part.holds
+    )
+    return (
+        f"Outputs, raw: {'; '.join(held)}. Boxes are {how.boxes} ({FORMS[how.boxes].holds}) in {how.units}, scores "
+        f"{how.scores}. edgekit keeps scores from {how.threshold:g}, and of boxes of one class that overlap by more "
+        f"than {how.overlap:g} the best; all of it is in {MANIFEST}, `task`, and explained in docs/detection.md."
+    )
 
 
 def _rewrites(manifest: Manifest) -> list[str]:

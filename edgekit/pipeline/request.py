@@ -43,6 +43,7 @@ class Request:
     anyway: bool = False
     inputs: InputOptions = field(default_factory=InputOptions)
     progress: Progress = SILENT
+    split_outputs: bool = False
     stages: tuple[Stage, ...] = ()
 
     def proved(self) -> Request:

@@ -43,6 +43,7 @@ def compress(
     fresh: bool = False,
     anyway: bool = False,
     inputs: InputOptions | None = None,
+    split_outputs: bool = False,
     progress: Progress = SILENT,
 ) -> Bundle:
     """Compress a model into a bundle.
@@ -63,6 +64,7 @@ def compress(
         fresh: start over, in place of going on where an interrupted run of the same job stopped.
         anyway: go on where the model or the files would be worthless.
         inputs: sizes and values of inputs: what `--input-shape` and `--input-value` take.
+        split_outputs: give what a detector's last layer concatenates as outputs of their own.
         progress: notified of every step.
 
     Raises:
@@ -73,7 +75,7 @@ def compress(
     """
     request = Request(
         model, data, recipe, out, preprocessing or {}, allow_unsafe, metric, task, custom,
-        force, fresh, anyway, inputs or InputOptions(), progress,
+        force, fresh, anyway, inputs or InputOptions(), progress, split_outputs,
     )  # fmt: skip
     job, doubtful = opened(request.proved())
     with work_folder(job) as work:

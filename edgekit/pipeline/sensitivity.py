@@ -150,7 +150,7 @@ def _scores(job: Job, found: Measured, x: Samples, y: Samples | None, fed: Model
     x, y = x[::step], None if y is None else y[::step]
     first_rows = answers(job.source.model.model, part(fed, slice(0, _COMPARED * step, step)))[0]
     place = _nearest(found.true, first_rows)
-    if place is None or head.metric == "sqnr":  # of which the table has its own
+    if place is None or head.metric == "sqnr" or job.task.detection is not None:  # of which the table has its own
         return {}
     shape = (len(x), *first_rows.shape[1:])
     true = found.true[place].reshape(shape)

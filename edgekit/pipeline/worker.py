@@ -40,6 +40,7 @@ def compress(request: dict[str, Any], progress: Progress) -> dict[str, str]:
         fresh=request["fresh"],
         anyway=request["anyway"],
         inputs=inputs,
+        split_outputs=request["split_outputs"],
         progress=progress,
     )
     return {"refusal": bundle.refusal, "advice": bundle.advice}

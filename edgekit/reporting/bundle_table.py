@@ -9,7 +9,7 @@ from typing import Any
 from edgekit.bundle.agreement import Agreement
 from edgekit.bundle.manifest import Artifact, Bundle, Manifest
 from edgekit.errors.printable import lines
-from edgekit.tasks.channels import SPLIT, lost_text
+from edgekit.tasks.channels import SPLIT, SPLIT_BOXES, lost_text
 from edgekit.tasks.metrics import Score
 from edgekit.tasks.scores import brief_text, brief_title, score_text, title
 from edgekit.text.columns import INTERVAL, PLAIN, Column, Look, Value, interval, render, without_prefix
@@ -120,9 +120,10 @@ def bundle_table(bundle: Bundle, look: Look = PLAIN) -> str:
     pairs = [_pair(a) for a in manifest.agreement if not a.reference.endswith("model")]
     pairs += [lost_text(a.other, lost) for a in against_float.values() for lost in a.lost]
     if any(a.lost for a in against_float.values()):
-        pairs.append(f"to keep such values: {SPLIT}")
+        joined = manifest.task.detection is not None and len(manifest.task.heads) == 1
+        pairs.append(f"to keep such values: {SPLIT_BOXES if joined else SPLIT}")
     samples = next((a.samples for a in manifest.agreement), 0)
-    of = f" of output {main.name}" if len(manifest.task.heads) > 1 else ""
+    of = f" of output {main.name}" if len(manifest.task.scored) > 1 else ""
     judged = f"{main.metric}{of}" if main.metric == "agreement" else f"{main.metric}{of} and agreement"
     notes = [f"{judged}: the files themselves, on {samples} {part} samples"]
     if test.get("scores"):

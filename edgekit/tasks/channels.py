@@ -117,6 +117,7 @@ def lost_text(file: str, channel: LostChannel) -> str:
     return f"{file}: {what} {how}: {range_}{part}"
 
 
+SPLIT_BOXES = "--split-outputs gives boxes and scores outputs of their own, each with its own scale"
 SPLIT = "give values of unlike ranges outputs of their own, or scale them to like ranges inside the model"
 
 

@@ -22,7 +22,7 @@ from edgekit.stats.differences import unpaired_change, unpaired_difference
 from edgekit.tasks.metrics import Score
 from edgekit.tasks.register import METRICS
 from edgekit.tasks.samples import Array
-from edgekit.tasks.scoring import score
+from edgekit.tasks.scoring import judged, score
 from edgekit.tasks.task import DENSE, Head, Task
 
 POINTS, OF_ERROR, OF_SIGNAL, OWN = "points", "% of the error", "% of the signal", "of the metric"
@@ -125,16 +125,28 @@ def drop(reference: Sequence[Array], outputs: Sequence[Array], truth: Sequence[A
     Raises:
         InputError: a metric does not fit.
     """
+    reference, outputs = judged(reference, task), judged(outputs, task)
     drops = [
-        Drop(_lost(before, after.reshape(before.shape), y, head), unit_of(head), head.name)
-        for before, after, y, head in zip(reference, outputs, truth, task.heads, strict=True)
+        Drop(_lost(before, _alike(before, after, head), y, head), unit_of(head), head.name)
+        for before, after, y, head in zip(reference, outputs, truth, task.scored, strict=True)
     ]
     return max(drops, key=lambda one: math.inf if math.isnan(one.interval.value) else one.interval.value)
+
+
+def _alike(before: Array, after: Array, head: Head) -> Array:
+    """Return outputs in the shape of others; files find different numbers of boxes."""
+    return after if head.kind == "detection" else after.reshape(before.shape)
 
 
 def _lost(before: Array, after: Array, y: Array, head: Head) -> Interval:
     if not np.isfinite(after).all():
         return Interval(math.inf, math.nan, math.nan)
+
+    if head.kind == "detection":
+        from edgekit.tasks.detection.precision import OVERLAPS, difference, matches
+
+        lost_share = difference(matches(before, y), matches(after, y), OVERLAPS[head.metric])
+        return Interval(100 * lost_share.value, 100 * lost_share.low, 100 * lost_share.high)
 
     def lost(rows: slice | Array) -> float:
         return _difference(score(before[rows], y[rows], head), score(after[rows], y[rows], head), head)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgekit.errors import InputError
+from edgekit.tasks.detection.options import KIND, is_detection
 from edgekit.tasks.labels import PLAIN, Coding, Values, of_many, of_two, values_of
 from edgekit.tasks.nature import UNKNOWN, Nature, nature_of
 from edgekit.tasks.samples import Array
@@ -12,8 +13,8 @@ from edgekit.tasks.task import DEFAULT_METRICS, DENSE, SIGMOID, SOFTMAX, Head
 
 Shape = tuple[int | None, ...]
 _UNFIT = "labels-do-not-fit"
-CHOOSABLE = tuple(kind for kind in DEFAULT_METRICS if kind != "unlabelled")
-"""What `--task` takes."""
+CHOOSABLE = tuple(kind for kind in DEFAULT_METRICS if kind not in ("unlabelled", KIND))
+"""What `--task` takes, beside a description of a detector (`edgekit.tasks.detection.options`)."""
 FORMS = (
     "classes are integers (n,) or one-hot (n, classes); masks integers (n, height, width); values have the shape of "
     "the output"
@@ -58,12 +59,12 @@ def chosen_kinds(text: str, names: Sequence[str]) -> dict[str, str]:
         InputError: there is no such task, or no such output.
     """
     kinds: dict[str, str] = {}
-    for part in filter(None, (part.strip() for part in text.split(";"))):
+    for part in () if is_detection(text) else filter(None, (part.strip() for part in text.split(";"))):
         name, equals, kind = part.rpartition("=")
         if kind.strip() not in CHOOSABLE:
             raise InputError(
                 f"`--task {part}`: unknown task `{kind.strip()}`",
-                f"use one of: {', '.join(CHOOSABLE)}",
+                f"use one of: {', '.join(CHOOSABLE)}; of all outputs of a detector: {KIND}",
                 code="task-unknown",
             )
         if equals and name.strip() not in names:

@@ -17,6 +17,7 @@ from edgekit.schema.gate import read
 from edgekit.schema.rules import AnyFloat, Choosing, Count, Natural, Through, Wrong
 from edgekit.schema.types import JsonMapping, JsonObject
 from edgekit.stats import Interval, bootstrap_ratio, mean_interval, sqnr_db, wilson
+from edgekit.tasks.detection.boxes import check_truth
 from edgekit.tasks.register import METRICS
 from edgekit.tasks.samples import Array
 from edgekit.tasks.task import SOFTMAX, Head
@@ -186,6 +187,21 @@ def overlaps(outputs: Array, y: Array, head: Head) -> tuple[Array, Array]:
     shared = np.stack([((chosen == c) & (truth == c)).sum(axis=pixels) for c in classes], axis=1)
     either = np.stack([((chosen == c) | (truth == c)).sum(axis=pixels) for c in classes], axis=1)
     return shared, either
+
+
+def mean_average_precision(outputs: Array, y: Array, head: Head) -> Score:
+    """Mean average precision by pycocotools; bootstrap over the images.
+
+    Args:
+        outputs: boxes as `edgekit.tasks.detection.decoding.detections` returns them.
+        y: labelled boxes.
+        head: whose metric says which overlaps count.
+    """
+    from edgekit.tasks.detection.precision import OVERLAPS, interval, matches
+
+    if fault := check_truth(y):
+        raise ValueError(fault)
+    return Score(head.metric, interval(matches(outputs, y), OVERLAPS[head.metric]), len(y))
 
 
 def agreement(outputs: Array, y: Array, head: Head) -> Score:

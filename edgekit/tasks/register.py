@@ -60,6 +60,18 @@ METRICS: dict[str, Metric] = {
         f"{_FUNCTIONS}:miou",
         unit="%",
     ),
+    "map": Metric(
+        "mean average precision of boxes, over overlaps from 0.50 to 0.95, as COCO has it",
+        ("detection",),
+        f"{_FUNCTIONS}:mean_average_precision",
+        unit="%",
+    ),
+    "map50": Metric(
+        "the same at an overlap of 0.50",
+        ("detection",),
+        f"{_FUNCTIONS}:mean_average_precision",
+        unit="%",
+    ),
     "agreement": Metric(
         "share of samples with the largest value where the float model has it",
         ("unlabelled",),

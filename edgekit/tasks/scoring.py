@@ -6,6 +6,7 @@ import hashlib
 import importlib
 import typing
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -86,14 +87,56 @@ def score(outputs: Array, y: Array, head: Head) -> Score:
 
 
 def scores(outputs: Sequence[Array], y: Sequence[Array], task: Task) -> dict[str, Score]:
-    """Return the score of every output, by name, the main one first."""
-    if not len(outputs) == len(y) == len(task.heads):
+    """Return the score of every output that has one, by name, the main one first.
+
+    Args:
+        outputs: as a file gives them, in real units.
+        y: what each is compared with.
+        task: what they are for.
+
+    Raises:
+        InputError: as `score`; or there are labels for other outputs.
+    """
+    outputs = judged(outputs, task)
+    if not len(outputs) == len(y) == len(task.scored):
         raise InputError(
-            f"the task has {len(task.heads)} outputs, the file {len(outputs)}, the labels {len(y)}",
+            f"the task has {len(task.scored)} outputs, the file {len(outputs)}, the labels {len(y)}",
             "give labels for every output of the file",
             code="labels-do-not-fit",
         )
-    return {head.name: score(o, t, head) for o, t, head in zip(outputs, y, task.heads, strict=True)}
+    return {head.name: score(o, t, head) for o, t, head in zip(outputs, y, task.scored, strict=True)}
+
+
+def settled_by(task: Task, outputs: Sequence[Array]) -> tuple[Task, str]:
+    """Return the task with what values of outputs show of how they are meant, and a sentence that says so.
+
+    Args:
+        task: as found from shapes and labels.
+        outputs: of some samples, in real units.
+    """
+    if task.detection is None:
+        return task, ""
+    from edgekit.tasks.detection.finding import settle
+
+    how, note = settle(task.detection, outputs)
+    return replace(task, detection=how), note
+
+
+def judged(outputs: Sequence[Array], task: Task) -> tuple[Array, ...]:
+    """Return what has a score: the outputs; of a detector the boxes that they are decoded to.
+
+    Args:
+        outputs: as a file gives them, in real units.
+        task: what they are for.
+
+    Raises:
+        InputError: they are not as the task describes.
+    """
+    if task.detection is None:
+        return tuple(outputs)
+    from edgekit.tasks.detection.decoding import detections
+
+    return (detections(outputs, task.detection),)
 
 
 def measure(metric: Metric) -> Measure:

@@ -8,6 +8,7 @@ segmentation    whole (n, ...), a class a position      (..., classes)      miou
 mask            0 or 1 (n, ...)                         (..., 1)            miou
 regression      numbers (n, ...)                        the same            mae
 reconstruction  none, or left out: the input            the input's shape   mse
+detection       boxes (n, most, 6)                      any, described      map
 unlabelled      none: the float model's outputs         any                 agreement or sqnr
 
 Class numbers, as ArgMax gives them, are outputs of a classification or segmentation, too (`Head.indices`).
@@ -16,11 +17,12 @@ Class numbers, as ArgMax gives them, are outputs of a classification or segmenta
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import Annotated, TypedDict
+from typing import Annotated, NotRequired, TypedDict
 
 from edgekit.schema.gate import read
 from edgekit.schema.rules import Range, Sized, Through, one_of
 from edgekit.schema.types import Declaration, JsonMapping, JsonObject
+from edgekit.tasks.detection.description import Detection
 from edgekit.tasks.labels import Coding
 from edgekit.tasks.nature import is_probable
 from edgekit.tasks.samples import Array
@@ -31,11 +33,14 @@ SIGMOID = frozenset({"binary", "multilabel", "mask"})
 """Kinds whose outputs are probabilities of their own."""
 DENSE = frozenset({"segmentation", "mask"})
 VALUES = frozenset({"regression", "reconstruction"})
+FOLLOWED = frozenset({"unlabelled", "detection"})
+"""Kinds that are trained towards the outputs of the model they come from: edgekit has no loss for their labels."""
 DEFAULT_METRICS = {
     **dict.fromkeys(("classification", "binary", "multilabel"), "accuracy"),
     **dict.fromkeys(("segmentation", "mask"), "miou"),
     "regression": "mae",
     "reconstruction": "mse",
+    "detection": "map",
     "unlabelled": "agreement",
 }
 
@@ -88,13 +93,20 @@ class TaskForm(TypedDict):
     """A task as JSON."""
 
     heads: Annotated[tuple[Head, ...], Sized(1)]
+    detection: NotRequired[Detection]
 
 
 @dataclass(frozen=True)
 class Task:
-    """All outputs of a model, in its order; the first is the one that tables show."""
+    """All outputs of a model, in its order; the first is the one that tables show.
+
+    Attributes:
+        heads: one an output.
+        detection: of a detector how its outputs together become boxes; they have one score, that of the first.
+    """
 
     heads: tuple[Head, ...] = (Head(),)
+    detection: Detection | None = None
 
     @property
     def main(self) -> Head:
@@ -103,7 +115,8 @@ class Task:
 
     def to_dict(self) -> JsonObject:
         """Return the JSON form."""
-        return {"heads": [head.to_dict() for head in self.heads]}
+        described = {} if self.detection is None else {"detection": self.detection.to_dict()}
+        return {"heads": [head.to_dict() for head in self.heads], **described}
 
     @classmethod
     def from_dict(cls, value: JsonMapping, source: str = "task") -> Task:
@@ -117,7 +130,12 @@ class Task:
     @classmethod
     def declared(cls) -> Declaration:
         """Return the declaration of the JSON form."""
-        return Annotated[TaskForm, Through(lambda form: cls(form["heads"]))]
+        return Annotated[TaskForm, Through(lambda form: cls(form["heads"], form.get("detection")))]
+
+    @property
+    def scored(self) -> tuple[Head, ...]:
+        """The outputs that have a score of their own."""
+        return self.heads if self.detection is None else self.heads[:1]
 
     def with_metric(self, metric: str) -> Task:
         """Return the task with another metric for its first output."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,8 @@ def scaled_task(model: KerasModel, context: StageContext) -> Task:
     """Return the task with what this model's outputs are, probabilities or logits, as some samples show."""
     x = context.preprocessing.apply(context.splits.x_calibration[:LOOK])
     outputs = _flat(model(x, training=False))
-    return Task(tuple(with_scale(head, np.asarray(o)) for head, o in zip(context.task.heads, outputs, strict=True)))
+    heads = zip(context.task.heads, outputs, strict=True)
+    return replace(context.task, heads=tuple(with_scale(head, np.asarray(output)) for head, output in heads))
 
 
 def teacher_of(

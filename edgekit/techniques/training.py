@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from edgekit.frameworks.types import KerasModel, KerasObject
 from edgekit.models.training.targets import Labels, Targets
 from edgekit.models.training.training import History, TrainConfig, train
+from edgekit.tasks.task import FOLLOWED
 from edgekit.techniques.stage import StageContext
 from edgekit.techniques.teacher import soft_targets
 
@@ -29,7 +30,7 @@ def train_stage(
         model: a tf_keras model, trained in place.
         context: of the stage.
         config: how to train.
-        targets: by default the labels; without labels the outputs of the original model.
+        targets: by default the labels; without labels, or a loss for them, the outputs of the original model.
         callbacks: further tf_keras callbacks.
         keep_from: the first epoch (from 0) that may be kept.
         checkpoint: name of the file in the stage's work folder.
@@ -48,6 +49,6 @@ def train_stage(
 
 
 def _default_targets(context: StageContext, augment: str) -> Targets:
-    if context.task.main.kind == "unlabelled":
+    if context.task.main.kind in FOLLOWED:
         return soft_targets(context.original, context, "original", augment=augment, temperature=1.0, alpha=1.0)
     return Labels(context.splits, context.task, context.preprocessing)

@@ -14,6 +14,8 @@ from edgekit.pipeline.advice import conclude
 from edgekit.pipeline.quality import Part, judge
 from edgekit.schema.gate import read
 from edgekit.tasks.channels import lost_channels, lost_text
+from edgekit.tasks.detection.description import Detection
+from edgekit.tasks.detection.description import Part as OutputPart
 from edgekit.tasks.task import Head, Task
 
 RNG = np.random.default_rng(0)
@@ -70,3 +72,15 @@ def test_a_lost_output_of_several_is_named() -> None:
     [lost] = lost_channels([BOXES, SCORES], [BOXES + 1, SCORES * 0 + 0.5], heads)
     assert (lost.output, lost.channel, lost.flat) == ("score", None, True)
     assert "output score becomes one value" in lost_text("f", lost)
+
+
+def test_channels_of_a_detector_may_be_first() -> None:
+    raw = np.zeros((4, 6, 50))
+    raw[:, :4] = np.random.default_rng(0).random((4, 4, 50)) * 640
+    raw[:, 4:] = np.random.default_rng(1).random((4, 2, 50))
+    part = OutputPart(("boxes", "scores"), "first")
+    task = Task((Head("out", "detection", "map"),), Detection(2, 640, 640, (part,), "xywh", "pixels", "plain"))
+    step = 640 / 255
+    coarse = Outputs("int8", (np.round(raw / step) * step,), (step,))
+    lost = compare(Outputs("float model", (raw,), (None,)), coarse, task).lost
+    assert {one.channel for one in lost} == {4, 5}

@@ -53,7 +53,7 @@ class Found:
     notes: tuple[str, ...]
 
 
-class _Scan:
+class Scan:
     """A walk that keeps count of what it passes over."""
 
     def __init__(self, root: Path) -> None:
@@ -125,7 +125,7 @@ def find_images(folder: Path) -> Found | None:
     Raises:
         InputError: the folder cannot be read, or its test part has a class that its training part has not.
     """
-    scan = _Scan(folder)
+    scan = Scan(folder)
     parts = {path.name.lower(): path for path in scan.folders(folder)}
     if "train" not in parts:
         train, names, notes = _part(scan, folder, None)
@@ -147,7 +147,7 @@ def find_images(folder: Path) -> Found | None:
 
 
 def _part(
-    scan: _Scan, folder: Path, known: Sequence[str] | None
+    scan: Scan, folder: Path, known: Sequence[str] | None
 ) -> tuple[list[ImageFile], tuple[str, ...], tuple[str, ...]]:
     """Return the images of one part, its class names and notes; `known` are the classes of the training part."""
     flat = scan.images(folder, -1, deep=False)

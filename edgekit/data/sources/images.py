@@ -65,10 +65,10 @@ def raw(request: Request) -> Raw:
     pillow()
     source = plain(folder)
     with strict():
-        shape = _shape(found, source, request.sample_shape, size)
+        shape = common_shape(found, source, request.sample_shape, size)
         kept, test, notes = _parts(found, source)
-        x_train = _decoded(folder, kept, shape, request.progress)
-        x_test = _decoded(folder, test, shape, request.progress)
+        x_train = decoded(folder, kept, shape, request.progress)
+        x_test = decoded(folder, test, shape, request.progress)
     if found.skipped:
         notes = (*notes, f"{source}: {found.skipped:,} hidden or other files were passed over")
     y_train, y_test = (
@@ -88,10 +88,14 @@ def _parts(found: Found, source: str) -> tuple[list[ImageFile], list[ImageFile],
     return kept, test, (*found.notes, said(len(test), count, source))
 
 
-def _shape(
+def common_shape(
     found: Found, source: str, sample_shape: tuple[int | None, ...] | None, size: tuple[int, int] | None
 ) -> Shape:
-    """Return the shape every image gets: from the options and the model, as far as they say, else from the images."""
+    """Return the shape every image gets: from the options and the model, as far as they say, else from the images.
+
+    Raises:
+        InputError: they have different sizes, and neither says one; or the model takes no images.
+    """
     height, width, channels = _wanted(sample_shape, source)
     if size is not None:
         height, width = size
@@ -146,8 +150,13 @@ def _square(values: int | None) -> Shape | None:
     return None
 
 
-def _decoded(folder: Path, images: Sequence[ImageFile], shape: Shape, progress: Progress) -> Array:
-    """Return the images, mapped from the cache; decoded into it first if they are not there."""
+def decoded(folder: Path, images: Sequence[ImageFile], shape: Shape, progress: Progress) -> Array:
+    """Return the images, mapped from the cache; decoded into it first if they are not there.
+
+    Raises:
+        InputError: some are damaged, or they would be too large.
+        OutputError: the cache cannot be written.
+    """
     listing = (f"{image.name}\0{image.size}\0{image.changed}" for image in images)
     key = key_of("images", _VERSION, folder.resolve(), shape, *listing)
     source = plain(folder)

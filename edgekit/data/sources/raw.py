@@ -32,6 +32,7 @@ class Raw:
         feature_names: of a table, one a column of x.
         held_out: whether edgekit cut the test part from the only samples there were.
         preprocessing: how these samples are fed by default; None: as their dtype suggests.
+        boxes: whether the labels are boxes (`edgekit.tasks.detection.boxes`).
     """
 
     x_train: Part
@@ -44,6 +45,7 @@ class Raw:
     feature_names: tuple[str, ...] = ()
     held_out: bool = False
     preprocessing: Preprocessing | None = None
+    boxes: bool = False
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,22 @@ SOURCES: list[SourceKind] = [
         suffixes=(".csv", ".tsv"),
     ),
     SourceKind(
+        "coco",
+        "a COCO `.json` file of boxes, or a folder with `annotations/instances_train*.json`",
+        "images in a folder beside it, or `?images=FOLDER`; boxes for detection",
+        "instances_val2017.json?images=val2017",
+        "edgekit.data.sources.coco",
+        suffixes=(".json",),
+    ),
+    SourceKind(
+        "yolo",
+        "a `data.yaml` of YOLO, or a folder with `images` and `labels`",
+        "`labels/*.txt` with class, centre, width and height of boxes; names in `data.yaml` or `classes.txt`",
+        "data.yaml",
+        "edgekit.data.sources.yolo",
+        suffixes=(".yaml", ".yml"),
+    ),
+    SourceKind(
         "images",
         "a folder of images",
         "`CLASS/*.png`, or `train` and `test` with such folders; resized to what the model takes",

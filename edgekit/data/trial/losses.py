@@ -17,7 +17,7 @@ import numpy as np
 
 from edgekit.tasks.metrics import decisions
 from edgekit.tasks.samples import Array
-from edgekit.tasks.task import DENSE, SIGMOID, SOFTMAX, Head, with_scale
+from edgekit.tasks.task import DENSE, FOLLOWED, SIGMOID, SOFTMAX, Head, with_scale
 
 WORST = 10.0
 """Of a relative loss: what is not finite, or further off, counts so."""
@@ -226,7 +226,7 @@ def shown_constant(losses: Losses, head: Head) -> str:
 
 def judged(head: Head, *, labelled: bool) -> bool:
     """Return whether an output has something to be compared with: labels, or, of an autoencoder, its input."""
-    return head.kind == "reconstruction" or (labelled and head.kind != "unlabelled")
+    return head.kind == "reconstruction" or (labelled and head.kind not in FOLLOWED)
 
 
 def together(losses: Sequence[Losses]) -> Array | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from edgekit.frameworks.tensorflow import tensorflow, tf_keras
 from edgekit.frameworks.types import Tensor
-from edgekit.tasks.task import SOFTMAX, VALUES, Head
+from edgekit.tasks.task import FOLLOWED, SOFTMAX, VALUES, Head
 
 TINY = 1e-30
 
@@ -17,7 +17,7 @@ TINY = 1e-30
 def canonical(outputs: Tensor, head: Head) -> Tensor:
     """Return log-probabilities, logits or values, of the outputs' shape."""
     tf = tensorflow()
-    if head.kind in VALUES | {"unlabelled"}:
+    if head.kind in VALUES | FOLLOWED:
         return outputs
     if head.kind in SOFTMAX:
         return tf.nn.log_softmax(outputs) if head.logits else log_probabilities(outputs)
@@ -47,7 +47,7 @@ def hard(y: Tensor, outputs: Tensor, head: Head) -> Tensor:
         picked = tf.gather(found, y, batch_dims=len(found.shape) - 1)
         return _mean(-picked)
     y = tf.reshape(tf.cast(y, tf.float32), tf.shape(found))
-    if head.kind in VALUES | {"unlabelled"}:
+    if head.kind in VALUES | FOLLOWED:
         return _mean(tf_keras().losses.get(head.loss or "mean_squared_error")(y, found))
     return _mean(tf.nn.sigmoid_cross_entropy_with_logits(labels=y, logits=found))
 
@@ -60,7 +60,7 @@ def soft(teacher: Tensor, outputs: Tensor, head: Head, temperature: float) -> Te
     """
     tf = tensorflow()
     student = canonical(outputs, head)
-    if head.kind in VALUES or (head.kind == "unlabelled"):
+    if head.kind in VALUES | FOLLOWED:
         return _mean(tf.square(student - teacher))
     if head.kind in SOFTMAX:
         soft_teacher, soft_student = (tf.nn.log_softmax(v / temperature) for v in (teacher, student))

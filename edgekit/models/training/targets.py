@@ -14,7 +14,7 @@ from edgekit.frameworks.types import KerasObject, Tensor, Tensors
 from edgekit.models.training.losses import hard, right, soft
 from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.tasks.samples import Array, ModelInputs, arrays_of
-from edgekit.tasks.task import CLASSIFICATION, SIGMOID, SOFTMAX, Head, Task
+from edgekit.tasks.task import CLASSIFICATION, FOLLOWED, SIGMOID, SOFTMAX, Head, Task
 
 DECIDES = SOFTMAX | SIGMOID
 """Kinds whose training is followed by accuracy; others are followed by the loss."""
@@ -82,7 +82,7 @@ class Labels:
 class Distilled:
     """Distillation: y of an output is the labels, flat, and the teacher's canonical outputs behind, float32 (n, ...).
 
-    Without labels the teacher alone is followed.
+    Without labels, or a loss for them, the teacher alone is followed.
     """
 
     def __init__(
@@ -91,18 +91,19 @@ class Distilled:
         self._splits, self._teacher, self._task = splits, teacher, task
         self._temperature, self._alpha = temperature, alpha
         self._reconstruction = task.main.kind == "reconstruction"
-        labels = () if splits.y_train is None else arrays_of(splits.y_train)
+        self._labelled = splits.y_train is not None and task.main.kind not in FOLLOWED
+        labels = arrays_of(splits.y_train) if self._labelled else ()
         self._sizes = [int(np.prod(y.shape[1:], dtype=int)) for y in labels] or [0] * len(task.heads)
         self._shapes = [tuple(y.shape[1:]) for y in labels] or [()] * len(task.heads)
 
     def batch(self, rows: Array, x: ModelInputs) -> Tensors:
         """See `Targets`."""
-        labels = None if self._splits.y_train is None else self._splits.y_train[rows]
+        labels = self._splits.y_train[rows] if self._labelled else None
         return self._pack(labels, self._teacher.training(rows, x))
 
     def validation(self) -> Tensors:
         """See `Targets`."""
-        return self._pack(self._splits.y_validation, self._teacher.validation())
+        return self._pack(self._splits.y_validation if self._labelled else None, self._teacher.validation())
 
     def _pack(self, labels: Tensors, teacher: Sequence[Array]) -> Tensors:
         parts = [None] * len(teacher) if labels is None else arrays_of(labels)
