@@ -58,12 +58,17 @@ def rng(request: pytest.FixtureRequest) -> np.random.Generator:
     return np.random.default_rng(list(request.node.nodeid.encode()))
 
 
+def in_one_round(patch: pytest.MonkeyPatch) -> None:
+    """Let latencies in ledgers be those of one short round; every round is two processes."""
+    patch.setattr("edgekit.pipeline.meter.ROUNDS", 1)
+    short = dataclasses.replace(BRIEF, min_samples=5, min_seconds=0.005, warmup_seconds=0.005)
+    patch.setattr("edgekit.pipeline.meter.BRIEF", short)
+
+
 @pytest.fixture
 def one_latency_round(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For tests that do not look at the latency in a ledger: one short round; every round is two processes."""
-    monkeypatch.setattr("edgekit.pipeline.meter.ROUNDS", 1)
-    short = dataclasses.replace(BRIEF, min_samples=5, min_seconds=0.005, warmup_seconds=0.005)
-    monkeypatch.setattr("edgekit.pipeline.meter.BRIEF", short)
+    """For tests that do not look at the latency in a ledger."""
+    in_one_round(monkeypatch)
 
 
 class Edgekit:
@@ -127,9 +132,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return board_home(tmp_path, monkeypatch)
 
 
-@pytest.fixture
-def arrays() -> dict[str, np.ndarray]:
-    """A small learnable data set: class c is bright in row c of a 6x6 image."""
+def learnable_rows() -> dict[str, np.ndarray]:
+    """Return a small learnable data set: class c is bright in row c of a 6x6 image."""
     rng = np.random.default_rng(7)
 
     def part(n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -140,6 +144,12 @@ def arrays() -> dict[str, np.ndarray]:
 
     (x_train, y_train), (x_test, y_test) = part(150), part(60)
     return {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}
+
+
+@pytest.fixture
+def arrays() -> dict[str, np.ndarray]:
+    """The data set above."""
+    return learnable_rows()
 
 
 @pytest.fixture

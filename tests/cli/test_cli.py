@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -209,13 +208,11 @@ def test_an_interrupted_bench_leaves_nothing(edgekit: Edgekit, tmp_path: Path, n
 
 @pytest.fixture(scope="module")
 def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An untrained digits model, made in a process of its own so that this one stays light."""
-    script = (
-        "import sys; from edgekit.models.reference.reference import build\n"
-        "build('digits-cnn', (8, 8, 1), 10, 0.25).save(sys.argv[1])"
-    )
+    """An untrained digits model."""
+    from edgekit.models.reference.reference import build
+
     path = tmp_path_factory.mktemp("untrained") / "small.keras"
-    subprocess.run([sys.executable, "-c", script, path], check=True, capture_output=True)
+    build("digits-cnn", (8, 8, 1), 10, 0.25).save(path)
     return path
 
 
@@ -246,7 +243,7 @@ def test_an_interrupted_compress_leaves_no_bundle(
 
 @pytest.mark.tensorflow
 @pytest.mark.root
-def test_a_full_disk_during_compress(edgekit: Edgekit, small_model: Path, tmp_path: Path) -> None:
+def test_a_full_disk_during_compress(inside: Inside, small_model: Path, tmp_path: Path) -> None:
     if os.geteuid() != 0 or shutil.which("mount") is None:
         pytest.skip("mounting a small file system needs root")
     disk = tmp_path / "disk"
@@ -255,7 +252,7 @@ def test_a_full_disk_during_compress(edgekit: Edgekit, small_model: Path, tmp_pa
     if mounted.returncode != 0:
         pytest.skip(f"mount is not permitted here: {mounted.stderr.decode()}")
     try:
-        done = edgekit("compress", small_model, "--data", "digits", "--anyway", "-o", "disk/out", check=1)
+        done = inside("compress", small_model, "--data", "digits", "--anyway", "-o", "disk/out", check=1)
         assert "no space left" in done.stderr
         assert "hint: free some space" in done.stderr
         assert list(disk.iterdir()) == []

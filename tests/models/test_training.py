@@ -260,3 +260,18 @@ def test_a_checkpoint_that_does_not_fit_is_ignored(rows: Dataset, tmp_path: Path
     count = tf_keras().callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: ran.append(epoch))
     train(model, splits, rows.preprocessing, config, SILENT, checkpoint=path, callbacks=[count])
     assert ran == [0]
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_a_step_is_traced_once(rows: Dataset, optimizer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    keras, traced = tf_keras(), list[str]()
+    step = keras.Model.train_step
+
+    def counted(self: Any, data: Any) -> Any:
+        traced.append(self.name)
+        return step(self, data)
+
+    monkeypatch.setattr(keras.Model, "train_step", counted)
+    model = small()
+    train(model, split(rows, 10), rows.preprocessing, TrainConfig(2, 16, optimizer=optimizer), SILENT)
+    assert traced == [model.name]

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,7 @@ import numpy as np
 import pytest
 
 from edgekit.bundle.ledger import Entry, ledger_line
-from edgekit.bundle.manifest import MANIFEST
+from edgekit.bundle.manifest import MANIFEST, Bundle
 from edgekit.bundle.recipe import Recipe, StageSpec, parse_stage
 from edgekit.errors import InputError
 from edgekit.formats.reading import inspect_file
@@ -28,6 +29,7 @@ from edgekit.reporting.ledger_table import ledger_table
 from edgekit.techniques import finetune
 from edgekit.techniques.registry import resolve
 from edgekit.techniques.stage import check_order
+from tests.conftest import in_one_round, learnable_rows
 
 pytestmark = pytest.mark.usefixtures("one_latency_round")
 compress = partial(compress_trained, anyway=True)  # the models here are not trained
@@ -66,16 +68,26 @@ def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def straight(model_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bundle]:
+    """What a run makes that nothing interrupts; not to be changed."""
+    place = tmp_path_factory.mktemp("straight")
+    np.savez(place / "rows.npz", **learnable_rows())
+    with pytest.MonkeyPatch.context() as patch:
+        in_one_round(patch)
+        patch.setenv("EDGEKIT_WORK", str(place / "work"))
+        yield compress(model_file, str(place / "rows.npz"), LONGER, place / "out")
+
+
 @pytest.mark.tensorflow
-def test_the_ledger_is_of_the_files(model_file: Path, npz: Path, tmp_path: Path) -> None:
-    manifest = compress(model_file, str(npz), RECIPE, tmp_path / "out").manifest
-    entries = manifest.ledger
+def test_the_ledger_is_of_the_files(straight: Bundle, npz: Path, tmp_path: Path) -> None:
+    entries = straight.manifest.ledger
     assert [e.stage for e in entries] == ["source", "finetune", "distill"]
-    final = manifest.artifacts[0]
+    final = straight.manifest.artifacts[0]
     assert entries[-1].sha256 == final.sha256
     assert entries[-1].bytes == final.bytes
     assert entries[-1].score.to_dict() == final.validation
-    info = inspect_file(tmp_path / "out" / final.file)
+    info = inspect_file(straight.path / final.file)
     assert (entries[-1].parameters, entries[-1].macs) == (info.parameters, info.macs)
     assert entries[0].latency is None
     assert entries[-1].latency is not None
@@ -83,19 +95,17 @@ def test_the_ledger_is_of_the_files(model_file: Path, npz: Path, tmp_path: Path)
     assert entries[0].sha256 != entries[1].sha256 != entries[2].sha256
     assert len(ledger_table(entries).splitlines()) == 5
     assert "distinct weights" in ledger_line(entries[1], entries[0])
-    assert not any((Path(os.environ["EDGEKIT_WORK"]) / "work").iterdir())
-    assert tf_keras().models.load_model(tmp_path / "out" / "m.keras").optimizer is None
-    kept = compress(tmp_path / "out" / "m.keras", str(npz), replace(RECIPE, stages=()), tmp_path / "again").manifest
+    assert not any((straight.path.parent / "work" / "work").iterdir())
+    assert tf_keras().models.load_model(straight.path / "m.keras").optimizer is None
+    kept = compress(straight.path / "m.keras", str(npz), replace(LONGER, stages=()), tmp_path / "again").manifest
     assert kept.artifacts[0].sha256 == final.sha256
     assert [step.get("step") for step in kept.lineage][-3:-1] == ["finetune", "distill"]
 
 
 @pytest.mark.tensorflow
 def test_an_interrupted_run_goes_on_and_ends_the_same(
-    model_file: Path, npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    straight: Bundle, model_file: Path, npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    straight = compress(model_file, str(npz), LONGER, tmp_path / "out").manifest
-    (tmp_path / "out").rename(tmp_path / "straight")
     save, saved = Checkpoint.save, list[str]()
 
     def second(self: Checkpoint, *arguments: Any) -> None:
@@ -110,7 +120,7 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(
         patch.setattr(Checkpoint, "save", second)
         with pytest.raises(KeyboardInterrupt):
             compress(model_file, str(npz), described, tmp_path / "out")
-    assert entries(tmp_path) == ["rows.npz", "straight"]
+    assert entries(tmp_path) == ["rows.npz"]
     # A process that goes on has made other layers before than one that did all.
     keras = tf_keras()
     keras.Sequential([keras.layers.Conv2D(1, 1), keras.layers.Flatten(), keras.layers.Dense(1)])
@@ -119,14 +129,14 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(
         patch.setattr(Checkpoint, "save", lambda *a: (saved.append("resumed"), save(*a)))
         resumed = compress(model_file, str(npz), LONGER, tmp_path / "out").manifest
     assert saved == ["epoch"] * 2 + ["resumed"]
-    assert [timeless(e) for e in resumed.ledger] == [timeless(e) for e in straight.ledger]
-    assert replace(resumed, created="", ledger=()) == replace(straight, created="", ledger=())
-    assert entries(tmp_path / "out") == entries(tmp_path / "straight")
+    assert [timeless(e) for e in resumed.ledger] == [timeless(e) for e in straight.manifest.ledger]
+    assert replace(resumed, created="", ledger=()) == replace(straight.manifest, created="", ledger=())
+    assert entries(tmp_path / "out") == entries(straight.path)
     same = [n for n in entries(tmp_path / "out") if n != MANIFEST]
     assert "m.keras" in same
     assert "m-float32.onnx" in same
     for name in same:
-        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "straight" / name).read_bytes(), name
+        assert (tmp_path / "out" / name).read_bytes() == (straight.path / name).read_bytes(), name
 
 
 @pytest.mark.tensorflow

@@ -139,6 +139,7 @@ def train(
         loss=targets.loss(),
         metrics=[accuracy] if (accuracy := targets.accuracy()) else None,
     )
+    _create_variables(model)
     validation = (preprocessing.apply(splits.x_validation), targets.validation())
     saved = Checkpoint(checkpoint, asdict(config)) if checkpoint else None
     finished = saved.restore(model) if saved else Finished()
@@ -173,6 +174,17 @@ def _optimizer(model: KerasModel, config: TrainConfig, steps: int) -> KerasObjec
     if decay:
         optimizer.exclude_from_weight_decay(var_list=[v for v in model.trainable_variables if len(v.shape) < 2])
     return optimizer
+
+
+def _create_variables(model: KerasModel) -> None:
+    """Create the variables of a compiled model's optimizer, loss and metrics.
+
+    Keras would do so in its first step, and TensorFlow traces a function that creates variables twice: half of the time
+    that short trainings of large models, quantization-aware ones above all, take before their first step.
+    """
+    model.optimizer.build(model.trainable_variables)
+    model.compiled_loss.build(model.output)
+    model.compiled_metrics.build(model.output, model.output)
 
 
 def _keep(finished: Finished, saved: Checkpoint | None, seed: int, keep_from: int, task: ProgressTask) -> KerasObject:

@@ -12,7 +12,7 @@ import pytest
 
 from edgekit.bundle.budget import Budget
 from edgekit.bundle.recipe import Recipe
-from edgekit.bundle.trials import Rung, Trial
+from edgekit.bundle.trials import Measured, Rung, Trial
 from edgekit.devices.device import open_device
 from edgekit.errors import ConnectionFailed, InputError, OutputError
 from edgekit.pipeline.meter import FileMeter
@@ -60,6 +60,10 @@ class Bench:
     def under(self, budget: Budget) -> None:
         self.tools = replace(self.tools, goals=Goals(budget=budget))
 
+    def alone(self) -> None:
+        """Train stages that other tests have trained, too."""
+        self.tools = replace(self.tools, stages=StageCache(1 << 30))
+
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
@@ -80,8 +84,16 @@ def subject(files: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) 
     return open_subject(asked(files, tmp_path_factory.mktemp("out")), SETTINGS, SILENT)
 
 
+@pytest.fixture(scope="module")
+def stages(tmp_path_factory: pytest.TempPathFactory) -> StageCache:
+    """What any test here has trained."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EDGEKIT_WORK", str(tmp_path_factory.mktemp("stages")))
+        return StageCache(1 << 30)
+
+
 @pytest.fixture
-def bench(subject: Subject, files: tuple[Path, Path], tmp_path: Path, work_folder: Path) -> Iterator[Bench]:
+def bench(subject: Subject, files: tuple[Path, Path], stages: StageCache, tmp_path: Path) -> Iterator[Bench]:
     space, folder = space_of(subject, asked(files, tmp_path / "found"), SETTINGS), Folder(tmp_path / "found")
     (scratch := tmp_path / "scratch").mkdir()
     kept: list[tuple[Trial, Recipe, Path | None]] = []
@@ -93,9 +105,7 @@ def bench(subject: Subject, files: tuple[Path, Path], tmp_path: Path, work_folde
     job = subject.job
     with open_device() as device:
         meter = FileMeter(device, job.source.model.model, job.splits, job.preprocessing, job.task, 18, scratch)
-        tools = Tools(
-            subject, space, Goals(), StageCache(1 << 30), device, meter, Outlines(scratch), None, keep, lambda: SILENT
-        )
+        tools = Tools(subject, space, Goals(), stages, device, meter, Outlines(scratch), None, keep, lambda: SILENT)
         yield Bench(subject, space, folder, scratch, tools, kept)
 
 
@@ -106,6 +116,7 @@ def test_the_space_is_what_the_model_allows(bench: Bench) -> None:
 
 
 def test_a_trial_is_measured_on_its_file(bench: Bench) -> None:
+    bench.alone()
     done = bench.attempt()
     [(kept, recipe, file)] = bench.kept
     assert kept == done
@@ -166,19 +177,27 @@ def test_a_budget_that_nothing_can_keep_to_is_refused(bench: Bench) -> None:
     check_reachable(Budget(max_bytes=10**6, max_macs=10**6), *arguments, gzip=False)
 
 
-def test_rungs(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rungs(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edgekit.pipeline.searching.halving.FEWEST_EPOCHS", 2)
+    bench.alone()
     reached: list[Rung] = []
     done = bench.attempt(reached=reached.append)
     assert done.state == "complete"
     assert done.rungs == tuple(reached)
     assert [rung.share for rung in reached] == [0.25]
     rival = replace(reached[0], score={"correct": 18, "samples": 18}, bytes=1, cost=1.0)
-    poor = replace(PRUNED, amount=0.6)
-    monkeypatch.setattr(FileMeter, "score", lambda *_: rival.scored.of_count(1, 18))
-    stopped = bench.attempt(poor, 1, rungs=lambda share: [rival] * 3)
+    assert done.measured is not None
+    poor = replace(done.measured, score={"correct": 1, "samples": 18})
+    (file := tmp_path / "poor.tflite").write_bytes(b"not looked at")
+
+    def made(self: Any, recipe: Recipe) -> Measured:
+        self.file = file
+        return poor
+
+    monkeypatch.setattr("edgekit.pipeline.searching.attempt._Run._made", made)  # trained and exported above
+    stopped = bench.attempt(replace(PRUNED, amount=0.6), 1, rungs=lambda share: [rival] * 3)
     assert (stopped.state, stopped.code) == ("pruned", "trial-behind")
-    assert bench.attempt(poor, 2, rungs=lambda share: [rival] * 3, named="channels-qat").state == "complete"
+    assert bench.attempt(PRUNED, 2, rungs=lambda share: [rival] * 3, named="channels-qat").state == "complete"
 
 
 @pytest.mark.parametrize(
@@ -218,6 +237,7 @@ def test_what_no_trial_would_survive_ends_the_search(
 
 
 def test_a_training_looks_at_the_clock_after_every_epoch(bench: Bench) -> None:
+    bench.alone()
     bench.tools = replace(bench.tools, timed=lambda: Timed(Heard(), {"trial": 0.0}))
     assert bench.attempt().code == "trial-timeout"
 
