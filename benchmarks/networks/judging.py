@@ -32,7 +32,7 @@ Line = dict[str, Any]
 FLOAT_SAMPLES = 8
 TOLERANCE = 1e-5
 """Of a proof: times the largest output."""
-ROUNDS = 3
+ROUNDS = 5
 
 
 def rebuilt(folder: Path, exporter: str) -> Line:
@@ -91,7 +91,10 @@ def latency(folder: Path, exporter: str) -> Line:
         theirs, ours, processes=ROUNDS, min_samples=20, min_seconds=0.2, memory=False, accuracy=False, out=folder
     )
     ratio = found.changes[0].latency
-    return {"ratio": round(ratio.interval.value, 3)} if hasattr(ratio, "interval") else {"failed": ratio.why}
+    if not hasattr(ratio, "interval"):
+        return {"failed": ratio.why}
+    low, high = (round(n, 3) if np.isfinite(n) else None for n in (ratio.interval.low, ratio.interval.high))
+    return {"ratio": round(ratio.interval.value, 3), "interval": [low, high]}
 
 
 def _against_onnxruntime(made: Imported, path: Path, file: Path, folder: Path) -> float:
