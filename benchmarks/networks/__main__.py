@@ -52,7 +52,7 @@ def main(
     steps: Annotated[str, typer.Option(help="With commas between them, else all.")] = ",".join(STEPS),
 ) -> None:
     """Fill the table."""
-    work = work.resolve()
+    work, python = work.resolve(), python.absolute()  # the link itself: it says which venv
     names = _names(python)
     wanted = only.split(",") if only else names
     for start in range(0, len(wanted), TOGETHER):
