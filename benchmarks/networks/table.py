@@ -5,7 +5,7 @@
 * float file: the float `.tflite`, on 8 other samples, against onnxruntime, as a share of the largest value
 * int8: signal to noise of the worst output against PyTorch's float outputs on 100 samples, and how often the class is
   the same; ranges come from 100 others
-* litert-torch: the same of its own file, by the same calibration; then edgekit's bytes and latency by those of that file
+* litert-torch: the same of its own file, by the same calibration; then edgekit's bytes and latency by those of it
 """
 
 from __future__ import annotations
