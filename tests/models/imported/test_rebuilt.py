@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgekit.models.imported.proof import TOLERANCE
 from edgekit.models.imported.reading.onnx import OPERATORS
 from tests.models.imported.nets import Net, proved, rebuilt
 from tests.support.raised import raised
@@ -374,4 +375,20 @@ def test_a_model_that_computes_something_else_is_found_and_the_operator_named(tm
     layer = next(layer for layer in made.model.layers if layer.name.startswith(f"node_{y}"))
     layer.set_weights([weights * 1.001 for weights in layer.get_weights()])
     with raised("import-differs", f"node_{y}", "`Conv`", net.outputs[0]):
+        proved(path, made, graph)
+
+
+def test_rounding_that_a_file_magnifies_is_no_difference(tmp_path: Path) -> None:
+    net = Net()
+    x = net.op("Gemm", net.input("x", 1, 16), net.random(16, 8))
+    net.out("Sin", net.op("Mul", x, net.const(300.0)))
+    path = net.save(tmp_path / "steep.onnx")
+    made, graph = rebuilt(path)
+    dense = next(layer for layer in made.model.layers if layer.get_weights())
+    weights = dense.get_weights()
+    dense.set_weights([values * np.float32(1 + 2**-22) for values in weights])
+    found = proved(path, made, graph)
+    assert TOLERANCE < found.max_abs_diff < found.tolerance
+    dense.set_weights([values * np.float32(1.001) for values in weights])
+    with raised("import-differs", net.outputs[0]):
         proved(path, made, graph)
