@@ -12,6 +12,8 @@ from edgekit.schema.types import JsonObject
 from edgekit.text.columns import Column, Value
 
 R = TypeVar("R")
+LINE = 36
+"""Characters of a cell's text that stay on one line."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,8 @@ def _cell(column: Column[R], row: R, first: bool, marked: Callable[[R], str] | N
     side = "left" if column.left else None
     key = _key(column.value(row))
     if not first:
-        return element("td", content, class_=side, data_key=key)
+        long = column.left and len(value) > LINE
+        return element("td", content, class_="left long" if long else side, data_key=key)
     word = marked(row) if marked is not None else ""
     mark = joined([" ", element("span", word, class_="tag")]) if word else None
     return element("th", content, mark, scope="row", class_=side, data_key=key)
