@@ -61,14 +61,15 @@ restore() {
 leave() {
   trap "" HUP INT TERM PIPE
   { kill -KILL $watch; wait $watch; } 2>/dev/null
-  { read -r pause <"$session/pause" && kill $pause; } 2>/dev/null
+  # A pause that has not written its process by now cannot begin, and one that has is known.
+  { mv "$session" "$session.ended" && read -r pause <"$session.ended/pause" && kill $pause; } 2>/dev/null
   restore
   # What still runs with this session's files, because its own connection is not known to be gone.
   for process in $(grep -lsF "$session/" /proc/[0-9]*/cmdline); do
     process=${process#/proc/}
     kill -KILL "${process%/cmdline}" 2>/dev/null
   done
-  rm -rf "$session"
+  rm -rf "$session" "$session.ended"
   [ -z "$clean" ] || rm -rf "$base/files" "$base/runtimes"
   case "$(readlink "$base/busy")" in "$$ "*) rm -f "$base/busy";; esac
   if [ -n "$clean" ]; then rm -f "$mark"; rmdir "$base" 2>/dev/null || echo "edgekit made this folder" >"$mark"; fi
@@ -87,7 +88,7 @@ mkdir "$session" || exit 3
 # that none outlives a session by much that is killed.
 (
   old=; silent=0
-  while sleep 10 & echo $! >"$session/pause"; wait $!; do
+  while sh -c 'echo $$ >"$1" && exec sleep 10' pause "$session/pause" & wait $!; do
     { [ -d "$session" ] && kill -0 $$; } 2>/dev/null || exit
     new=; read -r new <"$session/beat"
     silent=$((silent + 1))

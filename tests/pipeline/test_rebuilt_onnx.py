@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import gc
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -84,8 +86,10 @@ def _told(readme: str, title: str, folder: Path) -> dict[str, Any]:
     names: dict[str, Any] = {}
     text = readme[readme.index(f"\n{title}\n") : readme.index("\nKotlin")]
     code = "\n".join(line[4:] for line in text.splitlines() if line.startswith("    "))
-    with contextlib.chdir(folder), contextlib.redirect_stdout(None):
+    with contextlib.chdir(folder), contextlib.redirect_stdout(None), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # a README need not close what it loads
         exec(code, names)
+        gc.collect()
     return names
 
 
