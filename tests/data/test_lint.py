@@ -47,7 +47,7 @@ def codes(findings: list[Finding]) -> list[str]:
 
 
 def test_of_large_samples_fewer_are_looked_at_and_few_at_a_time() -> None:
-    """2,000 photos as float64 would take 10 GB and half a minute."""
+    """As float64, 256 photos at a time would take gigabytes."""
     few, fed = (300, 30_000, 10), []
     x = np.broadcast_to(np.arange(300, dtype=np.uint8)[:, np.newaxis, np.newaxis], few)
 

@@ -16,7 +16,7 @@ from edgekit.tasks.samples import Array, evenly
 LOOKED_AT = 2000
 """Samples of which ranges are taken, evenly spaced; fewer of large ones, see `LOOKED_AT_VALUES`."""
 LOOKED_AT_VALUES, FEWEST_LOOKED_AT = 50_000_000, 200
-"""Values in all beyond which fewer samples are looked at, and how many at least: a second for 30 million."""
+"""Values in all beyond which fewer samples are looked at, and how many at least."""
 COMPARED_BYTES = 2 << 30
 """At most this much of each part is read to find equal samples."""
 COMPARED_SAMPLES = 5_000_000
