@@ -168,6 +168,8 @@ class Row:
             return None
         if self.baseline_record is not None:
             return unpaired_ratio(mine, theirs, CONFIDENCE).interval
+        if self.measurement is self.baseline:
+            return Interval(1.0, 1.0, 1.0)
         return paired_ratio(mine, theirs, CONFIDENCE).interval if len(own) == len(other) else None
 
     @property
