@@ -18,6 +18,7 @@ from typing import IO
 from edgekit.errors import EdgekitError, InputError, RunnerCrashed, RunnerError, RunnerTimeout
 from edgekit.processes.carried import unpacked
 from edgekit.processes.python import environment
+from edgekit.processes.watchdog import watched
 from edgekit.processes.wire import Array, Message, Value, receive, send
 
 MEMORY_VARIABLE = "EDGEKIT_MEMORY_GIB"
@@ -27,8 +28,6 @@ MEMORY = 4 << 30
 PER_BYTE = 4
 # -P: the current folder may be a stranger's, and hold a json.py.
 _START = "from edgekit.processes.serve import main; main()"
-_GRACE = 5.0
-"""Seconds after the child's own alarm until it is killed from outside."""
 _MEMORY_WORDS = (
     "bad_alloc",
     "bad allocation",
@@ -117,7 +116,7 @@ class Child:
                 what JSON takes and a list of arrays.
             arrays: its positional arguments.
             what: begins the message about an unexpected end: `v.onnx: making int8`.
-            seconds: until the child is killed.
+            seconds: of the processor that it may take; by the clock, more on a busy machine (`watchdog.watched`).
             memory: bytes that it may take.
             limit: the time limit in words, where the function sets one of its own; by default `seconds`.
             arguments: what JSON takes.
@@ -131,34 +130,28 @@ class Child:
             RunnerCrashed: the child died.
             RunnerError: it took too much memory, or raised something else.
         """
-        request = {"function": function, "arguments": arguments, "seconds": seconds}
-        request |= {"memory": memory, "folder": str(Path.cwd())}
+        request = {"function": function, "arguments": arguments, "memory": memory, "folder": str(Path.cwd())}
         limit = limit or f"{seconds:g} s"
         with self._turn:
             reused = self._process is not None
             try:
-                return self._exchange(request, arrays, what, limit)
+                return self._exchange(request, arrays, what, seconds, limit)
             except _Killed:
                 # Its end is tied to the thread that started it, which may have ended while it had nothing to do.
                 if not reused:
                     raise
-                return self._exchange(request, arrays, what, limit)
+                return self._exchange(request, arrays, what, seconds, limit)
 
-    def _exchange(self, request: Message, arrays: Sequence[Array], what: str, limit: str) -> tuple[Value, list[Array]]:
+    def _exchange(
+        self, request: Message, arrays: Sequence[Array], what: str, seconds: float, limit: str
+    ) -> tuple[Value, list[Array]]:
         process, memory = self._running(), request["memory"]
         late = threading.Event()
-
-        def kill() -> None:
-            late.set()
-            process.popen.kill()
-
-        watchdog = threading.Timer(request["seconds"] + _GRACE, kill)
-        watchdog.daemon = True
-        watchdog.start()
         try:
             assert process.popen.stdin is not None and process.popen.stdout is not None
-            send(process.popen.stdin, request, arrays)
-            reply, returned = receive(process.popen.stdout)
+            with watched(process.popen.pid, seconds, process.popen.kill) as late:
+                send(process.popen.stdin, request, arrays)
+                reply, returned = receive(process.popen.stdout)
         except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
             stderr = tail(process.log)
             self.close()
@@ -169,8 +162,6 @@ class Child:
         except BaseException:
             self.close()
             raise
-        finally:
-            watchdog.cancel()
         if "error" in reply:
             raise _error(reply, what, memory)
         return reply["value"], returned
@@ -238,7 +229,7 @@ def _error(reply: Message, what: str, memory: int) -> EdgekitError | OSError:
 
 
 def _death(exit_code: int, late: bool, what: str, limit: str, memory: int, stderr: str) -> RunnerError:
-    if late or exit_code == -signal.SIGALRM:
+    if late or exit_code in (-signal.SIGPROF, -signal.SIGALRM):
         return RunnerTimeout(f"{what} took longer than {limit} and was stopped", code="child-timeout")
     if wants_memory(stderr):
         return too_much(what, memory)

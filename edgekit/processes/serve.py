@@ -13,6 +13,7 @@ import traceback
 
 from edgekit.errors import EdgekitError
 from edgekit.processes.carried import packed
+from edgekit.processes.watchdog import PATIENCE
 from edgekit.processes.wire import Array, Message, receive, send
 
 _PR_SET_PDEATHSIG = 1
@@ -24,7 +25,8 @@ def main() -> None:
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    for number in (signal.SIGPROF, signal.SIGALRM):
+        signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends us
     while True:
         try:
@@ -43,8 +45,12 @@ def _end_with_parent() -> None:
 
 
 def alarm(seconds: float) -> None:
-    """Let the kernel end this process after so many seconds, also in the midst of native code; 0: no more."""
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    """Let the kernel end this process after so many seconds of the processor, also in the midst of native code.
+
+    Waiting ends after `PATIENCE` times as many by the clock. 0: no more.
+    """
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_REAL, PATIENCE * seconds)
 
 
 def _reply(request: Message, arrays: list[Array]) -> tuple[Message, list[Array]]:
@@ -54,7 +60,6 @@ def _reply(request: Message, arrays: list[Array]) -> tuple[Message, list[Array]]
         resource.setrlimit(limit, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
     os.chdir(request["folder"])
     module, _, name = str(request["function"]).partition(":")
-    alarm(request["seconds"])
     try:
         value, returned = getattr(importlib.import_module(module), name)(*arrays, **request["arguments"])
     except EdgekitError as error:

@@ -52,7 +52,8 @@ def test_values_and_arrays_come_back(child: Child) -> None:
         ("exit", RunnerCrashed, "child-crashed", "code 3"),
         ("bad_alloc", RunnerError, "memory-limit", "1.0 GiB"),
         ("memory", RunnerError, "memory-limit", "1.0 GiB"),
-        ("for ever", RunnerTimeout, "child-timeout", "0.3 s"),
+        ("for ever", RunnerTimeout, "child-timeout", "0.1 s"),
+        ("busy", RunnerTimeout, "child-timeout", "0.1 s"),
         ("own", InputError, "file-damaged", "m.onnx: is wrong"),
         ("extra", MissingExtraError, "extra-not-installed", "this needs the `onnx` extra"),
         ("other", RunnerError, "child-failed", "m.onnx: reading it failed: 'secret"),
@@ -60,7 +61,7 @@ def test_values_and_arrays_come_back(child: Child) -> None:
 )
 def test_every_end_is_a_sentence(child: Child, how: str, kind: type[EdgekitError], code: str, named: str) -> None:
     with raised(code, named) as caught:
-        call(child, "end", how=how, seconds=0.3 if how == "for ever" else 20)
+        call(child, "end", how=how, seconds=0.1 if how in ("for ever", "busy") else 20)
     assert type(caught.value) is kind
     assert "\n" not in caught.value.message
     assert call(child, "double")[0]["factor"] == 2

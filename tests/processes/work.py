@@ -36,6 +36,9 @@ def end(how: str) -> tuple[Any, list[Any]]:
     elif how == "for ever":
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
         time.sleep(60)
+    elif how == "busy":
+        while True:
+            pass
     elif how == "memory":
         np.ones(1 << 40)
     elif how == "noise":

@@ -6,6 +6,7 @@ layers cannot be looked into.
 
 from __future__ import annotations
 
+import os
 import resource
 import threading
 from collections.abc import Iterator, Sequence
@@ -24,6 +25,7 @@ from edgekit.models.bridge.graph import reason
 from edgekit.models.files.leading import leading
 from edgekit.models.files.structure import names_of
 from edgekit.processes.child import memory_for, too_much
+from edgekit.processes.watchdog import watched
 from edgekit.tasks.samples import Array, ModelInputs, Outputs
 
 BATCH = 32
@@ -213,21 +215,16 @@ def limited(name: str, seconds: float) -> Iterator[None]:
     from tensorflow.python.eager import cancellation
 
     manager = cancellation.CancellationManager()
-    late = threading.Event()  # the manager itself is cancelled by any error, too
-
-    def stop() -> None:
-        late.set()
-        manager.start_cancel()
-
-    timer = threading.Timer(seconds, stop)
-    timer.daemon = True
-    timer.start()
     memory = memory_for()
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
     wanted = _data_bytes() + memory
     resource.setrlimit(resource.RLIMIT_DATA, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
+    late = threading.Event()  # the manager itself is cancelled by any error, too
     try:
-        with cancellation.CancellationManagerContext(manager):
+        with (
+            watched(os.getpid(), seconds, manager.start_cancel) as late,
+            cancellation.CancellationManagerContext(manager),
+        ):
             yield
     except Exception as error:
         if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
@@ -241,7 +238,6 @@ def limited(name: str, seconds: float) -> Iterator[None]:
         raise
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
-        timer.cancel()
 
 
 def _data_bytes() -> int:
