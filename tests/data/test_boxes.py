@@ -52,6 +52,16 @@ def test_coco_and_yolo_hold_the_same_boxes(tmp_path: Path, drawings: list[Drawin
         assert len(splits.y_validation) == 1
 
 
+@pytest.mark.parametrize(("fit", "start"), [("letterbox", 0.25), ("corner", 0.0)])
+def test_boxes_move_with_padded_images(tmp_path: Path, drawings: list[Drawing], fit: str, start: float) -> None:
+    path = write_yolo(tmp_path / "yolo", drawings)
+    data = load_data(f"{path}?size=16x8&fit={fit}")
+    rows = [[c, x1, y1 / 2 + start, x2, y2 / 2 + start, crowd]
+            for drawing in drawings for c, x1, y1, x2, y2, crowd in boxes_of(drawing)]  # fmt: skip
+    found = [row for rows in (*data.y_train, *data.y_test) for row in real(rows)]
+    np.testing.assert_allclose(sorted(found), sorted(rows), atol=1e-6)
+
+
 def test_parts_of_yolo_and_a_data_yaml(tmp_path: Path, drawings: list[Drawing]) -> None:
     write_yolo(tmp_path, drawings[:6], "train")
     write_yolo(tmp_path, drawings[6:], "val")

@@ -46,7 +46,7 @@ def test_a_folder_a_class(animals: Path) -> None:
 def test_the_second_time_nothing_is_decoded(animals: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = Heard(), Heard()
     a = load_raw(str(animals), progress=first)
-    monkeypatch.setattr("edgekit.data.sources.images.decode", lambda path, shape: pytest.fail("decoded again"))
+    monkeypatch.setattr("edgekit.data.sources.images.decode", lambda path, shape, fit: pytest.fail("decoded again"))
     b = load_raw(str(animals), progress=second)
     np.testing.assert_array_equal(a.x_train, b.x_train)
     assert (first.units, second.units) == (20, 0)
@@ -99,6 +99,26 @@ def test_different_sizes_need_a_size(animals: Path) -> None:
     for size in ("5", "0x5", "axb", "5x5x3"):
         with raised("data-option-invalid", "`size`"):
             load_raw(f"{animals}?size={size}")
+
+
+@pytest.mark.parametrize(
+    ("fit", "rows", "columns"),
+    [("stretch", (0, 10), (0, 9)), ("letterbox", (1, 8), (0, 9)), ("corner", (0, 6), (0, 9))],
+)
+def test_proportions(tmp_path: Path, fit: str, rows: tuple[int, int], columns: tuple[int, int]) -> None:
+    """8 x 6 pixels in 9 x 10: 1.125 times as large, 6.75 rows; rounded by Ultralytics, cut by YOLOX."""
+    for i in range(10):
+        save(tmp_path / f"{i}.png", 200)
+    raw = load_raw(f"{tmp_path}?size=10x9&fit={fit}")
+    inside = np.zeros((10, 9, 3), bool)
+    inside[slice(*rows), slice(*columns)] = True
+    np.testing.assert_array_equal(raw.x_train, np.broadcast_to(np.where(inside, 200, 114), raw.x_train.shape))
+    assert any("padded" in note for note in raw.notes) == (fit != "stretch")
+
+
+def test_a_fit_that_is_unknown(animals: Path) -> None:
+    with raised("data-option-invalid", "letterbox"):
+        load_raw(f"{animals}?fit=leterbox")
 
 
 def test_shrinking_is_antialiased(tmp_path: Path) -> None:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from edgekit.data.sources.holdout import choose, said
-from edgekit.data.sources.image_decode import pillow, strict
+from edgekit.data.sources.image_decode import FITS, padded_note, pillow, placed, strict
 from edgekit.data.sources.image_files import Found, ImageFile
-from edgekit.data.sources.images import common_shape, decoded
+from edgekit.data.sources.images import Shape, common_shape, decoded, looked
 from edgekit.data.sources.raw import Raw
 from edgekit.data.sources.spec import Request
 from edgekit.errors import InputError
@@ -46,7 +46,7 @@ def arranged(request: Request, folder: Path, train: Labelled, test: Labelled | N
     """Return what a source of boxes holds, with a fixed random fifth as the test part if it has none.
 
     Args:
-        request: its option `size`, height and width, goes before those of the model.
+        request: its option `size`, height and width, goes before those of the model; `fit` is one of `FITS`.
         folder: that holds the images.
         train: the training part.
         test: the test part, whose classes are the same; None: there is none.
@@ -75,13 +75,28 @@ def arranged(request: Request, folder: Path, train: Labelled, test: Labelled | N
     with strict():
         found = Found(list(train.images), list(test.images), (), 0, ())
         shape = common_shape(found, source, request.sample_shape, request.spec.size("size"))
-        x_train, x_test = (decoded(folder, part.images, shape, request.progress) for part in (train, test))
+        fit = request.spec.choice("fit", FITS)
+        x_train, x_test = (decoded(folder, part.images, shape, fit, request.progress) for part in (train, test))
+        notes += padded_note(source, fit)
+        if fit != FITS[0]:
+            train, test = (_moved(part, shape, fit, source) for part in (train, test))
     y_train, y_test = _alike(train, test, source)
     return Raw(x_train, x_test, y_train, y_test, train.class_names, source, tuple(notes), held_out=held_out, boxes=True)
 
 
 def _rows(part: Labelled, rows: Array) -> Labelled:
     return Labelled([part.images[i] for i in rows], [part.boxes[i] for i in rows], part.class_names)
+
+
+def _moved(part: Labelled, shape: Shape, fit: str, source: str) -> Labelled:
+    """Return a part whose boxes are shares of the padded images."""
+    moved = []
+    for (_, (height, width, _)), boxes in zip(looked(part.images, source), part.boxes, strict=True):
+        place = placed(height, width, shape, fit)
+        start, extent = np.array([place.left, place.top] * 2), np.array([place.width, place.height] * 2)
+        corners = (boxes[:, 1:5] * extent + start) / np.array([shape[1], shape[0]] * 2)
+        moved.append(np.concatenate([boxes[:, :1], corners, boxes[:, 5:]], axis=1))
+    return replace(part, boxes=moved)
 
 
 def _alike(train: Labelled, test: Labelled, source: str) -> tuple[Array, Array]:

@@ -48,14 +48,14 @@ def raw(request: Request) -> Raw:
         request: a file of annotations; or a folder with `annotations/instances_train*.json` and `instances_val*.json`,
             or with `train/_annotations.coco.json`. Options: `images`, the folder of the images; `test`, a second file;
             `ids=1`: classes are numbered as the categories are, from 1, for models that leave numbers out as COCO does;
-            `size`, height and width.
+            `size`, height and width; `fit`, one of `FITS`.
 
     Raises:
         InputError: a file is no such JSON, holds what cannot be, or images are missing or outside of the folder.
         MissingExtraError: Pillow is not installed.
         OutputError: the cache cannot be written.
     """
-    request.spec.allow("images", "test", "ids", "size")
+    request.spec.allow("images", "test", "ids", "size", "fit")
     numbered = request.spec.options.get("ids", "0") not in ("0", "")
     options = request.spec.options
     train, test = _files(request.path, options)

@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -30,7 +31,40 @@ _TURNS = (
     "FLIP_LEFT_RIGHT", "ROTATE_180", "FLIP_TOP_BOTTOM", "TRANSPOSE", "ROTATE_270", "TRANSVERSE", "ROTATE_90",
 )  # fmt: skip
 """What undoes the EXIF orientations from 2 on."""
+FITS = ("stretch", "letterbox", "corner")
+"""How an image comes to the size asked for: its sides each by themselves; or in proportion, padded on both sides, as
+Ultralytics does, or below and to the right, as YOLOX does."""
+PADDING = 114
+"""Of all channels: what both pad with."""
 _one_large = Lock()
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an image lies in the one of the size asked for; pixels."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+def padded_note(source: str, fit: str) -> tuple[str, ...]:
+    """Return what users should know who feed the file themselves."""
+    if fit == FITS[0]:
+        return ()
+    where = "on both sides" if fit == "letterbox" else "below and to the right"
+    return (f"{source}: images keep their proportions and are padded {where} with {PADDING}: feed files likewise",)
+
+
+def placed(height: int, width: int, shape: tuple[int, ...], fit: str) -> Place:
+    """Return where an image of a height and width lies in one of `shape`, (height, width, channels)."""
+    if fit == "stretch":
+        return Place(0, 0, shape[1], shape[0])
+    ratio = min(shape[0] / height, shape[1] / width)
+    wide, high = (max(1, (round if fit == "letterbox" else int)(side * ratio)) for side in (width, height))
+    left, top = ((shape[1] - wide) // 2, (shape[0] - high) // 2) if fit == "letterbox" else (0, 0)
+    return Place(left, top, wide, high)
 
 
 def pillow() -> Any:
@@ -76,25 +110,31 @@ def look(path: str) -> tuple[int, int, int]:
         return height, width, 1 if image.mode in _GREY_MODES else 3
 
 
-def decode(path: str, shape: tuple[int, int, int]) -> Array:
+def decode(path: str, shape: tuple[int, int, int], fit: str) -> Array:
     """Return an image as uint8, shape (height, width, 1 or 3).
 
-    It is turned as its EXIF data say and resized bilinearly with antialiasing; its sides are not kept in proportion.
-    An alpha channel is dropped, as Keras does when it reads images; 16-bit grey loses its lower byte; of animations
-    the first frame is taken.
+    It is turned as its EXIF data say and resized bilinearly with antialiasing, as one of `FITS`. An alpha channel is
+    dropped, as Keras does when it reads images; 16-bit grey loses its lower byte; of animations the first frame is
+    taken.
 
     Raises whatever Pillow raises for a file that is no image or is damaged; to be called inside `strict`.
     """
     image_module = pillow()
-    height, width, channels = shape
+    channels = shape[2]
     with _opened(path) as opened, _one_large if _pixels(opened) > LARGE_PIXELS else nullcontext():
         image = _eight_bits(_turned(opened, image_module), image_module)
         if image.mode == "P" and "transparency" in image.info:
             image = image.convert("RGBA")
         image = image.convert("L" if channels == 1 else "RGB")
-        if image.size != (width, height):
-            image = image.resize((width, height), image_module.Resampling.BILINEAR)
-        return np.asarray(image, np.uint8).reshape(shape)
+        place = placed(image.height, image.width, shape, fit)
+        if image.size != (place.width, place.height):
+            image = image.resize((place.width, place.height), image_module.Resampling.BILINEAR)
+        pixels = np.asarray(image, np.uint8).reshape(place.height, place.width, channels)
+        if pixels.shape == shape:
+            return pixels
+        whole = np.full(shape, PADDING, np.uint8)
+        whole[place.top : place.top + place.height, place.left : place.left + place.width] = pixels
+        return whole
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import numpy as np
 from edgekit.data.sources.cache import NpyWriter, cached, check_space, key_of
 from edgekit.data.sources.cache import folder as cache_folder
 from edgekit.data.sources.holdout import choose, said
-from edgekit.data.sources.image_decode import decode, look, pillow, strict
+from edgekit.data.sources.image_decode import FITS, decode, look, padded_note, pillow, strict
 from edgekit.data.sources.image_files import SUFFIXES, Found, ImageFile, find_images
 from edgekit.data.sources.npz_member import mapped
 from edgekit.data.sources.raw import Raw
@@ -45,7 +45,7 @@ def raw(request: Request) -> Raw:
 
     Args:
         request: a folder with one folder a class, or `train` and `test` with one folder a class each, or just images.
-            Its option `size`, height and width, goes before those of the model.
+            Its option `size`, height and width, goes before those of the model; `fit` is one of `FITS`.
 
     Raises:
         InputError: the folder holds no images, or damaged ones, or some of different sizes and no size is known, or
@@ -53,8 +53,8 @@ def raw(request: Request) -> Raw:
         MissingExtraError: Pillow is not installed.
         OutputError: the cache cannot be written.
     """
-    request.spec.allow("size")
-    folder, size = request.path, request.spec.size("size")
+    request.spec.allow("size", "fit")
+    folder, size, fit = request.path, request.spec.size("size"), request.spec.choice("fit", FITS)
     found = find_images(folder)
     if found is None:
         raise InputError(
@@ -67,8 +67,9 @@ def raw(request: Request) -> Raw:
     with strict():
         shape = common_shape(found, source, request.sample_shape, size)
         kept, test, notes = _parts(found, source)
-        x_train = decoded(folder, kept, shape, request.progress)
-        x_test = decoded(folder, test, shape, request.progress)
+        x_train = decoded(folder, kept, shape, fit, request.progress)
+        x_test = decoded(folder, test, shape, fit, request.progress)
+    notes = (*notes, *padded_note(source, fit))
     if found.skipped:
         notes = (*notes, f"{source}: {found.skipped:,} hidden or other files were passed over")
     y_train, y_test = (
@@ -104,7 +105,7 @@ def common_shape(
     images = [*found.train, *(found.test or ())]
     sizes: dict[tuple[int, int], ImageFile] = {}
     grey = True
-    for image, result in _worked(images, lambda i: look(i.path), source, len(images)):
+    for image, result in looked(images, source):
         sizes.setdefault(result[:2], image)
         grey = grey and result[2] == 1
     channels = channels if channels is not None else (1 if grey else 3)
@@ -120,6 +121,15 @@ def common_shape(
         )
     ((height, width),) = sizes
     return height, width, channels
+
+
+def looked(images: Sequence[ImageFile], source: str) -> Iterator[tuple[ImageFile, Shape]]:
+    """Yield the height, width and channels of images, in order, without decoding them.
+
+    Raises:
+        InputError: some are damaged; after the last.
+    """
+    return _worked(images, lambda i: look(i.path), source, len(images))
 
 
 def _wanted(sample_shape: tuple[int | None, ...] | None, source: str) -> tuple[int | None, int | None, int | None]:
@@ -150,15 +160,15 @@ def _square(values: int | None) -> Shape | None:
     return None
 
 
-def decoded(folder: Path, images: Sequence[ImageFile], shape: Shape, progress: Progress) -> Array:
-    """Return the images, mapped from the cache; decoded into it first if they are not there.
+def decoded(folder: Path, images: Sequence[ImageFile], shape: Shape, fit: str, progress: Progress) -> Array:
+    """Return the images, mapped from the cache; decoded into it first, as one of `FITS`, if they are not there.
 
     Raises:
         InputError: some are damaged, or they would be too large.
         OutputError: the cache cannot be written.
     """
     listing = (f"{image.name}\0{image.size}\0{image.changed}" for image in images)
-    key = key_of("images", _VERSION, folder.resolve(), shape, *listing)
+    key = key_of("images", _VERSION, folder.resolve(), shape, fit, *listing)
     source = plain(folder)
     if math.prod(shape) > MOST_BYTES:
         height, width, channels = shape
@@ -175,7 +185,7 @@ def decoded(folder: Path, images: Sequence[ImageFile], shape: Shape, progress: P
         try:
             with progress.task(f"decoding {source}", len(images)) as task:
                 chunk = max(1, min(512, _CHUNK_BYTES // math.prod(shape)))
-                for _, pixels in _worked(images, lambda i: decode(i.path, shape), source, chunk, task.advance):
+                for _, pixels in _worked(images, lambda i: decode(i.path, shape, fit), source, chunk, task.advance):
                     writer.append(pixels)
         finally:
             writer.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -48,6 +48,15 @@ class PathSpec:
                 code="data-option-invalid",
             )
         return value
+
+    def choice(self, key: str, known: Sequence[str]) -> str:
+        """Return an option that is one of some words; the first of them is the default."""
+        text = self.options.get(key, known[0])
+        if text not in known:
+            raise InputError(
+                f"--data {self.path}: option `{key}` is {text}", nearest(text, known), code="data-option-invalid"
+            )
+        return text
 
     def size(self, key: str) -> tuple[int, int] | None:
         """Return an option such as `96x128`, height and width."""

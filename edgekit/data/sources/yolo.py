@@ -41,14 +41,15 @@ def raw(request: Request) -> Raw:
 
     Args:
         request: a `data.yaml`, or a folder: with `images` and `labels`, either with `train` and `val` in them or not,
-            or with `train/images` and `train/labels`. Its option `size` is height and width.
+            or with `train/images` and `train/labels`. Its options: `size`, height and width; `fit`, one
+            of `FITS`.
 
     Raises:
         InputError: there are no images or labels, or a label is not as it should be; said with file and line.
         MissingExtraError: Pillow is not installed.
         OutputError: the cache cannot be written.
     """
-    request.spec.allow("size")
+    request.spec.allow("size", "fit")
     path = request.path
     folder = path if is_folder(path) else path.parent
     described = _described(path, folder)
