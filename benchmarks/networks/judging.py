@@ -25,7 +25,8 @@ from edgekit.files.whole import write_json
 from edgekit.formats.reading import inspect_file
 from edgekit.frameworks.tensorflow import tf_keras
 from edgekit.models.imported.importing import Imported, import_file
-from edgekit.models.imported.proof import as_in_file, as_in_model
+from edgekit.models.imported.proof import as_in_model
+from edgekit.models.imported.stepwise import as_in_file
 from edgekit.progress import SILENT
 
 Line = dict[str, Any]

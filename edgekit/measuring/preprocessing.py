@@ -150,7 +150,8 @@ def tried_out(
     progress.notify(looked.notice)
     for finding in looked.findings:
         progress.warn(finding.message, finding.code)
-    return dataclasses.replace(candidate, preprocessing=looked.preprocessing)
+    task = looked.task if task.detection is not None else task  # with how its boxes are written
+    return dataclasses.replace(candidate, preprocessing=looked.preprocessing, task=task)
 
 
 def _predicting(candidate: Candidate, task: Task) -> Callable[[ModelInputs], list[Array]]:

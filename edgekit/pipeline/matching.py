@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from edgekit.data.dataset import Dataset
 from edgekit.data.fitting import Port, fit, named_as, reshaped
 from edgekit.data.loading import check_spec, load_data
@@ -25,9 +23,7 @@ from edgekit.pipeline.splitting import with_split_outputs
 from edgekit.tasks.detection.options import options_of
 from edgekit.tasks.heads import chosen_kinds
 from edgekit.tasks.preprocessing import Preprocessing, sets_scale
-from edgekit.tasks.samples import evenly
-from edgekit.tasks.scoring import settled_by
-from edgekit.tasks.task import Head, Task
+from edgekit.tasks.task import Head
 
 LOOKED_AT = 16
 """Samples whose outputs show how a detector's values are meant."""
@@ -64,7 +60,6 @@ def match(request: Request) -> Job:
         kinds=chosen_kinds(request.task, [port.name for port in outputs]),
         detector=options_of(request.task),
     )
-    task = _with_values(task, source, dataset, preprocessing, request)
     for note in reshaped(loaded, dataset):
         request.progress.notify(note)
     prove_on_data(source, dataset, preprocessing)
@@ -77,18 +72,6 @@ def match(request: Request) -> Job:
         check_outside(request.recipe, task)
     splits = splits_for(dataset, request.recipe)
     return Job(request, source, dataset, splits, task, preprocessing, given)
-
-
-def _with_values(task: Task, source: Source, dataset: Dataset, preprocessing: Preprocessing, request: Request) -> Task:
-    """Return the task of a detector with what the values of its outputs show; others as they are."""
-    if task.detection is None or task.detection.settled:
-        return task
-    rows = evenly(len(dataset.x_train), LOOKED_AT)
-    outputs = [np.asarray(o, np.float64) for o in source.model.predict(preprocessing.apply(dataset.x_train[rows]))]
-    task, note = settled_by(task, outputs)
-    if note:
-        request.progress.notify(f"{source.name}: {note}")
-    return task
 
 
 def _opened(source: Source, request: Request) -> tuple[Source, Dataset]:

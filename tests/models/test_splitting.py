@@ -39,12 +39,35 @@ def test_parts_hold_the_same_values(
     np.testing.assert_array_equal(np.concatenate(parts, axis=of_output), whole)
 
 
+@pytest.mark.parametrize("first", [False, True])
+def test_scales_are_split_each_and_joined_again(first: bool, rng: np.random.Generator) -> None:
+    """As YOLOX ends: maps of three kinds, joined along the channels, flattened, joined scale by scale, turned."""
+    layers = tf_keras().layers
+    x = layers.Input((8, 8, 3))
+    scales = []
+    for stride in (2, 4):
+        kinds = [layers.Conv2D(channels, 1, strides=stride)(x) for channels in (4, 1, 3)]
+        joined = layers.Concatenate(axis=-1)(kinds)
+        cells = (8 // stride) ** 2
+        scales.append(
+            layers.Reshape((8, cells))(layers.Permute((3, 1, 2))(joined))
+            if first
+            else layers.Reshape((cells, 8))(joined)
+        )
+    y = layers.Concatenate(axis=2 if first else 1)(scales)
+    model = tf_keras().Model(x, layers.Permute((2, 1))(y) if first else y)
+    values = rng.random((3, 8, 8, 3)).astype(np.float32)
+    parts = split_end(model, 2, [4, 1, 3]).predict(values, verbose=0)
+    assert [part.shape for part in parts] == [(3, 20, 4), (3, 20, 1), (3, 20, 3)]
+    np.testing.assert_allclose(np.concatenate(parts, axis=2), model.predict(values, verbose=0), atol=1e-6)
+
+
 def test_what_cannot_be_split_is_said() -> None:
     layers = tf_keras().layers
     x = layers.Input((5, 4))
     with raised("split-not-possible", "Dense"):
         split_end(tf_keras().Model(x, layers.Dense(8)(x)), 2, [4, 4])
-    with raised("split-not-possible", "axis 2"):
+    with raised("split-not-possible", "Dense"):
         split_end(ending(), 1, [4, 1])
     with raised("split-not-possible", "2, 2, 1, 3"):
         split_end(ending(), 2, [3, 5])

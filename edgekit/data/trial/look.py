@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -12,7 +11,9 @@ from edgekit.data.lint.model_facts import ModelInput
 from edgekit.data.split import Splits, sample
 from edgekit.data.trial.candidates import candidates
 from edgekit.data.trial.cost import afforded
+from edgekit.data.trial.detector import SCANNED, look_at_detector
 from edgekit.data.trial.evidence import FEWEST, GAIN, PART, USEFUL, beats_constant, clearly_better, clearly_less, tied
+from edgekit.data.trial.looked import Looked
 from edgekit.data.trial.losses import judged
 from edgekit.data.trial.race import ROUNDS, Predict, Race, Result, as_rows
 from edgekit.data.trial.words import OPTIONS, constant, first, formula, gave, tried, typed
@@ -27,25 +28,6 @@ LOOK = ROUNDS[-1]
 _SEED = 20261129
 _ALIKE = 1.5
 """Factor between scales within which cross-entropies compare: larger values make a model surer."""
-
-
-@dataclass(frozen=True)
-class Looked:
-    """What came of it.
-
-    Attributes:
-        preprocessing: from stored samples to model inputs, from here on.
-        task: with what the outputs are: probabilities or logits.
-        notice: one line for the user.
-        findings: what spoils every number, to be a warning now and at the end.
-        record: for the lineage, JSON values; empty without labels.
-    """
-
-    preprocessing: Preprocessing
-    task: Task
-    notice: str
-    findings: tuple[Finding, ...] = ()
-    record: JsonObject = field(default_factory=dict)
 
 
 def look(
@@ -80,8 +62,12 @@ def look(
         ChanceError: it is not, whatever the preprocessing.
         InputError: the model cannot be run on the samples.
     """
-    x, y = _samples(splits)
     checked = _checked(name, predict)
+    if task.detection is not None:
+        x, y = _samples(splits, SCANNED)
+        ways = candidates(default, splits.x_train, facts)
+        return look_at_detector(name, checked, macs, x, y, task, ways, given=given, anyway=anyway)
+    x, y = _samples(splits, LOOK)
     if not any(judged(head, labelled=y is not None) for head in task.heads):
         checked(default.apply(x[: afforded(LOOK, macs, ROUNDS[0])]))
         return Looked(default, task, f"{name}: inputs are {formula(default)}")
@@ -212,13 +198,13 @@ def _gain(how: Preprocessing) -> float:
     return abs(how.scale) / float(np.median(np.abs(how.std)))
 
 
-def _samples(splits: Splits) -> tuple[Stored, Stored]:
-    """Return samples and labels in random order, of the validation part first."""
+def _samples(splits: Splits, most: int) -> tuple[Stored, Stored]:
+    """Return samples and labels, at most so many, in random order, of the validation part first."""
     rng = np.random.default_rng(_SEED)
-    rows = rng.permutation(sample(splits.y_validation, len(splits.x_validation), LOOK))
+    rows = rng.permutation(sample(splits.y_validation, len(splits.x_validation), most))
     x = as_rows(splits.x_validation, rows)
     y = None if splits.y_validation is None else as_rows(splits.y_validation, rows)
-    missing = min(LOOK - len(rows), len(splits.x_train))
+    missing = min(most - len(rows), len(splits.x_train))
     if missing <= 0:
         return x, y
     more = rng.permutation(sample(splits.y_train, len(splits.x_train), missing))

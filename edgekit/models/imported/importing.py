@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +37,9 @@ class Imported:
         model: of tf_keras, channels last inside.
         inputs: which axis of the file every axis of the model is.
         outputs: likewise.
-        proof: how equal it is to its file.
+        proof: how equal it is to its file on random inputs.
+        prove_on: compares it with its file on other inputs, (n, axes behind the batch) as the file has them; raises
+            `ConversionError` if outputs differ.
     """
 
     format: str
@@ -45,6 +47,7 @@ class Imported:
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     proof: Proof
+    prove_on: Callable[[Sequence[Array]], Proof]
 
     @property
     def notes(self) -> list[str]:
@@ -117,7 +120,15 @@ def import_file(path: Path, info: FileInfo, *, first: bool = False) -> Imported:
 
     graph = fused(graph)
     made = lowered(graph, path.name, path.stem, first=first)
-    return Imported(info.format, made.model, made.inputs, made.outputs, prove(made, graph, run, path.name))
+    found = prove(made, graph, run, path.name)
+    return Imported(
+        info.format,
+        made.model,
+        made.inputs,
+        made.outputs,
+        found,
+        lambda inputs: prove(made, graph, run, path.name, inputs),
+    )
 
 
 def _sizes(shape: Sequence[int], order: Sequence[int]) -> str:

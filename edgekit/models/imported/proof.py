@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +10,10 @@ import numpy as np
 from edgekit.errors import ConversionError
 from edgekit.errors.printable import visible
 from edgekit.formats.fixed_batch import fixed_onnx
-from edgekit.frameworks.tensorflow import tf_keras
 from edgekit.frameworks.types import Tensor
 from edgekit.models.imported.graph import Graph, Lookup
 from edgekit.models.imported.lowering.lower import Lowered
-from edgekit.models.imported.lowering.value import Value
+from edgekit.models.imported.stepwise import Difference, Run, as_in_file, first_difference
 from edgekit.models.keras.proof import Proof, difference, largest
 from edgekit.tasks.samples import Array
 
@@ -24,27 +23,27 @@ SAMPLES = 3
 TOLERANCE = 1e-5
 """Times the largest absolute output, or times `FLOOR` if that is smaller."""
 FLOOR = 1e-3
-NUDGE = 2.0**-20
-"""Of every input value, about what rounding in some dozens of operators adds up to: where an output of the file itself
-moves by more than the tolerance, so may the model's."""
-NUDGED_TOLERANCE = 1e-3
-"""The largest difference that is rounding all the same, times the largest output."""
-STEP_TOLERANCE = 1e-4
-"""Of every operator's output, where the outputs differ and the first operator is looked for."""
-
-Run = Callable[[Sequence[Array], Sequence[str]], list[Array]]
-"""The file's own runtime: of inputs (n, ...), as the file takes them, the named values (n, 1, ...)."""
+ROUNDED = 1e-3
+"""Times the largest output, the largest difference that may be rounding which the network magnifies: accepted where
+every operator by itself computes what the file's does."""
 
 
-def prove(lowered: Lowered, graph: Graph, run: Run, file: str) -> Proof:
-    """Compare a rebuilt model with its file on seeded random inputs.
+def prove(lowered: Lowered, graph: Graph, run: Run, file: str, real: Sequence[Array] | None = None) -> Proof:
+    """Compare a rebuilt model with its file.
+
+    Args:
+        lowered: the rebuilt model.
+        graph: of the file.
+        run: the file.
+        file: its name, for messages.
+        real: inputs, (n, axes behind the batch) as the file has them; by default seeded random ones.
 
     Raises:
         ConversionError: outputs differ, naming the first operator that does; or they are not finite.
         InputError: the file cannot be run.
     """
     worst, samples = Proof(0.0, TOLERANCE * FLOOR, 0), 0
-    for inputs in _batches(graph):
+    for inputs in _batches(graph) if real is None else [real]:
         expected = run(inputs, graph.outputs)
         outputs = lowered.model(_stored(lowered, inputs), training=False)
         made = outputs if isinstance(outputs, (list, tuple)) else [outputs]
@@ -53,32 +52,20 @@ def prove(lowered: Lowered, graph: Graph, run: Run, file: str) -> Proof:
             new = as_in_file(np.asarray(tensor), port.order, port.shape)
             if not np.isfinite(old).any():
                 raise ConversionError(
-                    f"{file}: output `{visible(port.name[:120])}` is not finite for random inputs, so nothing can be "
-                    "proved",
+                    f"{file}: output `{visible(port.name[:120])}` is not finite for all inputs tried, so nothing can "
+                    "be proved",
                     "check its weights",
                     code="import-not-compared",
                 )
             off, allowed = difference(old, new), TOLERANCE * max(FLOOR, largest(old))
-            if off > allowed:
-                allowed = max(allowed, _rounding(run, inputs, port.name, old))
-            if off > allowed:
-                raise _differs(lowered, graph, run, inputs, file, port.name, off)
+            if off > allowed or largest(old) < FLOOR:
+                allowed = max(allowed, ROUNDED * largest(old))
+                culprit = first_difference(lowered, graph, run, inputs)
+                if culprit or off > allowed:
+                    raise _differs(file, port.name, off, culprit)
             if off / allowed >= worst.max_abs_diff / worst.tolerance:
                 worst = Proof(off, allowed, 0)
     return Proof(worst.max_abs_diff, worst.tolerance, samples)
-
-
-def _rounding(run: Run, inputs: Sequence[Array], output: str, old: Array) -> float:
-    """Return by how much an output of the file moves when its inputs do by `NUDGE`; deep networks magnify rounding."""
-    rng = np.random.default_rng(SEED)
-    nudged = [x if x.dtype.kind != "f" else x * (1 + NUDGE * rng.choice([-1, 1], x.shape)) for x in inputs]
-    [moved] = run([x.astype(own.dtype) for x, own in zip(nudged, inputs, strict=True)], [output])
-    return min(difference(old, moved), NUDGED_TOLERANCE * largest(old))
-
-
-def as_in_file(array: Array, order: Sequence[int], shape: Sequence[int]) -> Array:
-    """Return what the model computed, (n, stored axes), as the file has it: (n, logical axes)."""
-    return array.transpose(0, *(1 + order.index(axis) for axis in sorted(order))).reshape(len(array), *shape)
 
 
 def as_in_model(array: Array, order: Sequence[int]) -> Array:
@@ -91,29 +78,12 @@ def _stored(lowered: Lowered, inputs: Sequence[Array]) -> list[Array]:
     return [as_in_model(x, port.order).astype(tensor.dtype.name) for port, tensor, x in ends]
 
 
-def _differs(
-    lowered: Lowered, graph: Graph, run: Run, inputs: Sequence[Array], file: str, output: str, off: float
-) -> ConversionError:
-    """Return the error that names the first operator whose output differs."""
-    compared: list[tuple[str, Value]] = []
-    for step in graph.steps:
-        for name in step.outputs:
-            value = lowered.values.get(name)
-            if value is not None and value.mix is None and hasattr(value.tensor, "_keras_history"):
-                compared.append((name, value))
+def _differs(file: str, output: str, off: float, culprit: Difference | None) -> ConversionError:
+    """Return the error that names the first operator that differs."""
     where = "no operator differs by itself"
-    if compared:
-        names = [name for name, _ in compared]
-        parts = tf_keras().Model(lowered.model.inputs, [value.tensor for _, value in compared])
-        made = parts(_stored(lowered, inputs), training=False)
-        made = made if isinstance(made, (list, tuple)) else [made]
-        makers = {name: step.of for step in graph.steps for name in step.outputs}
-        for (name, value), old, tensor in zip(compared, run(inputs, names), made, strict=True):
-            own = difference(old, as_in_file(np.asarray(tensor), value.order, value.shape))
-            if own > STEP_TOLERANCE * max(FLOOR, largest(old)):
-                node = makers[name]
-                where = f"`{visible(node.kind)}` (node `{visible(node.name[:120])}`) is the first, by {own:.3g}"
-                break
+    if culprit is not None:
+        node = culprit.step.of
+        where = f"`{visible(node.kind)}` (node `{visible(node.name[:120])}`) is the first, by {culprit.off:.3g}"
     return ConversionError(
         f"{file}: the rebuilt model computes something else: output `{visible(output[:120])}` differs by {off:.3g}; "
         f"of the operators {where}",

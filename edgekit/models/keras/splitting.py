@@ -7,6 +7,7 @@ without it each part has its own.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 from edgekit.errors import InputError
 from edgekit.frameworks.tensorflow import tf_keras
@@ -28,17 +29,40 @@ def split_end(model: KerasModel, axis: int, widths: Sequence[int]) -> KerasModel
         InputError: the model does not end in a concatenation of such parts, or of parts of these.
     """
     flat = rebuild(model)
-    tensor, moves = flat.outputs[0], list[KerasLayer]()
+    return tf_keras().Model(flat.inputs, _split(flat.outputs[0], axis, widths, model), name=flat.name)
+
+
+def _split(tensor: SymbolicTensor, axis: int, widths: Sequence[int], model: KerasModel) -> list[SymbolicTensor]:
+    """Return the parts of a tensor along an axis; each is moved and joined as the whole was."""
     layer, inputs = _made_by(tensor)
-    while type(layer).__name__ == "Permute":
-        axis = layer.dims[axis - 1] if axis else 0
-        moves.insert(0, layer)
-        layer, inputs = _made_by(inputs[0])
-    if type(layer).__name__ != "Concatenate":
-        raise _refused(model, f"its last layer is {layer.name} ({type(layer).__name__})")
-    rank = len(inputs[0].shape)
-    if layer.axis % rank != axis:
-        raise _refused(model, f"its last layer {layer.name} concatenates along axis {layer.axis % rank}, not {axis}")
+    layers = tf_keras().layers
+    kind = type(layer).__name__
+    if kind == "Permute":
+        return [layers.Permute(layer.dims)(part) for part in _split(inputs[0], layer.dims[axis - 1], widths, model)]
+    if kind == "Reshape" and (before := _axis_before(inputs[0].shape, tensor.shape, axis)):
+        sizes = [[*tensor.shape[1:axis], width, *tensor.shape[axis + 1 :]] for width in widths]
+        parts = _split(inputs[0], before, widths, model)
+        return [layers.Reshape(size)(part) for size, part in zip(sizes, parts, strict=True)]
+    if kind != "Concatenate":
+        raise _refused(model, f"its last layer is {layer.name} ({kind})")
+    along = layer.axis % len(tensor.shape)
+    if along != axis:  # such as the boxes of several scales
+        each = [_split(one, axis, widths, model) for one in inputs]
+        return [layers.Concatenate(axis=along)(list(parts)) for parts in zip(*each, strict=True)]
+    return _shared_out(inputs, axis, widths, layer.name, model)
+
+
+def _axis_before(old: Sequence[int | None], new: Sequence[int | None], axis: int) -> int | None:
+    """Return which axis in front of a Reshape has become `axis` as a whole; None if none has."""
+    before, after = ([int(n or 0) for n in sizes] for sizes in (old, new))
+    places = [place for place in range(1, len(before)) if prod(before[1:place]) == prod(after[1:axis])]
+    return next((place for place in places if before[place] == after[axis]), None)
+
+
+def _shared_out(
+    inputs: Sequence[SymbolicTensor], axis: int, widths: Sequence[int], name: str, model: KerasModel
+) -> list[SymbolicTensor]:
+    """Return what a concatenation along the axis joins, one tensor a part."""
     parts = []
     left = list(inputs)
     for width in widths:
@@ -47,21 +71,15 @@ def split_end(model: KerasModel, axis: int, widths: Sequence[int]) -> KerasModel
             own.append(left.pop(0))
         if sum(int(t.shape[axis]) for t in own) != width:
             sizes = ", ".join(str(t.shape[axis]) for t in inputs)
-            raise _refused(model, f"{layer.name} joins parts of {sizes} channels, which do not end where boxes do")
-        parts.append(_moved(own[0] if len(own) == 1 else tf_keras().layers.Concatenate(axis=axis)(own), moves))
-    return tf_keras().Model(flat.inputs, parts, name=flat.name)
+            raise _refused(model, f"{name} joins parts of {sizes} channels, which do not end where boxes do")
+        parts.append(own[0] if len(own) == 1 else tf_keras().layers.Concatenate(axis=axis)(own))
+    return parts
 
 
 def _made_by(tensor: SymbolicTensor) -> tuple[KerasLayer, list[SymbolicTensor]]:
     """Return the layer that a tensor comes out of, and what went in."""
     history = tensor._keras_history
     return history.layer, list(history.layer._inbound_nodes[history.node_index].keras_inputs)
-
-
-def _moved(tensor: SymbolicTensor, moves: Sequence[KerasLayer]) -> SymbolicTensor:
-    for layer in moves:
-        tensor = tf_keras().layers.Permute(layer.dims)(tensor)
-    return tensor
 
 
 def _refused(model: KerasModel, why: str) -> InputError:

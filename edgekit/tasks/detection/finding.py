@@ -28,6 +28,8 @@ CORNERS = 0.99
 """Share of the boxes whose second corner is right of and below the first, if they are corners."""
 MOST_READINGS = 100_000
 """Ways to read all outputs that are tried."""
+CELLS = {"yolox": "pixels", "ltrb": "strides"}
+"""Forms relative to cells that need no anchors, with their usual units."""
 LARGEST_SHARE = 2.0
 """Coordinates above are pixels."""
 
@@ -228,18 +230,36 @@ class _Finder:
         return f"output{'s' * (len(self._names) > 1)} {', '.join(named)}"
 
 
-def settle(how: Detection, outputs: Sequence[Array]) -> tuple[Detection, str]:
-    """Return the description with what values show, and a sentence that says so; empty if nothing was open.
+def readings(how: Detection, outputs: Sequence[Array]) -> list[Detection]:
+    """Return the ways in which outputs may be meant, as their values look first; one where the form is known.
 
     Args:
         how: as `describe` returned it.
-        outputs: raw, of some samples, in real units.
+        outputs: raw, of some samples, in real units; their values must be finite.
+
+    Returns:
+        Settled descriptions. Of a list of boxes with their scores beside them: each form that needs no anchors, those
+        relative to cells only where strides give as many boxes.
     """
+    first = _settled(how, outputs)
+    if how.boxes or not first.settled:
+        return [first]
+    boxes = joined(outputs, first, "boxes")
+    total = 0 if boxes is None else boxes.shape[1]
+    strides = next((s for s in STRIDES if replace(first, strides=tuple(map(float, s))).cells == total), ())
+    grids = replace(first, strides=tuple(map(float, strides)))
+    made = [replace(first, boxes=form) for form in DECODED if form != first.boxes]
+    made += [replace(grids, boxes=form, units=units) for form, units in CELLS.items() if strides]
+    return [first, *made]
+
+
+def _settled(how: Detection, outputs: Sequence[Array]) -> Detection:
+    """Return the description with what values show, if they are finite."""
     if how.settled or not all(np.isfinite(output).all() for output in outputs):
-        return how, ""
+        return how
     boxes, scores = joined(outputs, how, "boxes"), joined(outputs, how, "scores")
     if boxes is None or scores is None:
-        return how, ""
+        return how
     form, units, kind = how.boxes, how.units, how.scores
     if not form:
         ordered = (boxes[..., 2] >= boxes[..., 0]) & (boxes[..., 3] >= boxes[..., 1])
@@ -250,6 +270,22 @@ def settle(how: Detection, outputs: Sequence[Array]) -> tuple[Detection, str]:
     if not kind:
         probable = float(scores.min()) >= 0 and float(scores.max()) <= 1
         kind = "plain" if probable else "softmax" if how.background != "none" else "sigmoid"
-    found = replace(how, boxes=form, units=units, scores=kind)
-    meant = {"plain": "probabilities", "sigmoid": "before a sigmoid", "softmax": "before a softmax"}[kind]
-    return found, f"boxes are taken as {form} ({FORMS[form].holds}), {units}; scores as {meant}"
+    return replace(how, boxes=form, units=units, scores=kind)
+
+
+def settle(how: Detection, outputs: Sequence[Array]) -> tuple[Detection, str]:
+    """Return the description with what values show, and a sentence that says so; empty if nothing was open.
+
+    Args:
+        how: as `describe` returned it.
+        outputs: raw, of some samples, in real units.
+    """
+    found = _settled(how, outputs)
+    return found, in_words(found) if found is not how else ""
+
+
+def in_words(how: Detection) -> str:
+    """Return what outputs are taken for, of a settled description."""
+    meant = {"plain": "probabilities", "sigmoid": "before a sigmoid", "softmax": "before a softmax"}[how.scores]
+    strides = f", strides {', '.join(f'{s:g}' for s in how.strides)}" if FORMS[how.boxes].cells else ""
+    return f"boxes are taken as {how.boxes} ({FORMS[how.boxes].holds}), {how.units}{strides}; scores as {meant}"

@@ -11,7 +11,8 @@ import pytest
 
 from edgekit.data.lint.model_facts import ModelInput
 from edgekit.data.split import Splits
-from edgekit.data.trial.look import Looked, look
+from edgekit.data.trial.look import look
+from edgekit.data.trial.looked import Looked
 from edgekit.errors import ChanceError
 from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.tasks.samples import NamedArrays

@@ -1,0 +1,116 @@
+"""A rebuilt model compared with its file operator by operator, each fed what the file's own operators computed.
+
+So rounding does not add up on the way, and the operator that is named is the one that differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgekit.frameworks.tensorflow import tf_keras
+from edgekit.frameworks.types import Tensor
+from edgekit.models.imported.graph import Graph, Step
+from edgekit.models.imported.lowering.lower import Lowered
+from edgekit.models.imported.lowering.value import Value
+from edgekit.models.keras.proof import difference, largest
+from edgekit.tasks.samples import Array
+
+TOLERANCE = 1e-5
+"""Of an operator's output, times the largest absolute value in it, or `CANCELLED` times the largest in its inputs."""
+CANCELLED = 1e-3
+
+Run = Callable[[Sequence[Array], Sequence[str]], list[Array]]
+"""The file's own runtime: of inputs (n, ...), as the file takes them, the named values (n, 1, ...)."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """An operator that computes something else.
+
+    Attributes:
+        step: of the graph.
+        off: the largest difference in its output.
+    """
+
+    step: Step
+    off: float
+
+
+def first_difference(lowered: Lowered, graph: Graph, run: Run, inputs: Sequence[Array]) -> Difference | None:
+    """Return the first operator that computes something else than the file's from the same values; None: none does.
+
+    Args:
+        lowered: the rebuilt model.
+        graph: of the file.
+        run: the file.
+        inputs: (n, ...) each, as the file takes them.
+
+    Raises:
+        InputError: the file cannot be run.
+    """
+    values = _comparable(lowered, graph)
+    names = [name for step in graph.steps for name in step.outputs if name in values]
+    fed = zip(graph.inputs, inputs, strict=True)
+    known = {name: array.reshape(len(array), *graph.shapes[name]) for name, array in fed}
+    known |= dict(zip(names, run(inputs, names), strict=True))
+    makers = {name: step for step in graph.steps for name in step.outputs}
+    ends = {id(value.tensor): name for name, value in values.items()}
+    for name in names:
+        sources = _sources(values[name].tensor, ends)
+        new = _alone(values, sources, name, known)
+        off, most = difference(known[name], new), max(largest(known[source]) for source in sources)
+        if off > TOLERANCE * max(largest(known[name]), CANCELLED * most):
+            return Difference(makers[name], off)
+    return None
+
+
+def _comparable(lowered: Lowered, graph: Graph) -> dict[str, Value]:
+    """Return the values whose axes are known; a flattened one with its values in another order is looked through."""
+    kept = {*graph.inputs, *(name for step in graph.steps for name in step.outputs)}
+    return {
+        name: value
+        for name, value in lowered.values.items()
+        if name in kept and value.mix is None and hasattr(value.tensor, "_keras_history")
+    }
+
+
+def _sources(tensor: Tensor, ends: Mapping[int, str]) -> list[str]:
+    """Return the comparable values that a tensor of the model is computed from, by as few layers as can be."""
+    found: dict[str, None] = {}
+    left, seen = [tensor.node], set[int]()
+    while left:
+        node = left.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        for given in node.keras_inputs:
+            if id(given) in ends:
+                found[ends[id(given)]] = None
+            else:
+                left.append(given.node)
+    return list(found)
+
+
+def _alone(values: Mapping[str, Value], sources: Sequence[str], name: str, known: Mapping[str, Array]) -> Array:
+    """Return what the model makes of the file's own values."""
+    target, fed = values[name], [values[source] for source in sources]
+    given = [_stored(known[source], value) for source, value in zip(sources, fed, strict=True)]
+    part = tf_keras().Model([value.tensor for value in fed], target.tensor)
+    made = part(given if len(given) > 1 else given[0], training=False)
+    return as_in_file(np.asarray(made), target.order, target.shape)
+
+
+def _stored(array: Array, value: Value) -> Array:
+    """Return a value of the file, (n, logical axes), as the model has it: (n, stored axes)."""
+    logical = array.reshape(len(array), *value.shape)
+    batch = () if value.batch is None else (value.batch,)
+    stored = logical.transpose(0, *(1 + axis for axis in (*value.order, *batch)))
+    return stored.reshape(stored.shape[: 1 + len(value.order)]).astype(value.tensor.dtype.name)
+
+
+def as_in_file(array: Array, order: Sequence[int], shape: Sequence[int]) -> Array:
+    """Return what the model computed, (n, stored axes), as the file has it: (n, logical axes)."""
+    return array.transpose(0, *(1 + order.index(axis) for axis in sorted(order))).reshape(len(array), *shape)
