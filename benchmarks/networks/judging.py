@@ -138,6 +138,7 @@ def _run(file: Path, feeds: dict[str, Any]) -> dict[str, Any]:
     inputs, outputs = runner.get_input_details(), runner.get_output_details()
     made: dict[str, list[Any]] = {name: [] for name in outputs}
     for i in range(len(next(iter(feeds.values())))):
+        model.reset_all_variables()  # LSTMs keep their state
         given = {name: _stored(x[i : i + 1], inputs[name]) for name, x in feeds.items()}
         for name, values in runner(**given).items():
             made[name].append(_real(values, outputs[name]))

@@ -91,10 +91,10 @@ def separable(inputs, outputs, stride=1):
 
 NETWORKS = {
     "mnist-separable": lambda: Classifier(
-        nn.Sequential(convolution(1, 32), separable(32, 48, 2), separable(48, 64), separable(64, 96, 2)), 96
+        nn.Sequential(convolution(1, 16, stride=2), separable(16, 32), separable(32, 48, 2), separable(48, 64)), 64
     ),
     "cifar10-residual": lambda: Classifier(
-        nn.Sequential(convolution(3, 16), Residual(16, 16), Residual(16, 32, 2), Residual(32, 64, 2)), 64
+        nn.Sequential(convolution(3, 16), Residual(16, 24, 2), Residual(24, 48, 2), Residual(48, 96, 2)), 96
     ),
     "cifar10-inverted": lambda: Classifier(
         nn.Sequential(

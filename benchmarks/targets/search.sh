@@ -2,14 +2,14 @@
 # `edgekit search` on mnist-cnn and on the public ResNet-8: its front beside every recipe of the package that it ran, the
 # published file and the artifacts of this folder, on the same axes and the same 10,000 test images.
 #
-#   EDGEKIT_DATA=folder-with-mnist.npz-and-cifar10.npz benchmarks/targets/search.sh PUBLISHED WORK mnist|cifar10 TIME
+#   EDGEKIT_DATA=folder-with-mnist.npz-and-cifar10.npz benchmarks/targets/search.sh PUBLISHED WORK mnist|cifar10 TIME [EFFORT]
 #
-# PUBLISHED is the folder with the published files, WORK that of reference_models.sh. Interrupted, or with more TIME, it
-# goes on. The record goes to benchmarks/records/; `front.py RECORD` says which file beats which.
+# PUBLISHED is the folder with the published files, WORK that of reference_models.sh; EFFORT is a factor on all epochs.
+# Interrupted, or with more TIME, it goes on. The record goes to benchmarks/records/; `front.py RECORD` says which file beats which.
 source "$(dirname "$0")/../common.sh"
 published=$(cd "$1" && pwd)
 enter "$2"
-data=$3 time=$4
+data=$3 time=$4 effort=${5:-1}
 
 case $data in
   mnist) model=mnist-cnn.keras options=(--augment crop) others=(mnist-16k mnist-8k) scale=() ;;
@@ -19,7 +19,7 @@ case $data in
     ;;
 esac
 out=$data-search
-"$edgekit" search "$model" --data "$data" "${scale[@]}" --scheme int8 --scheme int4 "${options[@]}" --time "$time" -o "$out"
+"$edgekit" search "$model" --data "$data" "${scale[@]}" --scheme int8 --scheme int4 "${options[@]}" --effort "$effort" --time "$time" -o "$out"
 
 rm -rf "$out-files"
 mkdir "$out-files"

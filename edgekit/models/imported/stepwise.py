@@ -21,6 +21,11 @@ from edgekit.tasks.samples import Array
 TOLERANCE = 1e-5
 """Of an operator's output, times the largest absolute value in it, or `CANCELLED` times the largest in its inputs."""
 CANCELLED = 1e-3
+NUDGE = 2.0**-20
+"""Of every value fed, about what rounding adds up to: where an operator is as steep as a sine of hundreds, its output
+moves by more than the tolerance."""
+ROUNDED = 1e-3
+"""Times the largest value of an output, the largest difference that is rounding all the same."""
 
 Run = Callable[[Sequence[Array], Sequence[str]], list[Array]]
 """The file's own runtime: of inputs (n, ...), as the file takes them, the named values (n, 1, ...)."""
@@ -60,16 +65,19 @@ def first_difference(lowered: Lowered, graph: Graph, run: Run, inputs: Sequence[
     ends = {id(value.tensor): name for name, value in values.items()}
     for name in names:
         sources = _sources(values[name].tensor, ends)
-        new = _alone(values, sources, name, known)
-        off, most = difference(known[name], new), max(largest(known[source]) for source in sources)
-        if off > TOLERANCE * max(largest(known[name]), CANCELLED * most):
+        part = _Part(values, sources, name, [known[source] for source in sources])
+        off, scale = difference(known[name], part.computed()), largest(known[name])
+        if off > TOLERANCE * max(scale, CANCELLED * part.largest) and off > min(part.steepness(), ROUNDED * scale):
             return Difference(makers[name], off)
     return None
 
 
 def _comparable(lowered: Lowered, graph: Graph) -> dict[str, Value]:
-    """Return the values whose axes are known; a flattened one with its values in another order is looked through."""
-    kept = {*graph.inputs, *(name for step in graph.steps for name in step.outputs)}
+    """Return the values of the file whose axes are known.
+
+    What is looked through: parts of an operator that have no value in the file, and flattened values in another order.
+    """
+    kept = {*graph.inputs, *(name for step in graph.steps for name in step.of.outputs)}
     return {
         name: value
         for name, value in lowered.values.items()
@@ -94,13 +102,37 @@ def _sources(tensor: Tensor, ends: Mapping[int, str]) -> list[str]:
     return list(found)
 
 
-def _alone(values: Mapping[str, Value], sources: Sequence[str], name: str, known: Mapping[str, Array]) -> Array:
-    """Return what the model makes of the file's own values."""
-    target, fed = values[name], [values[source] for source in sources]
-    given = [_stored(known[source], value) for source, value in zip(sources, fed, strict=True)]
-    part = tf_keras().Model([value.tensor for value in fed], target.tensor)
-    made = part(given if len(given) > 1 else given[0], training=False)
-    return as_in_file(np.asarray(made), target.order, target.shape)
+class _Part:
+    """What the model makes of values of the file.
+
+    Args:
+        values: of the model, by name.
+        sources: that it is fed.
+        name: of the value that it computes.
+        fed: the values of the file, one a source.
+    """
+
+    def __init__(self, values: Mapping[str, Value], sources: Sequence[str], name: str, fed: Sequence[Array]) -> None:
+        self._target, ends = values[name], [values[source] for source in sources]
+        self._fed = [_stored(array, value) for array, value in zip(fed, ends, strict=True)]
+        self._model = tf_keras().Model([value.tensor for value in ends], self._target.tensor)
+        self.largest = max(largest(array) for array in fed)
+
+    def computed(self) -> Array:
+        """Return the value, as the file has it."""
+        return self._run(self._fed)
+
+    def steepness(self) -> float:
+        """Return by how much it moves when what it is fed does by `NUDGE`."""
+        rng = np.random.default_rng(0)
+        nudged = [x * (1 + NUDGE * rng.choice([-1, 1], x.shape)) if x.dtype.kind == "f" else x for x in self._fed]
+        return difference(
+            self.computed(), self._run([x.astype(o.dtype) for x, o in zip(nudged, self._fed, strict=True)])
+        )
+
+    def _run(self, fed: Sequence[Array]) -> Array:
+        made = self._model(fed if len(fed) > 1 else fed[0], training=False)
+        return as_in_file(np.asarray(made), self._target.order, self._target.shape)
 
 
 def _stored(array: Array, value: Value) -> Array:

@@ -378,6 +378,20 @@ def test_a_model_that_computes_something_else_is_found_and_the_operator_named(tm
         proved(path, made, graph)
 
 
+def test_a_difference_is_found_behind_outputs_that_vanish(tmp_path: Path) -> None:
+    """Scores of 1e-9 are equal within any tolerance; what they are made of is not."""
+    net = Net()
+    x = net.op("Gemm", net.input("x", 1, 16), net.random(16, 8))
+    net.out("Sigmoid", net.op("Sub", x, net.const(20.0)))
+    path = net.save(tmp_path / "faint.onnx")
+    made, graph = rebuilt(path)
+    proved(path, made, graph)
+    dense = next(layer for layer in made.model.layers if layer.get_weights())
+    dense.set_weights([values * np.float32(1.01) for values in dense.get_weights()])
+    with raised("import-differs", "`Gemm`", f"node_{x}"):
+        proved(path, made, graph)
+
+
 def test_rounding_that_a_file_magnifies_is_no_difference(tmp_path: Path) -> None:
     net = Net()
     x = net.op("Gemm", net.input("x", 1, 16), net.random(16, 8))
