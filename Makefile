@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: demo quick test coverage check docs clean
+.PHONY: demo quick test test-all coverage check docs clean
 demo: $(STAMP)
 	$(BIN)/edgekit compress --data digits --recipe distill-channels-qat -o demo/bundle --force
 	$(BIN)/edgekit bench demo/bundle --processes 5 --min-seconds 0.3 --out demo/records
@@ -14,11 +14,16 @@ PYTEST := $(BIN)/pytest -q --numprocesses auto --maxprocesses 4 --dist worksteal
 quick: $(STAMP)
 	$(PYTEST) --quick
 
-# Everything; how long each folder and the slowest tests took is in build/durations.txt.
+# Everything but whole commands, trainings and searches from end to end; how long each folder and the slowest tests took
+# is in build/durations.txt.
 test: $(STAMP)
+	$(PYTEST) -m 'not e2e' --durations-file=build/durations.txt
+
+# Everything.
+test-all: $(STAMP)
 	$(PYTEST) --durations-file=build/durations.txt
 
-# The same, slower, and which lines of each room they ran, in build/coverage.txt.
+# Everything, slower, and which lines of each room they ran, in build/coverage.txt.
 coverage: $(STAMP)
 	mkdir -p build
 	$(PYTEST) --durations-file=build/durations.txt --cov --cov-report=

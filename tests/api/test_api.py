@@ -34,6 +34,7 @@ def open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
+@pytest.mark.e2e
 @pytest.mark.tensorflow
 @pytest.mark.usefixtures("one_latency_round")
 def test_a_model_in_memory_becomes_a_bundle_and_is_measured(

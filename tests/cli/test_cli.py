@@ -222,6 +222,7 @@ def small_model(untrained: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(untrained, tmp_path))
 
 
+@pytest.mark.e2e
 @pytest.mark.tensorflow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
 def test_an_interrupted_compress_leaves_no_bundle(

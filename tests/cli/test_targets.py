@@ -40,6 +40,7 @@ def test_a_check(at_board: Edgekit) -> None:
     assert "→ install it there" in done.stdout
 
 
+@pytest.mark.e2e
 def test_measuring_on_a_board(at_board: Edgekit, tmp_path: Path, home: Path) -> None:
     tiny_tflite(tmp_path / "m.tflite")
     x = np.random.default_rng(0).integers(0, 256, (40, 4, 4, 1), dtype=np.uint8)

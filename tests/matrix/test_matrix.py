@@ -74,6 +74,7 @@ def test_what_went_wrong_is_shown() -> None:
     assert "[1] BUG: KeyError in some.py: 3\n[2] it cannot" in text
 
 
+@pytest.mark.e2e
 @pytest.mark.tensorflow
 def test_two_cells_are_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGEKIT_WORK", str(tmp_path))

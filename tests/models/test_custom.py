@@ -82,6 +82,7 @@ def run(script: str, folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.e2e
 def test_own_layers_of_both_generations(tmp_path: Path) -> None:
     """In processes of their own: one where the classes were defined, one that knows nothing of them."""
     generations = {"keras": False, "tf_keras": True}

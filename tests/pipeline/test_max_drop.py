@@ -72,6 +72,7 @@ def test_the_fewest_operators_compute_in_float(model: Path, data: str, tmp_path:
     assert "drop" in page(bundle)
 
 
+@pytest.mark.e2e
 def test_a_file_of_another_tool_is_left_in_float_in_part(model: Path, data: str, tmp_path: Path) -> None:
     plain = dataclasses.replace(RECIPE, schemes=("float32",), max_drop=None)
     compress(model, data, plain, tmp_path / "float")

@@ -51,6 +51,7 @@ def kernels(bundle: Bundle) -> dict[int, tuple[float, int]]:
 FAST = "epochs=1,batch_size=16,learning_rate=0.002"
 
 
+@pytest.mark.e2e
 def test_zeros_and_clusters_survive_quantization_aware_training(model_file: Path, npz: Path, tmp_path: Path) -> None:
     stages = (
         f"prune:granularity=weight,amount=0.75,{FAST}", "cluster:clusters=8,epochs=1,batch_size=16",
@@ -69,6 +70,7 @@ def test_zeros_and_clusters_survive_quantization_aware_training(model_file: Path
     assert found[144 * 24][1] < 0.7 * max(ledger["source"].unique.values())
 
 
+@pytest.mark.e2e
 def test_channels_are_gone_and_the_file_agrees_with_the_trained_model(
     model_file: Path, npz: Path, tmp_path: Path
 ) -> None:
@@ -88,6 +90,7 @@ def test_channels_are_gone_and_the_file_agrees_with_the_trained_model(
     assert last.bytes < source.bytes
 
 
+@pytest.mark.e2e
 def test_a_quantized_stage_is_resumed(npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from edgekit.frameworks.tensorflow import tf_keras
     from edgekit.techniques.distill import Distill

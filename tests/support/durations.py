@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-SLOWEST = 25
+SLOWEST = 40
 
 
 def processor_seconds() -> float:

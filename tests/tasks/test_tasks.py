@@ -193,6 +193,7 @@ def test_without_labels_the_float_model_is_followed(tmp_path: Path, recipe: Reci
     assert {m.accuracy.score.metric for m in record.measurements} == {"agreement"}
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("recipe", [PLAIN, TRAINED], ids=["plain", "trained"])
 def test_two_inputs_and_two_outputs(tmp_path: Path, recipe: Recipe) -> None:
     rng = np.random.default_rng(0)
@@ -224,6 +225,7 @@ def test_two_inputs_and_two_outputs(tmp_path: Path, recipe: Recipe) -> None:
             compress(model, save(tmp_path / "d2.npz", {"beta": table, "zeta_image": image}, y), PLAIN, tmp_path / "no")
 
 
+@pytest.mark.e2e
 def test_a_recurrent_network_over_tokens(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     x = rng.integers(0, 20, (ROWS, 10)).astype(np.int32)

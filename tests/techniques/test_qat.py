@@ -195,6 +195,7 @@ def awkward() -> Any:
     return model
 
 
+@pytest.mark.e2e
 def test_preflight_names_and_handles_what_tfmot_cannot_take(tmp_path: Path) -> None:
     heard = Heard()
     state, note = Quantize(epochs=2, batch_size=32).run(ModelState(awkward()), context(heard, RAW))
@@ -284,6 +285,7 @@ def test_a_layer_of_the_users_own_stays_float_while_training(tmp_path: Path) -> 
     assert np.abs(made.predict(inputs(), verbose=0) - run(path, inputs())).max() < 0.05
 
 
+@pytest.mark.e2e
 def test_rescaling_before_a_clustered_and_sparse_model(tmp_path: Path) -> None:
     traits = frozenset({SPARSE, CLUSTERED})
     layers, before = tf_keras().layers, source(traits)

@@ -128,6 +128,7 @@ def test_a_trial_is_measured_on_its_file(bench: Bench) -> None:
     assert bench.folder.made_here(0)
 
 
+@pytest.mark.e2e
 def test_stages_that_trials_share_are_trained_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     first = bench.attempt()
     monkeypatch.setattr(Prune, "run", lambda *_: pytest.fail("pruned again"))
@@ -155,6 +156,7 @@ def test_what_is_hopeless_is_not_trained(bench: Bench, monkeypatch: pytest.Monke
     assert done.known is not None and done.known.bytes > 1500
 
 
+@pytest.mark.e2e
 def test_what_is_known_is_near_what_is_made(bench: Bench) -> None:
     bench.under(Budget(max_bytes=10**6))
     for choice in (PRUNED, Choice(student="sliced", width=0.5, taper=2.0), Choice()):
@@ -177,6 +179,7 @@ def test_a_budget_that_nothing_can_keep_to_is_refused(bench: Bench) -> None:
     check_reachable(Budget(max_bytes=10**6, max_macs=10**6), *arguments, gzip=False)
 
 
+@pytest.mark.e2e
 def test_rungs(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edgekit.pipeline.searching.halving.FEWEST_EPOCHS", 2)
     bench.alone()
@@ -242,6 +245,7 @@ def test_a_training_looks_at_the_clock_after_every_epoch(bench: Bench) -> None:
     assert bench.attempt().code == "trial-timeout"
 
 
+@pytest.mark.e2e
 def test_the_bundle_of_a_trial_has_its_file(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edgekit.pipeline.meter.ROUNDS", 1)
     done = bench.attempt()
