@@ -41,6 +41,10 @@ SURE = 0.05
 OVERLAP = 0.5
 FEWEST_BOXES = 20
 """Labelled boxes, below which a detector is not refused."""
+ONE_CLASS = np.array([0, 1, 1, 1, 1, 1])
+"""Times boxes, found or labelled: all classes are one."""
+PLACED = 0.3
+"""Share of the boxes from which on they are found, whatever their classes."""
 NOTHING = 0.02
 """Share of the boxes up to which as good as none is found."""
 
@@ -53,11 +57,13 @@ class Tried:
         how: the preprocessing.
         boxes: the description; settled if the outputs were finite.
         losses: of each image with boxes, (n,).
+        placed: the mean share of an image's boxes that is found if all classes are one.
     """
 
     how: Preprocessing
     boxes: Detection
     losses: Floats
+    placed: float = 0.0
 
     @property
     def found(self) -> float:
@@ -117,16 +123,19 @@ def _tried(way: Preprocessing, predict: Predict, images: Stored, truth: Floats, 
     outputs = [np.asarray(output, np.float64) for output in predict(way.apply(images))]
     if not all(np.isfinite(output).all() for output in outputs):
         return [Tried(way, how, np.ones(len(truth)))]
-    return [Tried(way, one, _losses(outputs, truth, one)) for one in readings(how, outputs)]
+    return [_judged(way, one, outputs, truth) for one in readings(how, outputs)]
 
 
-def _losses(outputs: Sequence[Array], truth: Floats, how: Detection) -> Floats:
+def _judged(way: Preprocessing, how: Detection, outputs: Sequence[Array], truth: Floats) -> Tried:
     if not how.settled:
-        return np.ones(len(truth))
+        return Tried(way, how, np.ones(len(truth)))
     most = int((truth[..., 0] >= 0).sum(axis=1).max())
     found = detections(outputs, replace(how, threshold=max(how.threshold, SURE), most=most))
-    return np.array([1 - _share(mine[mine[:, 0] >= 0], labelled[labelled[:, 0] >= 0])
-                     for mine, labelled in zip(found, truth, strict=True)])  # fmt: skip
+    pairs = [
+        (mine[mine[:, 0] >= 0], labelled[labelled[:, 0] >= 0]) for mine, labelled in zip(found, truth, strict=True)
+    ]
+    placed = [_share(mine * ONE_CLASS, labelled * ONE_CLASS) for mine, labelled in pairs]
+    return Tried(way, how, np.array([1 - _share(*pair) for pair in pairs]), float(np.mean(placed)))
 
 
 def _share(found: Floats, labelled: Floats) -> float:
@@ -170,9 +179,17 @@ class _Settled:
         return Looked(used.how, task, self._line(), tuple(findings), self._record())
 
     def _nothing(self) -> ChanceError:
+        images, placed = len(self._used.losses), max(self._tried, key=lambda one: one.placed)
+        if placed.placed >= PLACED:
+            return ChanceError(
+                f"{self._name}: finds {100 * placed.placed:.0f} % of an image's boxes, and takes as good as all for "
+                f"other classes than the labels, in {images} images with inputs {formula(placed.how)}",
+                "number the classes of the labels as the model does (docs/detection.md); --anyway goes on all the same",
+                code="no-better-than-chance",
+            )
         return ChanceError(
-            f"{self._name}: finds none of {self._boxes} labelled boxes in {len(self._used.losses)} images, whatever "
-            f"the preprocessing and the form of its boxes; tried: {self._list()}",
+            f"{self._name}: finds none of {self._boxes} labelled boxes in {images} images, whatever the preprocessing "
+            f"and the form of its boxes; tried: {self._list()}",
             f"give the preprocessing of its training ({OPTIONS}), and how its boxes are written (--task "
             "'detection:boxes=...', docs/detection.md), and check the labels; --anyway goes on all the same",
             code="no-better-than-chance",
@@ -187,10 +204,11 @@ class _Settled:
         return f"{line}, chosen by trial: {first.text} with {formula(first.how)} and boxes as {first.boxes.boxes}"
 
     def _list(self) -> str:
-        ordered = sorted(self._tried, key=lambda one: -one.found)
-        ways = dict.fromkeys(formula(one.how) for one in ordered)
-        forms = dict.fromkeys(one.boxes.boxes for one in ordered if one.boxes.boxes)
-        return f"inputs {'; '.join(ways)}; boxes as {', '.join(forms)}"
+        ways = dict.fromkeys(formula(replace(one.how, channels="RGB")) for one in self._tried)
+        orders = {one.how.channels for one in self._tried}
+        both = ", each with red first and with blue first" if len(orders) > 1 else ""
+        forms = dict.fromkeys(one.boxes.boxes for one in self._tried if one.boxes.boxes)
+        return f"inputs {'; '.join(ways)}{both}; boxes as {', '.join(forms)}"
 
     def _record(self) -> JsonObject:
         used, ordered = self._used, sorted(self._tried, key=lambda one: -one.found)

@@ -115,6 +115,13 @@ def test_a_detector_that_finds_nothing_is_refused(splits: Splits) -> None:
         tried(splits, blind)
 
 
+def test_classes_that_are_numbered_otherwise_are_named(splits: Splits) -> None:
+    shifted = splits.y_validation + np.array([1, 0, 0, 0, 0, 0]), splits.y_train + np.array([1, 0, 0, 0, 0, 0])
+    other = Splits(splits.x_train, shifted[1], splits.x_validation, shifted[0], splits.x_calibration)
+    with raised("no-better-than-chance", "100 % of an image's boxes", "other classes"):
+        tried(other, knowing(splits, "xyxy", 1 / 255))
+
+
 def test_outputs_that_are_not_finite_are_no_form(splits: Splits) -> None:
     with raised("no-better-than-chance"):
         tried(splits, lambda x: [np.full((len(x), CELLS, 4 + CLASSES), np.nan)])
