@@ -50,6 +50,7 @@ def main(
     out: Annotated[Path, typer.Option(metavar="OUT.jsonl")] = HERE / "results.jsonl",
     only: Annotated[str, typer.Option(help="Networks, with commas between them, else all.")] = "",
     steps: Annotated[str, typer.Option(help="With commas between them, else all.")] = ",".join(STEPS),
+    exporters: Annotated[str, typer.Option(help="Whose graphs go through them, likewise.")] = ",".join(EXPORTERS),
 ) -> None:
     """Fill the table."""
     work, python = work.resolve(), python.absolute()  # the link itself: it says which venv
@@ -58,7 +59,7 @@ def main(
     for start in range(0, len(wanted), TOGETHER):
         folders = {work / name.replace("/", "-"): name for name in wanted[start : start + TOGETHER]}
         for step in steps.split(","):
-            _do_all(_jobs(step, folders), python, lambda: _write(out, names, work))
+            _do_all(_jobs(step, folders, exporters.split(",")), python, lambda: _write(out, names, work))
     _write(out, names, work)
     print(out.with_suffix(".txt").read_text())
 
@@ -72,7 +73,7 @@ Jobs = dict[Path, tuple[str, ...]]
 """What is made, a file of JSON each, and by which arguments: the script first, then the step."""
 
 
-def _jobs(step: str, folders: dict[Path, str]) -> Jobs:
+def _jobs(step: str, folders: dict[Path, str], exporters: Sequence[str]) -> Jobs:
     """Return what a step has to do for some networks."""
     jobs: Jobs = {}
     for folder, name in folders.items():
@@ -82,7 +83,7 @@ def _jobs(step: str, folders: dict[Path, str]) -> Jobs:
             jobs[folder / "converted.json"] = ("exporting.py", "litert", name, str(folder))
             jobs[folder / "litert.json"] = ("judging.py", step, "", str(folder))
         else:
-            for exporter in EXPORTERS:
+            for exporter in exporters:
                 if (folder / f"{exporter}.onnx").exists():
                     jobs[folder / f"{exporter}-{step}.json"] = ("judging.py", step, exporter, str(folder))
     return jobs

@@ -110,7 +110,8 @@ SOURCES: list[SourceKind] = [
     SourceKind(
         "images",
         "a folder of images",
-        "`CLASS/*.png`, or `train` and `test` with such folders; resized to what the model takes",
+        "`CLASS/*.png`, or `train` and `test` with such folders; stretched to what the model takes, or padded: "
+        "`fit=letterbox` on both sides, `fit=corner` below and to the right",
         "images?size=96x96",
         "edgekit.data.sources.images",
     ),
