@@ -33,8 +33,8 @@ def test_durations_by_folder_and_the_slowest_tests() -> None:
     seconds = {f"tests/a/test_b.py::test_{i}": (2.0 * i, 1.0 * i) for i in range(60)}
     lines = durations({**seconds, "tests/test_c.py::test_d[a/b::c]": (9.0, 900.0)}).splitlines()
     assert lines[1].split() == ["3549.0", "2670.0", "61", "all"]
-    assert lines[2].split() == ["9.0", "900.0", "1", "tests"]
-    assert lines[3].split() == ["3540.0", "1770.0", "60", "tests/a"]
+    assert lines[3].split() == ["9.0", "900.0", "1", "tests"]
+    assert lines[2].split() == ["3540.0", "1770.0", "60", "tests/a"]
     assert lines[5].endswith(f"the {SLOWEST} slowest tests") and len(lines) == 6 + SLOWEST
     assert lines[6].split() == ["9.0", "900.0", "1", "tests/test_c.py::test_d[a/b::c]"]
     assert lines[7].endswith("test_59")
