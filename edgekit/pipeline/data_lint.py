@@ -11,12 +11,18 @@ from edgekit.data.trial.look import LOOK
 from edgekit.pipeline.int8_inputs import SPOILED, Subject, judge
 from edgekit.pipeline.job import Job
 
-GRAVE = ("normalised-twice", "not-normalised", "channel-order", "token-range", "not-integers", SPOILED)
+SCALES = ("normalised-twice", "not-normalised")
+"""Findings about how inputs are scaled."""
+GRAVE = (*SCALES, "channel-order", "token-range", "not-integers", SPOILED)
 """Findings that spoil every number: they are repeated at the end."""
 
 
-def lint(job: Job) -> list[Finding]:
+def lint(job: Job, *, proven: bool) -> list[Finding]:
     """Warn about the data and their preprocessing; return the findings to repeat at the end.
+
+    Args:
+        job: with the preprocessing that holds.
+        proven: whether a trial has shown that the model is fed as in its training, however unusual that is.
 
     Raises:
         InputError: int8 inputs leave too little of the model for a file to be worth anything.
@@ -24,7 +30,8 @@ def lint(job: Job) -> list[Finding]:
     int8 = any(map(from_int8, job.recipe.schemes))
     samples = len(job.splits.x_calibration)
     every = data_findings(job.dataset, job.preprocessing, job.source.model.facts(), samples, int8=int8)
-    findings = [finding for finding in every if finding.code not in INT8]
+    passed = (*INT8, *(SCALES if proven else ()))
+    findings = [finding for finding in every if finding.code not in passed]
     for finding in findings:
         job.progress.warn(finding.message, finding.code)
     limited = job.recipe.max_drop is not None  # then other ranges are tried, and the files are judged

@@ -22,7 +22,7 @@ def opened(request: Request) -> tuple[Job, list[Finding]]:
         ConversionError: nothing can be made of a model like this, or it cannot be expressed in Keras 2.
     """
     job = match(request.checked())
-    job, doubtful = settle_preprocessing(job)
-    grave = data_lint.lint(job)
+    job, trial = settle_preprocessing(job)
+    grave = data_lint.lint(job, proven=trial.proven)
     task = with_metric(job.task, request.metric).with_loss(job.source.loss)
-    return replace(job, task=task), [*grave, *doubtful]
+    return replace(job, task=task), [*grave, *trial.findings]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from edgekit.data.lint.finding import Finding
 from edgekit.data.trial.look import look
+from edgekit.data.trial.looked import Looked
 from edgekit.pipeline.job import Job
 
 
-def settle_preprocessing(job: Job) -> tuple[Job, tuple[Finding, ...]]:
-    """Return the run with the preprocessing and the task that hold from here on, and findings to repeat at the end.
+def settle_preprocessing(job: Job) -> tuple[Job, Looked]:
+    """Return the run with the preprocessing and the task that hold from here on, and the trial that says so.
 
     Raises:
         ChanceError, InputError: as `edgekit.data.trial.look.look`; or `--normalize-outside` has nothing to move.
@@ -25,7 +25,7 @@ def settle_preprocessing(job: Job) -> tuple[Job, tuple[Finding, ...]]:
         job.progress.warn(finding.message, finding.code)
     source = job.source.noted("fed", trial.record) if trial.record else job.source
     settled = replace(job, source=source, preprocessing=trial.preprocessing, task=trial.task)
-    return _moved_outside(settled) if job.recipe.normalize_outside else settled, trial.findings
+    return _moved_outside(settled) if job.recipe.normalize_outside else settled, trial
 
 
 def _moved_outside(job: Job) -> Job:

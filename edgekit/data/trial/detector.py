@@ -17,14 +17,14 @@ from edgekit.data.trial.candidates import flipped
 from edgekit.data.trial.cost import afforded
 from edgekit.data.trial.evidence import GAIN, clearly_better, tied
 from edgekit.data.trial.looked import Looked
-from edgekit.data.trial.race import Predict
+from edgekit.data.trial.race import Predict, as_rows
 from edgekit.data.trial.words import OPTIONS, formula
 from edgekit.errors import ChanceError
 from edgekit.schema.types import JsonObject
 from edgekit.tasks.detection.boxes import Floats, overlaps
 from edgekit.tasks.detection.decoding import detections
 from edgekit.tasks.detection.description import Detection
-from edgekit.tasks.detection.finding import in_words, readings
+from edgekit.tasks.detection.finding import in_words, readings, settle
 from edgekit.tasks.preprocessing import Preprocessing
 from edgekit.tasks.samples import Array, Stored
 from edgekit.tasks.task import Task
@@ -45,6 +45,8 @@ ONE_CLASS = np.array([0, 1, 1, 1, 1, 1])
 """Times boxes, found or labelled: all classes are one."""
 PLACED = 0.3
 """Share of the boxes from which on they are found, whatever their classes."""
+PROVEN = 0.5
+"""Share of the boxes from which on a detector is fed as in its training, beyond doubt."""
 NOTHING = 0.02
 """Share of the boxes up to which as good as none is found."""
 
@@ -107,7 +109,9 @@ def look_at_detector(
     """
     assert task.detection is not None
     rows = np.flatnonzero((y[..., 0] >= 0).any(axis=1))[: afforded(IMAGES, macs * len(ways), LEAST)]
-    images, truth = x[rows], np.asarray(y[rows], np.float64)
+    images, truth = as_rows(x, rows), np.asarray(y[rows], np.float64)
+    if not len(rows):
+        return _untried(name, predict, as_rows(x, slice(LEAST)), task, ways[0])
     if given:
         ways = ways[:1]
     tried = [one for way in ways for one in _tried(way, predict, images, truth, task.detection)]
@@ -117,6 +121,16 @@ def look_at_detector(
         if turned is not None and turned not in {one.how for one in tried}:
             tried += _tried(turned, predict, images, truth, task.detection)
     return _Settled(name, task, tried, int((truth[..., 0] >= 0).sum()), given).looked(anyway=anyway)
+
+
+def _untried(name: str, predict: Predict, images: Stored, task: Task, how: Preprocessing) -> Looked:
+    """Return what values show where no image has a labelled box."""
+    assert task.detection is not None
+    outputs = [np.asarray(output, np.float64) for output in predict(how.apply(images))]
+    boxes = settle(task.detection, outputs)[0]
+    notice = f"{name}: none of {len(images)} images has a labelled box to try it on; inputs are {formula(how)}"
+    notice += f", {in_words(boxes)}" if boxes.settled else ""
+    return Looked(how, replace(task, detection=boxes), notice)
 
 
 def _tried(way: Preprocessing, predict: Predict, images: Stored, truth: Floats, how: Detection) -> list[Tried]:
@@ -176,7 +190,7 @@ class _Settled:
             hint = f"check that it was trained with this preprocessing ({OPTIONS}), and how its boxes are written"
             findings.append(Finding("near-chance", message, hint))
         task = replace(self._task, detection=used.boxes)
-        return Looked(used.how, task, self._line(), tuple(findings), self._record())
+        return Looked(used.how, task, self._line(), tuple(findings), self._record(), proven=used.found >= PROVEN)
 
     def _nothing(self) -> ChanceError:
         images, placed = len(self._used.losses), max(self._tried, key=lambda one: one.placed)

@@ -25,6 +25,8 @@ from edgekit.tasks.task import Task
 
 LOOK = ROUNDS[-1]
 """Samples at most: of the validation part, and, where that has fewer, of the training part."""
+PROVEN = 0.5
+"""Share of a constant guess's loss that a model takes away which is fed as in its training, beyond doubt."""
 _SEED = 20261129
 _ALIKE = 1.5
 """Factor between scales within which cross-entropies compare: larger values make a model surer."""
@@ -118,7 +120,8 @@ class _Settled:
                     f"check that it was trained with this preprocessing ({OPTIONS})",
                 )
             )
-        return Looked(used.how, task, self._line(used), tuple(findings), self._record(used))
+        proven = not findings and self._beats(used) is True and 1 - used.mean >= PROVEN
+        return Looked(used.how, task, self._line(used), tuple(findings), self._record(used), proven)
 
     def _better(self, left: list[Result]) -> Result | None:
         """Return what is clearly better than the default; of several that are alike the likeliest."""

@@ -20,6 +20,7 @@ class Looked:
         notice: one line for the user.
         findings: what spoils every number, to be a warning now and at the end.
         record: for the lineage, JSON values; empty without labels.
+        proven: fed so, the model is far better than a constant guess, and nothing that was tried is clearly better.
     """
 
     preprocessing: Preprocessing
@@ -27,3 +28,4 @@ class Looked:
     notice: str
     findings: tuple[Finding, ...] = ()
     record: JsonObject = field(default_factory=dict)
+    proven: bool = False

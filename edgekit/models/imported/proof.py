@@ -57,7 +57,7 @@ def prove(lowered: Lowered, graph: Graph, run: Run, file: str, real: Sequence[Ar
                 )
             off, allowed = difference(old, new), TOLERANCE * max(FLOOR, largest(old))
             if off > allowed or largest(old) < FLOOR:
-                allowed = max(allowed, ROUNDED * largest(old))
+                allowed = ROUNDED * max(FLOOR, largest(old))
                 culprit = first_difference(lowered, graph, run, inputs)
                 if culprit or off > allowed:
                     raise _differs(file, port.name, off, culprit)

@@ -122,6 +122,14 @@ def test_classes_that_are_numbered_otherwise_are_named(splits: Splits) -> None:
         tried(other, knowing(splits, "xyxy", 1 / 255))
 
 
+def test_images_without_boxes_show_what_values_show(splits: Splits) -> None:
+    none = np.full_like(splits.y_train, -1)
+    empty = Splits(splits.x_train, none, splits.x_validation, none[:10], splits.x_calibration)
+    found = tried(empty, knowing(splits, "xyxy", 1 / 255))
+    assert found.task.detection is not None and found.task.detection.boxes == "xyxy"
+    assert "none of 16 images" in found.notice
+
+
 def test_outputs_that_are_not_finite_are_no_form(splits: Splits) -> None:
     with raised("no-better-than-chance"):
         tried(splits, lambda x: [np.full((len(x), CELLS, 4 + CLASSES), np.nan)])

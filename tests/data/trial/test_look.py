@@ -120,7 +120,7 @@ def test_the_way_of_training_is_found(kind: str, way: str) -> None:
     make, x, y = task_of(kind)
     found = tried(make(WAYS[way]), x, y, kind)
     assert alike(found.preprocessing, WAYS[way])
-    assert not found.findings
+    assert not found.findings and found.proven
     if way == "x/255":
         assert found.notice.endswith("samples; inputs are x / 255")
         assert found.record["chosen"] == "by default"
@@ -230,7 +230,7 @@ def test_ranks_count_where_one_class_dominates() -> None:
 def test_too_few_samples_say_nothing() -> None:
     x, y = pictures(18)
     found = tried(at_random, x, y, "classification")
-    assert not found.findings
+    assert not found.findings and not found.proven
     assert "(too few to judge by)" in found.notice
 
 
