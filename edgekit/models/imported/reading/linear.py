@@ -16,11 +16,13 @@ from edgekit.models.imported.graph import (
     Lookup,
     MatrixProduct,
     Permute,
+    Reshape,
     Step,
     Take,
 )
 from edgekit.models.imported.operators import Unsupported
 from edgekit.models.imported.reading.at import At
+from edgekit.tasks.samples import Array
 
 
 def gemm(at: At) -> Sequence[Step]:
@@ -73,7 +75,33 @@ def gather(at: At) -> Sequence[Step]:
     found = np.where(places < 0, places + size, places).astype(np.int64)
     if found.size and not 0 <= found.min() <= found.max() < size:
         raise Unsupported(f"it takes places outside an axis of {size}")
-    return [at.step(Take(found, axis))]
+    if found.ndim < 2:
+        return [at.step(Take(found, axis))]
+    if len(at.shape()) == 1 and (order := _strides_of(found)):
+        return _restrided(at, found.shape, order)
+    taken = f"{at.node.outputs[0]}:taken"
+    return [at.step(Take(found.reshape(-1), axis), output=taken), at.step(Reshape(at.made), [taken])]
+
+
+def _strides_of(places: Array) -> tuple[int, ...]:
+    """Return the axes of places in a flat list from the slowest to the fastest, if they take all of it; else nothing.
+
+    PyTorch's `as_strided` is exported so, of tensors in its `channels_last` format.
+    """
+    steps = [int(np.take(places, min(1, size - 1), axis).flat[0]) for axis, size in enumerate(places.shape)]
+    order = tuple(sorted(range(places.ndim), key=lambda axis: (places.shape[axis] > 1, -steps[axis])))
+    whole = np.arange(places.size).reshape([places.shape[axis] for axis in order]).transpose(np.argsort(order))
+    return order if np.array_equal(whole, places) else ()
+
+
+def _restrided(at: At, sizes: Sequence[int], order: Sequence[int]) -> Sequence[Step]:
+    """Return the steps that give a flat list axes, of which the first of `order` is the slowest."""
+    if list(order) == sorted(order):
+        return [at.step(Reshape(at.made))]
+    parted = f"{at.node.outputs[0]}:parted"
+    back = tuple(int(place) for place in np.argsort(order))
+    shape = tuple(sizes[axis] for axis in order)
+    return [at.step(Reshape(shape), output=parted), at.step(Permute(back), [parted])]
 
 
 def expand(at: At) -> Sequence[Step]:
