@@ -62,6 +62,7 @@ def litert(name, folder):
     model, test = network(name), samples(name, 1, SEED + 1)
     arrays = np.load(folder / "samples.npz")
     calibration = [arrays[f"calibration_x{i}"] for i in range(len(test))]
+    calibration = [x.astype(np.int32) if x.dtype == np.int64 else x for x in calibration]  # as its file takes them
     images = [i for i, x in enumerate(test) if x.ndim == 4]
     if images:
         model = litert_torch.to_channel_last_io(model, args=images)
