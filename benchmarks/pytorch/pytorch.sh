@@ -12,10 +12,10 @@ enter "$2"
 
 names=(mnist-separable cifar10-residual cifar10-inverted)
 recipes=(float32 int8 channels-qat distill-channels-qat)
-brief() { # RECIPE: of distill-channels-qat a quarter of the epochs for CIFAR-10, where one takes a minute
-  if [ "$data" = cifar10 ] && [ "$1" = distill-channels-qat ]; then
-    "$edgekit" recipes "$1" | sed 's/^epochs = 40/epochs = 10/; s/^epochs = 20/epochs = 5/' > quarter.toml
-    echo quarter.toml
+brief() { # RECIPE: of distill-channels-qat 6, 3 and 2 epochs in place of 40, 20 and 5
+  if [ "$1" = distill-channels-qat ]; then
+    "$edgekit" recipes "$1" | sed 's/^epochs = 40/epochs = 6/; s/^epochs = 20/epochs = 3/; s/^epochs = 5/epochs = 2/' > brief.toml
+    echo brief.toml
   else
     echo "$1"
   fi
