@@ -40,7 +40,7 @@ def prove(lowered: Lowered, graph: Graph, run: Run, file: str, real: Sequence[Ar
         ConversionError: outputs differ, naming the first operator that does; or they are not finite.
         InputError: the file cannot be run.
     """
-    worst, samples = Proof(0.0, TOLERANCE * FLOOR, 0), 0
+    worst, samples, share = Proof(0.0, TOLERANCE * FLOOR, 0), 0, 0.0
     for inputs in _batches(graph) if real is None else [real]:
         expected = run(inputs, graph.outputs)
         outputs = lowered.model(_stored(lowered, inputs), training=False)
@@ -61,9 +61,10 @@ def prove(lowered: Lowered, graph: Graph, run: Run, file: str, real: Sequence[Ar
                 culprit = first_difference(lowered, graph, run, inputs)
                 if culprit or off > allowed:
                     raise _differs(file, port.name, off, culprit)
+            share = max(share, off / (largest(old) or 1.0))
             if off / allowed >= worst.max_abs_diff / worst.tolerance:
                 worst = Proof(off, allowed, 0)
-    return Proof(worst.max_abs_diff, worst.tolerance, samples)
+    return Proof(worst.max_abs_diff, worst.tolerance, samples, share)
 
 
 def as_in_model(array: Array, order: Sequence[int]) -> Array:

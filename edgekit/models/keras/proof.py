@@ -17,11 +17,13 @@ class Proof:
         max_abs_diff: the largest difference of two outputs.
         tolerance: what would have been accepted, for the output with that difference.
         samples: how many random samples went through both.
+        share: the largest difference, as a share of the largest absolute value of its output.
     """
 
     max_abs_diff: float
     tolerance: float
     samples: int
+    share: float = 0.0
 
 
 def difference(old: Array, new: Array) -> float:
