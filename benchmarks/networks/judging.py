@@ -132,6 +132,7 @@ def _run(file: Path, feeds: dict[str, Any]) -> dict[str, Any]:
     from ai_edge_litert.interpreter import Interpreter
 
     model = Interpreter(str(file))
+    model.allocate_tensors()
     runner = model.get_signature_runner()
     inputs, outputs = runner.get_input_details(), runner.get_output_details()
     made: dict[str, list[Any]] = {name: [] for name in outputs}

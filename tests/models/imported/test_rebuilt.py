@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgekit.frameworks.tensorflow import tensorflow
 from edgekit.models.imported import stepwise
 from edgekit.models.imported.proof import TOLERANCE
 from edgekit.models.imported.reading.onnx import OPERATORS
@@ -326,6 +327,17 @@ def test_operators_are_rebuilt_equal(name: str, tmp_path: Path) -> None:
     made, graph = rebuilt(path)
     assert proved(path, made, graph).samples == 6
     assert [port.name for port in made.outputs] == list(graph.outputs)
+
+
+def test_reductions_become_operators_of_tflite(tmp_path: Path) -> None:
+    net = Net()
+    x = net.image()
+    for kind in ("Mean", "Max", "Min", "Prod", "L1", "L2", "LogSumExp", "SumSquare", "Sum"):
+        axes = {} if kind == "Sum" else {"axes": [3]}
+        net.out(f"Reduce{kind}", x, *([net.const([3])] if kind == "Sum" else []), keepdims=0, **axes)
+    made, _ = rebuilt(net.save(tmp_path / "reductions.onnx"))
+    converter = tensorflow().lite.TFLiteConverter.from_keras_model(made.model)  # refuses operators that need Flex
+    assert converter.convert()
 
 
 def test_every_operator_of_the_table_is_tried() -> None:

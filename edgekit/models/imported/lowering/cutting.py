@@ -95,12 +95,8 @@ def pad(op: Pad, inputs: Sequence[Operand], b: Builder) -> Value:
     return of(tensor, x.order, x.batch, positive=x.positive and (op.mode != "constant" or op.value >= 0))
 
 
-_TENSORFLOW = {
-    **{kind: f"reduce_{kind}" for kind in ("mean", "sum", "max", "min", "prod", "logsumexp")},
-    "l2": "reduce_euclidean_norm",
-}
-_OF_EVERY = {"sumsquare": "square", "l1": "abs"}
-"""What is summed of every value."""
+_OF_EVERY = {"sumsquare": "square", "l1": "abs", "l2": "square"}
+"""What is summed of every value. TFLite has no operators for norms."""
 _POOLING = {"mean": "GlobalAveragePooling", "max": "GlobalMaxPooling"}
 
 
@@ -115,9 +111,14 @@ def reduction(op: Reduction, inputs: Sequence[Operand], b: Builder) -> Value:
         made = b.layer(f"{_POOLING[op.kind]}{len(places)}D", keepdims=op.keep)(x.tensor)
     elif op.kind in _OF_EVERY:
         made = tf.math.reduce_sum(getattr(tf.math, _OF_EVERY[op.kind])(x.tensor), axis=places, keepdims=op.keep)
+        made = tf.math.sqrt(made) if op.kind == "l2" else made
+    elif op.kind == "logsumexp":  # TensorFlow's own asks whether values are finite, which TFLite cannot
+        most = tf.math.reduce_max(x.tensor, axis=places, keepdims=True)
+        total = tf.math.reduce_sum(tf.math.exp(x.tensor - most), axis=places, keepdims=op.keep)
+        made = tf.math.log(total) + (most if op.keep else tf.squeeze(most, places))
     else:
-        made = getattr(tf.math, _TENSORFLOW[op.kind])(x.tensor, axis=places, keepdims=op.keep)
-    positive = x.positive or op.kind == "l2" or op.kind in _OF_EVERY
+        made = getattr(tf.math, f"reduce_{op.kind}")(x.tensor, axis=places, keepdims=op.keep)
+    positive = x.positive or op.kind in _OF_EVERY
     if op.keep:
         return of(made, x.order, x.batch, positive=positive)
     return _without(replace(x, tensor=made, positive=positive), op.axes)
