@@ -139,7 +139,7 @@ def network(name):
 
 def _unsettle(model):
     for part in model.modules():
-        if isinstance(part, nn.RNNBase):  # as PyTorch starts them, states hardly move, and scores hang on a thousandth
+        if isinstance(part, nn.RNNBase):  # as PyTorch starts them, states hardly move
             for values in part.parameters():
                 values.mul_(3)
         if isinstance(part, _NORMS) and part.weight is not None:

@@ -191,13 +191,7 @@ class _Finder:
         ]
         if maps:
             return tuple(sorted(self._size[0] / int(rows or 1) for rows, _ in maps))
-        total = sum(fit.positions for fit in fits if "boxes" in fit.part.holds)
-        for strides in STRIDES:
-            if made.anchors and len(made.anchors) != len(strides):
-                continue
-            if replace(made, strides=strides).cells == total:
-                return tuple(map(float, strides))
-        return ()
+        return _usual_strides(made, sum(fit.positions for fit in fits if "boxes" in fit.part.holds))
 
     def _refuse_missing(self, made: Detection, fits: Sequence[_Fit], *, decided: bool) -> None:
         form = FORMS.get(made.boxes)
@@ -246,11 +240,17 @@ def readings(how: Detection, outputs: Sequence[Array]) -> list[Detection]:
         return [first]
     boxes = joined(outputs, first, "boxes")
     total = 0 if boxes is None else boxes.shape[1]
-    strides = next((s for s in STRIDES if replace(first, strides=tuple(map(float, s))).cells == total), ())
-    grids = replace(first, strides=tuple(map(float, strides)))
+    strides = _usual_strides(first, total)
     made = [replace(first, boxes=form) for form in DECODED if form != first.boxes]
-    made += [replace(grids, boxes=form, units=units) for form, units in CELLS.items() if strides]
+    made += [replace(first, boxes=form, units=units, strides=strides) for form, units in CELLS.items() if strides]
     return [first, *made]
+
+
+def _usual_strides(how: Detection, total: int) -> tuple[float, ...]:
+    """Return the first of `STRIDES` that gives so many boxes; nothing if none does."""
+    fitting = (s for s in STRIDES if not how.anchors or len(how.anchors) == len(s))
+    found = next((s for s in fitting if replace(how, strides=s).cells == total), ())
+    return tuple(map(float, found))
 
 
 def _settled(how: Detection, outputs: Sequence[Array]) -> Detection:
