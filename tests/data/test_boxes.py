@@ -62,6 +62,14 @@ def test_boxes_move_with_padded_images(tmp_path: Path, drawings: list[Drawing], 
     np.testing.assert_allclose(sorted(found), sorted(rows), atol=1e-6)
 
 
+def test_a_misspelt_option_is_named_before_the_images_are_looked_at(tmp_path: Path, drawings: list[Drawing]) -> None:
+    path = write_coco(tmp_path, drawings)
+    for image in (tmp_path / "images").iterdir():
+        image.write_bytes(b"damaged")
+    with raised("data-option-invalid", "letterbox"):
+        load_data(f"{path}?fit=letterbx")
+
+
 def test_parts_of_yolo_and_a_data_yaml(tmp_path: Path, drawings: list[Drawing]) -> None:
     write_yolo(tmp_path, drawings[:6], "train")
     write_yolo(tmp_path, drawings[6:], "val")

@@ -56,6 +56,7 @@ def arranged(request: Request, folder: Path, train: Labelled, test: Labelled | N
         MissingExtraError: Pillow is not installed.
         OutputError: the cache cannot be written.
     """
+    size, fit = request.spec.size("size"), request.spec.choice("fit", FITS)
     source, notes = plain(request.path), [*train.notes, *(test.notes if test else ())]
     for part in (train, *([test] if test else ())):
         if not any(len(boxes) for boxes in part.boxes):
@@ -74,8 +75,7 @@ def arranged(request: Request, folder: Path, train: Labelled, test: Labelled | N
     pillow()
     with strict():
         found = Found(list(train.images), list(test.images), (), 0, ())
-        shape = common_shape(found, source, request.sample_shape, request.spec.size("size"))
-        fit = request.spec.choice("fit", FITS)
+        shape = common_shape(found, source, request.sample_shape, size)
         x_train, x_test = (decoded(folder, part.images, shape, fit, request.progress) for part in (train, test))
         notes += padded_note(source, fit)
         if fit != FITS[0]:

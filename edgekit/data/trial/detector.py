@@ -201,9 +201,10 @@ class _Settled:
                 "number the classes of the labels as the model does (docs/detection.md); --anyway goes on all the same",
                 code="no-better-than-chance",
             )
+        how = "as it is fed" if self._given else "whatever the preprocessing and the form of its boxes"
         return ChanceError(
-            f"{self._name}: finds none of {self._boxes} labelled boxes in {images} images, whatever the preprocessing "
-            f"and the form of its boxes; tried: {self._list()}",
+            f"{self._name}: finds none of {self._boxes} labelled boxes in {images} images, {how}; "
+            f"tried: {self._list()}",
             f"give the preprocessing of its training ({OPTIONS}), and how its boxes are written (--task "
             "'detection:boxes=...', docs/detection.md), and check the labels; --anyway goes on all the same",
             code="no-better-than-chance",

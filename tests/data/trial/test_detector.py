@@ -100,7 +100,7 @@ def test_how_images_are_fed_is_found_with_it(splits: Splits) -> None:
 
 
 def test_what_was_given_is_kept(splits: Splits) -> None:
-    with raised("no-better-than-chance", "none of"):
+    with raised("no-better-than-chance", "none of", "as it is fed"):
         tried(splits, knowing(splits, "xyxy", 1.0), given=True)
     found = tried(splits, knowing(splits, "xyxy", 1.0), given=True, anyway=True)
     assert found.preprocessing.scale == 1 / 255
