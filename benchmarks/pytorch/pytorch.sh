@@ -4,7 +4,7 @@
 #
 #   EDGEKIT_DATA=folder-with-mnist.npz-and-cifar10.npz benchmarks/pytorch/pytorch.sh VENV/bin/python WORK_FOLDER
 #
-# VENV has torch and onnxscript. What it prints goes to benchmarks/pytorch/results.txt, the records to
+# VENV has torch and onnxscript. It prints PyTorch's own accuracy above each table; the records go to
 # benchmarks/records/. Interrupted, it goes on.
 source "$(dirname "$0")/../common.sh"
 torch=$(absolute "$1")
@@ -53,4 +53,4 @@ for name in "${names[@]}"; do
   grep "in PyTorch" "$name.log"
   measure "${files[@]}" "${how[@]}" --processes 5 --min-seconds 0.1
   echo
-done | tee "$benchmarks/pytorch/results.txt"
+done
