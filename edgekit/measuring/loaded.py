@@ -96,11 +96,12 @@ def _scale(quantization: tuple[float, int]) -> tuple[float, int] | tuple[None, N
     return (float(scale), int(zero_point)) if scale else (None, None)
 
 
-def load_onnx(file: Path | bytes) -> Run:
+def load_onnx(file: Path | bytes, *, exact: bool = False) -> Run:
     """Load an `.onnx` file on the CPU: its bytes, so that onnxruntime looks for no other files.
 
     Args:
         file: a path, whose external data is read; or bytes with all data in them.
+        exact: compute a QDQ graph in float32, as it is written, and not by int8 kernels.
 
     Raises:
         RuntimeError: onnxruntime refuses it.
@@ -113,6 +114,8 @@ def load_onnx(file: Path | bytes) -> Run:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
+    if exact:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     data = file if isinstance(file, bytes) else whole(file).SerializeToString()
     try:
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])

@@ -38,7 +38,7 @@ def test_a_file_that_tf2onnx_made(tmp_path: Path, rng: np.random.Generator) -> N
     samples = rng.normal(size=(40, 8, 8, 3)).astype(np.float32)
     recipe = Recipe("r", schemes=("float32", "int8"), formats=("onnx",))
     exact, int8 = export(network(), recipe, samples, tmp_path, "m", SILENT)
-    assert int8.made_by == FROM_TFLITE
+    assert int8.made_by == f"{FROM_TFLITE}, uint8 weights in 1 layer"
     with OnnxQuantized(exact.path, int8.path) as pair:
         every = [operator.index for operator in pair.operators]
         kinds = [operator.kind for operator in pair.operators]

@@ -125,12 +125,13 @@ def test_int8_weights_take_a_byte_each_and_are_seen_with_their_scales(case: Case
     path = tmp_path / "m.onnx"
     path.write_bytes(case.reverted(range(len(KINDS)), float_weights=False).SerializeToString())
     weights = [w for w in inspect_file(path).weights if not w.bias]
-    assert {w.dtype for w in weights} == {"int8"} and sum(w.bytes for w in weights) == 216 + 72 + 64 + 192 + 60
+    assert [w.dtype for w in weights] == ["int8"] * 3 + ["uint8"] * 2  # their products would overflow
+    assert sum(w.bytes for w in weights) == 216 + 72 + 64 + 192 + 60
     scales = [w.quantization for w in weights]
     assert [(len(q.scale), q.axis, set(q.zero_point)) for q in scales if q] == [
         *[(8, 0, {0})] * 3,
-        (12, 0, {0}),
-        (5, 1, {0}),
+        (12, 0, {128}),
+        (5, 1, {128}),
     ]
     known = case.qdq.dequantized(case.qdq.nodes[case.qdq.groups[0].main].input[1])
     assert known is not None and scales[0] is not None

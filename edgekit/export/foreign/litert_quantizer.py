@@ -17,6 +17,7 @@ import numpy.typing as npt
 from edgekit.errors import ConversionError, RunnerError
 from edgekit.export.calibration import MINMAX, Ranging
 from edgekit.export.tflite.bias import Noted, nearer
+from edgekit.export.tflite.division import divided_in_float
 from edgekit.export.tflite.ranges import in_dtypes, with_ranges
 from edgekit.formats.tflite.builder import rebuilt
 from edgekit.processes.child import PER_BYTE, Child, memory_for
@@ -77,7 +78,7 @@ def work(
     ranges = _ranges(with_ranges(named, samples, Ranging(method, percentile), scheme))
     worker = quantizer.Quantizer(bytearray(named), getattr(recipe, _RECIPES[scheme])())
     made = worker.quantize(ranges, enable_progress_bar=False, enable_progress_report=False).quantized_model
-    found = nearer(bytes(made), named, samples) if scheme == "int8" else Noted(bytes(made))
+    found = nearer(divided_in_float(bytes(made)), named, samples) if scheme == "int8" else Noted(bytes(made))
     return found.note, [np.frombuffer(found.data, np.uint8)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,21 +10,13 @@ import numpy.typing as npt
 
 from edgekit.export.biases import clearly_nearer, samples_for, shifted
 from edgekit.export.onnx.counterparts import counterparts
-from edgekit.export.onnx.ports import Scale
 from edgekit.export.onnx.qdq import Qdq
-from edgekit.export.onnx.tracing import with_outputs
+from edgekit.export.onnx.tracing import Rows, Scales, traced
 from edgekit.export.tflite.nearness import nearness_db, parted
-from edgekit.formats.onnx.graph import DTYPES
 from edgekit.formats.types import OnnxModel
-from edgekit.measuring.ports import to_stored
 from edgekit.tasks.samples import Array
 from edgekit.tasks.scoring import real
-from edgekit.tasks.tensors import TensorSpec
 
-Rows = Sequence[Mapping[str, Array]]
-"""Samples, one after the other: inputs by name, with a batch of one, in real units."""
-Scales = Mapping[str, Scale]
-"""Of integer inputs and outputs, by name."""
 Reals = npt.NDArray[np.float64]
 
 _LAYERS = ("Conv", "ConvTranspose", "Gemm")
@@ -128,7 +120,7 @@ def outputs(model: OnnxModel, rows: Rows, scales: Scales) -> list[Array]:
     """
     names = [value.name for value in model.graph.output]
     found: list[list[Array]] = [[] for _ in names]
-    for row in _traced(model, names, rows, scales):
+    for row in traced(model, names, rows, scales):
         for values, name, array in zip(found, names, row, strict=True):
             how = scales.get(name) if array.dtype.kind in "iu" else None
             values.append(real(array, None if how is None else {"scale": how[0], "zero_point": how[1]}).ravel())
@@ -171,17 +163,8 @@ def _bias(qdq: Qdq, index: int) -> tuple[str, Array] | None:
 def _means(model: OnnxModel, wanted: Sequence[str], rows: Rows, scales: Scales) -> list[Reals]:
     """Return the mean of every channel, the second axis, of values over samples, as they are stored."""
     sums: list[Reals] = [np.zeros(1) for _ in wanted]
-    for row in _traced(model, wanted, rows, scales):
+    for row in traced(model, wanted, rows, scales):
         for place, values in enumerate(row):
             axes = tuple(axis for axis in range(values.ndim) if axis != 1)
             sums[place] = sums[place] + values.mean(axis=axes, dtype=np.float64)
     return [total / len(rows) for total in sums]
-
-
-def _traced(model: OnnxModel, wanted: Sequence[str], rows: Rows, scales: Scales) -> Iterator[list[Array]]:
-    """Yield values of a model for one sample after the other, as they are stored."""
-    run, names = with_outputs(model, wanted)
-    kinds = {value.name: DTYPES[value.type.tensor_type.elem_type] for value in model.graph.input}
-    ports = [TensorSpec(name, (), kinds[name], *scales.get(name, (None, None))) for name in names]
-    for row in rows:
-        yield run([to_stored(np.asarray(row[port.name]), port) for port in ports])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from edgekit.bundle.recipe import Recipe, named_recipes
 from edgekit.errors import ConversionError
 from edgekit.export.calibration import MINMAX, Ranging
 from edgekit.export.onnx.child import static_int8
+from edgekit.export.onnx.overflow import without_overflow
 from edgekit.export.onnx.ports import note_scales, twin_scales
 from edgekit.export.onnx.tidy import OPSET, tidy
 from edgekit.export.onnx.tools import explained, silenced
@@ -20,6 +21,7 @@ from edgekit.export.tflite.convert import Calibration, by_name
 from edgekit.formats.info import FileInfo
 from edgekit.formats.tflite.reader import read_tflite
 from edgekit.formats.types import OnnxGraph, OnnxModel, OnnxNode
+from edgekit.tasks.samples import Array
 
 FROM_TFLITE = "tf2onnx from the int8 TFLite: the same scales and weights"
 STATIC = "onnxruntime static calibration of the float ONNX"
@@ -107,8 +109,8 @@ def write_int8(
     twin = read_tflite(tflite)
 
     def twinned() -> str:
-        from_tflite(path, signature, tflite, twin)
-        return FROM_TFLITE
+        note = from_tflite(path, signature, tflite, twin, by_name(signature, calibration))
+        return f"{FROM_TFLITE}, {note}" if note else FROM_TFLITE
 
     def static() -> str:
         return STATIC + static_int8(float_onnx(), path, by_name(signature, calibration), twin, ranging)
@@ -124,7 +126,13 @@ def write_int8(
             raise ConversionError(f"{error.message}; {again.message}", code=again.code) from again
 
 
-def from_tflite(path: Path, signature: Signature, tflite: Path, twin: FileInfo | None = None) -> None:
+def from_tflite(
+    path: Path,
+    signature: Signature,
+    tflite: Path,
+    twin: FileInfo | None = None,
+    samples: Mapping[str, Array] | None = None,
+) -> str:
     """Write the ONNX file that computes what an int8 TFLite file does; operators of that in float are in float here.
 
     Args:
@@ -132,6 +140,10 @@ def from_tflite(path: Path, signature: Signature, tflite: Path, twin: FileInfo |
         signature: of the model, for the names.
         tflite: the TFLite file, its inputs and outputs int8.
         twin: what `read_tflite` returns of it, where that is known.
+        samples: preprocessed, (n, ...), by the name of the input: by them layers get uint8 weights that need them.
+
+    Returns:
+        What was done besides; see `without_overflow`.
 
     Raises:
         ConversionError: tf2onnx cannot express it, or onnxruntime cannot load the result.
@@ -141,8 +153,9 @@ def from_tflite(path: Path, signature: Signature, tflite: Path, twin: FileInfo |
         import tf2onnx
 
         model, _ = tf2onnx.convert.from_tflite(str(tflite), opset=OPSET, custom_op_handlers={"TFL_GELU": (_gelu, [])})
-        _save(model, path, signature, twin or read_tflite(tflite))
+        note = _save(model, path, signature, twin or read_tflite(tflite), samples)
         onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return note
 
 
 def _gelu(graph: OnnxGraph, node: OnnxNode, name: str, _: object) -> None:
@@ -171,7 +184,13 @@ def _gelu(graph: OnnxGraph, node: OnnxNode, name: str, _: object) -> None:
     made("Mul", made("Mul", x, number(0.5)), made("Add", bent, number(1.0)), name=name, outputs=outputs)
 
 
-def _save(model: OnnxModel, path: Path, signature: Signature, twin: FileInfo | None = None) -> None:
+def _save(
+    model: OnnxModel,
+    path: Path,
+    signature: Signature,
+    twin: FileInfo | None = None,
+    samples: Mapping[str, Array] | None = None,
+) -> str:
     """Give the graph its final names, check it, and write it; with the scales of its TFLite twin, if it has one."""
     import onnx
 
@@ -180,10 +199,20 @@ def _save(model: OnnxModel, path: Path, signature: Signature, twin: FileInfo | N
     if twin is not None:
         write_mixed(model.graph)
     tidy(model, {**inputs, **outputs})
+    note = ""
     if twin is not None:
-        note_scales(model, twin_scales(model, twin))
+        scales = twin_scales(model, twin)
+        note = without_overflow(model, _rows(samples or {}), scales["inputs"])
+        note_scales(model, scales)
     onnx.checker.check_model(model, full_check=True)
     path.write_bytes(model.SerializeToString())
+    return note
+
+
+def _rows(samples: Mapping[str, Array]) -> list[dict[str, Array]]:
+    """Return samples one after the other, with a batch of one."""
+    count = min(map(len, samples.values()), default=0)
+    return [{name: array[index : index + 1] for name, array in samples.items()} for index in range(count)]
 
 
 def _input_names(model: OnnxModel, signature: Signature) -> list[str]:

@@ -11,6 +11,7 @@ from edgekit.errors import ConversionError
 from edgekit.export.calibration import MINMAX, Ranging
 from edgekit.export.onnx.bias import nearer
 from edgekit.export.onnx.fold import fold
+from edgekit.export.onnx.overflow import without_overflow
 from edgekit.export.onnx.ports import Scale, make_integer, note_scales
 from edgekit.export.onnx.ranges import Ranges, Samples, measured
 from edgekit.export.onnx.tidy import OPSET, tidy
@@ -46,6 +47,7 @@ def quantized(
     model, notes = upgraded(model)
     ready, rows = prepared(model, scratch), list(samples)
     made, scales, further = with_ranges(ready, measured(ready, rows, ranging), ports)
+    further.append(without_overflow(made, rows, scales["inputs"]))
     made, note = nearer(made, ready, rows, {**scales["inputs"], **scales["outputs"]})
     del made.metadata_props[:]
     made.metadata_props.extend(model.metadata_props)

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from edgekit.errors import ConversionError, MissingExtraError, RunnerCrashed, RunnerError
 from edgekit.export.calibration import MINMAX, Ranging
 from edgekit.export.tflite.bias import Noted, nearer
+from edgekit.export.tflite.division import divided_in_float
 from edgekit.export.tflite.lstm_state import mend_states
 from edgekit.export.tflite.ranges import Arrays, hides_values, in_dtypes, with_ranges
 from edgekit.files.temporary import temporary_folder
@@ -134,7 +135,8 @@ def to_int8(calibrated: bytes) -> bytes:
     tf = tensorflow()
     from tensorflow.lite.python.convert import mlir_quantize
 
-    return mend_states(mlir_quantize(calibrated, input_data_type=tf.int8, output_data_type=tf.int8))
+    made = mlir_quantize(calibrated, input_data_type=tf.int8, output_data_type=tf.int8)
+    return divided_in_float(mend_states(made))
 
 
 def int16x8(data: bytes, samples: Arrays, ranging: Ranging = MINMAX) -> Noted:

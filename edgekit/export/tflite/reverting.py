@@ -52,15 +52,18 @@ def reverted(flatbuffer: bytes, chosen: Collection[int], twins: Twins | None = N
         ValueError: an operator cannot be reverted.
         Damaged, or errors of `edgekit.formats.tflite.pack.READING`: the file makes no sense.
     """
-    if not chosen:
-        return flatbuffer
+    return pack(unpacked(flatbuffer, chosen, twins, float_weights=float_weights)) if chosen else flatbuffer
+
+
+def unpacked(flatbuffer: bytes, chosen: Collection[int], twins: Twins | None = None, *, float_weights: bool) -> bytes:
+    """Return the same, as `reverted`, but not packed: its tensors keep the names that the converter gave them."""
     flow = Dataflow(flatbuffer)
     if impossible := sorted(set(chosen) - set(revertible(flow))):
         raise ValueError(f"operator {impossible[0]} cannot be reverted")
     _Surgery(flow, with_moved(flow, chosen), twins, float_weights).perform()
     drop_unused_tensors(flow.model)
     drop_unused(flow.model)
-    return pack(rebuilt(flow.model))
+    return rebuilt(flow.model)
 
 
 class _Surgery:
