@@ -167,7 +167,7 @@ class _Workshop:
         self._float = self._int16 if self._int16.model is plain else Saved(plain, scratch / "float")
         self._flatbuffers: dict[str, Path] = {}
         self._int8_file: bytes | None = None
-        self._note = ""
+        self._notes: dict[str, str] = {}
 
     def make(self, format_: str, scheme: str, folder: Path, progress: Progress) -> Exported:
         if format_ == "tflite":
@@ -176,7 +176,8 @@ class _Workshop:
             trained = self._trained and from_int8(scheme)
             how = "TFLiteConverter, trained with fake quantization" if trained else "TFLiteConverter"
             how += ", recurrent layers unrolled" if self._saved(scheme).unrolled else ""
-            how += f", {self._note}" if self._note and from_int8(scheme) else ""
+            note = self._notes.get("int8" if from_int8(scheme) else scheme)
+            how += f", {note}" if note else ""
             how += f", {SCHEMES[scheme].made}" if SCHEMES[scheme].made else ""
             reverted: tuple[str, ...] = ()
             if self._chosen and scheme == "int8":
@@ -200,8 +201,9 @@ class _Workshop:
                 path.write_bytes(self._chosen.file if self._chosen else self._with_few_scales(self._per_channel()))
             else:
                 saved = self._saved(scheme)
-                made = tflite.convert(saved.folder(), saved.signature, scheme, self._calibration, self._ranging)
-                path.write_bytes(made)
+                made = tflite.noted(saved.folder(), saved.signature, scheme, self._calibration, self._ranging)
+                self._notes[scheme] = made.note
+                path.write_bytes(made.data)
             self._flatbuffers[scheme] = path
         return self._flatbuffers[scheme]
 
@@ -211,7 +213,7 @@ class _Workshop:
             saved = self._saved("int8")
             made = tflite.noted(saved.folder(), saved.signature, "int8", self._calibration, self._ranging)
             self._int8_file = made.data
-            self._note = ", ".join(filter(None, [divisions_in(made.data), made.note]))
+            self._notes["int8"] = ", ".join(filter(None, [divisions_in(made.data), made.note]))
         return self._int8_file
 
     def _with_few_scales(self, flatbuffer: bytes) -> bytes:

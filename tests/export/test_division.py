@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from edgekit.export.calibration import MINMAX
 from edgekit.export.tflite.dataflow import Dataflow
-from edgekit.export.tflite.division import divided_in_float
-from edgekit.export.tflite.quantizer import int8
+from edgekit.export.tflite.division import divided_in_float, divisions_in
+from edgekit.export.tflite.quantizer import Quantizer, int8, int16x8
 from edgekit.measuring.loaded import load_tflite
 from tests.support.tiny_tflite import Op, T, model
 
@@ -47,16 +48,25 @@ def test_without_a_division_nothing_changes() -> None:
 
 
 def plain() -> bytes:
-    """x / d, both fed."""
+    """2 (2x / 2d)."""
     from ai_edge_litert import schema_py_generated as s
 
-    tensors = [T(name, (1, 1), "FLOAT32") for name in ("x", "d", "y")]
-    return model(tensors, [Op("DIV", [0, 1], [2], s.DivOptionsT())], [0, 1], [2], signature=(["x", "d"], ["y"]))
+    tensors = [T(name, (1, 1), "FLOAT32") for name in ("x", "d", "u", "v", "q", "y")]
+    operators = [
+        Op("ADD", [0, 0], [2], s.AddOptionsT(potScaleInt16=False)),
+        Op("ADD", [1, 1], [3], s.AddOptionsT(potScaleInt16=False)),
+        Op("DIV", [2, 3], [4], s.DivOptionsT()),
+        Op("ADD", [4, 4], [5], s.AddOptionsT(potScaleInt16=False)),
+    ]
+    return model(tensors, operators, [0, 1], [5], signature=(["x", "d"], ["y"]))
 
 
-def test_the_quantizer_leaves_them_in_float() -> None:
-    made = int8(plain(), [SAMPLES[:, :1], SAMPLES[:, 1:]]).data
-    flow = Dataflow(made)
+@pytest.mark.parametrize(("quantizer", "ends", "said"), [(int8, "INT8", ""), (int16x8, "INT16", "DIV in float")])
+def test_the_quantizers_leave_them_in_float(quantizer: Quantizer, ends: str, said: str) -> None:
+    made = quantizer(plain(), [SAMPLES[:, :1], SAMPLES[:, 1:]], MINMAX)
+    flow = Dataflow(made.data)
     [division] = [index for index, kind in enumerate(flow.kinds) if kind == "DIV"]
     assert {flow.dtype(i) for i in (*flow.inputs[division], *flow.outputs[division])} == {"FLOAT32"}
-    assert {flow.dtype(i) for end in flow.ends for i in end} == {"INT8"}
+    assert {flow.dtype(i) for end in flow.ends for i in end} == {ends}
+    assert made.note == said
+    assert divisions_in(made.data) == "1 division in float"

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from edgekit.errors import ConversionError, MissingExtraError, RunnerCrashed, RunnerError
 from edgekit.export.calibration import MINMAX, Ranging
 from edgekit.export.tflite.bias import Noted, nearer
+from edgekit.export.tflite.dataflow import Dataflow
 from edgekit.export.tflite.division import divided_in_float
 from edgekit.export.tflite.lstm_state import mend_states
 from edgekit.export.tflite.ranges import Arrays, hides_values, in_dtypes, with_ranges
@@ -34,6 +35,8 @@ SECONDS = 1800.0
 """In which a file is quantized."""
 CHILD = "TensorFlow"
 """The kind of work that has the child with TensorFlow in it."""
+_NO_INT16 = "not yet supported for op"
+"""In what TensorFlow's quantizer says of an operator that has no int16 kernel."""
 HINT = "leave the scheme out; float16 and dynamic need no quantizer"
 
 
@@ -140,16 +143,40 @@ def to_int8(calibrated: bytes) -> bytes:
 
 
 def int16x8(data: bytes, samples: Arrays, ranging: Ranging = MINMAX) -> Noted:
-    """Return a float file with int16 activations, int8 weights, int64 biases; arguments as of `int8`."""
+    """Return a float file with int16 activations, int8 weights, int64 biases; arguments as of `int8`.
+
+    Operators that TFLite has no int16 kernel of, such as DIV, compute in float32; the note names them.
+    """
+    calibrated = with_ranges(prepared(data, samples), samples, ranging, "int16x8")
+    try:
+        return Noted(mend_states(_to_int16x8(calibrated, allow_float=False)))
+    except RuntimeError as error:
+        if _NO_INT16 not in str(error):
+            raise
+        try:
+            made = mend_states(_to_int16x8(calibrated, allow_float=True))
+        except RuntimeError:  # where such an operator reads what is fed, or makes a result, that would not be int16
+            raise error from None
+    flow = Dataflow(made)
+    kinds = sorted(
+        {
+            kind
+            for index, (kind, inputs) in enumerate(zip(flow.kinds, flow.inputs, strict=True))
+            if not flow.casts(index) and any(flow.activation(i) and flow.dtype(i) == "FLOAT32" for i in inputs)
+        }
+    )
+    return Noted(made, f"{', '.join(kinds)} in float")
+
+
+def _to_int16x8(calibrated: bytes, *, allow_float: bool) -> bytes:
     tf = tensorflow()
     from tensorflow.lite.python.optimize.calibrator import Calibrator
 
-    calibrated = with_ranges(prepared(data, samples), samples, ranging, "int16x8")
     # Ranges are in the file: the calibrator is given no sample, and so has none of its own to write over them.
     made: bytes = Calibrator(calibrated).calibrate_and_quantize(
-        lambda: iter(()), tf.int16, tf.int16, False, tf.int16, tf.int64
+        lambda: iter(()), tf.int16, tf.int16, allow_float, tf.int16, tf.int64
     )
-    return Noted(mend_states(made))
+    return made
 
 
 Quantizer = Callable[[bytes, Arrays, Ranging], Noted]
