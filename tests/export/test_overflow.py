@@ -105,6 +105,15 @@ def test_layers_that_lose_nothing_stay_as_they_are() -> None:
     assert without_overflow(depthwise, samples(4, 5, 5, low=100, high=128), {}) == ""
 
 
+def test_weights_that_are_read_as_integers_stay_as_they_are() -> None:
+    from onnx import TensorProto, helper
+
+    model = layer("Gemm", dense(), (1, 12), transB=1)
+    model.graph.node.append(helper.make_node("Cast", ["w"], ["w_int32"], to=TensorProto.INT32))
+    model.graph.output.append(helper.make_tensor_value_info("w_int32", TensorProto.INT32, (8, 12)))
+    assert without_overflow(model, samples(12, low=100, high=128), {}) == ""
+
+
 def test_the_sums_are_those_of_saturating_additions() -> None:
     rng = np.random.default_rng(2)
     weights, rows = rng.integers(-128, 128, (5, 7)).astype(np.int32), rng.integers(128, 256, (6, 7)).astype(np.int32)

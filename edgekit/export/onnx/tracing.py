@@ -49,6 +49,10 @@ def with_outputs(model: OnnxModel, names: Sequence[str], *, exact: bool = False)
         model: an onnx.ModelProto; not changed. Only what these values need of it is run.
         names: of values that its main graph computes, or is fed.
         exact: as of `traced`.
+
+    Raises:
+        RuntimeError: onnxruntime refuses the model.
+        ValueError: the type of a value cannot be told from the graph.
     """
     import onnx
 
@@ -57,6 +61,8 @@ def with_outputs(model: OnnxModel, names: Sequence[str], *, exact: bool = False)
     known |= {v.name: v for v in (*model.graph.input, *model.graph.output)}
     del copy.graph.output[:]
     made = {name for node in copy.graph.node for name in node.output}
+    if unknown := next((name for name in names if name in made and name not in known), None):
+        raise ValueError(f"the type of `{unknown}` is not known")
     copy.graph.output.extend(known[name] for name in names if name in made)
     run, given = load_onnx(copy.SerializeToString(), exact=exact), [v.name for v in copy.graph.input]
     there = [name for name in names if name in made]
