@@ -10,6 +10,7 @@ litert  litert.tflite by litert-torch, litert-int8.tflite by its quantizer with 
 import gc
 import json
 import pathlib
+import re
 import sys
 import time
 import warnings
@@ -99,7 +100,8 @@ def _reason(work):
         work()
     except Exception as error:  # whatever an exporter raises is what the row says
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        return f"{type(error).__name__}: {lines[0] if lines else ''}"[:300]
+        text = re.sub(r"\S*/site-packages/", "", lines[0]) if lines else ""  # where VENV is says nothing
+        return f"{type(error).__name__}: {text}"[:300]
     return ""
 
 
