@@ -18,7 +18,6 @@ from edgekit.export.rewrites.trained import rewritten_for_int8
 from edgekit.export.tflite import convert as tflite
 from edgekit.export.tflite.convert import Calibration
 from edgekit.export.tflite.dense_scales import one_scale
-from edgekit.export.tflite.division import divisions_in
 from edgekit.export.tflite.ranges import input_names
 from edgekit.export.tflite.saved import Saved, without_loops
 from edgekit.files.temporary import temporary_folder
@@ -212,8 +211,7 @@ class _Workshop:
         if self._int8_file is None:
             saved = self._saved("int8")
             made = tflite.noted(saved.folder(), saved.signature, "int8", self._calibration, self._ranging)
-            self._int8_file = made.data
-            self._notes["int8"] = ", ".join(filter(None, [divisions_in(made.data), made.note]))
+            self._int8_file, self._notes["int8"] = made.data, made.note
         return self._int8_file
 
     def _with_few_scales(self, flatbuffer: bytes) -> bytes:

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.tensorflow
 
 
 def uncorrected(source: bytes, samples: Any, method: str = "minmax") -> bytes:
-    return to_int8(with_ranges(source, [samples], Ranging(method), "int8"))
+    return to_int8(with_ranges(source, [samples], Ranging(method), "int8")).data
 
 
 def db(source: bytes, made: bytes, samples: Any) -> float:

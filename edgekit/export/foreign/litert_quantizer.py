@@ -78,8 +78,11 @@ def work(
     ranges = _ranges(with_ranges(named, samples, Ranging(method, percentile), scheme))
     worker = quantizer.Quantizer(bytearray(named), getattr(recipe, _RECIPES[scheme])())
     made = worker.quantize(ranges, enable_progress_bar=False, enable_progress_report=False).quantized_model
-    found = nearer(divided_in_float(bytes(made)), named, samples) if scheme == "int8" else Noted(bytes(made))
-    return found.note, [np.frombuffer(found.data, np.uint8)]
+    if scheme != "int8":
+        return "", [np.frombuffer(bytes(made), np.uint8)]
+    divided = divided_in_float(bytes(made))
+    found = nearer(divided.data, named, samples)
+    return ", ".join(filter(None, [divided.note, found.note])), [np.frombuffer(found.data, np.uint8)]
 
 
 def _as_it_takes(data: bytes) -> bytes:

@@ -13,6 +13,7 @@ from edgekit.export.calibration import MINMAX, Ranging
 from edgekit.export.onnx.ports import twin_scales
 from edgekit.export.onnx.static import quantized
 from edgekit.export.onnx.tools import explained, silenced
+from edgekit.export.onnx.tracing import one_by_one
 from edgekit.files.temporary import temporary_folder
 from edgekit.formats.companions import gate
 from edgekit.formats.fixed_batch import fixed_onnx
@@ -121,5 +122,5 @@ def _samples(model: OnnxModel, feed: Feed) -> Iterator[dict[str, Array]]:
     import onnx
 
     kinds = {v.name: onnx.helper.tensor_dtype_to_np_dtype(v.type.tensor_type.elem_type) for v in model.graph.input}
-    for index in range(min(map(len, feed.values()), default=0)):
-        yield {name: feed[name][index : index + 1].astype(kind, copy=False) for name, kind in kinds.items()}
+    for row in one_by_one(feed):
+        yield {name: row[name].astype(kind, copy=False) for name, kind in kinds.items()}

@@ -15,6 +15,7 @@ from edgekit.export.onnx.overflow import without_overflow
 from edgekit.export.onnx.ports import note_scales, twin_scales
 from edgekit.export.onnx.tidy import OPSET, tidy
 from edgekit.export.onnx.tools import explained, silenced
+from edgekit.export.onnx.tracing import one_by_one
 from edgekit.export.onnx.widening import write_mixed
 from edgekit.export.signature import Signature
 from edgekit.export.tflite.convert import Calibration, by_name
@@ -202,17 +203,11 @@ def _save(
     note = ""
     if twin is not None:
         scales = twin_scales(model, twin)
-        note = without_overflow(model, _rows(samples or {}), scales["inputs"])
+        note = without_overflow(model, one_by_one(samples or {}), scales["inputs"])
         note_scales(model, scales)
     onnx.checker.check_model(model, full_check=True)
     path.write_bytes(model.SerializeToString())
     return note
-
-
-def _rows(samples: Mapping[str, Array]) -> list[dict[str, Array]]:
-    """Return samples one after the other, with a batch of one."""
-    count = min(map(len, samples.values()), default=0)
-    return [{name: array[index : index + 1] for name, array in samples.items()} for index in range(count)]
 
 
 def _input_names(model: OnnxModel, signature: Signature) -> list[str]:

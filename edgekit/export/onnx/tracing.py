@@ -20,6 +20,12 @@ Scales = Mapping[str, Scale]
 """Of integer inputs and outputs, by name."""
 
 
+def one_by_one(samples: Mapping[str, Array]) -> list[dict[str, Array]]:
+    """Return samples, (n, ...) by the name of the input, one after the other, with a batch of one."""
+    count = min(map(len, samples.values()), default=0)
+    return [{name: array[index : index + 1] for name, array in samples.items()} for index in range(count)]
+
+
 def traced(
     model: OnnxModel, wanted: Sequence[str], rows: Rows, scales: Scales, *, exact: bool = False
 ) -> Iterator[list[Array]]:

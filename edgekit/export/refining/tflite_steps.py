@@ -65,7 +65,7 @@ def quantize(prepared: File, numbers: npt.NDArray[np.int64], ends: npt.NDArray[n
         ends: of the activations' ranges, (activations, 2).
     """
     ranges = {int(index): (float(low), float(high)) for index, (low, high) in zip(numbers, ends, strict=True)}
-    return None, [np.frombuffer(quantizer.to_int8(written(prepared.tobytes(), ranges)), np.uint8)]
+    return None, [np.frombuffer(quantizer.to_int8(written(prepared.tobytes(), ranges)).data, np.uint8)]
 
 
 def correct(file: File, data: File, *samples: Array) -> tuple[None, list[Array]]:

@@ -101,6 +101,10 @@ class Dataflow:
         """Return whether a tensor is fed or computed, and not from constants alone by DEQUANTIZE."""
         return (tensor in self.made_by or tensor in self.ends[0]) and not self.constant(tensor)
 
+    def in_float(self, tensor: int) -> bool:
+        """Return whether a tensor is an activation in float32."""
+        return self.activation(tensor) and self.dtype(tensor) == "FLOAT32"
+
     def casts(self, operator: int) -> bool:
         """Return whether an operator only changes how an activation's values are stored."""
         return self.kinds[operator] in _CASTS and any(map(self.activation, self.inputs[operator][:1]))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.util import find_spec
 
 import numpy as np
@@ -19,7 +20,7 @@ from edgekit.errors import ConversionError, MissingExtraError, RunnerCrashed, Ru
 from edgekit.export.calibration import MINMAX, Ranging
 from edgekit.export.tflite.bias import Noted, nearer
 from edgekit.export.tflite.dataflow import Dataflow
-from edgekit.export.tflite.division import divided_in_float
+from edgekit.export.tflite.division import divided_in_float, said_in_float
 from edgekit.export.tflite.lstm_state import mend_states
 from edgekit.export.tflite.ranges import Arrays, hides_values, in_dtypes, with_ranges
 from edgekit.files.temporary import temporary_folder
@@ -125,16 +126,18 @@ def int8(data: bytes, samples: Arrays, ranging: Ranging = MINMAX) -> Noted:
         samples: one array an input, (n, ...), in the order of the file and in its dtypes.
         ranging: how the ranges of activations are chosen.
     """
-    return nearer(uncorrected_int8(data, samples, ranging).data, data, samples)
+    made = uncorrected_int8(data, samples, ranging)
+    found = nearer(made.data, data, samples)
+    return replace(found, note=", ".join(filter(None, [made.note, found.note])))
 
 
 def uncorrected_int8(data: bytes, samples: Arrays, ranging: Ranging = MINMAX) -> Noted:
     """Return the same with its biases as they are rounded; arguments as of `int8`."""
-    return Noted(to_int8(with_ranges(prepared(data, samples), samples, ranging, "int8")))
+    return to_int8(with_ranges(prepared(data, samples), samples, ranging, "int8"))
 
 
-def to_int8(calibrated: bytes) -> bytes:
-    """Return a float file that holds ranges with everything int8."""
+def to_int8(calibrated: bytes) -> Noted:
+    """Return a float file that holds ranges with everything int8 but divisions."""
     tf = tensorflow()
     from tensorflow.lite.python.convert import mlir_quantize
 
@@ -158,14 +161,8 @@ def int16x8(data: bytes, samples: Arrays, ranging: Ranging = MINMAX) -> Noted:
         except RuntimeError:  # where such an operator reads what is fed, or makes a result, that would not be int16
             raise error from None
     flow = Dataflow(made)
-    kinds = sorted(
-        {
-            kind
-            for index, (kind, inputs) in enumerate(zip(flow.kinds, flow.inputs, strict=True))
-            if not flow.casts(index) and any(flow.activation(i) and flow.dtype(i) == "FLOAT32" for i in inputs)
-        }
-    )
-    return Noted(made, f"{', '.join(kinds)} in float")
+    computing = [index for index in range(len(flow.kinds)) if not flow.casts(index)]
+    return Noted(made, said_in_float(flow.kinds[i] for i in computing if any(map(flow.in_float, flow.inputs[i]))))
 
 
 def _to_int16x8(calibrated: bytes, *, allow_float: bool) -> bytes:
